@@ -1,0 +1,63 @@
+"""Writing files so that nothing is lost: a finished file appears at once, or not at all."""
+
+import os
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+from minicnn.errors import InputError
+
+__all__ = ["free_path", "replacing"]
+
+
+@contextmanager
+def replacing(path, overwrite=False):
+    """Yield a temporary path beside `path`, of the same suffix, that becomes `path` when the block succeeds.
+
+    Whatever else ends the block, Ctrl-C too, removes the temporary file and leaves `path` as it was.
+    Raises InputError where `path` exists and `overwrite` is False, where its folder is missing or not
+    writable, and where it is a folder or a device.
+    """
+    path = Path(path)
+    _check_target(path, overwrite)
+    # A short name of its own, so that it fits wherever `path` does and two writers never meet. The block
+    # creates the file: tempfile would make one that only its owner may read.
+    temporary = path.with_name(f".{uuid4().hex}{path.suffix}")
+    try:
+        yield temporary
+        _check_target(path, overwrite)  # somebody may have written it meanwhile
+        _move(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def free_path(path):
+    """`path` itself, or cat-2.png, cat-3.png, ... for cat.png: the first that does not exist yet."""
+    path = Path(path)
+    candidate, number = path, 1
+    while os.path.lexists(candidate):
+        number += 1
+        candidate = path.with_name(f"{path.stem}-{number}{path.suffix}")
+    return candidate
+
+
+def _check_target(path, overwrite):
+    # os.path rather than Path: it answers False, not with an OSError, for a name that is too long.
+    folder = path.parent
+    if os.path.isdir(path):
+        raise InputError(f"{path}: this is a folder; name a file to write in it")
+    if os.path.exists(path) and not os.path.isfile(path):  # moving a file onto /dev/null would destroy it
+        raise InputError(f"{path}: not an ordinary file; give another name")
+    if not os.path.isdir(folder):
+        raise InputError(f"{path}: there is no folder {folder}; make it first or give another name")
+    if os.path.lexists(path) and not overwrite:
+        raise InputError(f"{path}: already exists; give another name or allow overwriting")
+    if not os.access(folder, os.W_OK):
+        raise InputError(f"{path}: no permission to write in {folder}; choose another folder")
+
+
+def _move(temporary, path):
+    try:
+        os.replace(temporary, path)
+    except OSError as problem:  # a name too long or, on Windows, an old file that another program holds open
+        raise InputError(f"{path}: cannot be written ({problem.strerror}); give another name") from problem

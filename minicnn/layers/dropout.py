@@ -1,0 +1,24 @@
+"""Dropout: the identity, except in training."""
+
+from minicnn.backend import device_of, get_array_module, to_device
+from minicnn.layers.layer import Layer
+
+
+class Dropout(Layer):
+    """Srivastava et al. 2014. In training, zeroes a share `rate` and scales the rest by 1 / (1 - rate)."""
+
+    def __init__(self, rate=0.5):
+        super().__init__()
+        self.rate = rate
+
+    def forward(self, x):
+        return x, None
+
+    def forward_train(self, x, *, rng):
+        keep = to_device(rng.random(x.shape) >= self.rate, device_of(x))
+        xp = get_array_module(x)
+        mask = keep * xp.asarray(1 / (1 - self.rate), x.dtype)
+        return x * mask, mask
+
+    def backward(self, dout, mask):
+        return dout if mask is None else dout * mask

@@ -1,0 +1,38 @@
+"""The Gram matrix: which features occur together, wherever they are (Gatys et al. 2015, arXiv:1505.07376)."""
+
+from minicnn.layers.layer import Layer
+
+
+class Gram(Layer):
+    """G = F Fᵀ, (N, C, H, W) -> (N, C, C), F being the (C, H W) features of an image.
+
+    normalize : divide by C H W, as CS231n and neural-style do, so that sizes and layers compare.
+    """
+
+    def __init__(self, normalize=True):
+        super().__init__()
+        self.normalize = normalize
+
+    def forward(self, x):
+        N, C, H, W = x.shape
+        features = x.reshape(N, C, H * W)
+        out = features @ features.transpose(0, 2, 1)
+        return out / self._divisor(x.shape), x
+
+    def backward(self, dout, x):
+        # G = F Fᵀ, so dF = (dG + dGᵀ) F
+        N, C, H, W = x.shape
+        dfeatures = (dout + dout.transpose(0, 2, 1)) @ x.reshape(N, C, H * W)
+        return dfeatures.reshape(x.shape) / self._divisor(x.shape)
+
+    def _divisor(self, shape):
+        N, C, H, W = shape
+        return C * H * W if self.normalize else 1
+
+    def output_shape(self, shape):
+        N, C, H, W = shape
+        return N, C, C
+
+    def multiply_adds(self, in_shape, out_shape):
+        N, C, H, W = in_shape
+        return N * C * C * H * W

@@ -1,0 +1,177 @@
+"""Normalizations: over the batch, over one image, over neighbouring channels."""
+
+import copy
+
+from minicnn.backend import device_of, get_array_module, to_device
+from minicnn.errors import InputError
+from minicnn.initialize import ones, zeros
+from minicnn.layers.layer import Layer
+
+
+def normalize(xp, x, axes, eps):
+    """(x - mean) / sqrt(variance + eps) over `axes`; returns it, 1 / sqrt(...), the mean and the variance."""
+    mean = x.mean(axis=axes, keepdims=True)
+    variance = x.var(axis=axes, keepdims=True)
+    inverse_std = 1 / xp.sqrt(variance + eps)
+    return (x - mean) * inverse_std, inverse_std, mean, variance
+
+
+def normalize_backward(dx_hat, x_hat, inverse_std, axes):
+    """Back through `normalize`, whose mean and variance depend on every x: Ioffe and Szegedy 2015, section 3."""
+    return inverse_std * (dx_hat - dx_hat.mean(axis=axes, keepdims=True)
+                          - x_hat * (dx_hat * x_hat).mean(axis=axes, keepdims=True))
+
+
+class BatchNorm2D(Layer):
+    """Ioffe and Szegedy 2015 (arXiv:1502.03167): gamma x_hat + beta per channel, shape stays.
+
+    In training, x_hat is normalized by the batch's mean and variance, which are also averaged into `buffers`
+    ("mean", "var"); elsewhere by those averages.
+    """
+
+    def __init__(self, channels, eps=1e-5, momentum=0.1):
+        super().__init__()
+        self.eps, self.momentum = eps, momentum
+        self.params = {"gamma": ones(channels), "beta": zeros(channels)}
+        self.buffers = {"mean": zeros(channels), "var": ones(channels)}
+
+    def forward(self, x):
+        xp = get_array_module(x)
+        inverse_std = 1 / xp.sqrt(self.buffers["var"] + self.eps)
+        x_hat = (x - self.buffers["mean"][:, None, None]) * inverse_std[:, None, None]
+        return self._scale_and_shift(x_hat), (x_hat, inverse_std[:, None, None], False)
+
+    def forward_train(self, x, *, rng):
+        xp = get_array_module(x)
+        x_hat, inverse_std, mean, variance = normalize(xp, x, (0, 2, 3), self.eps)
+        count = x.size // x.shape[1]
+        if count < 2:
+            raise InputError(f"batch normalization cannot train on one value a channel (input of shape {x.shape})")
+        unbiased = variance.ravel() * (count / (count - 1))
+        for name, value in (("mean", mean.ravel()), ("var", unbiased)):
+            self.buffers[name] = (1 - self.momentum) * self.buffers[name] + self.momentum * value
+        return self._scale_and_shift(x_hat), (x_hat, inverse_std, True)
+
+    def _scale_and_shift(self, x_hat):
+        return self.params["gamma"][:, None, None] * x_hat + self.params["beta"][:, None, None]
+
+    def backward(self, dout, cache):
+        # out = gamma x_hat + beta
+        x_hat, inverse_std, from_batch = cache
+        dx_hat = dout * self.params["gamma"][:, None, None]
+        return normalize_backward(dx_hat, x_hat, inverse_std, (0, 2, 3)) if from_batch else dx_hat * inverse_std
+
+    def backward_params(self, dout, cache):
+        # out = gamma x_hat + beta
+        x_hat = cache[0]
+        return {"gamma": (dout * x_hat).sum(axis=(0, 2, 3)), "beta": dout.sum(axis=(0, 2, 3))}
+
+
+class InstanceNorm2D(Layer):
+    """Ulyanov et al. 2016 (arXiv:1607.08022): gamma x_hat + beta, normalized within each image and channel."""
+
+    def __init__(self, channels, eps=1e-5):
+        super().__init__()
+        self.eps = eps
+        self.params = {"gamma": ones(channels), "beta": zeros(channels)}
+
+    def forward(self, x):
+        xp = get_array_module(x)
+        x_hat, inverse_std, _, _ = normalize(xp, x, (2, 3), self.eps)
+        return self.params["gamma"][:, None, None] * x_hat + self.params["beta"][:, None, None], (x_hat, inverse_std)
+
+    def backward(self, dout, cache):
+        # out = gamma x_hat + beta
+        x_hat, inverse_std = cache
+        return normalize_backward(dout * self.params["gamma"][:, None, None], x_hat, inverse_std, (2, 3))
+
+    def backward_params(self, dout, cache):
+        # out = gamma x_hat + beta
+        x_hat, _ = cache
+        return {"gamma": (dout * x_hat).sum(axis=(0, 2, 3)), "beta": dout.sum(axis=(0, 2, 3))}
+
+
+class ConditionalInstanceNorm2D(Layer):
+    """Dumoulin et al. 2016 (arXiv:1610.07629): instance norm with a row of gamma and beta, (S, C), per style.
+
+    `style` : the mixture of rows to use, (S,) for all images or (N, S) for each its own; weights that sum to 1.
+    """
+
+    def __init__(self, channels, num_styles, eps=1e-5):
+        super().__init__()
+        self.eps = eps
+        self.params = {"gamma": ones((num_styles, channels)), "beta": zeros((num_styles, channels))}
+        self.style = zeros(num_styles)
+        self.style[0] = 1
+
+    def with_style(self, style):
+        """A layer that shares these parameters and applies the mixture `style` of them."""
+        if style.shape[-1:] != self.style.shape[-1:]:
+            raise InputError(f"expected weights of {self.style.shape[-1]} styles, got shape {style.shape}")
+        sibling = copy.copy(self)
+        sibling.style = style
+        return sibling
+
+    def _style_on(self, x):
+        """The mixture as (N, S) or (1, S), on the device and in the type of `x`."""
+        style = self.style if self.style.ndim == 2 else self.style[None]
+        return to_device(style, device_of(x)).astype(x.dtype, copy=False)
+
+    def forward(self, x):
+        xp = get_array_module(x)
+        x_hat, inverse_std, _, _ = normalize(xp, x, (2, 3), self.eps)
+        style = self._style_on(x)
+        gamma, beta = style @ self.params["gamma"], style @ self.params["beta"]  # (N or 1, C)
+        return gamma[:, :, None, None] * x_hat + beta[:, :, None, None], (x_hat, inverse_std)
+
+    def backward(self, dout, cache):
+        # out = (style @ gamma) x_hat + style @ beta
+        x_hat, inverse_std = cache
+        gamma = self._style_on(dout) @ self.params["gamma"]
+        return normalize_backward(dout * gamma[:, :, None, None], x_hat, inverse_std, (2, 3))
+
+    def backward_params(self, dout, cache):
+        # out = (style @ gamma) x_hat + style @ beta, so dgamma = style.T @ (the sum of dout x_hat over positions)
+        x_hat, _ = cache
+        dgamma, dbeta = (dout * x_hat).sum(axis=(2, 3)), dout.sum(axis=(2, 3))  # (N, C)
+        style = self._style_on(dout)
+        if len(style) == 1:
+            dgamma, dbeta = dgamma.sum(axis=0, keepdims=True), dbeta.sum(axis=0, keepdims=True)
+        return {"gamma": style.T @ dgamma, "beta": style.T @ dbeta}
+
+    def __repr__(self):
+        S, C = self.params["gamma"].shape
+        return f"ConditionalInstanceNorm2D({C}, num_styles={S})"
+
+
+class LocalResponseNorm(Layer):
+    """Krizhevsky et al. 2012, section 3.3, with Caffe's alpha / size: shape stays.
+
+    out_c = x_c / scale_c ** beta, scale_c = k + alpha / size * sum of x² over the `size` channels around c.
+    """
+
+    def __init__(self, size=5, alpha=1e-4, beta=0.75, k=1.0):
+        super().__init__()
+        if size % 2 == 0:
+            raise InputError(f"local response normalization needs an odd size, to have a middle, not {size}")
+        self.size, self.alpha, self.beta, self.k = size, alpha, beta, k
+
+    def forward(self, x):
+        scale = self.k + self.alpha / self.size * self._sum_of_neighbours(x * x)
+        return x * scale ** -self.beta, (x, scale)
+
+    def backward(self, dout, cache):
+        # d out_c / d x_d = [c = d] scale_c^-beta - 2 alpha beta / size x_c x_d scale_c^(-beta - 1), d around c
+        x, scale = cache
+        shared = self._sum_of_neighbours(dout * x * scale ** (-self.beta - 1))
+        return dout * scale ** -self.beta - 2 * self.alpha * self.beta / self.size * x * shared
+
+    def _sum_of_neighbours(self, x):
+        """The sum over the `size` channels around each one, fewer at either end."""
+        xp = get_array_module(x)
+        C = x.shape[1]
+        half = min(self.size // 2, C - 1)
+        total = xp.zeros_like(x)
+        for offset in range(-half, half + 1):
+            total[:, max(0, -offset):C - max(0, offset)] += x[:, max(0, offset):C - max(0, -offset)]
+        return total

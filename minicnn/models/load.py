@@ -1,0 +1,96 @@
+"""A network with its weights, its preprocessing and its class names."""
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+from minicnn.errors import InputError, unknown_name
+from minicnn.models.alexnet import alexnet, caffenet
+from minicnn.models.resnet import resnet18
+from minicnn.models.small import digits, shapes
+from minicnn.models.squeezenet import squeezenet1_0, squeezenet1_1
+from minicnn.models.vgg import vgg16, vgg19
+from minicnn.network import Network
+from minicnn.preprocessing import Preprocessing
+
+ARCHITECTURES = {"vgg16": vgg16, "vgg19": vgg19, "squeezenet1_0": squeezenet1_0, "squeezenet1_1": squeezenet1_1,
+                 "alexnet": alexnet, "caffenet": caffenet, "resnet18": resnet18, "digits": digits, "shapes": shapes}
+EMBEDDED = ("shapes", "digits")
+
+
+class Model(NamedTuple):
+    """A trained network and what belongs to its weights."""
+
+    net: Network
+    preprocessing: Preprocessing
+    labels: list[str]
+    name: str
+
+    def find_class(self, name):
+        """The index of a class given by number or by name (any part of it that is unique).
+
+        Raises UnknownNameError with the nearest class names.
+        """
+        if str(name).isdigit():
+            if int(name) < len(self.labels):
+                return int(name)
+            raise unknown_name("class", name, [f"0 to {len(self.labels) - 1}"])
+        wanted = str(name).lower()
+        exact = [i for i, label in enumerate(self.labels) if wanted in label.lower().split(", ")]
+        partly = [i for i, label in enumerate(self.labels) if wanted in label.lower()]
+        for found in (exact, partly):
+            if len(found) == 1:
+                return found[0]
+        if partly:
+            raise InputError(f"class {name!r} is not unique: "
+                             + "; ".join(f"{i} {self.labels[i]}" for i in partly[:8]))
+        raise unknown_name("class", name, [part for label in self.labels for part in label.split(", ")])
+
+
+def build_network(architecture, last=None, **options):
+    """The named architecture, without weights (zeros); `last`: keep the layers up to this one."""
+    if architecture not in ARCHITECTURES:
+        raise unknown_name("network", architecture, ARCHITECTURES)
+    net = ARCHITECTURES[architecture](seed=None, **options)
+    return net if last is None else net.trunk(last)
+
+
+def cache_folder():
+    """Where converted weights are looked for: minicnn in the user's cache folder."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "minicnn"
+
+
+def weights_path(name):
+    """The weights file that `name` stands for: a path, a shipped network, or one in the cache.
+
+    Raises InputError where there is none, saying how to get it.
+    """
+    path = Path(name)
+    if path.suffix.lower() in (".h5", ".hdf5") or path.is_file():
+        return path
+    if name in EMBEDDED:
+        return Path(__file__).parent.parent / "data" / f"{name}.h5"
+    cached = cache_folder() / f"{name}.h5"
+    if cached.is_file():
+        return cached
+    if name in ARCHITECTURES:
+        raise InputError(f"no weights for {name!r}: {cached} does not exist; "
+                         f"make it with: python -m weights_converter FILE -o {cached}")
+    raise unknown_name("model", name, ARCHITECTURES)
+
+
+def load_model(name, device="auto"):
+    """The Model called `name` ("squeezenet1_1" in the cache, a path to an .h5 file, "shapes", "digits").
+
+    Raises InputError, naming the file, where it is missing, damaged or does not fit its architecture.
+    """
+    from minicnn.weights import load_weights, read_header  # h5py is wanted only here
+
+    path = weights_path(name)
+    header = read_header(path)
+    try:
+        net = build_network(header.architecture, **header.options)
+    except TypeError as problem:  # an option that this builder does not know, or of the wrong type
+        raise InputError(f"{path}: {problem}") from None
+    load_weights(net, path)
+    return Model(net.to_device(device), header.preprocessing, header.labels, header.name)

@@ -1,0 +1,252 @@
+"""A network: a list of named nodes and two loops."""
+
+import copy
+from typing import Any, NamedTuple
+
+from minicnn.backend import Array, choose_device, device_of, to_device
+from minicnn.errors import InputError, unknown_name
+from minicnn.layers import Layer, ReLU
+
+
+class Node(NamedTuple):
+    """A layer at work in a network: its output is called `name`, its inputs are the outputs of those names."""
+
+    name: str
+    layer: Layer
+    inputs: tuple[str, ...]
+
+
+class Trace(NamedTuple):
+    """One forward pass: the activations that were kept, and what each layer needs to go back."""
+
+    activations: dict[str, Array]
+    caches: dict[str, Any]
+
+
+class Network:
+    """Named layers in execution order; `output` is the last one, the class scores (softmax is applied outside).
+
+    input_shape : (C, H, W) of the pictures that the network was made for; trunks take other sizes too.
+    aliases : other frameworks' names for these layers, resolved by `find`.
+    """
+
+    def __init__(self, input_shape, aliases=None):
+        self.input_shape = tuple(input_shape)
+        self.nodes = []
+        self.positions = {"input": -1}  # name -> place in `nodes`; the input comes before them all
+        self.aliases = dict(aliases or {})
+
+    def add(self, name, layer, *inputs):
+        """Append `layer` under `name`; its input is the node before, or those named. Returns the name.
+
+        Raises InputError for a name that is taken, UnknownNameError for an input that is not there yet.
+        """
+        if name in self.positions:
+            raise InputError(f"there is a layer {name!r} already")
+        for source in inputs:
+            if source not in self.positions:
+                raise unknown_name("layer", source, self.positions)
+        node = Node(name, layer, inputs or (self.output,))
+        self.positions[name] = len(self.nodes)
+        self.nodes.append(node)
+        return name
+
+    @property
+    def output(self):
+        """The name of the last node, or "input" while there is none."""
+        return self.nodes[-1].name if self.nodes else "input"
+
+    @property
+    def device(self):
+        """ "cpu" or "gpu": where the parameters live."""
+        for node in self.nodes:
+            for array in node.layer.params.values():
+                return device_of(array)
+        return "cpu"
+
+    def layer_names(self):
+        """All names, in execution order."""
+        return [node.name for node in self.nodes]
+
+    def find(self, name):
+        """The network's own name for `name`, which may be an alias; UnknownNameError suggests the nearest."""
+        name = self.aliases.get(str(name), name)
+        if name not in self.positions:
+            raise unknown_name("layer", name, [*self.positions, *self.aliases])
+        return name
+
+    def layer(self, name):
+        """The layer of that name or alias."""
+        return self.nodes[self.positions[self.find(name)]].layer
+
+    # ---- the two loops -------------------------------------------------------------------------------------------
+
+    def forward(self, x, upto=None, keep=None):
+        """Run `x`, of shape (N, C, H, W), through the layers and return the Trace; activations["input"] is x.
+
+        upto : stop at this layer, or at the deepest of these. keep : the names whose activations are wanted;
+        all, unless given. What the backward pass needs is kept in any case.
+        """
+        nodes = self.nodes if upto is None else self._nodes_upto(upto)
+        last_use = None if keep is None else self._last_use(nodes, keep)
+        outs, caches = {"input": x}, {}
+        for name, layer, inputs in nodes:
+            outs[name], caches[name] = layer.forward(*map(outs.get, inputs))
+            if keep is not None:
+                for done in last_use[name]:
+                    del outs[done]
+        return Trace(outs, caches)
+
+    def backward(self, trace, seeds, wrt=("input",)):
+        """From gradients at some layers to the gradients at others: {layer name: gradient} in, the same out.
+
+        seeds : the gradient of a scalar to each named activation; where it depends on several, all of them.
+        wrt : the names whose gradients are wanted; the loop stops as soon as all of them are known.
+        """
+        wrt = (wrt,) if isinstance(wrt, str) else wrt
+        for name in (*seeds, *wrt):
+            if name not in self.positions:
+                raise unknown_name("layer", name, self.positions)
+        stop = min(map(self.positions.get, wrt)) + 1
+        grads = dict(seeds)
+        for name, layer, inputs in reversed(self.nodes[stop:]):
+            if name not in grads:
+                continue  # nothing that was seeded depends on this layer
+            dout = grads[name] if name in wrt else grads.pop(name)
+            dxs = layer.backward(dout, trace.caches[name])
+            for source, dx in zip(inputs, dxs if isinstance(dxs, tuple) else (dxs,), strict=True):
+                grads[source] = grads[source] + dx if source in grads else dx  # fan-out adds
+        wanted = {}
+        for name in wrt:
+            if name not in grads:
+                raise InputError(f"no gradient reaches {name!r} from the seeds at {', '.join(seeds)}")
+            wanted[name] = grads[name]
+        return wanted
+
+    # ---- variations of the loops ---------------------------------------------------------------------------------
+
+    def predict(self, x, layer=None):
+        """The activation of `layer` (the output, unless given), keeping nothing else: for many images."""
+        layer = self.output if layer is None else self.find(layer)
+        nodes = self._nodes_upto(layer)
+        last_use = self._last_use(nodes, (layer,))
+        outs = {"input": x}
+        for name, step, inputs in nodes:
+            outs[name] = step.forward(*map(outs.get, inputs))[0]
+            for done in last_use[name]:
+                del outs[done]
+        return outs[layer]
+
+    def forward_train(self, x, rng):
+        """`forward` as in training: Dropout drops, BatchNorm2D uses the batch; `rng`: numpy.random.Generator."""
+        outs, caches = {"input": x}, {}
+        for name, layer, inputs in self.nodes:
+            outs[name], caches[name] = layer.forward_train(*map(outs.get, inputs), rng=rng)
+        return Trace(outs, caches)
+
+    def backward_params(self, trace, grads):
+        """{layer name: gradient to its output} -> {layer name: {"w": dw, ...}} for the layers with parameters.
+
+        A layer that several nodes share appears under the first one's name, with the sum.
+        """
+        owners = {id(layer): name for name, layer in self.parameter_layers().items()}
+        totals = {}
+        for name, layer, _ in self.nodes:
+            if id(layer) in owners and name in grads:
+                total = totals.setdefault(owners[id(layer)], {})
+                for key, gradient in layer.backward_params(grads[name], trace.caches[name]).items():
+                    total[key] = total[key] + gradient if key in total else gradient
+        return totals
+
+    def _nodes_upto(self, upto):
+        """The nodes to run so that all the named activations are there."""
+        deepest = max(self.positions[self.find(name)] for name in ([upto] if isinstance(upto, str) else upto))
+        return self.nodes[:deepest + 1]
+
+    def _last_use(self, nodes, keep):
+        """{name: the activations, none of them in `keep`, that nobody reads after the node of that name}."""
+        reader = {"input": nodes[0].name} if nodes else {}
+        for name, _, inputs in nodes:
+            reader.update(dict.fromkeys((*inputs, name), name))
+        keep = {self.find(name) for name in keep}
+        return {node.name: [done for done, last in reader.items() if last == node.name and done not in keep]
+                for node in nodes}
+
+    # ---- siblings: the same weights, in other hands --------------------------------------------------------------
+
+    def with_relu(self, relu):
+        """A network with the same layers and weights, but every ReLU replaced by the rule `relu` (a class)."""
+        return self._sibling([node._replace(layer=relu()) if isinstance(node.layer, ReLU) else node
+                              for node in self.nodes])
+
+    def to_device(self, device):
+        """The same network with its parameters on "cpu", "gpu" or "auto"."""
+        device = choose_device(device)
+        return self if device == self.device else self._with_arrays(lambda array: to_device(array, device))
+
+    def astype(self, dtype):
+        """The same network with its parameters in another floating-point type."""
+        return self._with_arrays(lambda array: array.astype(dtype))
+
+    def _with_arrays(self, convert):
+        """A network whose layers are copies with `convert` applied to every parameter and buffer."""
+        copies = {}  # a layer that is used twice stays one layer
+        for node in self.nodes:
+            if id(node.layer) not in copies:
+                layer = copies[id(node.layer)] = copy.copy(node.layer)
+                layer.params = {key: convert(array) for key, array in node.layer.params.items()}
+                layer.buffers = {key: convert(array) for key, array in node.layer.buffers.items()}
+        return self._sibling([node._replace(layer=copies[id(node.layer)]) for node in self.nodes])
+
+    def trunk(self, last):
+        """The network that ends at `last`: for features alone, or weights without a classifier."""
+        return self._sibling(self._nodes_upto(last))
+
+    def _sibling(self, nodes):
+        sibling = Network(self.input_shape, self.aliases)
+        sibling.nodes, sibling.positions = nodes, {node.name: i for i, node in enumerate(nodes)} | {"input": -1}
+        return sibling
+
+    # ---- the table -----------------------------------------------------------------------------------------------
+
+    def shapes(self, input_shape=None):
+        """{name: output shape} for one image of `input_shape` (C, H, W), without computing anything."""
+        shapes = {"input": (1, *(input_shape or self.input_shape))}
+        for name, layer, inputs in self.nodes:
+            try:
+                shapes[name] = layer.output_shape(*[shapes[source] for source in inputs])
+            except InputError as problem:
+                raise InputError(f"layer {name!r}: {problem}") from None
+        return shapes
+
+    def parameter_layers(self):
+        """{name: layer} of the layers with parameters, each once, under its first name."""
+        layers, seen = {}, set()
+        for node in self.nodes:
+            if node.layer.params and id(node.layer) not in seen:
+                layers[node.name] = node.layer
+                seen.add(id(node.layer))
+        return layers
+
+    def num_parameters(self):
+        """How many numbers training changes."""
+        return sum(array.size for layer in self.parameter_layers().values() for array in layer.params.values())
+
+    def __str__(self):
+        """A table: name, layer, output shape, parameters, multiply-adds of one image."""
+        shapes = self.shapes()
+        owners = self.parameter_layers()
+        rows = [("name", "layer", "output", "parameters", "multiply-adds"),
+                ("input", "", "x".join(map(str, self.input_shape)), "", "")]
+        total = 0
+        for name, layer, inputs in self.nodes:
+            work = layer.multiply_adds(shapes[inputs[0]], shapes[name])
+            size = sum(array.size for array in layer.params.values()) if name in owners else 0
+            total += work
+            rows.append((name, repr(layer), "x".join(map(str, shapes[name][1:])),
+                         f"{size:,}" if size else "", f"{work:,}" if work else ""))
+        rows.append(("total", "", "", f"{self.num_parameters():,}", f"{total:,}"))
+        widths = [max(len(row[column]) for row in rows) for column in range(5)]
+        return "\n".join(
+            f"{row[0]:<{widths[0]}}  {row[1]:<{widths[1]}}  {row[2]:>{widths[2]}}  "
+            f"{row[3]:>{widths[3]}}  {row[4]:>{widths[4]}}" for row in rows)

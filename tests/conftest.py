@@ -1,0 +1,61 @@
+"""Fixtures: both back ends, random numbers, real weights; and how many CuPy calls the tests bound."""
+
+import os
+import pathlib
+import sys
+
+import numpy as np
+import pytest
+import strict_cupy as stand_in
+
+
+@pytest.fixture
+def strict_cupy(monkeypatch):
+    """The stand-in for CuPy, also for `import cupy`; its counters, `strict_cupy.record`, start at zero."""
+    for name in list(sys.modules):
+        if name.partition(".")[0] in ("cupy", "cupyx"):  # so that no submodule of the real one is found
+            monkeypatch.delitem(sys.modules, name)
+    for name, module in stand_in.MODULES.items():
+        monkeypatch.setitem(sys.modules, name, module)
+    stand_in.record.reset()
+    return stand_in.MODULES["cupy"]
+
+
+@pytest.fixture(params=["numpy", "strict_cupy"])
+def xp(request):
+    """The array module: NumPy, then the stand-in for CuPy."""
+    return np if request.param == "numpy" else request.getfixturevalue("strict_cupy")
+
+
+@pytest.fixture
+def rng():
+    """Random numbers on the host, the same in every run."""
+    return np.random.default_rng(0)
+
+
+@pytest.fixture
+def test_data():
+    """The folder with real weights and photos."""
+    folder = os.environ.get("MINICNN_TEST_DATA")
+    if not folder:
+        pytest.skip("MINICNN_TEST_DATA is not set: real weights and photos are not at hand")
+    return pathlib.Path(folder)
+
+
+def pytest_sessionfinish(session):
+    if hasattr(session.config, "workeroutput"):  # in a worker of pytest-xdist: for pytest_testnodedown
+        session.config.workeroutput["bound_calls"] = list(stand_in.record.bound_calls)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node):
+    stand_in.record.bound_calls.update(getattr(node, "workeroutput", {}).get("bound_calls", ()))
+
+
+def pytest_terminal_summary(terminalreporter):
+    if stand_in.real_cupy is None:
+        line = "CuPy is not installed: no call was bound against the real wheel"
+    else:
+        calls = len(stand_in.record.bound_calls)
+        line = f"CuPy {stand_in.real_cupy.__version__}: {calls} distinct calls bound"
+    terminalreporter.write_line(line)
