@@ -107,7 +107,9 @@ class Network:
         for name in (*seeds, *wrt):
             if name not in self.positions:
                 raise unknown_name("layer", name, self.positions)
-        stop = min(map(self.positions.get, wrt)) + 1
+            if name in seeds and name not in trace.caches and name != "input":
+                raise InputError(f"the forward pass ended before {name!r}; give its `upto` this name, or none")
+        stop = min(map(self.positions.get, wrt), default=len(self.nodes) - 1) + 1
         grads = dict(seeds)
         for name, layer, inputs in reversed(self.nodes[stop:]):
             if name not in grads:
@@ -175,8 +177,8 @@ class Network:
     # ---- siblings: the same weights, in other hands --------------------------------------------------------------
 
     def with_relu(self, relu):
-        """A network with the same layers and weights, but every ReLU replaced by the rule `relu` (a class)."""
-        return self._sibling([node._replace(layer=relu()) if isinstance(node.layer, ReLU) else node
+        """A network with the same layers and weights, but every ReLU replaced by the layer `relu`, another rule."""
+        return self._sibling([node._replace(layer=relu) if isinstance(node.layer, ReLU) else node
                               for node in self.nodes])
 
     def to_device(self, device):

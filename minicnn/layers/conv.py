@@ -7,7 +7,7 @@ from minicnn.errors import InputError
 from minicnn.initialize import he_normal, zeros
 from minicnn.layers.layer import Layer
 
-BAND = 2**22  # numbers in the patch matrix at a time: 16 MB of float32, however large the image
+BAND = 2**18  # numbers in the patch matrix at a time: 1 MB of float32, which stays in a core's cache
 
 
 class Conv2D(Layer):

@@ -1,6 +1,7 @@
 """Dropout: the identity, except in training."""
 
 from minicnn.backend import device_of, get_array_module, to_device
+from minicnn.errors import InputError
 from minicnn.layers.layer import Layer
 
 
@@ -9,6 +10,8 @@ class Dropout(Layer):
 
     def __init__(self, rate=0.5):
         super().__init__()
+        if not 0 <= rate < 1:
+            raise InputError(f"a dropout rate is from 0 up to, not including, 1; got {rate}")
         self.rate = rate
 
     def forward(self, x):

@@ -66,6 +66,9 @@ class BatchNorm2D(Layer):
         x_hat = cache[0]
         return {"gamma": (dout * x_hat).sum(axis=(0, 2, 3)), "beta": dout.sum(axis=(0, 2, 3))}
 
+    def __repr__(self):
+        return f"BatchNorm2D({self.params['gamma'].size})"
+
 
 class InstanceNorm2D(Layer):
     """Ulyanov et al. 2016 (arXiv:1607.08022): gamma x_hat + beta, normalized within each image and channel."""
@@ -89,6 +92,9 @@ class InstanceNorm2D(Layer):
         # out = gamma x_hat + beta
         x_hat, _ = cache
         return {"gamma": (dout * x_hat).sum(axis=(0, 2, 3)), "beta": dout.sum(axis=(0, 2, 3))}
+
+    def __repr__(self):
+        return f"InstanceNorm2D({self.params['gamma'].size})"
 
 
 class ConditionalInstanceNorm2D(Layer):

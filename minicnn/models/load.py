@@ -75,7 +75,7 @@ def weights_path(name):
         return cached
     if name in ARCHITECTURES:
         raise InputError(f"no weights for {name!r}: {cached} does not exist; "
-                         f"make it with: python -m weights_converter FILE -o {cached}")
+                         "make it with: python -m weights_converter FILE")
     raise unknown_name("model", name, ARCHITECTURES)
 
 
