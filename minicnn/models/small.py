@@ -31,6 +31,7 @@ def shapes(seed=0):
     rng = None if seed is None else np.random.default_rng(seed)
     net = Network((3, 64, 64))
     net.add("conv1", Conv2D(3, 24, 7, pad=3, rng=rng))
+    net.layer("conv1").params["w"] *= np.float32(0.1)  # so that filters show what they learn, not what they began as
     net.add("relu1", ReLU())
     net.add("pool1", MaxPool2D(2))
     net.add("conv2", Conv2D(24, 32, 3, pad=1, rng=rng))

@@ -1,0 +1,227 @@
+"""Weights in HDF5: one file a network, with everything that belongs to them.
+
+Datasets `<layer>/w`, `<layer>/b` (OIHW; Linear (out, in)), `<layer>/gamma` … in float32, each with its
+sha256; attributes for the architecture and its options, name, origin, licence, source digest and
+preprocessing; the class names as the dataset `labels`; one more sha256 over all of these.
+"""
+
+import hashlib
+import json
+import os
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import numpy as np
+
+from minicnn.backend import to_host
+from minicnn.errors import InputError
+from minicnn.files import replacing
+from minicnn.preprocessing import Preprocessing
+
+TEXTS = ("name", "architecture", "origin", "licence", "source_sha256")  # the Header's plain attributes
+
+
+class Header(NamedTuple):
+    """What a weights file says of itself. `options` are keyword arguments of the architecture's builder."""
+
+    name: str
+    architecture: str
+    preprocessing: Preprocessing
+    labels: list[str] = []
+    options: dict = {}
+    origin: str = ""
+    licence: str = ""
+    source_sha256: str = ""
+
+
+def named_arrays(net):
+    """{"conv1/w": array, …}: all parameters and buffers of the network."""
+    arrays = {}
+    for node in net.nodes:
+        for key, array in {**node.layer.params, **node.layer.buffers}.items():
+            arrays[f"{node.name}/{key}"] = array
+    return arrays
+
+
+def float32_arrays(net):
+    """`named_arrays` as they are stored: float32, on the host."""
+    return {name: to_host(array).astype(np.float32, copy=False) for name, array in named_arrays(net).items()}
+
+
+def save_weights(path, net, header, overwrite=False):
+    """Write the network's parameters and the Header to `path`; float32, through a temporary file.
+
+    Raises InputError where the file exists already, an array is not finite, naming it, or the disk is full.
+    """
+    refuse_non_finite(float32_arrays(net), path)
+    with replacing(path, overwrite) as temporary:
+        write_weights(temporary, net, header)
+
+
+def write_weights(path, net, header):
+    """Write the new file `path`, in float32, then open it again and compare.
+
+    Raises InputError where the disk is full or gives back something else. The path is not in the message: it
+    is the temporary one of `replacing`.
+    """
+    import h5py
+
+    arrays = float32_arrays(net)
+    try:
+        with h5py.File(path, "w") as file:
+            for name, array in arrays.items():
+                file[name] = array
+                file[name].attrs["sha256"] = _fixed_length([digest(array)])[0]
+            file["labels"] = _fixed_length(header.labels)
+            texts = {key: getattr(header, key) for key in TEXTS}
+            texts["options"] = json.dumps(header.options)
+            texts["preprocessing"] = json.dumps(header.preprocessing._asdict())
+            texts["header_sha256"] = header_digest(header)
+            for key, text in texts.items():
+                file.attrs[key] = _fixed_length([text])[0]
+    except OSError as problem:
+        raise InputError(f"the weights cannot be written: {_reason(problem)}") from None
+    read_header(path)  # compares itself with its digest
+    with _opened(path) as file:
+        differing = [name for name, array in arrays.items() if not np.array_equal(file[name][()], array)]
+    if differing:
+        raise InputError(f"what was written reads back otherwise (a failing disk?): {', '.join(differing)}")
+
+
+def read_header(path):
+    """The Header of a weights file.
+
+    Raises InputError where the file is missing, damaged, no HDF5 or not one of ours.
+    """
+    with _opened(path) as file:
+        try:
+            texts = {key: _text(value) for key, value in file.attrs.items()}
+            preprocessing = json.loads(texts["preprocessing"])
+            preprocessing |= {"mean": tuple(preprocessing["mean"]), "std": tuple(preprocessing["std"])}
+            header = Header(**{key: texts[key] for key in TEXTS},
+                            preprocessing=Preprocessing(**preprocessing),
+                            options=dict(json.loads(texts["options"])),
+                            labels=[_text(label) for label in file["labels"][:]])
+        except (KeyError, TypeError, ValueError, AttributeError) as problem:
+            raise InputError(f"{path} is no weights file of this library ({problem}); "
+                             "make one with: python -m weights_converter SOURCE -o OUT.h5") from None
+        if texts.get("header_sha256", header_digest(header)) != header_digest(header):
+            raise InputError(f"{path} is damaged: its attributes or labels differ from their recorded digest")
+    return header
+
+
+def load_weights(net, path):
+    """Read the parameters of every layer of `net`, on the CPU, from the file.
+
+    Raises one InputError that names all missing, extra and misshaped keys; non-finite and damaged arrays
+    likewise.
+    """
+    import h5py
+
+    wanted = named_arrays(net)
+    with _opened(path) as file:
+        found = {name: item for name, item in _all_items(file).items() if isinstance(item, h5py.Dataset)}
+        found.pop("labels", None)
+        problems = [f"missing {name}" for name in wanted if name not in found]
+        problems += [f"extra {name}" for name in found if name not in wanted]
+        problems += [f"{name} has shape {found[name].shape}, expected {array.shape}"
+                     for name, array in wanted.items() if name in found and found[name].shape != array.shape]
+        problems += [f"{name} holds {found[name].dtype}, expected float32"
+                     for name in wanted if name in found and found[name].dtype != np.float32]
+        if problems:
+            raise InputError(f"{path} does not fit the network: {'; '.join(problems)}")
+        arrays = {name: found[name][()] for name in wanted}
+        damaged = [name for name in wanted if _text(found[name].attrs.get("sha256")) != digest(arrays[name])]
+    if damaged:
+        raise InputError(f"{path} is damaged: {', '.join(damaged)} differ from their recorded digests")
+    refuse_non_finite(arrays, path)
+    for node in net.nodes:
+        for values in (node.layer.params, node.layer.buffers):
+            for key in values:
+                values[key] = arrays[f"{node.name}/{key}"]
+
+
+def refuse_non_finite(arrays, path):
+    """Raise InputError naming every array with a NaN or an infinity in it."""
+    bad = [name for name, array in arrays.items() if not np.isfinite(array).all()]
+    if bad:
+        raise InputError(f"{path}: weights that are not finite in {', '.join(bad)}")
+
+
+def digest(array):
+    """sha256 of an array's float32 values in C order, hexadecimal."""
+    return hashlib.sha256(np.ascontiguousarray(array, np.float32)).hexdigest()
+
+
+def header_digest(header):
+    """sha256 of everything that the Header says, hexadecimal."""
+    return hashlib.sha256(json.dumps(header).encode()).hexdigest()
+
+
+def weights_digest(net):
+    """One sha256 over the names and values of all the network's arrays, for run cards."""
+    total = hashlib.sha256()
+    for name, array in sorted(named_arrays(net).items()):
+        total.update(f"{name} {digest(to_host(array))}\n".encode())
+    return total.hexdigest()
+
+
+def _fixed_length(texts):
+    """Strings as an array of fixed length: damaged bytes of the other kind can crash or hang HDF5 2.0."""
+    texts = [text.encode() for text in texts]
+    return np.array(texts, f"S{max(map(len, texts), default=0) or 1}")
+
+
+def _text(value):
+    """A string as HDF5 gives it back: bytes where it was of fixed length."""
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+@contextmanager
+def _opened(path):
+    """The HDF5 file, open for reading; whatever HDF5 raises on damaged bytes becomes an InputError."""
+    import h5py
+
+    try:
+        file = h5py.File(path, "r")
+    except FileNotFoundError:
+        raise InputError(f"{path} does not exist") from None
+    except (OSError, ValueError) as problem:
+        raise InputError(f"{path} cannot be read as HDF5: {_reason(problem)}") from None
+    with file:
+        try:
+            _refuse_links(file, path)
+            yield file
+        except InputError:
+            raise
+        except Exception as problem:  # h5py has no error of its own: OSError, RuntimeError, KeyError, …
+            raise InputError(f"{path} is damaged: {_reason(problem)}") from None
+
+
+def _reason(problem):
+    """What HDF5 complains of, in one line: its own text has dates, addresses and line ends in it."""
+    if isinstance(problem, OSError) and problem.errno:
+        return os.strerror(problem.errno)
+    return " ".join(str(problem).split())
+
+
+def _all_items(file):
+    """{name: Group or Dataset} of everything that lies in the file itself; links are not followed."""
+    found = {}
+    file.visititems(found.__setitem__)
+    return found
+
+
+def _refuse_links(file, path):
+    """Raise InputError where a name leads elsewhere: a weights file must not make us read another file."""
+    import h5py
+
+    elsewhere = []
+    for name, item in {"": file, **_all_items(file)}.items():
+        if isinstance(item, h5py.Dataset) and (item.external or item.is_virtual):
+            elsewhere.append(name)
+        if isinstance(item, h5py.Group):
+            elsewhere += [f"{name}/{key}".lstrip("/") for key in item
+                          if not isinstance(item.get(key, getlink=True), h5py.HardLink)]
+    if elsewhere:
+        raise InputError(f"{path} is refused: it keeps {', '.join(elsewhere)} elsewhere, behind a link")

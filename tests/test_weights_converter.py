@@ -1,0 +1,561 @@
+"""What the converter accepts it gives back bit by bit; what it cannot use costs one line and leaves no file."""
+
+import os
+import struct
+import subprocess
+import sys
+import zipfile
+from hashlib import sha256
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from minicnn.errors import InputError
+from minicnn.models import build_network, digits, load_model, squeezenet1_0, squeezenet1_1, vgg16
+from minicnn.preprocessing import CAFFE_SQUEEZENET, CAFFE_VGG, TORCHVISION
+from minicnn.weights import named_arrays, read_header
+from weights_converter.__main__ import main
+from weights_converter.containers import NPZ, recognise
+from weights_converter.convert import convert
+from weights_converter.match import find_source
+from weights_converter.sources import SOURCES, Layout, Source, Target
+from weights_converter.stored import StoredArray
+
+ROOT = Path(__file__).parent.parent
+
+
+def source_of(name, publisher):
+    return next(source for source in SOURCES if (source.name, source.publisher) == (name, publisher))
+
+
+def source_arrays(source, net):
+    """{source name: array} of a network, for sources that keep arrays as we do."""
+    ours = named_arrays(net)
+    return {name: ours[target.key] for name, target in source.names.items() if target.key in ours}
+
+
+def announced(source):
+    """StoredArrays as a complete file of `source` would announce them, without values."""
+    arrays = {**source_arrays(source, build_network(source.architecture, **source.options)), **source.constants}
+    return [StoredArray(name, array.shape, array.dtype, None) for name, array in arrays.items()]
+
+
+@pytest.fixture(scope="module")
+def squeezenet():
+    """Random weights under torchvision's names."""
+    return source_arrays(source_of("squeezenet1_1", "torchvision"), squeezenet1_1(seed=1))
+
+
+@pytest.fixture
+def two_layers(rng):
+    """The beginning of a VGG: 150 kB of random values under Caffe's names."""
+    shapes = source_arrays(source_of("vgg16", "Caffe"), vgg16(seed=None).trunk("relu1_2"))
+    return {name: rng.standard_normal(array.shape, np.float32) for name, array in shapes.items()}
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """The cache folder, which does not exist yet."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "minicnn"
+
+
+@pytest.fixture
+def refused(tmp_path, capsys):
+    """refused(arrays or bytes, *options): the line with which main refuses that file; nothing is written."""
+
+    def run(content, *options, name="source.npz"):
+        path, output = tmp_path / name, tmp_path / "out.h5"
+        if isinstance(content, dict):
+            np.savez(path, **content)
+        elif content is not None:
+            path.write_bytes(content)
+        before = sorted(tmp_path.iterdir())
+        assert main([str(path), "-o", str(output), *options]) == 2
+        assert sorted(tmp_path.iterdir()) == before
+        error = capsys.readouterr().err
+        assert error.count("\n") == 1 and error.startswith("python -m weights_converter: error: ")
+        assert str(path) in error or "network" in error
+        return error
+
+    return run
+
+
+TRUNK = ("--features-only", "--network", "vgg16")
+
+
+# ---- the tables ------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda source: f"{source.name}-{source.publisher}")
+def test_table_names_every_array_of_its_network_once(source):
+    net = build_network(source.architecture, **source.options)
+    assert sorted(target.key for target in source.names.values()) == sorted(named_arrays(net))
+    assert net.num_parameters() == source.num_parameters
+    assert net.find(source.features) == source.features
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda source: f"{source.name}-{source.publisher}")
+def test_complete_file_is_recognised_by_names_and_shapes(source):
+    match = find_source("x", announced(source))
+    assert match.source is source
+    assert match.last is None and match.left_out == [] and match.model_name == source.name
+
+
+def test_torchvision_names_are_the_aliases_of_our_layers():
+    for source in SOURCES[:4]:
+        net = build_network(source.architecture)
+        for name, target in source.names.items():
+            assert net.find(name.rpartition(".")[0]) == target.key.rpartition("/")[0]
+
+
+# ---- what is accepted ------------------------------------------------------------------------------------------
+
+def test_random_squeezenet_comes_back_through_load_model(squeezenet, tmp_path, cache, capsys):
+    path = tmp_path / "my weights.bin"  # the name says nothing
+    with open(path, "wb") as file:
+        np.savez_compressed(file, **squeezenet)
+    assert main([str(path)]) == 0
+    recognised, wrote = capsys.readouterr().out.splitlines()
+    assert recognised == (f"{path} is a NumPy archive (.npz): squeezenet1_1 with torchvision's names, 52 arrays, "
+                          "1,235,496 parameters")
+    assert wrote.startswith(f"wrote {cache / 'squeezenet1_1.h5'} (5.1 MB) in ")
+    model = load_model("squeezenet1_1", device="cpu")
+    names = source_of("squeezenet1_1", "torchvision").names
+    arrays = named_arrays(model.net)
+    assert all(arrays[target.key].tobytes() == squeezenet[name].tobytes() for name, target in names.items())
+    assert (model.name, model.preprocessing, len(model.labels)) == ("squeezenet1_1", TORCHVISION, 1000)
+    header = read_header(cache / "squeezenet1_1.h5")
+    assert header.source_sha256 == sha256(path.read_bytes()).hexdigest()
+    assert "torchvision" in header.origin and "BSD-3" in header.licence
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float64", ">f4", ">f8"])
+def test_other_precisions_and_byte_orders_become_float32(two_layers, tmp_path, dtype):
+    given = {name: array.astype(dtype) for name, array in two_layers.items()}
+    np.savez(tmp_path / "a.npz", **given)
+    path = convert(tmp_path / "a.npz", tmp_path / "a.h5", "vgg16", features_only=True, say=lambda line: None)
+    arrays = named_arrays(load_model(path, device="cpu").net)
+    for name, values in given.items():
+        key = name.replace(".weight", "/w").replace(".bias", "/b")
+        assert arrays[key].dtype == np.float32
+        np.testing.assert_array_equal(arrays[key], values.astype(np.float32))
+
+
+def test_arrays_in_fortran_order(two_layers, tmp_path):
+    np.savez(tmp_path / "a.npz", **{name: np.asfortranarray(array) for name, array in two_layers.items()})
+    path = convert(tmp_path / "a.npz", tmp_path / "a.h5", "vgg16", features_only=True, say=lambda line: None)
+    np.testing.assert_array_equal(named_arrays(load_model(path, device="cpu").net)["conv1_2/w"],
+                                  two_layers["conv1_2.weight"])
+
+
+def test_layouts_are_undone(tmp_path, rng, monkeypatch):
+    convolution = Layout(lambda shape: tuple(shape[axis] for axis in (2, 3, 1, 0)),
+                         lambda array: array.transpose(3, 2, 0, 1))  # HWIO
+    dense = Layout(lambda shape: shape[::-1], lambda array: array.T)
+    net = digits(seed=1)
+    targets = {key: Target(key, dense if array.ndim == 2 else convolution) for key, array in
+               named_arrays(net).items() if key.endswith("w")}
+    targets |= {key: Target(key, Layout(lambda shape: shape, lambda array: array)) for key in named_arrays(net)
+                if key.endswith("b")}
+    source = Source("digits", "digits", "nobody", targets, net.num_parameters(), "pool2", TORCHVISION, "", "")
+    monkeypatch.setattr("weights_converter.match.SOURCES", (source,))
+    theirs = {name: {4: lambda w: w.transpose(2, 3, 1, 0), 2: lambda w: w.T, 1: lambda b: b}[array.ndim](array)
+              for name, array in named_arrays(net).items()}
+    np.savez(tmp_path / "a.npz", **theirs)
+    path = convert(tmp_path / "a.npz", tmp_path / "a.h5", say=lambda line: None)
+    loaded = named_arrays(load_model(path, device="cpu").net)
+    for key, array in named_arrays(net).items():
+        np.testing.assert_array_equal(loaded[key], array)
+
+
+def test_trunk_ends_at_the_relu_of_its_last_layer(two_layers, tmp_path, cache, capsys):
+    np.savez(tmp_path / "a.npz", **two_layers)
+    assert main([str(tmp_path / "a.npz"), *TRUNK]) == 0
+    assert "vgg16 up to relu1_2 with Caffe's names, 4 arrays, 38,720 parameters" in capsys.readouterr().out
+    model = load_model("vgg16-relu1_2", device="cpu")
+    assert model.net.layer_names() == ["conv1_1", "relu1_1", "conv1_2", "relu1_2"]
+    assert (model.name, model.preprocessing, model.labels) == ("vgg16-relu1_2", CAFFE_VGG, [])
+
+
+def test_features_of_a_complete_file(squeezenet, tmp_path, cache, capsys):
+    np.savez(tmp_path / "a.npz", **squeezenet)
+    assert main([str(tmp_path / "a.npz"), "--features-only"]) == 0
+    assert "left out: 2 arrays of classifier" in capsys.readouterr().out
+    net = load_model("squeezenet1_1-fire9_concat", device="cpu").net
+    assert net.output == "fire9/concat" and net.num_parameters() == 722_496
+
+
+def test_features_end_where_a_fire_module_ends():
+    arrays = [array for array in announced(source_of("squeezenet1_0", "torchvision"))
+              if array.name.startswith(("features.0.", "features.3.", "features.4."))]
+    match = find_source("x", arrays, features_only=True)
+    assert (match.source.name, match.last) == ("squeezenet1_0", "fire3/concat")
+
+
+def test_pool_belongs_to_complete_features():
+    arrays = [array for array in announced(source_of("vgg19", "torchvision")) if array.name.startswith("features")]
+    match = find_source("x", arrays, features_only=True)
+    assert (match.source.name, match.last) == ("vgg19", "pool5")
+
+
+def test_digest_in_the_name(two_layers, tmp_path, refused):
+    np.savez(tmp_path / "a.npz", **two_layers)
+    content = (tmp_path / "a.npz").read_bytes()
+    (tmp_path / "a.npz").unlink()
+    digest = sha256(content).hexdigest()
+    named = tmp_path / f"vgg16-{digest[:8]}.npz"
+    named.write_bytes(content)
+    convert(named, tmp_path / "good.h5", "vgg16", features_only=True, say=lambda line: None)
+    wrong = f"{int(digest[:8], 16) ^ 1:08x}"
+    assert f"begins with {digest[:8]}, not with {wrong}" in refused(content, *TRUNK, name=f"vgg16-{wrong}.npz")
+
+
+# ---- what is refused: the arrays -------------------------------------------------------------------------------
+
+def test_everything_that_does_not_fit_is_in_one_line(squeezenet, refused):
+    arrays = dict(squeezenet)
+    del arrays["features.3.squeeze.bias"], arrays["classifier.1.weight"]
+    arrays["features.13.weight"] = np.zeros(3, np.float32)
+    arrays["epoch"] = np.zeros((), np.int64)
+    arrays["features.0.weight"] = arrays["features.0.weight"].transpose(2, 3, 1, 0)
+    arrays["features.4.squeeze.bias"] = np.zeros(16, np.int8)
+    line = refused(arrays)
+    for part in ("does not fit squeezenet1_1 with torchvision's names",
+                 "missing: features.3.squeeze.bias, classifier.1.weight;",
+                 "not known: features.13.weight, epoch;",
+                 "of another shape: features.0.weight (3, 3, 3, 64) instead of (64, 3, 3, 3);",
+                 "not float16, float32 or float64: features.4.squeeze.bias int8"):
+        assert part in line
+    assert "--features-only" not in line  # it would not help
+
+
+def test_a_name_that_is_there_twice(two_layers, refused):
+    buffer = BytesIO()
+    np.savez(buffer, **two_layers)
+    with zipfile.ZipFile(buffer, "a") as archive, pytest.warns(UserWarning, match="Duplicate"):
+        archive.writestr("conv1_1.bias.npy", archive.read("conv1_1.bias.npy"))
+    assert "there twice: conv1_1.bias" in refused(buffer.getvalue(), *TRUNK)
+
+
+def test_a_trunk_needs_to_be_asked_for(two_layers, refused):
+    line = refused(two_layers, "--network", "vgg16")
+    assert "missing: conv2_1.weight, conv2_1.bias" in line and "fc8.bias" in line
+    assert "add --features-only" in line
+
+
+def test_a_trunk_that_several_networks_begin_with(two_layers, refused):
+    assert "fits vgg16 and vgg19 alike; say which, as in --network vgg16" in refused(two_layers, "--features-only")
+
+
+def test_a_hole_is_no_trunk(two_layers, refused):
+    del two_layers["conv1_1.bias"]
+    assert "missing: conv1_1.bias\n" in refused(two_layers, *TRUNK)
+
+
+def test_classes_of_another_number(squeezenet, refused):
+    arrays = {**squeezenet, "classifier.1.weight": np.zeros((10, 512, 1, 1), np.float32)}
+    assert "classifier.1.weight (10, 512, 1, 1) instead of (1000, 512, 1, 1)" in refused(arrays)
+
+
+def test_values_that_are_not_finite_are_named(two_layers, refused):
+    arrays = {name: array.astype(np.float64) for name, array in two_layers.items()}
+    arrays["conv1_1.bias"][3] = np.nan
+    arrays["conv1_2.weight"][0, 0, 0, 0] = 1e300  # finite, but not in float32
+    names = refused(arrays, *TRUNK).partition("not finite in ")[2].strip().split(", ")
+    assert sorted(names) == ["conv1_1.bias", "conv1_2.weight"]
+
+
+def test_another_network_altogether(refused):
+    arrays = {f"layer{i}.weight": np.zeros((3, 3), np.float32) for i in range(5)}
+    line = refused(arrays)
+    assert "5 arrays (layer0.weight, layer1.weight, layer2.weight, layer3.weight, …)" in line
+    assert "squeezenet1_1 (torchvision)" in line and "vgg16 (Caffe)" in line
+
+
+def test_unknown_network_suggests(two_layers, refused):
+    assert "did you mean vgg19 or vgg16" in refused(two_layers, "--network", "vgg61")
+
+
+def test_preprocessing_in_the_file_must_be_the_known_one(two_layers, refused):
+    source = source_of("vgg19_normalised", "Caffe")
+    preproc = {name: array.copy() for name, array in source.constants.items()}
+    preproc["preproc.weight"] = preproc["preproc.weight"][::-1]  # RGB
+    assert "preproc.weight does not have the values" in refused({**two_layers, **preproc}, "--features-only")
+
+
+# ---- what is refused: the file ---------------------------------------------------------------------------------
+
+class Bomb:
+    def __reduce__(self):
+        return os.mkdir, ("exploded",)
+
+
+def test_a_pickle_is_never_loaded(two_layers, refused, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    arrays = {**two_layers, "conv1_1.bias": np.array([Bomb()] * 64, object)}
+    assert "conv1_1.bias holds pickled Python objects, which are never loaded" in refused(arrays, *TRUNK)
+    assert not (tmp_path / "exploded").exists()
+
+
+def npz_bytes(arrays):
+    buffer = BytesIO()
+    np.savez(buffer, **arrays)
+    return buffer.getvalue()
+
+
+def zip_bytes(**members):
+    buffer = BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(f"{name}.npy", content)
+    return buffer.getvalue()
+
+
+def npy_header(shape, descr="<f4"):
+    buffer = BytesIO()
+    np.lib.format.write_array_header_1_0(buffer, {"descr": descr, "fortran_order": False, "shape": shape})
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("keep", [10, 100, 0.5, 0.999])
+def test_truncated(two_layers, refused, keep):
+    content = npz_bytes(two_layers)
+    assert "damaged or truncated" in refused(content[:int(keep * len(content)) if keep < 1 else keep], *TRUNK)
+
+
+def test_a_flipped_bit_in_the_values(two_layers, refused):
+    content = bytearray(npz_bytes(two_layers))
+    content[content.index(two_layers["conv1_2.weight"].tobytes()) + 1000] ^= 4
+    assert "Bad CRC-32" in refused(content, *TRUNK)
+
+
+def test_more_bytes_than_weights_can_have(refused):
+    content = bytearray(zip_bytes(a=npy_header((10,)) + bytes(40)))
+    entry = content.index(b"PK\x01\x02")
+    content[entry + 24:entry + 28] = struct.pack("<I", 2**32 - 2)  # the uncompressed size it claims
+    assert "claim 4,294,967,294 bytes, more than the limit" in refused(content)
+
+
+@pytest.mark.parametrize("shape", [(2**40,), (2**31, 2**31), (-1, -10), (11,)])
+def test_a_shape_that_the_bytes_do_not_fill(refused, shape):
+    assert "which is not what it has" in refused(zip_bytes(a=npy_header(shape) + bytes(40)))
+
+
+@pytest.mark.parametrize("content", [
+    b"", b"no array", b"\x93NUMPY\x01\x00\x05\x00{    ", b"\x93NUMPY\x03\x00" + bytes(8), b"\x93NUMPY\x09\x09",
+    b"\x93NUMPY\x01\x00\xff\x10" + b"(" * 4351, b"\x93NUMPY\x02\x00\xff\xff\xff\xff{", npy_header((2,), "<M8[s]"),
+    npy_header((2,), [("a", "<f4")]) + bytes(8)])
+def test_odd_members(refused, content):
+    refused(zip_bytes(a=content))
+
+
+def test_encrypted(two_layers, refused):
+    content = bytearray(npz_bytes(two_layers))
+    for mark, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        content[content.index(mark) + offset] |= 1
+    assert "encrypted" in refused(content, *TRUNK)
+
+
+def test_names_that_would_break_the_line(two_layers, refused):
+    assert "not printable" in refused(zip_bytes(**{"a\nb": npy_header((1,)) + bytes(4)}))
+    assert "too long" in refused(zip_bytes(**{"a" * 1000: npy_header((1,)) + bytes(4)}))
+
+
+@pytest.mark.parametrize("content, kind", [
+    (b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
+    (zip_bytes() + b"", "a zip archive with other things"),
+    (b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.", "a Python pickle, like PyTorch's .pth before version 1.6"),
+    (b"\x80\x04\x95", "a Python pickle"),
+    (bytes(257) + b"ustar\x0000", "a tar archive"),
+    (struct.pack("<Q", 50) + b'{"features.0.weight":{"dtype":"F32"', "a safetensors file"),
+    (b"\n\x05VGG16\x12\xff\x01", "a Caffe model"),
+    (b"\n\nsqueezenet\xa2\x06\xff\x01", "a Caffe model"),
+    (b"MATLAB 5.0 MAT-file, Platform: GLNXA64", "a MATLAB file (.mat)"),
+    (b"MATLAB 7.3 MAT-file, Platform: GLNXA64", "a MATLAB file (.mat, version 7.3)"),
+    (b"\x93NUMPY\x01\x00", "a single NumPy array"),
+    (b"<!DOCTYPE html>", "of no known format"),
+    (b"\n", "of no known format"),
+])
+def test_other_containers_are_named_by_their_first_bytes(refused, content, kind):
+    line = refused(content)
+    assert f"source.npz is {kind}" in line
+    assert line.endswith("; what can be read is a NumPy archive (.npz)\n")
+
+
+def test_a_zip_with_a_pickle_is_pytorch(refused):
+    buffer = BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("archive/data.pkl", b"\x80\x02}.")
+        archive.writestr("archive/data/0", bytes(4))
+    assert "is a PyTorch file (.pth, a zip with a pickle)" in refused(buffer.getvalue(), name="vgg16.npz")
+
+
+def test_empty_and_missing_files_and_folders(refused, tmp_path):
+    assert "is empty" in refused(b"")
+    assert "does not exist" in refused(None, name="none.npz")
+    (tmp_path / "folder").mkdir()
+    assert "not an ordinary file" in refused(None, name="folder")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_a_pipe_does_not_keep_us_waiting(refused, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    assert "not an ordinary file" in refused(None, name="pipe")
+
+
+def test_a_file_beyond_the_limit(tmp_path, refused):
+    with open(tmp_path / "huge.npz", "wb") as file:
+        file.truncate(2**31 + 1)  # sparse: takes no room
+    assert "more than the limit" in refused(None, name="huge.npz")
+
+
+def test_recognise_looks_inside(tmp_path):
+    path = tmp_path / "weights.pth"
+    path.write_bytes(npz_bytes({"a": np.zeros(3)}))
+    assert recognise(path) == NPZ
+
+
+# ---- the output ------------------------------------------------------------------------------------------------
+
+def test_existing_output_stays_unless_overwriting_is_allowed(squeezenet, tmp_path, cache, capsys):
+    np.savez(tmp_path / "a.npz", **squeezenet)
+    cache.mkdir(parents=True)
+    (cache / "squeezenet1_1.h5").write_bytes(b"old")
+    assert main([str(tmp_path / "a.npz")]) == 2
+    assert "already exists" in capsys.readouterr().err
+    assert (cache / "squeezenet1_1.h5").read_bytes() == b"old"
+    assert main([str(tmp_path / "a.npz"), "--overwrite"]) == 0
+    assert load_model("squeezenet1_1", device="cpu").name == "squeezenet1_1"
+    assert [path.name for path in cache.iterdir()] == ["squeezenet1_1.h5"]
+
+
+def test_the_source_is_never_overwritten(two_layers, tmp_path, capsys):
+    path = tmp_path / "a.npz"
+    np.savez(path, **two_layers)
+    before = path.read_bytes()
+    assert main([str(path), "-o", str(path), "--overwrite", *TRUNK]) == 2
+    assert "the source itself" in capsys.readouterr().err
+    assert path.read_bytes() == before
+
+
+def test_output_in_a_folder_that_is_not_there(two_layers, tmp_path, capsys):
+    np.savez(tmp_path / "a.npz", **two_layers)
+    assert main([str(tmp_path / "a.npz"), "-o", str(tmp_path / "no" / "a.h5"), *TRUNK]) == 2
+    assert "there is no folder" in capsys.readouterr().err
+
+
+def test_cache_folder_that_cannot_be_made(squeezenet, tmp_path, monkeypatch, capsys):
+    np.savez(tmp_path / "a.npz", **squeezenet)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "a.npz"))
+    assert main([str(tmp_path / "a.npz")]) == 2
+    assert "cannot be made" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("where", ["weights_converter.convert.read_values", "minicnn.weights.digest"])
+@pytest.mark.parametrize("what, code", [(KeyboardInterrupt, 130), (MemoryError, 2)])
+def test_whatever_interrupts_leaves_the_old_file(two_layers, tmp_path, monkeypatch, capsys, where, what, code):
+    np.savez(tmp_path / "a.npz", **two_layers)
+    (tmp_path / "a.h5").write_bytes(b"old")
+
+    def interrupt(*arguments):
+        raise what
+
+    monkeypatch.setattr(where, interrupt)
+    assert main([str(tmp_path / "a.npz"), "-o", str(tmp_path / "a.h5"), "--overwrite", *TRUNK]) == code
+    assert capsys.readouterr().err.count("\n") == 1
+    assert (tmp_path / "a.h5").read_bytes() == b"old"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.h5", "a.npz"]
+
+
+def test_convert_raises_input_error(tmp_path):
+    with pytest.raises(InputError, match="does not exist"):
+        convert(tmp_path / "none.npz")
+
+
+# ---- the command line, as it is typed --------------------------------------------------------------------------
+
+def typed(*arguments):
+    return subprocess.run([sys.executable, "-m", "weights_converter", *map(str, arguments)], cwd=ROOT,
+                          capture_output=True, text=True, timeout=60)
+
+
+def test_typed(two_layers, tmp_path):
+    np.savez(tmp_path / "a.npz", **two_layers)
+    done = typed(tmp_path / "a.npz", "-o", tmp_path / "a.h5", *TRUNK)
+    assert (done.returncode, done.stdout.count("\n"), done.stderr) == (0, 2, "")
+    again = typed(tmp_path / "a.npz", "-o", tmp_path / "a.h5", *TRUNK)
+    assert (again.returncode, again.stderr.count("\n"), "Traceback" in again.stderr) == (2, 1, False)
+
+
+def test_typed_wrongly():
+    for arguments in ((), ("a.npz", "--netwrok", "vgg16")):
+        done = typed(*arguments)
+        assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+
+
+# ---- real weights ----------------------------------------------------------------------------------------------
+
+def converted(test_data, tmp_path, name, *options):
+    path = tmp_path / "out.h5"
+    assert main([str(test_data / "weights" / name), "-o", str(path), *options]) == 0
+    return load_model(path, device="cpu")
+
+
+@pytest.mark.parametrize("name, preprocessing, classes, logits, total", [
+    ("squeezenet1_1", TORCHVISION, [388, 279, 384], [46.2923, 29.1878, 28.8394], 11215.317),
+    ("squeezenet1_0_caffe", CAFFE_SQUEEZENET, [388, 222, 251], [37.2544, 18.2982, 17.9155], 4981.825),
+])
+def test_real_squeezenets(test_data, tmp_path, name, preprocessing, classes, logits, total):
+    model = converted(test_data, tmp_path, f"{name}.npz")
+    assert model.name == name.removesuffix("_caffe") and model.preprocessing == preprocessing
+    photos = np.load(test_data / "photos" / "imagenet_25.npz")
+    scores = model.net.predict(model.preprocessing.to_input(photos["X"])).reshape(25, 1000)
+    best = np.argsort(-scores[0])[:3]
+    assert best.tolist() == classes
+    np.testing.assert_allclose(scores[0, best], logits, rtol=1e-5)
+    np.testing.assert_allclose(scores[0].sum(dtype=np.float64), total, rtol=1e-5)
+    assert (scores.argmax(axis=1) == photos["y"]).all()
+    assert "giant panda" in model.labels[388]
+
+
+def test_real_vgg16_trunk(test_data, tmp_path):
+    name = "vgg16_conv1_1-conv2_2_caffe_bgr.npz"
+    model = converted(test_data, tmp_path, name, *TRUNK)
+    assert (model.name, model.net.output, model.preprocessing) == ("vgg16-relu2_2", "relu2_2", CAFFE_VGG)
+    source = np.load(test_data / "weights" / name)
+    for key, array in named_arrays(model.net).items():
+        layer, _, parameter = key.partition("/")
+        assert array.tobytes() == source[layer + {"w": ".weight", "b": ".bias"}[parameter]].tobytes()
+
+
+def test_real_normalised_vgg19(test_data, tmp_path, capsys):
+    model = converted(test_data, tmp_path, "vgg19_normalised_conv1_1-conv3_1.npz", "--features-only")
+    assert "left out: 18 arrays of decoder1, decoder2, decoder3" in capsys.readouterr().out
+    assert (model.name, model.net.output) == ("vgg19_normalised-relu3_1", "relu3_1")
+    assert model.preprocessing == CAFFE_VGG
+    assert "pad3_1" in model.net.layer_names()  # reflection
+    photos = np.load(test_data / "photos" / "imagenet_25.npz")["X"][:2]
+    trace = model.net.forward(model.preprocessing.to_input(photos))
+    for layer in ("relu1_1", "relu2_1", "relu3_1"):  # what "normalised" means
+        assert 0.5 < trace.activations[layer].mean() < 2
+
+
+def test_real_preprocessing_is_the_first_layer_of_the_normalised_vgg19(test_data):
+    source = np.load(test_data / "weights" / "vgg19_normalised_conv1_1-conv3_1.npz")
+    image = np.load(test_data / "photos" / "imagenet_25.npz")["X"][0]
+    rgb = np.moveaxis(image, 2, 0) / np.float32(255)
+    theirs = np.einsum("oi,ihw->ohw", source["preproc.weight"][:, :, 0, 0], rgb)
+    theirs += source["preproc.bias"][:, None, None]
+    np.testing.assert_allclose(CAFFE_VGG.to_input(image)[0], theirs, atol=1e-4)
+
+
+def test_real_compressed_file_is_refused_for_now(test_data, capsys):
+    assert main([str(test_data / "weights" / "compressed_SqueezeNet.net")]) == 2
+    assert "of no known format" in capsys.readouterr().err
+
+
+def test_both_squeezenets_build_what_their_weights_need():
+    assert squeezenet1_0(seed=None, **source_of("squeezenet1_0", "Caffe").options).layer("conv10").pad == 1
+    assert squeezenet1_1(seed=None, **source_of("squeezenet1_1", "Caffe").options).layer("conv10").pad == 0

@@ -1,0 +1,116 @@
+"""Which of the known sources a file is, judged by the names, shapes and types of its arrays."""
+
+from collections import Counter
+from typing import NamedTuple
+
+from minicnn.errors import InputError, unknown_name
+from minicnn.layers import Concat, ReLU
+from minicnn.models import build_network
+from minicnn.weights import named_arrays
+from weights_converter.sources import SOURCES, Source, Target
+from weights_converter.stored import StoredArray
+
+
+class Match(NamedTuple):
+    """How the arrays of a file fit a Source; they do where there are no `problems`.
+
+    last : the layer at which the network ends, None where it is whole. arrays : what to read and where it
+    goes. left_out : names that are known but not wanted. recognised : how many arrays have a name and shape
+    of the source.
+    """
+
+    source: Source
+    last: str | None
+    arrays: list[tuple[StoredArray, Target]]
+    constants: list[StoredArray]
+    left_out: list[str]
+    problems: list[str]
+    recognised: int
+
+    @property
+    def model_name(self):
+        """What the converted network is called: vgg16, or vgg16-relu2_2 where it ends there."""
+        name = self.source.name if self.last is None else f"{self.source.name}-{self.last}"
+        return name.replace("/", "_")
+
+
+def find_source(path, arrays, network="auto", features_only=False):
+    """The Match without problems among the sources of `network`, a name or "auto".
+
+    Raises InputError where none fits, with everything that is wrong for the nearest, and where several do.
+    """
+    sources = [source for source in SOURCES if network in ("auto", source.name, source.architecture)]
+    if not sources:
+        raise unknown_name("network", network, ["auto", *dict.fromkeys(source.name for source in SOURCES)])
+    matches = [match(source, arrays, features_only) for source in sources]
+    fitting = [candidate for candidate in matches if not candidate.problems]
+    if len(fitting) == 1:
+        return fitting[0]
+    if fitting:
+        names = [candidate.source.name for candidate in fitting]
+        raise InputError(f"{path} fits {' and '.join(names)} alike; say which, as in --network {names[0]}")
+    nearest = max(matches, key=lambda candidate: (candidate.recognised, -len(candidate.problems)))
+    if 2 * nearest.recognised < len(arrays):
+        shown = ", ".join(array.name for array in arrays[:4]) + (", …" if len(arrays) > 4 else "")
+        known = ", ".join(f"{source.name} ({source.publisher})" for source in sources)
+        raise InputError(f"{path} has {len(arrays)} arrays ({shown}) that are not those of {known}")
+    hint = ""
+    if not features_only and not match(nearest.source, arrays, features_only=True).problems:
+        hint = "; if the layers that are there are enough, add --features-only"
+    raise InputError(f"{path} does not fit {nearest.source.name} with {nearest.source.publisher}'s names: "
+                     + "; ".join(nearest.problems) + hint)
+
+
+def match(source, arrays, features_only):
+    """The Match of a file's StoredArrays with one Source; `features_only`: without the classifier."""
+    net = build_network(source.architecture, **source.options)
+    stored = {array.name: array for array in arrays}
+    last = _trunk_end(source, net, stored) if features_only else None
+    shapes = {key: array.shape for key, array in named_arrays(net.trunk(last) if last else net).items()}
+    wanted = {name: target for name, target in source.names.items() if target.key in shapes}
+    expected = {name: target.layout.source_shape(shapes[target.key]) for name, target in wanted.items()}
+    expected |= {name: array.shape for name, array in source.constants.items()}
+    known = {*source.names, *source.constants, *source.left_out}
+    return Match(
+        source, last,
+        arrays=[(stored[name], target) for name, target in wanted.items() if name in stored],
+        constants=[stored[name] for name in source.constants if name in stored],
+        left_out=[name for name in stored if name in known and name not in expected],
+        problems=_problems(arrays, stored, expected, known),
+        recognised=sum(name in known and array.shape == expected.get(name, array.shape)
+                       for name, array in stored.items()))
+
+
+def _problems(arrays, stored, expected, known):
+    """Everything that is wrong at once, one text for each kind of thing."""
+    missing = [name for name in expected if name not in stored]
+    extra = [name for name in stored if name not in known]
+    repeated = [name for name, count in Counter(array.name for array in arrays).items() if count > 1]
+    present = [(stored[name], shape) for name, shape in expected.items() if name in stored]
+    misshaped = [f"{array.name} {array.shape} instead of {shape}"
+                 for array, shape in present if array.shape != shape]
+    mistyped = [f"{array.name} {array.dtype}" for array, _ in present if not _is_float(array.dtype)]
+    found = {"missing": missing, "not known": extra, "there twice": repeated, "of another shape": misshaped,
+             "not float16, float32 or float64": mistyped}
+    return [f"{kind}: {', '.join(names)}" for kind, names in found.items() if names]
+
+
+def _is_float(dtype):
+    return dtype.kind == "f" and dtype.itemsize in (2, 4, 8)
+
+
+def _trunk_end(source, net, stored):
+    """The layer at which the features end: the classifier, or the deepest layer that the file has arrays of.
+
+    The layers before that one must all be there: a file with a hole in it is no trunk, but damaged.
+    """
+    before_classifier = net.nodes[:net.positions[source.features] + 1]
+    layers = [node.name for node in before_classifier if node.layer.params]
+    in_file = {target.key.rpartition("/")[0] for name, target in source.names.items() if name in stored}
+    deepest = max((i for i, layer in enumerate(layers) if layer in in_file), default=-1)
+    if deepest in (-1, len(layers) - 1):
+        return source.features
+    end = net.positions[layers[deepest]]
+    while isinstance(net.nodes[end + 1].layer, (ReLU, Concat)):  # they finish what the layer began
+        end += 1
+    return net.nodes[end].name
