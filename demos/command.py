@@ -1,0 +1,32 @@
+"""What every demo's command line does alike: its common options, and errors that become one line."""
+
+import argparse
+import sys
+
+from minicnn.errors import InputError
+
+
+def demo_parser(name, description):
+    """A parser with the options that all demos share; `name` as in python -m demos.NAME, "" for the gallery."""
+    parser = argparse.ArgumentParser(prog=f"python -m demos{'.' + name if name else ''}", description=description)
+    parser.add_argument("photos", nargs="*", metavar="PHOTO", help="picture files; left out, an example is used")
+    parser.add_argument("--model", help="a network's name or a weights file (.h5); left out, pretrained SqueezeNet "
+                        "weights if they are in the cache, else the small network that is shipped")
+    parser.add_argument("--device", default="auto", help="cpu, gpu or auto (default)")
+    parser.add_argument("--out", help="the folder to write; left out, a new one")
+    parser.add_argument("--overwrite", action="store_true", help="replace files that are there already")
+    parser.add_argument("--seed", type=int, default=0, help="for everything random (default 0)")
+    return parser
+
+
+def main(run, parser):
+    """Parse, run(arguments), exit: 0; 2 after an InputError, printed as one line; 130 after Ctrl-C."""
+    arguments = parser.parse_args()
+    try:
+        run(arguments)
+    except InputError as problem:
+        print(f"{parser.prog}: {problem}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print(f"{parser.prog}: interrupted; what was finished is kept", file=sys.stderr)
+        sys.exit(130)

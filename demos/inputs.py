@@ -1,0 +1,81 @@
+"""Which network and which pictures a demo works on, and why."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import matplotlib
+import numpy as np
+
+from minicnn import images
+from minicnn.backend import gpu_problem, to_device, to_host
+from minicnn.errors import InputError
+from minicnn.models import cache_folder, load_model
+from minicnn.shapes import CLASSES, draw_shape
+
+PRETRAINED = ("squeezenet1_1", "squeezenet1_0")
+
+
+class Photo(NamedTuple):
+    """A picture as the network sees it: its name, uint8 (H, W, 3), the input x (1, C, H, W), and its top classes."""
+
+    name: str
+    image: np.ndarray
+    x: np.ndarray
+    top: list[tuple[int, float]]  # (class, probability), the best five
+
+    @property
+    def label(self):
+        """The class that the network takes it for."""
+        return self.top[0][0]
+
+
+def choose_model(name, device):
+    """(Model, one line that says which it is, why, and where it runs)."""
+    cache = cache_folder()
+    cached = [choice for choice in PRETRAINED if (cache / f"{choice}.h5").is_file()]
+    if name:
+        why = "as asked for"
+    elif cached:
+        name, why = cached[0], f"pretrained weights found in {cache}"
+    else:
+        name, why = "shapes", (f"the small network that is shipped: no pretrained SqueezeNet weights in {cache} "
+                               "(python -m weights_converter FILE puts them there)")
+    model = load_model(name, device)
+    where = model.net.device
+    if device == "auto" and where == "cpu":
+        where = f"cpu ({gpu_problem()})"
+    return model, f"model: {model.name}, {why}; device: {where}"
+
+
+def load_photos(model, paths, seed=0):
+    """The Photos at `paths`; without any, matplotlib's portrait of Grace Hopper, or drawn shapes for `shapes`."""
+    if paths:
+        pictures = [(Path(path).stem, images.load_image(path)) for path in paths]
+    elif model.name == "shapes":
+        rng = np.random.default_rng(seed)
+        chosen = (0, 4, 8, 9, 11)  # one of each shape, and each texture
+        pictures = [(CLASSES[label], draw_shape(label, rng)[0]) for label in chosen]
+    else:
+        pictures = [("grace_hopper", images.load_image(Path(matplotlib.get_data_path(),
+                                                            "sample_data", "grace_hopper.jpg")))]
+    return [see(model, name, picture) for name, picture in pictures]
+
+
+def see(model, name, picture):
+    """The Photo of a picture, uint8 (H, W, 3), resized and cropped as the network wants it."""
+    if min(picture.shape[:2]) < 2:
+        raise InputError(f"{name} is too small to look at: {picture.shape[1]}x{picture.shape[0]} pixels")
+    image = images.fit(picture, model.preprocessing.resize, model.preprocessing.crop)
+    x = model.preprocessing.to_input(image)
+    scores = to_host(model.net.predict(to_device(x, model.net.device)))[0]
+    if scores.ndim != 1:
+        raise InputError(f"{model.name} is a trunk without a classifier: it gives no class scores")
+    exp = np.exp(scores - scores.max())
+    probabilities = exp / exp.sum()
+    best = np.argsort(-scores, kind="stable")[:5]
+    return Photo(name, image, x, [(int(label), float(probabilities[label])) for label in best])
+
+
+def short_label(model, label):
+    """The first of a class's names."""
+    return model.labels[label].split(", ")[0] if label < len(model.labels) else f"class {label}"

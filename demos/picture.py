@@ -1,0 +1,92 @@
+"""A finished picture with its raw array and its run card, and how the three are written."""
+
+import json
+import platform
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import matplotlib
+import numpy as np
+import scipy
+from matplotlib.figure import Figure
+
+import minicnn
+from minicnn.errors import InputError
+from minicnn.files import free_path, replacing
+from minicnn.plot import save_figure
+from minicnn.visualize.checks import Check
+from minicnn.weights import weights_digest
+
+
+class Picture(NamedTuple):
+    """One result of a demo. `name` is the file's stem; `explanation` two sentences for a reader; `source` the paper."""
+
+    name: str
+    title: str
+    figure: Figure
+    array: np.ndarray
+    explanation: str
+    source: str
+    checks: list[Check]
+    parameters: dict
+    history: list = []
+
+
+def output_folder(wanted, default, names, overwrite):
+    """The folder to write into: `wanted`, or the first of default, default-2, … that does not exist.
+
+    Raises InputError where it holds one of the files `names` already and `overwrite` is False: before any work.
+    """
+    folder = Path(wanted) if wanted else free_path(Path(default))
+    there = [name for name in names if (folder / name).exists()]
+    if there and not overwrite:
+        raise InputError(f"{folder} holds {', '.join(there)} already; give another --out, or --overwrite")
+    return folder
+
+
+def make_folder(folder):
+    """Make the folder, and those above it, where they are missing."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise InputError(f"{folder} cannot be made: {problem.strerror}") from None
+
+
+def save_picture(folder, picture, model, seconds, overwrite=False):
+    """Write NAME.png, NAME.npy and the run card NAME.json; returns the run card."""
+    make_folder(folder)
+    save_figure(folder / f"{picture.name}.png", picture.figure, overwrite)
+    with replacing(folder / f"{picture.name}.npy", overwrite) as temporary:
+        np.save(temporary, picture.array)
+    card = {
+        "title": picture.title, "source": picture.source, "explanation": picture.explanation,
+        "model": model.name, "weights_sha256": weights_digest(model.net), "device": model.net.device,
+        "parameters": picture.parameters,
+        "checks": [check._asdict() for check in picture.checks],
+        "history": [[entry.step, entry.total, *entry.values] for entry in picture.history],
+        "seconds": round(seconds, 3), "date": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "versions": {"minicnn": minicnn.__version__, "python": platform.python_version(), "numpy": np.__version__,
+                     "scipy": scipy.__version__, "matplotlib": matplotlib.__version__},
+        "array": {"file": f"{picture.name}.npy", "shape": picture.array.shape, "dtype": str(picture.array.dtype)},
+    }
+    with replacing(folder / f"{picture.name}.json", overwrite) as temporary:
+        temporary.write_text(json.dumps(card, indent=1), encoding="utf-8")
+    return card
+
+
+def show_checks(picture):
+    """Print the picture's objective numbers, a line each."""
+    for check in picture.checks:
+        print(f"  {'ok  ' if check.passed else 'FAIL'} {check.what}: {check.value:.4g} (expected {check.expected})")
+
+
+def run_demo(pictures, model, arguments, names):
+    """Make, save and report the pictures of one demo; `names`: the stems it will write."""
+    folder = output_folder(arguments.out, "pictures", [f"{name}.png" for name in names], arguments.overwrite)
+    start = time.perf_counter()
+    for picture in pictures:
+        save_picture(folder, picture, model, time.perf_counter() - start, overwrite=True)
+        print(f"{folder / picture.name}.png: {picture.title}")
+        show_checks(picture)
+        start = time.perf_counter()

@@ -1,0 +1,59 @@
+"""Which pixels a class score depends on: python -m demos.saliency photo.jpg … [--class NAME]"""
+
+import numpy as np
+
+from demos.command import demo_parser, main
+from demos.inputs import choose_model, load_photos, short_label
+from demos.picture import Picture, run_demo
+from minicnn import plot
+from minicnn.visualize.checks import check_saliency
+from minicnn.visualize.saliency import saliency_map
+
+NAMES = ("saliency",)
+
+
+def pictures(model, photos, label=None, seed=0):
+    """Technique 10: a row of photos over a row of their saliency maps; of one photo, for its three best classes."""
+    if len(photos) == 1 and label is None:
+        shown = [(photos[0], best) for best, _ in photos[0].top[:3]]
+    else:
+        shown = [(photo, photo.label if label is None else label) for photo in photos]
+    x = np.concatenate([photo.x for photo, _ in shown])
+    labels = [chosen for _, chosen in shown]
+    maps = saliency_map(model.net, x, labels)
+    captions = [short_label(model, chosen) for chosen in labels]
+    drawn = [(caption, saliency, plot.saliency_range(saliency))
+             for caption, saliency in zip(captions, maps, strict=True)]
+    if len({photo.name for photo, _ in shown}) == 1:
+        panels = [(photos[0].name, photos[0].image), *drawn]
+    else:
+        panels = [(photo.name, photo.image) for photo, _ in shown] + drawn
+    figure = plot.show_panels(panels, len(panels) if len(photos) == 1 else len(shown))
+    yield Picture(
+        "saliency", f"{model.name}: saliency", figure, maps,
+        "A pixel is bright where changing it a little would change the class score much: the gradient of the score, "
+        "its largest absolute value over the colours. It takes one pass forward and one back, and no training.",
+        "Simonyan, Vedaldi and Zisserman 2013 (arXiv:1312.6034), section 3",
+        check_saliency(model.net, photos[0].x, labels[0], np.random.default_rng(seed)),
+        {"photos": [photo.name for photo, _ in shown], "classes": labels, "seed": seed,
+         "scores": "unnormalised", "colours": "hot, cut off at the 99.7th percentile"})
+
+
+def run(arguments):
+    """Load, draw, save."""
+    model, said = choose_model(arguments.model, arguments.device)
+    print(said)
+    photos = load_photos(model, arguments.photos, arguments.seed)
+    label = None if arguments.label is None else model.find_class(arguments.label)
+    run_demo(pictures(model, photos, label, arguments.seed), model, arguments, NAMES)
+
+
+def parser():
+    """The command line."""
+    parser = demo_parser("saliency", __doc__)
+    parser.add_argument("--class", dest="label", help="number or name; left out, what the network sees")
+    return parser
+
+
+if __name__ == "__main__":
+    main(run, parser())

@@ -1,0 +1,36 @@
+"""Trains the shipped `digits` network: python -m demos.train_digits FOLDER_WITH_MNIST -o digits.h5"""
+
+from functools import partial
+
+from demos.command import main
+from demos.training import train_with_progress, training_parser
+from minicnn.augment import distort
+from minicnn.mnist import PREPROCESSING, load_digits
+from minicnn.models import digits
+from minicnn.train import MiniBatches, accuracy
+from minicnn.weights import Header, save_weights
+
+
+def run(arguments):
+    """Train, report the accuracy on the test digits, save."""
+    x, labels = load_digits(arguments.folder, "train")
+    test_x, test_labels = load_digits(arguments.folder, "t10k")
+    net = digits(seed=arguments.seed)
+    batches = MiniBatches(x, labels, arguments.batch_size, arguments.seed, partial(distort, elastic=6.0))
+    train_with_progress(net, batches, arguments, weight_decay=1e-3)
+    print(f"accuracy on {len(test_x)} test digits: {accuracy(net, test_x, test_labels):.2%}")
+    header = Header("digits", "digits", PREPROCESSING, [str(digit) for digit in range(10)],
+                    origin="trained by demos/train_digits.py on MNIST", licence="MIT")
+    save_weights(arguments.out, net, header, overwrite=arguments.overwrite)
+    print(f"wrote {arguments.out}")
+
+
+def parser():
+    """The command line."""
+    parser = training_parser("train_digits", __doc__, steps=4000, batch_size=100)
+    parser.add_argument("folder", help="with MNIST's idx files, or train*.npz of arrays x and y")
+    return parser
+
+
+if __name__ == "__main__":
+    main(run, parser())

@@ -1,0 +1,31 @@
+"""What the two training scripts share: their options, and a progress bar around the training."""
+
+import argparse
+
+from tqdm import tqdm
+
+from minicnn.optimize import Adam
+from minicnn.train import CosineSchedule, train
+
+
+def training_parser(name, description, steps, batch_size):
+    """A parser for python -m demos.NAME with the options of a training."""
+    parser = argparse.ArgumentParser(prog=f"python -m demos.{name}", description=description)
+    parser.add_argument("-o", "--out", default=f"{name.removeprefix('train_')}.h5")
+    parser.add_argument("--steps", type=int, default=steps)
+    parser.add_argument("--batch-size", type=int, default=batch_size)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--checkpoint", help="a file to go on from after an interruption (.npz)")
+    parser.add_argument("--overwrite", action="store_true", help="replace the output file")
+    return parser
+
+
+def train_with_progress(net, batches, arguments, weight_decay):
+    """Train in place: Adam, from 2e-3 down along a cosine, with a bar that shows the loss."""
+    with tqdm(total=arguments.steps, unit="step") as bar:
+        def show(step, loss):
+            bar.update(step + 1 - bar.n)
+            bar.set_postfix(loss=f"{loss:.4f}")
+        train(net, batches, update=Adam(2e-3), num_steps=arguments.steps,
+              schedule=CosineSchedule(2e-3, arguments.steps, warm_up=100), weight_decay=weight_decay,
+              seed=arguments.seed, checkpoint=arguments.checkpoint, callback=show)

@@ -1,0 +1,205 @@
+"""What a picture, or a network in training, should get better at: values with their gradients by hand.
+
+A loss looks at the activations of one named layer and returns its value and a seed for `Network.backward`. A
+regularizer is a loss on "input". Losses are minimised: to maximise a score, give it a negative weight.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from minicnn.backend import Array, get_array_module
+from minicnn.errors import InputError
+from minicnn.layers import Gram
+
+
+@dataclass(frozen=True)
+class ClassScore:
+    """Sum over images of the unnormalised score (logit) of class `label` at `layer`, the network's output.
+
+    label : one class for all images, or a sequence of one per image.
+    """
+
+    layer: str
+    label: Any
+
+    def __call__(self, activations):
+        scores = activations[self.layer]  # (N, classes)
+        seed = one_hot(scores, self.label)
+        return float((scores * seed).sum()), {self.layer: seed}
+
+
+@dataclass(frozen=True)
+class ChannelMean:
+    """Sum over images of the mean activation of one channel."""
+
+    layer: str
+    channel: int
+
+    def __call__(self, activations):
+        out = activations[self.layer]
+        xp = get_array_module(out)
+        seed = xp.zeros_like(out)
+        seed[:, self.channel] = 1 / out[0, 0].size
+        return float(out[:, self.channel].mean(axis=(1, 2)).sum()), {self.layer: seed}
+
+
+@dataclass(frozen=True)
+class NeuronActivation:
+    """Sum over images of the activation of one neuron: a channel, and its (y, x) unless the layer has none."""
+
+    layer: str
+    channel: int
+    position: tuple | None = None
+
+    def __call__(self, activations):
+        out = activations[self.layer]
+        xp = get_array_module(out)
+        neuron = (slice(None), self.channel, *(self.position or ()))
+        seed = xp.zeros_like(out)
+        seed[neuron] = 1
+        return float(out[neuron].sum()), {self.layer: seed}
+
+
+@dataclass(frozen=True)
+class LayerNorm2:
+    """Half the squared norm of a whole layer, 1/2 sum of out²: DeepDream's objective, whose seed is `out`."""
+
+    layer: str
+
+    def __call__(self, activations):
+        out = activations[self.layer]
+        return float((out * out).sum()) / 2, {self.layer: out}
+
+
+@dataclass(frozen=True)
+class FeatureMatch:
+    """Sum of (out - target)²: feature inversion, and the content loss of style transfer."""
+
+    layer: str
+    target: Array = field(repr=False)
+
+    def __call__(self, activations):
+        difference = activations[self.layer] - self.target
+        return float((difference * difference).sum()), {self.layer: 2 * difference}
+
+
+@dataclass(frozen=True)
+class GramMatch:
+    """Sum of (Gram(out) - target)²: the style loss of one layer, target of shape (N, C, C)."""
+
+    layer: str
+    target: Array = field(repr=False)
+    gram: Gram = Gram()
+
+    def __call__(self, activations):
+        gram, cache = self.gram.forward(activations[self.layer])
+        difference = gram - self.target
+        return float((difference * difference).sum()), {self.layer: self.gram.backward(2 * difference, cache)}
+
+
+@dataclass(frozen=True)
+class TotalVariation:
+    """Sum of (dy² + dx²)^(beta / 2) over pixels, dy and dx being the differences to the pixel below and right.
+
+    Mahendran and Vedaldi 2015 (arXiv:1412.0035), equation 4. The last row and column have one difference each.
+    """
+
+    beta: float = 2.0
+    layer: str = "input"
+
+    def __call__(self, activations):
+        x = activations[self.layer]
+        xp = get_array_module(x)
+        dy, dx = xp.zeros_like(x), xp.zeros_like(x)
+        dy[:, :, :-1] = x[:, :, 1:] - x[:, :, :-1]
+        dx[..., :-1] = x[..., 1:] - x[..., :-1]
+        squares = dy * dy + dx * dx
+        if self.beta == 2:
+            value, slope = squares, 2.0
+        else:
+            value = squares ** (self.beta / 2)
+            # below beta = 2 the slope is infinite on a flat patch
+            slope = self.beta * xp.maximum(squares, 1e-12) ** (self.beta / 2 - 1)
+        # d value / d difference = slope * difference; each difference pulls at its two pixels in opposite ways
+        ddy, ddx = slope * dy, slope * dx
+        seed = -ddy - ddx
+        seed[:, :, 1:] += ddy[:, :, :-1]
+        seed[..., 1:] += ddx[..., :-1]
+        return float(value.sum()), {self.layer: seed}
+
+
+@dataclass(frozen=True)
+class L2:
+    """Sum of x²."""
+
+    layer: str = "input"
+
+    def __call__(self, activations):
+        x = activations[self.layer]
+        return float((x * x).sum()), {self.layer: 2 * x}
+
+
+@dataclass(frozen=True)
+class PNorm:
+    """Sum of |x|^p, p > 1."""
+
+    p: float = 6.0
+    layer: str = "input"
+
+    def __call__(self, activations):
+        x = activations[self.layer]
+        xp = get_array_module(x)
+        size = abs(x)
+        return float((size ** self.p).sum()), {self.layer: self.p * size ** (self.p - 1) * xp.sign(x)}
+
+
+def weighted_sum(terms, activations):
+    """[(weight, loss), …] -> (sum of weight * value, the seeds of the sum, each loss's own value)."""
+    total, seeds, values = 0.0, {}, []
+    for weight, loss in terms:
+        value, loss_seeds = loss(activations)
+        total += weight * value
+        values.append(value)
+        for layer, seed in loss_seeds.items():
+            seed = weight * seed
+            seeds[layer] = seeds[layer] + seed if layer in seeds else seed
+    return total, seeds, values
+
+
+def loss_and_gradient(net, image, terms):
+    """Forward, the losses, backward -> (total, its gradient to the image, each loss's own value).
+
+    image : (N, C, H, W). terms : [(weight, loss), …]; see `weighted_sum`.
+    """
+    layers = [loss.layer for _, loss in terms]
+    trace = net.forward(image, upto=layers, keep=layers)
+    total, seeds, values = weighted_sum(terms, trace.activations)
+    return total, net.backward(trace, seeds)["input"], values
+
+
+def cross_entropy(scores, labels):
+    """Mean over images of -log softmax(scores)[label] -> (value, gradient to scores); scores (N, classes)."""
+    xp = get_array_module(scores)
+    shifted = scores - scores.max(axis=1, keepdims=True)
+    log_probabilities = shifted - xp.log(xp.exp(shifted).sum(axis=1, keepdims=True))
+    target = one_hot(scores, labels)
+    # d value / d scores = (softmax - one hot) / N
+    N = scores.shape[0]
+    return -float((log_probabilities * target).sum()) / N, (xp.exp(log_probabilities) - target) / N
+
+
+def one_hot(scores, labels):
+    """Zeros like `scores` (N, classes) with a 1 at each image's label; labels: one for all, or one per image.
+
+    Raises InputError for a label that is no class and for another number of labels than images.
+    """
+    N, num_classes = scores.shape
+    labels = [labels] * N if isinstance(labels, int) or not hasattr(labels, "__len__") else labels
+    if len(labels) != N:
+        raise InputError(f"{len(labels)} labels for {N} images")
+    encoded = get_array_module(scores).zeros_like(scores)
+    for n, label in enumerate(labels):
+        if not 0 <= int(label) < num_classes:
+            raise InputError(f"no class {int(label)}: the network has {num_classes}, numbered from 0")
+        encoded[n, int(label)] = 1
+    return encoded

@@ -1,0 +1,280 @@
+"""The one loop behind every picture that is optimised: image <- image - step, again and again.
+
+An update object holds the memory of one array (its momentum, say): its attributes can be read in the debugger,
+saved and restored. First-order updates turn a gradient into a `delta` to subtract; LBFGS looks along a line first.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from minicnn.backend import get_array_module, get_ndimage
+from minicnn.errors import InputError
+from minicnn.losses import loss_and_gradient
+
+
+class Progress(NamedTuple):
+    """One step of `optimize_image`: its number from 1, the total before it, and each term's own value."""
+
+    step: int
+    total: float
+    values: list[float]
+
+
+# ---- updates ---------------------------------------------------------------------------------------------------------
+
+
+class FirstOrder:
+    """An update that needs the gradient alone."""
+
+    def step(self, x, evaluate):
+        """One step from `x`; evaluate(x) -> (total, gradient, values). Returns (new x, total, values)."""
+        total, gradient, values = evaluate(x)
+        return x - self.delta(gradient), total, values
+
+    def delta(self, gradient):
+        """What to subtract, of the gradient's shape."""
+        raise NotImplementedError
+
+
+class GradientDescent(FirstOrder):
+    """delta = learning_rate * gradient."""
+
+    def __init__(self, learning_rate):
+        self.learning_rate = learning_rate
+
+    def delta(self, gradient):
+        return self.learning_rate * gradient
+
+
+class Momentum(FirstOrder):
+    """velocity = momentum * velocity + gradient; delta = learning_rate * velocity (Polyak 1964)."""
+
+    def __init__(self, learning_rate, momentum=0.9):
+        self.learning_rate, self.momentum = learning_rate, momentum
+        self.velocity = None
+
+    def delta(self, gradient):
+        self.velocity = gradient if self.velocity is None else self.momentum * self.velocity + gradient
+        return self.learning_rate * self.velocity
+
+
+class NormalizedStep(FirstOrder):
+    """delta = learning_rate * gradient / norm: steps of one length, as in CS231n; DeepDream divides by mean |g|.
+
+    norm : "l2", the Euclidean norm of the whole gradient, or "mean_abs".
+    """
+
+    def __init__(self, learning_rate, norm="l2"):
+        if norm not in ("l2", "mean_abs"):
+            raise InputError(f"norm is 'l2' or 'mean_abs', not {norm!r}")
+        self.learning_rate, self.norm = learning_rate, norm
+
+    def delta(self, gradient):
+        size = float((gradient * gradient).sum()) ** 0.5 if self.norm == "l2" else float(abs(gradient).mean())
+        if size == 0:
+            raise InputError("the gradient is zero everywhere: nothing that is optimised depends on the image "
+                             "(dead ReLUs?); start from another image or from a layer before the ReLU")
+        return gradient * (self.learning_rate / size)
+
+
+class Adam(FirstOrder):
+    """Kingma and Ba 2014 (arXiv:1412.6980), algorithm 1."""
+
+    def __init__(self, learning_rate, beta1=0.9, beta2=0.999, eps=1e-8):
+        self.learning_rate, self.beta1, self.beta2, self.eps = learning_rate, beta1, beta2, eps
+        self.count, self.mean, self.square = 0, None, None
+
+    def delta(self, gradient):
+        xp = get_array_module(gradient)
+        if self.mean is None:
+            self.mean, self.square = xp.zeros_like(gradient), xp.zeros_like(gradient)
+        self.count += 1
+        self.mean = self.beta1 * self.mean + (1 - self.beta1) * gradient
+        self.square = self.beta2 * self.square + (1 - self.beta2) * gradient * gradient
+        mean = self.mean / (1 - self.beta1**self.count)  # both averages start at 0 and are scaled up for it
+        square = self.square / (1 - self.beta2**self.count)
+        return self.learning_rate * mean / (xp.sqrt(square) + self.eps)
+
+
+class RMSProp(FirstOrder):
+    """Tieleman and Hinton 2012: delta = learning_rate * gradient / sqrt(running mean of gradient²)."""
+
+    def __init__(self, learning_rate, decay=0.99, eps=1e-8):
+        self.learning_rate, self.decay, self.eps = learning_rate, decay, eps
+        self.square = None
+
+    def delta(self, gradient):
+        xp = get_array_module(gradient)
+        if self.square is None:
+            self.square = xp.zeros_like(gradient)
+        self.square = self.decay * self.square + (1 - self.decay) * gradient * gradient
+        return self.learning_rate * gradient / (xp.sqrt(self.square) + self.eps)
+
+
+class LBFGS:
+    """Limited-memory BFGS with a line search for the strong Wolfe conditions.
+
+    Nocedal and Wright 2006, algorithms 7.4 (two loops), 3.5 and 3.6. One step takes one or more evaluations.
+    memory : how many past steps describe the curvature.
+    """
+
+    def __init__(self, memory=20, max_evaluations=20, c1=1e-4, c2=0.9):
+        self.memory, self.max_evaluations, self.c1, self.c2 = memory, max_evaluations, c1, c2
+        self.steps, self.changes = [], []  # differences of x, and of the gradient, of the last steps
+        self.at, self.known = None, None   # where the last line search ended, and the evaluation there
+
+    def step(self, x, evaluate):
+        """One step from `x`; evaluate(x) -> (total, gradient, values). Returns (new x, total, values)."""
+        total, gradient, values = self.known if self.at is x else evaluate(x)
+        direction = self._direction(gradient)
+        slope = dot(direction, gradient)
+        if slope >= 0:  # no way down: forget the curvature and start again
+            self.steps, self.changes = [], []
+            direction, slope = -gradient, -dot(gradient, gradient)
+        if slope == 0:
+            return x, total, values
+        first = 1.0 if self.steps else min(1.0, 1 / float(abs(gradient).sum()))
+        length, after = self._line_search(x, direction, total, slope, first, evaluate)
+        if after is None:  # no step along this line lowers the total
+            self.steps, self.changes = [], []
+            return x, total, values
+        new = x + length * direction
+        self._remember(new - x, after[1] - gradient)
+        self.at, self.known = new, after
+        return new, total, values
+
+    def _direction(self, gradient):
+        """-H gradient, H being the inverse Hessian that the remembered steps suggest."""
+        q, alphas = gradient, []
+        for s, y in zip(reversed(self.steps), reversed(self.changes), strict=True):
+            alphas.append(dot(s, q) / dot(s, y))
+            q = q - alphas[-1] * y
+        if self.steps:
+            q = q * (dot(self.steps[-1], self.changes[-1]) / dot(self.changes[-1], self.changes[-1]))
+        for s, y, alpha in zip(self.steps, self.changes, reversed(alphas), strict=True):
+            q = q + (alpha - dot(y, q) / dot(s, y)) * s
+        return -q
+
+    def _remember(self, s, y):
+        if dot(s, y) > 1e-10 * dot(y, y):  # only a positive curvature keeps H positive definite
+            self.steps = [*self.steps, s][-self.memory:]
+            self.changes = [*self.changes, y][-self.memory:]
+
+    def _line_search(self, x, direction, total, slope, length, evaluate):
+        """(length, evaluation there) that meets the strong Wolfe conditions, or the best seen that goes down.
+
+        `low` is the best length so far, `high` the other end of the bracket around the minimum, once there is one.
+        """
+        low = (0.0, total, slope, None)
+        high = None
+        for _ in range(self.max_evaluations):
+            after = evaluate(x + length * direction)
+            here = (length, after[0], dot(direction, after[1]), after)
+            if not (here[1] <= total + self.c1 * length * slope) or here[1] >= low[1]:
+                high = here  # too far: not low enough (or not a number)
+            elif abs(here[2]) <= -self.c2 * slope:
+                return length, after
+            else:
+                if here[2] * ((high[0] if high else float("inf")) - low[0]) >= 0:
+                    high = low  # past the minimum, which lies between here and low
+                low = here
+            length = low[0] * 2 if high is None else between(low, high)
+        return low[0], low[3]
+
+
+def between(low, high):
+    """The minimum of the cubic through two (length, value, slope, …), kept off the ends; the middle if there is none.
+
+    Nocedal and Wright 2006, equation 3.59.
+    """
+    a, fa, ga = low[:3]
+    b, fb, gb = high[:3]
+    middle, margin = (a + b) / 2, 0.1 * abs(b - a)
+    d1 = ga + gb - 3 * (fa - fb) / (a - b)
+    inside = d1 * d1 - ga * gb
+    if not inside >= 0:
+        return middle
+    d2 = inside**0.5 * (1 if b > a else -1)
+    if gb - ga + 2 * d2 == 0:
+        return middle
+    best = b - (b - a) * (gb + d2 - d1) / (gb - ga + 2 * d2)
+    return best if min(a, b) + margin <= best <= max(a, b) - margin else middle
+
+
+def dot(a, b):
+    """The sum of products of all elements, a Python float."""
+    return float((a * b).sum())
+
+
+# ---- what happens to the image around a step -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Jitter:
+    """Rolls the image by up to `pixels` either way, and back after the step (Mordvintsev et al. 2015)."""
+
+    pixels: int
+
+    def apply(self, image, rng):
+        """image (N, C, H, W) -> (rolled image, the shift)."""
+        shift = tuple(rng.integers(-self.pixels, self.pixels + 1, 2).tolist())
+        return get_array_module(image).roll(image, shift, axis=(2, 3)), shift
+
+    def undo(self, image, shift):
+        """The inverse of `apply`."""
+        return get_array_module(image).roll(image, (-shift[0], -shift[1]), axis=(2, 3))
+
+
+@dataclass(frozen=True)
+class Clamp:
+    """Keeps the image between `low` and `high`: numbers, or arrays of shape (C, 1, 1) on the image's device."""
+
+    low: object
+    high: object
+
+    def __call__(self, image, step):
+        xp = get_array_module(image)
+        return xp.minimum(xp.maximum(image, self.low), self.high)
+
+
+@dataclass(frozen=True)
+class Blur:
+    """Blurs the image with a Gaussian of `sigma` pixels at every `every`-th step."""
+
+    sigma: float
+    every: int = 1
+
+    def __call__(self, image, step):
+        if step % self.every:
+            return image
+        return get_ndimage(image).gaussian_filter(image, (0, 0, self.sigma, self.sigma))
+
+
+# ---- the loop --------------------------------------------------------------------------------------------------------
+
+
+def optimize_image(net, image, terms, *, update, num_steps, transforms=(), project=(), callback=None, rng=None):
+    """Minimise the sum of weight * loss over `terms` by changing the image. Returns (image, history).
+
+    image : (N, C, H, W) on the network's device. terms : [(weight, loss), …]; gradient ascent is a negative weight.
+    transforms : applied before each step and undone after it; they draw from `rng`, a numpy.random.Generator.
+    project : functions (image, step) -> image called after each step, in turn: clamp, blur.
+    callback : called with (Progress, image) after each step; a true answer ends the loop. history : [Progress, …].
+    """
+    history = []
+    for step in range(1, num_steps + 1):
+        shifts = []
+        for transform in transforms:
+            image, shift = transform.apply(image, rng)
+            shifts.append(shift)
+        image, total, values = update.step(image, lambda x: loss_and_gradient(net, x, terms))
+        for transform, shift in zip(reversed(transforms), reversed(shifts), strict=True):
+            image = transform.undo(image, shift)
+        for constrain in project:
+            image = constrain(image, step)
+        if not total - total == 0:  # infinite or not a number
+            raise InputError(f"the loss is {total} at step {step}: the optimisation diverged; lower the learning rate")
+        history.append(Progress(step, total, values))
+        if callback is not None and callback(history[-1], image):
+            break
+    return image, history

@@ -1,0 +1,184 @@
+"""Every picture's proof: the objective number that says it is right, what it should be, and whether it is."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from minicnn.backend import to_device, to_host
+from minicnn.gradient_check import directional_error
+from minicnn.layers import ReLU
+from minicnn.losses import one_hot
+from minicnn.visualize.activations import scale_maps
+from minicnn.visualize.filters import colour_filters, signed_filters
+from minicnn.visualize.grid import tile_corners, tile_images
+from minicnn.visualize.receptive_field import receptive_field
+from minicnn.visualize.saliency import guided_backprop, saliency_map
+
+
+class Check(NamedTuple):
+    """One objective number: what was measured, its value, what it should be in words, and whether it is."""
+
+    what: str
+    value: float
+    expected: str
+    passed: bool
+
+
+def below(what, value, bound):
+    """The Check that `value` is at most `bound`."""
+    return Check(what, float(value), f"at most {bound:g}", bool(value <= bound))
+
+
+def above(what, value, bound):
+    """The Check that `value` is more than `bound`."""
+    return Check(what, float(value), f"more than {bound:g}", bool(value > bound))
+
+
+def check_filter_grid(w, rng):
+    """First-layer filters (F, 3, KH, KW): the grid holds the weights, and each filter likes its own picture best."""
+    colours = colour_filters(w)
+    low, high = w.min(axis=(1, 2, 3)), w.max(axis=(1, 2, 3))
+    eight_bit = np.rint(colours * 255) / 255
+    recovered = eight_bit.transpose(0, 3, 1, 2) * (high - low)[:, None, None, None] + low[:, None, None, None]
+    worst = (np.abs(recovered - w).max(axis=(1, 2, 3)) / (high - low)).max()
+    # Cauchy-Schwarz: of all patches of norm 1, w / |w| gets the largest response, |w|.
+    filters = w.reshape(len(w), -1)
+    norms = np.linalg.norm(filters, axis=1)
+    random = rng.standard_normal((1000, filters.shape[1]))
+    random /= np.linalg.norm(random, axis=1, keepdims=True)
+    ratio = ((random @ filters.T).max(axis=0) / norms).max()
+    return [below("weights read back from the 8-bit tiles, error as a share of each filter's range", worst, 1 / 255),
+            below("largest response of 1,000 random patches, as a share of the filter's response to itself", ratio, 1)]
+
+
+def check_signed_filters(w):
+    """Deeper filters (F, C, KH, KW): a tile for each, and the grey levels add up to the weights."""
+    F, C, KH, KW = w.shape
+    tiles = signed_filters(w).reshape(F * C, KH, KW)
+    sheet = tile_images(tiles, C, gap=1, fill=0.5)
+    largest = np.abs(w).max(axis=(1, 2, 3))[:, None]
+    found = np.array([sheet[top:top + KH, left:left + KW].sum() for top, left in tile_corners(F * C, KH, KW, C)])
+    sums = ((found.reshape(F, C) - 0.5 * KH * KW) * 2 * largest).sum(axis=1)
+    error = np.abs(sums - w.sum(axis=(1, 2, 3))).max() / np.abs(w).sum(axis=(1, 2, 3)).max()
+    return [Check("tiles in the sheet", len(found), f"{F} filters x {C} channels = {F * C}", len(found) == F * C),
+            below("sum of the weights read back from the tiles, relative error", error, 1e-4)]
+
+
+def check_feature_maps(maps, sheet_columns):
+    """Maps (C, H, W): the sheet's tiles are the activations after scaling; and how many are exactly zero."""
+    C, H, W = maps.shape
+    sheet = tile_images(scale_maps(maps), sheet_columns)
+    low, high = min(float(maps.min()), 0.0), float(maps.max())
+    error = max(np.abs(sheet[top:top + H, left:left + W] * (high - low) + low - maps[k]).max()
+                for k, (top, left) in enumerate(tile_corners(C, H, W, sheet_columns)))
+    zeros = float((maps == 0).mean())
+    return [below("activations read back from the tiles, error as a share of the largest",
+                  error / max(high, 1e-30), 1e-6),
+            Check("share of exact zeros: why the sheet is black", zeros, "0 to 1", 0 <= zeros <= 1)]
+
+
+def check_saliency(net, x, label, rng, steps=12):
+    """One image x (1, C, H, W): the gradient is the score's slope, and blanking what is salient hurts the class.
+
+    The deletion curve: the most salient pixels are set to the mean colour (0), more and more of them, and the mean
+    probability of the class is compared with that for pixels in random order.
+    """
+    exact = net.astype("float64").to_device("cpu")
+    # A little noise breaks the ties of flat areas, where a max pool has no derivative.
+    x64 = to_host(x) + 1e-2 * rng.standard_normal(x.shape)
+    seed = one_hot(exact.predict(x64), label)
+
+    def score(image):
+        return float((exact.predict(image) * seed).sum())
+    gradient = exact.backward(exact.forward(x64), {exact.output: seed})["input"]
+    slope_error = directional_error(score, x64, gradient, rng)
+
+    saliency = saliency_map(net, x, label)[0]
+    N, C, H, W = x.shape
+    orders = {"salient": np.argsort(-saliency.ravel(), kind="stable"), "random": rng.permutation(H * W)}
+    areas = {}
+    for name, order in orders.items():
+        images = np.repeat(to_host(x), steps, axis=0)
+        for step in range(steps):
+            rank = order[:round(H * W * 0.5 * step / (steps - 1))]
+            images[step].reshape(C, H * W)[:, rank] = 0
+        areas[name] = float(np.mean([probability(net, image[None], label) for image in images]))
+    return [above("largest saliency", saliency.max(), 0.0),
+            below("slope of the score along 5 random directions against the gradient, float64", slope_error, 1e-6),
+            Check("mean probability of the class while up to half of the pixels are blanked, most salient first",
+                  areas["salient"], f"less than {areas['random']:.4f}, in random order",
+                  areas["salient"] < areas["random"])]
+
+
+def check_neuron_gradient(net, x, layer, channel, position, rng):
+    """Guided backprop of one neuron: exactly zero outside the pixels it sees, not so within; and what the ReLUs do.
+
+    The last number is the parameter-randomisation test of Adebayo et al. 2018 (arXiv:1810.03292): the correlation of
+    the picture with that of a network whose weights are shuffled. It is reported, not judged.
+    """
+    guided = guided_backprop(net, x, layer, channel, position)[0]
+    H, W = guided.shape[1:]
+    field = receptive_field(net, layer)
+    top, bottom, left, right = (0, H, 0, W) if field is None else field.box(*position, H, W)
+    outside = np.abs(guided).copy()
+    outside[:, top:bottom, left:right] = 0
+    touched = count_relus(net, layer)
+    similarity = randomised_similarity(net, x, layer, channel, position, guided, rng)
+    return [below("largest gradient outside the receptive field", outside.max(), 0.0),
+            above("largest gradient inside", np.abs(guided).max(), 0.0),
+            Check("ReLUs that obeyed the rule, of those on the path", touched[0], str(touched[1]),
+                  touched[0] == touched[1]),
+            Check("correlation with the same picture of a network whose weights are shuffled", similarity,
+                  "reported, not judged: above 0.5 the picture shows edges more than what was learnt", True)]
+
+
+def count_relus(net, layer):
+    """(ReLUs replaced by with_relu, ReLUs on the path) among the layers up to `layer`."""
+    class Marked(ReLU):
+        pass
+    layer = net.find(layer)
+    path = {layer}
+    for node in reversed(net.nodes):
+        if node.name in path:
+            path.update(node.inputs)
+    marked = net.with_relu(Marked())
+    on_path = [name for name, step, _ in net.nodes if name in path and isinstance(step, ReLU)]
+    return sum(type(marked.layer(name)) is Marked for name in on_path), len(on_path)
+
+
+def randomised_similarity(net, x, layer, channel, position, guided, rng):
+    """Correlation of |guided| with the same picture of a sibling whose filters are shuffled in every layer."""
+    sibling = net.trunk(layer).astype(x.dtype)
+    for owner in sibling.parameter_layers().values():
+        for key, values in owner.params.items():
+            owner.params[key] = to_device(rng.permutation(to_host(values).ravel()).reshape(values.shape), net.device)
+    other = guided_backprop(sibling, x, layer, channel, position)[0]
+    a, b = np.abs(guided).ravel(), np.abs(other).ravel()
+    return float(np.corrcoef(a, b)[0, 1]) if a.std() and b.std() else 0.0
+
+
+def check_class_visualization(net, image, noise, label, preprocessing):
+    """The image (1, C, H, W) as an 8-bit picture: the class comes first, and it is smoother than the noise it was."""
+    picture = preprocessing.to_input(preprocessing.to_image(image))
+    scores = to_host(net.predict(to_device(picture, net.device)))[0]
+    rank = 1 + int((scores > scores[label]).sum())
+    share, noise_share = high_frequency_share(image), high_frequency_share(noise)
+    return [Check("rank of the class for the 8-bit picture", rank, "1", rank == 1),
+            Check("share of the energy above half of the highest frequency", share,
+                  f"less than {noise_share:.3f}, the noise it began as", share < noise_share)]
+
+
+def high_frequency_share(image, cutoff=0.5):
+    """The share of an image's energy, its mean left out, at frequencies above `cutoff` of the highest; (N, C, H, W)."""
+    image = image - image.mean(axis=(2, 3), keepdims=True)
+    energy = np.abs(np.fft.fft2(image)) ** 2
+    H, W = image.shape[2:]
+    radius = np.hypot(np.fft.fftfreq(H)[:, None], np.fft.fftfreq(W)) / 0.5
+    return float(energy[..., radius > cutoff].sum() / energy.sum())
+
+
+def probability(net, x, label):
+    """softmax(scores)[label] of one image (1, C, H, W)."""
+    scores = to_host(net.predict(to_device(x, net.device)))[0]
+    exp = np.exp(scores - scores.max())
+    return float(exp[label] / exp.sum())

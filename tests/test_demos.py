@@ -1,0 +1,310 @@
+"""The demos as a user runs them: what they write, what they say, and how they end."""
+
+import json
+import os
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from demos import activations, class_visualization, filters, gallery, guided_backprop, saliency, step_through, verify
+from demos.__main__ import run as run_gallery
+from demos.command import demo_parser, main
+from demos.inputs import choose_model, load_photos
+from demos.layers import feature_layers
+from minicnn.errors import InputError
+from minicnn.models import build_network, load_model, squeezenet1_1
+from minicnn.preprocessing import TORCHVISION
+from minicnn.visualize import feature_maps
+from minicnn.weights import Header, save_weights
+
+
+@pytest.fixture(autouse=True)
+def empty_cache(monkeypatch, tmp_path):
+    """No pretrained weights, as on a newcomer's machine."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def photo(tmp_path):
+    """A picture file."""
+    rng = np.random.default_rng(0)
+    small = Image.fromarray(rng.integers(0, 256, (9, 12, 3), dtype=np.uint8))
+    small.resize((120, 90)).save(tmp_path / "photo.png")
+    return str(tmp_path / "photo.png")
+
+
+def demo(module, *arguments):
+    """Run a demo's `main` in this process; returns its exit code."""
+    sys.argv = [module.__name__, *arguments]
+    try:
+        main(module.run, module.parser())
+    except SystemExit as end:
+        return end.code
+    return 0
+
+
+class Tags(HTMLParser):
+    """The tags of a page that are still open, and the pictures it shows."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.open, self.pictures, self.links = [], [], []
+        self.feed(page)
+
+    def handle_starttag(self, tag, attributes):
+        if tag not in ("img", "meta", "br", "link"):
+            self.open.append(tag)
+        if tag == "img":
+            self.pictures.append(dict(attributes)["src"])
+        if tag == "a":
+            self.links.append(dict(attributes)["href"])
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def check_outputs(folder, names):
+    """Every picture has its PNG, its array and its run card, and nothing else lies about."""
+    for name in names:
+        assert Image.open(folder / f"{name}.png").size[0] > 100
+        card = json.loads((folder / f"{name}.json").read_text())
+        array = np.load(folder / f"{name}.npy")
+        assert list(array.shape) == card["array"]["shape"] and np.isfinite(array).all()
+        assert len(card["weights_sha256"]) == 64 and card["seconds"] >= 0 and card["source"] and card["parameters"]
+        assert card["checks"] and all(check["passed"] for check in card["checks"]), card["checks"]
+    assert not list(folder.glob(".*"))
+
+
+# ---- the gallery -----------------------------------------------------------------------------------------------------
+
+
+def test_the_gallery_without_weights_uses_the_shipped_network_and_says_why(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run_gallery(demo_parser("", "").parse_args(["--device", "cpu"]))
+    said = capsys.readouterr().out
+    assert "model: shapes, the small network that is shipped: no pretrained SqueezeNet weights in" in said
+    check_outputs(tmp_path / "gallery", gallery.NAMES)
+    page = Tags((tmp_path / "gallery" / "index.html").read_text(encoding="utf-8"))
+    assert page.open == [] and page.pictures == [f"{name}.png" for name in gallery.NAMES]
+    assert all(link.startswith("https://arxiv.org/abs/") or (tmp_path / "gallery" / link).is_file()
+               for link in page.links)
+
+
+def test_the_gallery_uses_squeezenet_from_the_cache(test_data, tmp_path):
+    from weights_converter.__main__ import main as convert
+    assert convert([str(test_data / "weights" / "squeezenet1_1.npz")]) in (0, None)
+    model, said = choose_model(None, "cpu")
+    assert model.name == "squeezenet1_1" and "pretrained weights found in" in said
+    photos = load_photos(model, [])
+    assert photos[0].name == "grace_hopper" and photos[0].image.shape == (224, 224, 3)
+    assert len(model.labels) == 1000
+
+
+def test_an_interrupted_gallery_keeps_what_is_finished_and_a_valid_page(tmp_path, monkeypatch, capsys):
+    def interrupted(*arguments, **settings):
+        raise KeyboardInterrupt
+    monkeypatch.setattr(gallery.saliency, "pictures", interrupted)
+    sys.argv = ["demos", "--out", str(tmp_path / "out"), "--device", "cpu"]
+    with pytest.raises(SystemExit) as end:
+        main(run_gallery, demo_parser("", ""))
+    assert end.value.code == 130 and "interrupted" in capsys.readouterr().err
+    finished = [*filters.NAMES, *activations.NAMES]
+    check_outputs(tmp_path / "out", finished)
+    page = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
+    assert Tags(page).open == [] and Tags(page).pictures == [f"{name}.png" for name in finished]
+    assert "not finished" in page
+
+
+def test_ctrl_c_in_a_class_visualization_saves_the_image_so_far(tmp_path, monkeypatch):
+    from minicnn.visualize import ascent
+    plain = ascent.optimize_image
+
+    def stop_after_five(*arguments, callback, **settings):
+        def callback_then_stop(progress, image):
+            callback(progress, image)
+            if progress.step == 5:
+                raise KeyboardInterrupt
+        return plain(*arguments, callback=callback_then_stop, **settings)
+    monkeypatch.setattr(ascent, "optimize_image", stop_after_five)
+    code = demo(class_visualization, "--model", "shapes", "--device", "cpu", "--class", "dotted disc",
+                "--out", str(tmp_path / "out"))
+    assert code == 130
+    assert np.load(tmp_path / "out" / "class_visualization.npy").shape == (1, 3, 64, 64)
+    assert Image.open(tmp_path / "out" / "class_visualization.png").size[0] > 100
+
+
+def test_nothing_is_overwritten_without_being_asked(tmp_path, capsys):
+    arguments = ["--model", "shapes", "--device", "cpu", "--out", str(tmp_path / "out")]
+    assert demo(filters, *arguments) == 0
+    before = (tmp_path / "out" / "filters.png").stat().st_mtime_ns
+    assert demo(filters, *arguments) == 2
+    assert "filters.png" in capsys.readouterr().err
+    assert (tmp_path / "out" / "filters.png").stat().st_mtime_ns == before
+    assert demo(filters, *arguments, "--overwrite") == 0
+    assert (tmp_path / "out" / "filters.png").stat().st_mtime_ns != before
+
+
+# ---- one demo at a time ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("module", "options"), [
+    (filters, ["--layer", "conv4"]), (activations, ["--layer", "relu4", "--channel", "3", "--scale", "channel"]),
+    (guided_backprop, ["--layer", "conv3", "--channel", "3", "--position", "5", "9"]),
+    (class_visualization, ["--class", "striped star", "--class", "4", "--steps", "60"])],
+    ids=["filters", "activations", "guided_backprop", "class_visualization"])
+def test_a_demo_writes_picture_array_and_run_card(module, options, tmp_path, capsys):
+    assert demo(module, "--model", "shapes", "--device", "cpu", "--out", str(tmp_path / "out"), *options) == 0
+    check_outputs(tmp_path / "out", module.NAMES)
+    assert "FAIL" not in capsys.readouterr().out
+
+
+def test_saliency_of_a_users_photo(photo, tmp_path):
+    assert demo(saliency, photo, "--model", "shapes", "--device", "cpu", "--class", "dotted star",
+                "--out", str(tmp_path / "out")) == 0
+    card = json.loads((tmp_path / "out" / "saliency.json").read_text())
+    assert card["parameters"]["photos"] == ["photo"] and card["parameters"]["classes"] == [11]
+
+
+def test_the_run_card_repeats_the_run(tmp_path):
+    for folder in ("one", "two"):
+        demo(class_visualization, "--model", "shapes", "--device", "cpu", "--class", "0", "--steps", "5", "--seed", "3",
+             "--out", str(tmp_path / folder))
+    one, two = (np.load(tmp_path / folder / "class_visualization.npy") for folder in ("one", "two"))
+    assert (one == two).all()
+    card = json.loads((tmp_path / "one" / "class_visualization.json").read_text())
+    assert card["parameters"]["seed"] == 3 and card["parameters"]["steps"] == 5 and len(card["history"]) == 5
+
+
+def test_step_through_prints_a_line_a_layer_forward_and_back(capsys):
+    assert demo(step_through, "--model", "shapes", "--device", "cpu") == 0
+    lines = capsys.readouterr().out.splitlines()
+    names = load_model("shapes", "cpu").net.layer_names()
+    for name in names:
+        assert sum(line.startswith(name + " ") for line in lines) == 2
+    conv2 = next(line for line in lines if line.startswith("conv2 "))
+    assert "24x32x32" in conv2 and "32x32x32" in conv2 and "6,944" in conv2 and f"{32 * 32 * 32 * 24 * 9:,}" in conv2
+
+
+def test_step_through_stops_in_the_debugger_inside_the_layer(tmp_path):
+    ended = subprocess.run(
+        [sys.executable, "-m", "demos.step_through", "--model", "shapes", "--device", "cpu", "--layer", "conv2"],
+        input="p x.shape\nc\np dout.shape\nc\n", capture_output=True, text=True, timeout=60, check=True)
+    assert "in Conv2D.forward: x (1, 24, 32, 32), w (32, 24, 3, 3), b (32,)" in ended.stdout
+    assert "(Pdb) (1, 24, 32, 32)" in ended.stdout and "(Pdb) (1, 32, 32, 32)" in ended.stdout
+    assert "in Conv2D.backward: dout (1, 32, 32, 32)" in ended.stdout and "\nconv1 " in ended.stdout
+    quit_early = subprocess.run(
+        [sys.executable, "-m", "demos.step_through", "--model", "shapes", "--device", "cpu", "--layer", "conv2"],
+        input="q\n", capture_output=True, text=True, timeout=60, check=True)
+    assert "left the debugger" in quit_early.stdout and "Traceback" not in quit_early.stderr
+
+
+def test_step_through_gives_the_gradient_of_network_backward(capsys):
+    model = load_model("shapes", "cpu")
+    x = load_photos(model, [])[0].x
+    outs, caches = step_through.step_forward(model.net, x, None, False)
+    seed = np.eye(12, dtype=np.float32)[3:4]
+    gradient = step_through.step_backward(model.net, caches, seed, None, False)
+    trace = model.net.forward(x)
+    assert (gradient == model.net.backward(trace, {model.net.output: seed})["input"]).all()
+    assert (outs["fc6"] == trace.activations["fc6"]).all()
+
+
+def test_verify_prints_a_row_a_check_and_fails_when_one_does(capsys, monkeypatch):
+    from demos.picture import Picture
+    from minicnn.visualize.checks import Check
+    good, bad = Check("good", 1.0, "1", True), Check("bad", 2.0, "1", False)
+    for checks, code in (([good], 0), ([good, bad], 1)):
+        monkeypatch.setattr(verify, "gallery_pictures", lambda *_, checks=checks: [
+            Picture("name", "title", None, None, "", "", checks, {})])
+        monkeypatch.setattr(sys, "argv", ["verify", "--device", "cpu"])
+        with pytest.raises(SystemExit) as end:
+            main(verify.run, demo_parser("verify", ""))
+        assert end.value.code == code
+    out = capsys.readouterr().out
+    assert "pass  name" in out and "FAIL  name" in out and "1 of 2 checks passed" in out
+
+
+def test_feature_layers_are_the_ends_of_the_stages():
+    assert feature_layers(squeezenet1_1(seed=None)) == ["relu_conv1", "fire3/concat", "fire5/concat", "fire9/concat"]
+    assert feature_layers(build_network("vgg16")) == ["relu1_2", "relu2_2", "relu3_3", "relu4_3", "relu5_3"]
+    assert feature_layers(build_network("shapes")) == ["relu1", "relu2", "relu3", "relu5"]
+
+
+# ---- bad input: one line, exit code 2 --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("module", "arguments", "expected"), [
+    (filters, ["--model", "squeezenet1_2"], "no model 'squeezenet1_2'; did you mean squeezenet1_1"),
+    (filters, ["--model", "squeezenet1_1"], "no weights for 'squeezenet1_1'"),
+    (filters, ["--model", "missing.h5"], "missing.h5 does not exist"),
+    (filters, ["--layer", "conv9"], "no layer 'conv9'; did you mean conv"),
+    (filters, ["--layer", "relu1"], "has no filters"),
+    (filters, ["--device", "tpu"], "no device 'tpu'"),
+    (filters, ["--device", "gpu"], "no GPU to run on: "),
+    (saliency, ["--class", "striped dics"], "no class 'striped dics'; did you mean striped disc"),
+    (saliency, ["--class", "12"], "no class '12'"),
+    (saliency, ["--class", "striped"], "class 'striped' is not unique"),
+    (saliency, ["no_such_photo.jpg"], "no_such_photo.jpg"),
+    (saliency, ["."], "this is a folder"),
+    (activations, ["--channel", "9999"], "has channels 0 to"),
+    (activations, ["--layer", "fc6"], "'fc6' has no maps"),
+    (activations, ["--scale", "row"], "no scaling 'row'"),
+    (guided_backprop, ["--layer", "relu3", "--position", "99", "0"], "has positions (y, x) up to (15, 15)"),
+    (guided_backprop, ["--layer", "fc6"], "has no maps"),
+    (step_through, ["--layer", "cnov1"], "no layer 'cnov1'; did you mean conv1")])
+def test_bad_input_is_one_line_and_exit_code_2(module, arguments, expected, tmp_path, capsys):
+    if "--model" not in arguments:
+        arguments = ["--model", "shapes", *arguments]
+    if "--device" not in arguments:
+        arguments = ["--device", "cpu", *arguments]
+    assert demo(module, *arguments, "--out", str(tmp_path / "out")) == 2
+    error = capsys.readouterr().err
+    assert expected in error and error.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_silent_neuron_is_named(tmp_path, capsys):
+    model = load_model("shapes", "cpu")
+    maps = feature_maps(model.net, load_photos(model, [])[0].x, "relu3")[0]
+    channel, y, x = np.argwhere(maps == 0)[0].tolist()
+    assert demo(guided_backprop, "--model", "shapes", "--device", "cpu", "--layer", "relu3", "--channel", str(channel),
+                "--position", str(y), str(x), "--out", str(tmp_path / "out")) == 2
+    assert f"channel {channel} at ({y}, {x}) of 'relu3' is silent on striped disc" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("content", [b"", b"GIF89a", b"not a picture at all"])
+def test_a_broken_photo_is_one_line(content, tmp_path, capsys):
+    (tmp_path / "broken.jpg").write_bytes(content)
+    assert demo(saliency, str(tmp_path / "broken.jpg"), "--model", "shapes", "--device", "cpu") == 2
+    assert "broken.jpg" in capsys.readouterr().err
+
+
+def test_a_photo_of_one_pixel_is_one_line(tmp_path, capsys):
+    Image.new("RGB", (1, 1)).save(tmp_path / "dot.png")
+    assert demo(saliency, str(tmp_path / "dot.png"), "--model", "shapes", "--device", "cpu") == 2
+    error = capsys.readouterr().err
+    assert "dot.png" in error and error.count("\n") == 1
+
+
+def test_a_trunk_without_scores_is_refused(tmp_path, photo):
+    net = build_network("squeezenet1_1", last="fire3/concat")
+    save_weights(tmp_path / "trunk.h5", net, Header("trunk", "squeezenet1_1", TORCHVISION,
+                                                    options={"last": "fire3/concat"}))
+    model = load_model(tmp_path / "trunk.h5", "cpu")
+    with pytest.raises(InputError, match="trunk is a trunk without a classifier"):
+        load_photos(model, [photo])
+
+
+def test_help_works_for_every_demo():
+    root = Path(__file__).parent.parent
+    names = sorted(path.stem for path in (root / "demos").glob("*.py") if "def parser()" in path.read_text())
+    assert {"saliency", "step_through", "train_shapes"} <= set(names)
+    for name in names:
+        module = __import__(f"demos.{name}", fromlist=["parser"])
+        assert module.parser().format_help()
+    assert os.environ["XDG_CACHE_HOME"]

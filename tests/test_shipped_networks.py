@@ -1,0 +1,100 @@
+"""The two networks that are shipped: they are what they claim, and the pictures of them are true."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import minicnn
+from minicnn.mnist import load_digits
+from minicnn.models import load_model
+from minicnn.shapes import CLASSES, draw_shapes
+from minicnn.train import accuracy
+from minicnn.visualize import class_visualization, guided_backprop, saliency_map
+from minicnn.visualize.checks import check_class_visualization
+
+SEED = 20_000_000  # far from every seed that training uses
+
+
+@pytest.fixture(scope="module")
+def model():
+    """The shapes network."""
+    return load_model("shapes", "cpu")
+
+
+@pytest.fixture(scope="module")
+def drawn(model):
+    """600 fresh pictures: their x, labels and masks."""
+    labels = np.arange(600) % len(CLASSES)
+    images, masks = draw_shapes(labels, np.random.default_rng(SEED))
+    return model.preprocessing.to_input(images), labels, masks
+
+
+def share_inside(maps, masks):
+    """The share of maps (N, H, W) whose largest value is inside the mask (N, H, W): the pointing game."""
+    best = maps.reshape(len(maps), -1).argmax(axis=1)
+    return masks.reshape(len(masks), -1)[np.arange(len(masks)), best].mean()
+
+
+@pytest.mark.parametrize("name", ["digits", "shapes"])
+def test_each_file_is_under_a_megabyte_and_says_where_it_is_from(name):
+    from minicnn.weights import read_header
+    path = Path(minicnn.__file__).parent / "data" / f"{name}.h5"
+    header = read_header(path)
+    assert path.stat().st_size < 1_000_000
+    assert f"trained by demos/train_{name}.py" in header.origin and header.licence == "MIT"
+    assert len(header.labels) == load_model(name, "cpu").net.shapes()[load_model(name, "cpu").net.output][1]
+
+
+def test_digits_reads_the_ten_thousand_test_digits(test_data):
+    x, labels = load_digits(test_data / "mnist", "t10k")
+    assert len(x) == 10_000
+    share = accuracy(load_model("digits", "cpu").net, x, labels)
+    print(f"digits: {share:.2%} of the 10,000 test digits")
+    assert share >= 0.985
+
+
+def test_shapes_knows_freshly_drawn_pictures(model, drawn):
+    x, labels, _ = drawn
+    share = accuracy(model.net, x, labels)
+    print(f"shapes: {share:.2%} of {len(x)} freshly drawn pictures")
+    assert share >= 0.97 and model.labels == list(CLASSES)
+
+
+def test_the_most_salient_pixel_is_in_the_object(model, drawn):
+    x, labels, masks = drawn
+    x, labels, masks = x[:300], labels[:300], masks[:300]
+    plain = saliency_map(model.net, x, list(labels))
+    guided = np.concatenate([guided_backprop(model.net, x[n:n + 1], "fc6", int(labels[n])) for n in range(len(x))])
+    random = np.random.default_rng(0).random(plain.shape)
+    shares = {"plain": share_inside(plain, masks), "guided": share_inside(np.abs(guided).max(axis=1), masks),
+              "random": share_inside(random, masks)}
+    print("largest value inside the object's mask: "
+          + ", ".join(f"{name} {share:.1%}" for name, share in shares.items()))
+    assert shares["plain"] >= 0.8 and shares["guided"] >= 0.8
+    assert shares["random"] == pytest.approx(masks.mean(), abs=0.08)
+
+
+@pytest.mark.parametrize("label", range(0, 12, 3))
+def test_a_class_visualization_is_its_class_and_no_noise(model, label):
+    noise = np.random.default_rng(label).standard_normal((1, 3, 64, 64), dtype="float32")
+    image, _ = class_visualization(model.net, label, model.preprocessing, rng=np.random.default_rng(label))
+    checks = check_class_visualization(model.net, image, noise, label, model.preprocessing)
+    assert all(check.passed for check in checks), checks
+
+
+def test_class_visualizations_of_squeezenet_are_their_classes(test_data, tmp_path):
+    from weights_converter.__main__ import main as convert
+    assert convert([str(test_data / "weights" / "squeezenet1_1.npz"), "-o", str(tmp_path / "net.h5")]) == 0
+    model = load_model(tmp_path / "net.h5", "cpu")
+    targets = (76, 78, 187, 683, 366, 604, 113, 971, 130, 340)  # CS231n's six, and four of anything
+    ranks = []
+    for label in targets:
+        noise = np.random.default_rng(label).standard_normal((1, 3, 224, 224), dtype="float32")
+        image, _ = class_visualization(model.net, label, model.preprocessing, rng=np.random.default_rng(label),
+                                       num_steps=40)
+        rank, energy = check_class_visualization(model.net, image, noise, label, model.preprocessing)
+        ranks.append(rank.value)
+        assert energy.passed, energy
+    print(f"ranks of {len(targets)} classes after 40 steps: {ranks}")
+    assert sum(rank == 1 for rank in ranks) >= 9
