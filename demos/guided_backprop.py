@@ -35,7 +35,9 @@ def three_relus(model, photos, seed):
         for caption, relu in (("plain gradient", ReLU), ("deconvnet", DeconvReLU), ("guided backprop", GuidedReLU)):
             gradient = neuron_gradient(net, photo.x, net.output, photo.label, None, relu)
             gradients.append(model.preprocessing.to_pixel_directions(gradient)[0])
-            panels.append((caption, plot.gradient_to_colours(gradients[-1])))
+            # On some networks the deconvnet's rule lets nothing of a class score through: say so beside the grey.
+            lost = "" if gradients[-1].any() else ": exactly zero"
+            panels.append((caption + lost, plot.gradient_to_colours(gradients[-1])))
     return Picture(
         "three_relus", f"{model.name}: three ways back through the ReLU", plot.show_panels(panels, 4),
         np.stack(gradients),
