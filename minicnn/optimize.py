@@ -5,6 +5,7 @@ saved and restored. First-order updates turn a gradient into a `delta` to subtra
 """
 
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 from minicnn.backend import get_array_module, get_ndimage
@@ -121,11 +122,13 @@ class LBFGS:
     def __init__(self, memory=20, max_evaluations=20, c1=1e-4, c2=0.9):
         self.memory, self.max_evaluations, self.c1, self.c2 = memory, max_evaluations, c1, c2
         self.steps, self.changes = [], []  # differences of x, and of the gradient, of the last steps
-        self.at, self.known = None, None   # where the last line search ended, and the evaluation there
+        self.at, self.known = None, None   # where the last line search ended, and the evaluation there,
+        self.known_by = None               # by this function: another one, of another jitter, must look anew
 
     def step(self, x, evaluate):
         """One step from `x`; evaluate(x) -> (total, gradient, values). Returns (new x, total, values)."""
-        total, gradient, values = self.known if self.at is x else evaluate(x)
+        known = self.at is x and self.known_by is evaluate
+        total, gradient, values = self.known if known else evaluate(x)
         direction = self._direction(gradient)
         slope = dot(direction, gradient)
         if slope >= 0:  # no way down: forget the curvature and start again
@@ -140,7 +143,7 @@ class LBFGS:
             return x, total, values
         new = x + length * direction
         self._remember(new - x, after[1] - gradient)
-        self.at, self.known = new, after
+        self.at, self.known, self.known_by = new, after, evaluate
         return new, total, values
 
     def _direction(self, gradient):
@@ -211,18 +214,21 @@ def dot(a, b):
 
 @dataclass(frozen=True)
 class Jitter:
-    """Rolls the image by up to `pixels` either way, and back after the step (Mordvintsev et al. 2015)."""
+    """Shows the network the image rolled by up to `pixels` either way (Mordvintsev et al. 2015)."""
 
     pixels: int
 
-    def apply(self, image, rng):
-        """image (N, C, H, W) -> (rolled image, the shift)."""
-        shift = tuple(rng.integers(-self.pixels, self.pixels + 1, 2).tolist())
-        return get_array_module(image).roll(image, shift, axis=(2, 3)), shift
+    def draw(self, rng):
+        """A shift (y, x) from the numpy.random.Generator `rng`."""
+        return tuple(rng.integers(-self.pixels, self.pixels + 1, 2).tolist())
 
-    def undo(self, image, shift):
-        """The inverse of `apply`."""
-        return get_array_module(image).roll(image, (-shift[0], -shift[1]), axis=(2, 3))
+    def apply(self, image, shift):
+        """The rolled image, of shape (N, C, H, W)."""
+        return get_array_module(image).roll(image, shift, axis=(2, 3))
+
+    def undo(self, gradient, shift):
+        """The gradient to the rolled image -> the gradient to the image itself: rolled back."""
+        return get_array_module(gradient).roll(gradient, (-shift[0], -shift[1]), axis=(2, 3))
 
 
 @dataclass(frozen=True)
@@ -257,19 +263,18 @@ def optimize_image(net, image, terms, *, update, num_steps, transforms=(), proje
     """Minimise the sum of weight * loss over `terms` by changing the image. Returns (image, history).
 
     image : (N, C, H, W) on the network's device. terms : [(weight, loss), …]; gradient ascent is a negative weight.
-    transforms : applied before each step and undone after it; they draw from `rng`, a numpy.random.Generator.
+    transforms : what the network is shown instead of the image, drawn anew at each step from `rng`, a
+    numpy.random.Generator; their gradient is undone, so the update always sees the image as it is.
     project : functions (image, step) -> image called after each step, in turn: clamp, blur.
     callback : called with (Progress, image) after each step; a true answer ends the loop. history : [Progress, …].
     """
     history = []
+    evaluate = partial(transformed_loss, net, terms, ())
     for step in range(1, num_steps + 1):
-        shifts = []
-        for transform in transforms:
-            image, shift = transform.apply(image, rng)
-            shifts.append(shift)
-        image, total, values = update.step(image, lambda x: loss_and_gradient(net, x, terms))
-        for transform, shift in zip(reversed(transforms), reversed(shifts), strict=True):
-            image = transform.undo(image, shift)
+        if transforms:
+            drawn = [(transform, transform.draw(rng)) for transform in transforms]
+            evaluate = partial(transformed_loss, net, terms, drawn)
+        image, total, values = update.step(image, evaluate)
         for constrain in project:
             image = constrain(image, step)
         if not total - total == 0:  # infinite or not a number
@@ -278,3 +283,13 @@ def optimize_image(net, image, terms, *, update, num_steps, transforms=(), proje
         if callback is not None and callback(history[-1], image):
             break
     return image, history
+
+
+def transformed_loss(net, terms, drawn, image):
+    """`loss_and_gradient` of the image as the network is shown it; drawn : [(transform, its shift), …]."""
+    for transform, shift in drawn:
+        image = transform.apply(image, shift)
+    total, gradient, values = loss_and_gradient(net, image, terms)
+    for transform, shift in reversed(drawn):
+        gradient = transform.undo(gradient, shift)
+    return total, gradient, values

@@ -17,10 +17,13 @@ from minicnn.files import replacing
 from minicnn.losses import cross_entropy
 from minicnn.weights import named_arrays
 
+ORDER, AUGMENT, DROP = 1, 2, 3  # the first number of a seed: each use has random numbers of its own
+
 
 @dataclass(frozen=True)
 class MiniBatches:
-    """Batches of (x, labels) from arrays in memory; each epoch goes through all of them in a new order.
+    """Batches of (x, labels) from arrays in memory; each epoch goes through all of them in a new order,
+    but for a last batch that would not be full.
 
     x : (N, C, H, W); labels : (N,). augment : a function (x, rng) -> x of one batch, or None.
     """
@@ -37,11 +40,11 @@ class MiniBatches:
         if not per_epoch:
             raise InputError(f"a batch of {self.batch_size} from {len(self.x)} images is not possible")
         epoch, place = divmod(step, per_epoch)
-        order = np.random.default_rng([self.seed, epoch]).permutation(len(self.x))
+        order = np.random.default_rng([ORDER, self.seed, epoch]).permutation(len(self.x))
         chosen = order[place * self.batch_size:(place + 1) * self.batch_size]
         x = self.x[chosen]
         if self.augment is not None:
-            x = self.augment(x, np.random.default_rng([self.seed, epoch, place]))
+            x = self.augment(x, np.random.default_rng([AUGMENT, self.seed, step]))
         return x, self.labels[chosen]
 
 
@@ -76,7 +79,7 @@ def train(net, batches, *, update, num_steps, schedule=None, weight_decay=0.0, l
     first, history = (0, []) if checkpoint is None else resume(checkpoint, net, updates)
     for step in range(first, num_steps):
         x, labels = batches(step)
-        trace = net.forward_train(to_device(x, net.device), np.random.default_rng([seed, step]))
+        trace = net.forward_train(to_device(x, net.device), np.random.default_rng([DROP, seed, step]))
         value, dscores = loss(trace.activations[net.output], labels)
         grads = net.backward(trace, {net.output: dscores}, wrt=trained_outputs(net))
         for name, gradients in net.backward_params(trace, grads).items():

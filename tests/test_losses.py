@@ -1,0 +1,353 @@
+"""Every loss against its naive twin and finite differences, alone and through a network, on both back ends."""
+
+import math
+from collections.abc import Callable
+from dataclasses import FrozenInstanceError
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+import reference
+
+from minicnn.backend import to_host
+from minicnn.errors import InputError, UnknownNameError
+from minicnn.gradient_check import directional_error, numerical_gradient, relative_error
+from minicnn.layers import Conv2D, GlobalAvgPool2D, Gram, Linear, MaxPool2D, ReLU
+from minicnn.losses import (
+    L2,
+    ChannelMean,
+    ClassScore,
+    FeatureMatch,
+    GramMatch,
+    LayerNorm2,
+    NeuronActivation,
+    PNorm,
+    TotalVariation,
+    cross_entropy,
+    loss_and_gradient,
+    one_hot,
+    weighted_sum,
+)
+from minicnn.network import Network
+
+MAPS, SCORES = (2, 3, 4, 5), (2, 4)  # shapes of what a loss looks at
+
+# ---- naive twins: one number at a time -------------------------------------------------------------------------------
+
+
+def total_variation(x, beta):
+    """The plain definition, equation 4 of Mahendran and Vedaldi; what leaves the picture counts as no change.
+
+    CS231n's assignment leaves out the first row and column instead: another number, and another matter.
+    """
+    N, C, H, W = x.shape
+    total = 0.0
+    for n, c, i, j in reference.indices(N, C, H, W):
+        down = x[n, c, i + 1, j] - x[n, c, i, j] if i + 1 < H else 0.0
+        right = x[n, c, i, j + 1] - x[n, c, i, j] if j + 1 < W else 0.0
+        total += math.hypot(down, right) ** beta
+    return total
+
+
+def sum_of_powers(x, p):
+    return math.fsum(abs(value) ** p for value in x.ravel().tolist())
+
+
+def squared_distance(a, b):
+    return sum_of_powers(a - b, 2)
+
+
+def channel_mean(x, channel):
+    N, C, H, W = x.shape
+    return math.fsum(x[n, channel, i, j] / (H * W) for n, i, j in reference.indices(N, H, W))
+
+
+TARGET = 0.5 * np.random.default_rng(5).standard_normal(MAPS)
+GRAM_TARGET = np.random.default_rng(6).standard_normal((2, 3, 3))
+
+
+class Case(NamedTuple):
+    """make(xp) builds the loss; its value for an activation of `shape` is twin(activation)."""
+
+    make: Callable
+    shape: tuple
+    twin: Callable
+
+
+CASES = {
+    "class score": Case(lambda xp: ClassScore("a", 2), SCORES, lambda x: x[0, 2] + x[1, 2]),
+    "class score, a label an image": Case(lambda xp: ClassScore("a", [3, 0]), SCORES, lambda x: x[0, 3] + x[1, 0]),
+    "class score, labels in an array": Case(lambda xp: ClassScore("a", np.array([1, 3])), SCORES,
+                                            lambda x: x[0, 1] + x[1, 3]),
+    "channel mean": Case(lambda xp: ChannelMean("a", 1), MAPS, lambda x: channel_mean(x, 1)),
+    "neuron": Case(lambda xp: NeuronActivation("a", 2, (3, 1)), MAPS, lambda x: x[0, 2, 3, 1] + x[1, 2, 3, 1]),
+    "neuron without a position": Case(lambda xp: NeuronActivation("a", 3), SCORES, lambda x: x[0, 3] + x[1, 3]),
+    "layer norm": Case(lambda xp: LayerNorm2("a"), MAPS, lambda x: sum_of_powers(x, 2) / 2),
+    "feature match": Case(lambda xp: FeatureMatch("a", xp.asarray(TARGET)), MAPS,
+                          lambda x: squared_distance(x, TARGET)),
+    "gram match": Case(lambda xp: GramMatch("a", xp.asarray(GRAM_TARGET)), MAPS,
+                       lambda x: squared_distance(reference.gram(x, True), GRAM_TARGET)),
+    "gram match, not normalised": Case(
+        lambda xp: GramMatch("a", xp.asarray(GRAM_TARGET), Gram(normalize=False)), MAPS,
+        lambda x: squared_distance(reference.gram(x, False), GRAM_TARGET)),
+    "total variation": Case(lambda xp: TotalVariation(layer="a"), MAPS, lambda x: total_variation(x, 2)),
+    "total variation, beta 1.5": Case(lambda xp: TotalVariation(1.5, "a"), MAPS, lambda x: total_variation(x, 1.5)),
+    "total variation, beta 3": Case(lambda xp: TotalVariation(3, "a"), MAPS, lambda x: total_variation(x, 3)),
+    "L2": Case(lambda xp: L2("a"), MAPS, lambda x: sum_of_powers(x, 2)),
+    "6-norm": Case(lambda xp: PNorm(layer="a"), MAPS, lambda x: sum_of_powers(x, 6)),
+    "3-norm": Case(lambda xp: PNorm(3, "a"), MAPS, lambda x: sum_of_powers(x, 3)),
+}
+each_loss = pytest.mark.parametrize("name", CASES)
+
+
+# ---- each loss alone -------------------------------------------------------------------------------------------------
+
+@each_loss
+def test_value_equals_the_naive_twin(name, xp, rng):
+    make, shape, twin = CASES[name]
+    x = rng.standard_normal(shape)
+    value, _ = make(xp)({"a": xp.asarray(x)})
+    assert type(value) is float
+    assert value == pytest.approx(twin(x), rel=1e-12)
+
+
+@each_loss
+def test_seed_equals_finite_differences(name, xp, rng):
+    make, shape, _ = CASES[name]
+    x, loss = xp.asarray(rng.standard_normal(shape)), make(xp)
+    _, seeds = loss({"a": x, "b": 3 * x})
+    assert list(seeds) == ["a"]
+    assert relative_error(seeds["a"], numerical_gradient(lambda x: loss({"a": x})[0], x)) <= 1e-7
+
+
+@each_loss
+def test_float32_stays_float32(name, xp, rng):
+    make, shape, twin = CASES[name]
+    x = rng.standard_normal(shape).astype("float32")
+    loss = make(xp)
+    if hasattr(loss, "target"):
+        object.__setattr__(loss, "target", loss.target.astype("float32"))
+    value, seeds = loss({"a": xp.asarray(x)})
+    assert seeds["a"].dtype == "float32"
+    assert value == pytest.approx(twin(x.astype("float64")), rel=1e-5)
+
+
+@each_loss
+def test_arguments_are_not_written_into(name, xp, rng):
+    make, shape, _ = CASES[name]
+    loss, x = make(xp), xp.asarray(rng.standard_normal(shape))
+    arrays = [x, *(value for value in vars(loss).values() if hasattr(value, "shape"))]
+    before = [to_host(array).copy() for array in arrays]
+    loss({"a": x})
+    weighted_sum([(2.0, loss), (3.0, loss)], {"a": x})
+    assert all(np.array_equal(to_host(array), old) for array, old in zip(arrays, before, strict=True))
+
+
+def test_regularizers_look_at_the_input():
+    assert [loss.layer for loss in (TotalVariation(), L2(), PNorm())] == ["input"] * 3
+    assert (TotalVariation().beta, PNorm().p) == (2, 6)
+
+
+def test_a_loss_is_frozen_and_shows_its_settings_but_no_array():
+    loss = FeatureMatch("conv1", np.zeros((1, 1, 100, 100)))
+    assert repr(loss) == "FeatureMatch(layer='conv1')"
+    with pytest.raises(FrozenInstanceError):
+        loss.layer = "conv2"
+
+
+@pytest.mark.parametrize("beta", [1, 1.5, 2, 3])
+def test_total_variation_of_a_flat_picture(beta, xp):
+    value, seeds = TotalVariation(beta)({"input": xp.full((1, 2, 4, 3), 7.0)})
+    assert value == 0
+    assert not to_host(seeds["input"]).any()  # below beta = 2 the slope is infinite, and cut off
+
+
+def test_total_variation_of_a_ramp(xp):
+    # Each row is 0 3 6 9, each column rises by 4: 2x3 pixels see both, the last row 3, the last column 4.
+    x = xp.asarray(np.array([[[[4 * i + 3 * j for j in range(4)] for i in range(3)]]], float))
+    for beta in (1.5, 2, 3):
+        assert TotalVariation(beta)({"input": x})[0] == pytest.approx(6 * 5**beta + 3 * 3**beta + 2 * 4**beta)
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1, 1), (2, 1, 1, 5), (1, 2, 6, 1)])
+def test_total_variation_of_one_row_or_column(shape, xp, rng):
+    x, loss = rng.standard_normal(shape), TotalVariation(3)
+    value, seeds = loss({"input": xp.asarray(x)})
+    assert value == pytest.approx(total_variation(x, 3))
+    assert seeds["input"].shape == shape
+    expected = numerical_gradient(lambda x: total_variation(x, 3), x)
+    assert np.abs(to_host(seeds["input"]) - expected).max() <= 1e-7
+
+
+def test_gram_match_is_zero_with_zero_gradient_at_its_target(xp, rng):
+    x = xp.asarray(rng.standard_normal(MAPS))
+    value, seeds = GramMatch("a", Gram().forward(x)[0])({"a": x})
+    assert value == 0
+    assert not to_host(seeds["a"]).any()
+
+
+# ---- labels ----------------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("labels, rows", [
+    (1, [1, 1]), (np.int64(2), [2, 2]), ([0, 2], [0, 2]), ((2, 0), [2, 0]), (np.array([1, 0]), [1, 0]),
+    (np.array([2, 1], np.uint8), [2, 1]),
+])
+def test_one_hot(labels, rows, xp):
+    scores = xp.asarray(np.full((2, 3), 7, np.float32))
+    encoded = one_hot(scores, labels)
+    assert type(encoded) is type(scores) and encoded.dtype == "float32"
+    assert to_host(encoded).tolist() == np.eye(3)[rows].tolist()
+    assert to_host(scores).tolist() == [[7.0] * 3] * 2
+
+
+@pytest.mark.parametrize("labels, message", [
+    (3, "no class 3: the network has 3, numbered from 0"),
+    (-1, "no class -1: the network has 3, numbered from 0"),
+    ([0, 3], "no class 3: the network has 3, numbered from 0"),
+    (np.array([-2, 0]), "no class -2: the network has 3, numbered from 0"),
+    ([1], "1 labels for 2 images"), ([0, 1, 2], "3 labels for 2 images"), ([], "0 labels for 2 images"),
+])
+@pytest.mark.parametrize("use", [
+    one_hot, cross_entropy, lambda scores, labels: ClassScore("fc", labels)({"fc": scores})])
+def test_labels_that_do_not_fit(labels, message, use, xp):
+    with pytest.raises(InputError) as refusal:
+        use(xp.zeros((2, 3)), labels)
+    assert str(refusal.value) == message
+
+
+# ---- cross-entropy ---------------------------------------------------------------------------------------------------
+
+def naive_cross_entropy(scores, labels):
+    values = [math.log(math.fsum(math.exp(score - row[label]) for score in row))
+              for row, label in zip(scores.tolist(), labels, strict=True)]
+    return math.fsum(values) / len(values)
+
+
+def test_cross_entropy(xp, rng):
+    scores, labels = 3 * rng.standard_normal((4, 5)), [0, 4, 2, 2]
+    on_device = xp.asarray(scores)
+    value, gradient = cross_entropy(on_device, np.array(labels))
+    assert type(value) is float
+    assert value == pytest.approx(naive_cross_entropy(scores, labels), rel=1e-12)
+    numerical = numerical_gradient(lambda scores: cross_entropy(scores, labels)[0], on_device)
+    assert relative_error(gradient, numerical) <= 1e-7
+    assert np.array_equal(to_host(on_device), scores)
+
+
+def test_cross_entropy_of_huge_scores(xp):
+    scores = xp.asarray(np.array([[1000, 0, -1000], [0, -5000, 5000]], np.float32))
+    value, gradient = cross_entropy(scores, [0, 2])
+    assert value == 0 and not to_host(gradient).any()
+    value, gradient = cross_entropy(scores, [2, 0])
+    assert value == (2000 + 5000) / 2
+    assert to_host(gradient).tolist() == [[0.5, 0, -0.5], [-0.5, 0, 0.5]]
+    assert gradient.dtype == "float32"
+
+
+# ---- several terms ---------------------------------------------------------------------------------------------------
+
+def test_weighted_sum_adds_the_seeds_of_a_layer(xp, rng):
+    a, b = rng.standard_normal((1, 2, 3, 3)), rng.standard_normal((1, 3))
+    activations = {"a": xp.asarray(a), "b": xp.asarray(b)}
+    terms = [(0.5, LayerNorm2("a")), (-2.0, ClassScore("b", 1)), (3.0, L2("a"))]
+    total, seeds, values = weighted_sum(terms, activations)
+    assert values == pytest.approx([(a * a).sum() / 2, b[0, 1], (a * a).sum()])
+    assert total == pytest.approx(0.5 * values[0] - 2 * values[1] + 3 * values[2])
+    assert set(seeds) == {"a", "b"}
+    assert np.allclose(to_host(seeds["a"]), 0.5 * a + 6 * a, rtol=1e-14)
+    assert to_host(seeds["b"]).tolist() == [[0, -2, 0]]
+
+
+def test_weighted_sum_is_linear_in_the_weights(xp, rng):
+    activations = {"a": xp.asarray(rng.standard_normal(MAPS)), "b": xp.asarray(rng.standard_normal(MAPS))}
+    losses = [LayerNorm2("a"), ChannelMean("a", 2), PNorm(3, "b"), TotalVariation(1.5, "b"), L2("a")]
+
+    def at(weights):
+        total, seeds, _ = weighted_sum(list(zip(weights, losses, strict=True)), activations)
+        return np.concatenate([[total], to_host(seeds["a"]).ravel(), to_host(seeds["b"]).ravel()])
+
+    first, second = rng.standard_normal((2, 5)).tolist()
+    mixed = [2 * u - 3 * v for u, v in zip(first, second, strict=True)]
+    assert np.allclose(at(mixed), 2 * at(first) - 3 * at(second), rtol=1e-12, atol=1e-12)
+    assert not at([0.0] * 5).any()
+
+
+def small_net(xp, rng, dtype="float64"):
+    """Two convolutions, a pool and a classifier of four classes, for pictures of 2x6x7."""
+    net = Network((2, 6, 7))
+    net.add("conv1", Conv2D(2, 3, 3, pad=1, rng=rng))
+    net.add("relu1", ReLU())
+    net.add("pool1", MaxPool2D(2))
+    net.add("conv2", Conv2D(3, 4, 3, pad=1, rng=rng))
+    net.add("relu2", ReLU())
+    net.add("pool2", GlobalAvgPool2D())
+    net.add("fc", Linear(4, 4, rng))
+    return net.astype(dtype).to_device("cpu" if xp is np else "gpu")
+
+
+def many_terms(xp, rng, dtype="float64"):
+    """Every kind of loss at once, at six layers and the input."""
+    return [(-1.5, ClassScore("fc", [1, 3])), (0.7, ChannelMean("conv2", 2)), (0.2, LayerNorm2("relu1")),
+            (0.4, NeuronActivation("conv1", 0, (2, 3))), (-0.3, NeuronActivation("pool2", 1)),
+            (0.6, FeatureMatch("conv2", xp.asarray(rng.standard_normal((2, 4, 3, 3)).astype(dtype)))),
+            (0.8, GramMatch("relu1", xp.asarray(rng.standard_normal((2, 3, 3)).astype(dtype)))),
+            (0.1, TotalVariation()), (0.05, TotalVariation(1.5)), (0.03, L2()), (0.01, PNorm())]
+
+
+def test_many_terms_through_a_network(xp, rng):
+    net, terms = small_net(xp, rng), many_terms(xp, rng)
+    image = xp.asarray(rng.standard_normal((2, 2, 6, 7)))
+    total, gradient, values = loss_and_gradient(net, image, terms)
+    assert directional_error(lambda image: loss_and_gradient(net, image, terms)[0], image, gradient, rng) < 1e-6
+    activations = net.forward(image).activations
+    assert values == [loss(activations)[0] for _, loss in terms]
+    assert total == pytest.approx(sum(weight * value for (weight, _), value in zip(terms, values, strict=True)))
+
+
+@pytest.mark.parametrize("place", range(11))
+def test_each_term_reaches_the_image(place, rng):
+    net, term = small_net(np, rng), many_terms(np, rng)[place]
+    image = rng.standard_normal((2, 2, 6, 7))
+    _, gradient, _ = loss_and_gradient(net, image, [term])
+    assert np.abs(gradient).max() > 1e-3
+    assert directional_error(lambda image: loss_and_gradient(net, image, [term])[0], image, gradient, rng) < 1e-6
+
+
+def test_float32_through_a_network(xp, rng):
+    net, terms = small_net(xp, rng, "float32"), many_terms(xp, rng, "float32")
+    image = rng.standard_normal((2, 2, 6, 7))
+    total, gradient, _ = loss_and_gradient(net, xp.asarray(image.astype("float32")), terms)
+    assert gradient.dtype == "float32" and type(total) is float
+    exact_terms = [(weight, type(loss)(loss.layer, loss.target.astype("float64")) if hasattr(loss, "target") else loss)
+                   for weight, loss in terms]
+    expected_total, expected, _ = loss_and_gradient(net.astype("float64"), xp.asarray(image), exact_terms)
+    assert total == pytest.approx(expected_total, rel=1e-5)
+    assert relative_error(gradient, expected) < 1e-5
+
+
+def test_a_regularizer_alone_runs_no_layer(xp, rng):
+    net, image = small_net(xp, rng), xp.asarray(rng.standard_normal((2, 2, 6, 7)))
+    for node in net.nodes:
+        node.layer.forward = node.layer.backward = None  # calling it would fail
+    _, gradient, _ = loss_and_gradient(net, image, [(3.0, L2())])
+    assert np.array_equal(to_host(gradient), 6 * to_host(image))
+
+
+def test_layers_above_the_deepest_loss_do_not_run(rng):
+    net, image = small_net(np, rng), rng.standard_normal((1, 2, 6, 7))
+    net.layer("relu2").forward = None
+    _, gradient, _ = loss_and_gradient(net, image, [(1.0, LayerNorm2("relu1")), (1.0, ChannelMean("conv2", 0))])
+    assert gradient.shape == image.shape
+
+
+def test_the_image_is_not_written_into(xp, rng):
+    net, terms = small_net(xp, rng), many_terms(xp, rng)
+    image = rng.standard_normal((2, 2, 6, 7))
+    on_device = xp.asarray(image)
+    loss_and_gradient(net, on_device, terms)
+    assert np.array_equal(to_host(on_device), image)
+
+
+def test_a_misspelt_layer(rng):
+    with pytest.raises(UnknownNameError, match="no layer 'relu_1'; did you mean relu1"):
+        loss_and_gradient(small_net(np, rng), np.zeros((1, 2, 6, 7)), [(1.0, LayerNorm2("relu_1"))])
