@@ -192,8 +192,8 @@ def _signed_distance(dx, dy, radius, corners, ratio, angle):
 
 
 def _coverage(distance):
-    """How opaque a thing is, (h, w): 1 on every pixel of its mask, then a soft edge one pixel wide."""
-    return np.clip(1 - distance, 0, 1)
+    """How opaque a thing is, (h, w): about the share of each pixel that it covers, half or more on its mask."""
+    return np.clip(0.5 - distance, 0, 1)
 
 
 # Texture and colour.

@@ -163,6 +163,24 @@ def test_a_demo_writes_picture_array_and_run_card(module, options, tmp_path, cap
     assert "FAIL" not in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(("module", "options"), [
+    (filters, []), (activations, []), (saliency, []), (guided_backprop, []),
+    (class_visualization, ["--class", "dotted disc", "--steps", "3"])],
+    ids=["filters", "activations", "saliency", "guided_backprop", "class_visualization"])
+def test_a_demo_on_the_strict_gpu_makes_the_picture_of_the_cpu(module, options, strict_cupy, tmp_path):
+    for device in ("gpu", "cpu"):
+        assert demo(module, "--model", "shapes", "--device", device, "--out", str(tmp_path / device), *options) == 0
+    for name in module.NAMES:
+        on_gpu, on_cpu = (np.load(tmp_path / device / f"{name}.npy") for device in ("gpu", "cpu"))
+        assert np.allclose(on_gpu, on_cpu, atol=1e-4 * np.abs(on_cpu).max())
+        assert json.loads((tmp_path / "gpu" / f"{name}.json").read_text())["device"] == "gpu"
+
+
+def test_step_through_on_the_strict_gpu(strict_cupy, capsys):
+    assert demo(step_through, "--model", "shapes", "--device", "gpu") == 0
+    assert "device: gpu" in capsys.readouterr().out
+
+
 def test_saliency_of_a_users_photo(photo, tmp_path):
     assert demo(saliency, photo, "--model", "shapes", "--device", "cpu", "--class", "dotted star",
                 "--out", str(tmp_path / "out")) == 0

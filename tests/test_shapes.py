@@ -161,15 +161,21 @@ def test_each_texture_has_its_spectrum():
     assert 0.2 < on_axes[0] / dotted.sum() < 0.45
 
 
+def interior(mask):
+    """The pixels of the mask whose eight neighbours are in it too."""
+    inner = mask.copy()
+    for shift in [(y, x) for y in (-1, 0, 1) for x in (-1, 0, 1)]:
+        inner &= np.roll(mask, shift, (0, 1))
+    return inner
+
+
 @pytest.mark.parametrize("label", LABELS)
 def test_the_texture_is_seen_in_the_picture(label):
     texture = CLASSES[label].split()[0]
     images, masks = draw_shapes([label] * 6, np.random.default_rng(6))
     for image, mask in zip(images, masks, strict=True):
         luma = image @ LUMA
-        inner = mask.copy()  # without its edge, where the gradient would be the outline's
-        for axis in (0, 1):
-            inner &= np.roll(mask, 1, axis) & np.roll(mask, -1, axis)
+        inner = interior(mask)  # at its edge the gradient would be the outline's
         dy, dx = (slope[inner] for slope in np.gradient(luma))
         # From the gradients' covariance: 1 if all lie along one axis, 0 if there is another as strong.
         one_axis = np.hypot((dx * dx - dy * dy).sum(), 2 * (dx * dy).sum()) / (dx * dx + dy * dy).sum()
@@ -179,11 +185,11 @@ def test_the_texture_is_seen_in_the_picture(label):
         assert abs(share - 0.5) > 0.12 if texture == "dotted" else abs(share - 0.5) < 0.12
 
 
-def test_nothing_but_its_two_colours_is_in_the_mask(monkeypatch):
+def test_nothing_but_its_two_colours_is_inside_the_object(monkeypatch):
     monkeypatch.setattr(shapes, "_add_light", lambda image, rng: None)
     images, masks = draw_shapes([*LABELS] * 4, np.random.default_rng(7))
     for image, mask in zip(images, masks, strict=True):
-        colours = image[mask].astype(float)
+        colours = image[interior(mask)].astype(float)
         # All mixtures of two colours lie on a line; clutter painted over them would not.
         centred = colours - colours.mean(axis=0)
         line = np.linalg.svd(centred, full_matrices=False)[2][0]
@@ -197,15 +203,19 @@ def test_nothing_but_its_two_colours_is_in_the_mask(monkeypatch):
         assert nearest > 0.8 * shapes.DISTINCTNESS  # `behind` lacks what the object hides
 
 
-def test_what_is_behind_does_not_shine_through(monkeypatch):
+def test_the_object_covers_its_mask_and_less_than_half_of_any_other_pixel(monkeypatch):
     pair = np.zeros((2, 3, 1, 1), np.float32) + np.float32([0.1, 0.9]).reshape(2, 1, 1, 1)
     monkeypatch.setattr(shapes, "_texture_colours", lambda rng, behind: pair)
     plain = np.full((3, 64, 64), 0.5, np.float32)
     cluttered = plain.copy()
     for seed in range(20):
         shapes._add_clutter(cluttered, np.zeros((64, 64), np.float32), np.random.default_rng(seed))
-    assert cluttered.std() > 0.1  # there is something to hide
+    behind = np.abs(cluttered - plain)
+    assert behind.max() > 0.3  # there is something to hide
     mask = shapes._add_object(plain, "star", "checked", np.random.default_rng(0))
     again = shapes._add_object(cluttered, "star", "checked", np.random.default_rng(0))
     assert (mask == again).all()
-    np.testing.assert_allclose(cluttered[:, mask], plain[:, mask], atol=1e-6)
+    left = np.abs(cluttered - plain)  # of the difference between the backgrounds
+    assert (left[:, interior(mask)] < 1e-6).all()
+    assert (left[:, mask] <= 0.5 * behind[:, mask] + 1e-6).all()
+    assert (left[:, ~mask] >= 0.5 * behind[:, ~mask] - 1e-6).all()
