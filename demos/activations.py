@@ -36,7 +36,7 @@ def grid(model, photo, layer, maps, per):
     sheet = tile_images(scale_maps(maps, per), columns, fill=0.1)
     zeros = (maps == 0).mean()
     title = f"{layer}: {C} channels of {H}x{W} on {photo.name}, {zeros:.0%} zeros"
-    figure = plot.show_image(sheet, title, dpi_width=11.0, vmax=float(np.percentile(sheet, 99.8)))
+    figure = plot.show_image(sheet, title, width=11.0, vmax=float(np.percentile(sheet, 99.8)))
     return Picture(
         "activations", title, figure, maps,
         f"Each tile is what one channel of {layer} answers to the photo, white being strong. {zeros:.0%} of all "

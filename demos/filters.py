@@ -29,7 +29,7 @@ def first_layer(model, seed):
     share = mean_colour_share(w)
     title = f"{model.name}: {len(w)} filters of {name}, {w.shape[2]}x{w.shape[3]}"
     return Picture(
-        "filters", title, plot.show_image(grid, title), w,
+        "filters", title, plot.show_image(grid, title, width=6.5), w,
         f"Each tile is one of the {len(w)} filters that slide over the picture in the first layer, its weights shown "
         f"as colours. Edges, blobs of opposite colours and fine textures are what it looks for; on average "
         f"{share.mean():.0%} of a filter's energy is in its mean colour.",
@@ -42,7 +42,7 @@ def deeper_layer(model, name, w):
     shown = w[:SHOWN_FILTERS]
     title = f"{model.name}: {len(shown)} of {len(w)} filters of {name}, {w.shape[2]}x{w.shape[3]}"
     return Picture(
-        "deeper_filters", title, plot.show_image(filter_grid(shown, zoom=8), title, dpi_width=10.0), w,
+        "deeper_filters", title, plot.show_image(filter_grid(shown, zoom=8), title, width=10.0), w,
         f"A row is one filter of {name}: how it weighs each of its {w.shape[1]} input channels, grey being zero, "
         "white positive, black negative. These are weights on activations and not on pixels, so they say little by "
         "themselves: the pictures below say more.",

@@ -5,6 +5,7 @@ import re
 import time
 
 from demos import activations, class_visualization, filters, guided_backprop, saliency
+from demos.inputs import short_label
 from demos.picture import make_folder, save_picture
 from minicnn.files import replacing
 
@@ -82,9 +83,9 @@ def section(name, card):
 def write_page(folder, model, said, photos, sections):
     """Write index.html over the pictures that are finished."""
     seen = "".join(
-        f"<li>{html.escape(photo.name)}: " + ", ".join(
-            f"{html.escape(model.labels[label] if label < len(model.labels) else str(label))} {share:.1%}"
-            for label, share in photo.top) + "</li>" for photo in photos)
+        f"<li>{html.escape(photo.name)}, seen as: " + "; ".join(
+            f"{html.escape(short_label(model, label))} {share:.1%}" for label, share in photo.top) + "</li>"
+        for photo in photos)
     page = PAGE.format(model=html.escape(model.name), said=html.escape(said), photos=seen,
                        sections="\n".join(sections), count=len(sections), total=len(NAMES),
                        state="" if len(sections) == len(NAMES) else "; not finished")

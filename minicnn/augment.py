@@ -4,7 +4,7 @@ import numpy as np
 
 
 def distort(x, rng, shift=2.0, rotation=0.2, scale=0.12, shear=0.15, elastic=4.0, smoothness=4.0):
-    """Every image of x (N, C, H, W) moved, turned, sized, slanted and bent a little, bilinearly; the border is drawn out.
+    """Every image of x (N, C, H, W) moved, turned, sized, slanted and bent a little; its border is drawn out.
 
     shift : pixels. rotation, shear : radians. scale : a part of 1. elastic : the strength of a smooth random field
     of displacements, blurred by `smoothness` pixels (Simard, Steinkraus and Platt 2003). rng : numpy.random.Generator.

@@ -11,7 +11,7 @@ PANEL = 2.6  # inches a panel
 
 
 def show_panels(panels, columns=None, title=None, size=PANEL):
-    """A figure of panels in rows. panels : [(caption, picture)], or (caption, picture, options of imshow)."""
+    """A figure of panels in rows, `size` inches each; panels : [(caption, picture)], or with options of imshow third."""
     columns = columns or len(panels)
     rows = -(-len(panels) // columns)
     height, width = panels[0][1].shape[:2]
@@ -28,10 +28,10 @@ def show_panels(panels, columns=None, title=None, size=PANEL):
     return figure
 
 
-def show_image(picture, title=None, dpi_width=8.0, **options):
-    """A figure of one picture, grey where it is (H, W); nearest-neighbour, no axes."""
-    height, width = picture.shape[:2]
-    figure = Figure(figsize=(dpi_width, dpi_width * height / width + (0.4 if title else 0.0)), layout="constrained")
+def show_image(picture, title=None, width=8.0, **options):
+    """A figure of one picture, `width` inches wide, grey where it is (H, W); nearest-neighbour, no axes."""
+    height = width * picture.shape[0] / picture.shape[1]
+    figure = Figure(figsize=(width, height + (0.4 if title else 0.0)), layout="constrained")
     axis = figure.subplots()
     axis.axis("off")
     grey = {"cmap": "gray", "vmin": 0, "vmax": 1} if picture.ndim == 2 else {}
