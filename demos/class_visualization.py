@@ -37,7 +37,8 @@ def pictures(model, labels=None, num_steps=100, seed=0, size=None, **settings):
             except KeyboardInterrupt:
                 interrupted = True  # the image so far is kept
         done[label] = to_host(latest[0])
-        checks += check_class_visualization(model.net, done[label], noise, label, model.preprocessing)
+        checks += check_class_visualization(model.net, done[label], noise, label, model.preprocessing,
+                                            np.random.default_rng([seed, label, 1]))
         if interrupted:
             break
     panels = [(short_label(model, label), model.preprocessing.to_image(image))

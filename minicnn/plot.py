@@ -11,7 +11,7 @@ PANEL = 2.6  # inches a panel
 
 
 def show_panels(panels, columns=None, title=None, size=PANEL):
-    """A figure of panels in rows, `size` inches each; panels : [(caption, picture)], or with options of imshow third."""
+    """A figure of panels in rows, `size` inches each. panels : [(caption, picture)], or with options of imshow."""
     columns = columns or len(panels)
     rows = -(-len(panels) // columns)
     height, width = panels[0][1].shape[:2]
