@@ -26,9 +26,10 @@ CLASSES = tuple(f"{texture} {shape}" for shape in SHAPES for texture in TEXTURES
 OUTLINES = {"disc": (0, 1.0), "square": (4, cos(pi / 4)), "triangle": (3, cos(pi / 3)), "star": (5, 0.45)}
 # Shortest and longest period, in pixels of a 64x64 picture. A check is half a period, and needs its 3 pixels.
 PERIODS = {"striped": (4.5, 8.0), "checked": (6.5, 8.5), "dotted": (5.5, 8.0)}
-AREA = (0.1, 0.28)        # of the object, as a part of the picture
+AREA = (0.1, 0.28)        # of the object's outline, as a part of the picture
 CONTRAST = 0.35           # least difference in luma between the two colours of a texture, before lighting
 DISTINCTNESS = 0.4        # least RGB distance of both from the mean colour of what is behind the object
+EDGE = 0.5                # how far, in pixels, a thing is painted beyond its outline
 NOISE = 0.012             # standard deviation of the sensor noise; colours go from 0 to 1
 
 
@@ -116,7 +117,7 @@ def _add_clutter(image, noise, rng):
 
 
 def _add_object(image, shape, texture, rng):
-    """Paints the object -> its mask, bool (H, W): the pixels whose centres are inside the outline."""
+    """Paints the object -> its mask, bool (H, W): the pixels that it covers at least by half."""
     size = image.shape[-1]
     corners, ratio = OUTLINES[shape]
     area, x, y, angle, stretch, slant, phase_u, phase_v = rng.random(8).tolist()
@@ -142,7 +143,7 @@ def _add_object(image, shape, texture, rng):
     first, second = _texture_colours(rng, image.mean(axis=(1, 2)))
     _paint(image, rows, columns, _coverage(distance), first + (second - first) * pattern)
     mask = np.zeros((size, size), bool)
-    mask[rows, columns] = distance <= 0
+    mask[rows, columns] = distance <= EDGE
     return mask
 
 
@@ -192,8 +193,8 @@ def _signed_distance(dx, dy, radius, corners, ratio, angle):
 
 
 def _coverage(distance):
-    """How opaque a thing is, (h, w): about the share of each pixel that it covers, half or more on its mask."""
-    return np.clip(0.5 - distance, 0, 1)
+    """How opaque a thing is, (h, w): about the share of each pixel that it covers, half at a distance of EDGE."""
+    return np.clip(0.5 + EDGE - distance, 0, 1)
 
 
 # Texture and colour.

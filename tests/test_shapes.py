@@ -70,9 +70,10 @@ def test_batches_draw_every_class():
 def test_area_is_in_bounds_and_the_object_inside_the_picture(size):
     _, masks = draw_shapes([*LABELS] * 8, np.random.default_rng(1), size)
     areas = masks.mean(axis=(1, 2))
-    assert areas.min() > 0.095 and areas.max() < 0.285  # AREA, give or take the pixels of the edge
+    assert areas.min() > 0.1 and areas.max() < 0.315  # AREA, give or take the pixels of the edge
     assert areas.max() - areas.min() > 0.14
-    assert not masks[:, [0, -1]].any() and not masks[:, :, [0, -1]].any()
+    # a tip may touch the border, but nothing is cut off
+    assert masks[:, [0, -1]].sum(axis=2).max() <= 2 and masks[:, :, [0, -1]].sum(axis=1).max() <= 2
 
 
 def test_objects_are_placed_and_turned_at_random():
