@@ -6,16 +6,35 @@ import sys
 from minicnn.errors import InputError
 
 
+class OneLineParser(argparse.ArgumentParser):
+    """An ArgumentParser whose errors are one line."""
+
+    def error(self, message):
+        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+
+def positive_int(text):
+    """A whole number from 1 on, for argparse."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1 on, not {text!r}")
+    return int(text)
+
+
+def natural_int(text):
+    """A whole number from 0 on, for argparse."""
+    return 0 if text == "0" else positive_int(text)
+
+
 def demo_parser(name, description):
     """A parser with the options that all demos share; `name` as in python -m demos.NAME, "" for the gallery."""
-    parser = argparse.ArgumentParser(prog=f"python -m demos{'.' + name if name else ''}", description=description)
+    parser = OneLineParser(prog=f"python -m demos{'.' + name if name else ''}", description=description)
     parser.add_argument("photos", nargs="*", metavar="PHOTO", help="picture files; left out, an example is used")
     parser.add_argument("--model", help="a network's name or a weights file (.h5); left out, pretrained SqueezeNet "
                         "weights if they are in the cache, else the small network that is shipped")
     parser.add_argument("--device", default="auto", help="cpu, gpu or auto (default)")
     parser.add_argument("--out", help="the folder to write; left out, a new one")
     parser.add_argument("--overwrite", action="store_true", help="replace files that are there already")
-    parser.add_argument("--seed", type=int, default=0, help="for everything random (default 0)")
+    parser.add_argument("--seed", type=natural_int, default=0, help="for everything random (default 0)")
     return parser
 
 

@@ -1,20 +1,19 @@
 """What the two training scripts share: their options, and a progress bar around the training."""
 
-import argparse
-
 from tqdm import tqdm
 
+from demos.command import OneLineParser, natural_int, positive_int
 from minicnn.optimize import Adam
 from minicnn.train import CosineSchedule, train
 
 
 def training_parser(name, description, steps, batch_size):
     """A parser for python -m demos.NAME with the options of a training."""
-    parser = argparse.ArgumentParser(prog=f"python -m demos.{name}", description=description)
+    parser = OneLineParser(prog=f"python -m demos.{name}", description=description)
     parser.add_argument("-o", "--out", default=f"{name.removeprefix('train_')}.h5")
-    parser.add_argument("--steps", type=int, default=steps)
-    parser.add_argument("--batch-size", type=int, default=batch_size)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--steps", type=positive_int, default=steps)
+    parser.add_argument("--batch-size", type=positive_int, default=batch_size)
+    parser.add_argument("--seed", type=natural_int, default=0)
     parser.add_argument("--checkpoint", help="a file to go on from after an interruption (.npz)")
     parser.add_argument("--overwrite", action="store_true", help="replace the output file")
     return parser

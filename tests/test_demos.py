@@ -188,6 +188,12 @@ def test_saliency_of_a_users_photo(photo, tmp_path):
     assert card["parameters"]["photos"] == ["photo"] and card["parameters"]["classes"] == [11]
 
 
+def test_a_class_visualization_of_another_size(tmp_path):
+    assert demo(class_visualization, "--model", "shapes", "--device", "cpu", "--class", "checked disc", "--size", "96",
+                "--steps", "40", "--out", str(tmp_path / "out")) == 0
+    assert np.load(tmp_path / "out" / "class_visualization.npy").shape == (1, 3, 96, 96)
+
+
 def test_the_run_card_repeats_the_run(tmp_path):
     for folder in ("one", "two"):
         demo(class_visualization, "--model", "shapes", "--device", "cpu", "--class", "0", "--steps", "5", "--seed", "3",
@@ -274,6 +280,12 @@ def test_feature_layers_are_the_ends_of_the_stages():
     (activations, ["--scale", "row"], "no scaling 'row'"),
     (guided_backprop, ["--layer", "relu3", "--position", "99", "0"], "has positions (y, x) up to (15, 15)"),
     (guided_backprop, ["--layer", "fc6"], "has no maps"),
+    (class_visualization, ["--size", "-3"], "expected a whole number from 1 on, not '-3'"),
+    (class_visualization, ["--size", "2", "--steps", "1"], "too small"),
+    (class_visualization, ["--blur-every", "0"], "expected a whole number from 1 on, not '0'"),
+    (class_visualization, ["--learning-rate", "nan"], "diverged"),
+    (class_visualization, ["--seed", "-1"], "expected a whole number"),
+    (class_visualization, ["--stpes", "3"], "unrecognized arguments"),
     (step_through, ["--layer", "cnov1"], "no layer 'cnov1'; did you mean conv1")])
 def test_bad_input_is_one_line_and_exit_code_2(module, arguments, expected, tmp_path, capsys):
     if "--model" not in arguments:
