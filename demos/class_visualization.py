@@ -63,7 +63,7 @@ def ascend(model, label, num_steps, seed, size, settings):
     # the noise that class_visualization draws first from the same seed
     noise = np.random.default_rng([seed, label]).standard_normal((1, model.net.input_shape[0], size, size), np.float32)
     history, frames, latest, interrupted = [], {}, noise, False
-    with tqdm(total=num_steps, desc=short_label(model, label), unit="step", leave=False) as bar:
+    with tqdm(total=num_steps, desc=short_label(model, label), unit="step", leave=False, disable=None) as bar:
         def watch(progress, image):
             nonlocal latest
             latest = image

@@ -21,7 +21,7 @@ def training_parser(name, description, steps, batch_size):
 
 def train_with_progress(net, batches, arguments, weight_decay):
     """Train in place: Adam, from 2e-3 down along a cosine, with a bar that shows the loss."""
-    with tqdm(total=arguments.steps, unit="step") as bar:
+    with tqdm(total=arguments.steps, unit="step", disable=None) as bar:
         def show(step, loss):
             bar.update(step + 1 - bar.n)
             bar.set_postfix(loss=f"{loss:.4f}")
