@@ -36,6 +36,7 @@ from minicnn.layers import (
     Softmax,
     Upsample2D,
 )
+from minicnn.layers.conv import BAND
 
 # ---- the table of layers -----------------------------------------------------------------------------------
 
@@ -513,7 +514,7 @@ def test_bands_change_nothing(band, options, xp, rng, monkeypatch):
     dout = rng.standard_normal((N, F, OH, OW))
     expected = outputs(layer, [x], dout)
     row = OW * 9 * (2 // layer.groups)  # the patches of one row of output
-    monkeypatch.setattr("minicnn.layers.conv.BAND", {
+    monkeypatch.setitem(BAND, xp.__name__, {
         "one row": 1, "three rows": 3 * row, "two images": 2 * OH * row, "all": 10**9}[band])
     results = outputs(placed(layer, xp), [xp.asarray(x)], xp.asarray(dout))
     for key, array in results.items():
@@ -521,7 +522,7 @@ def test_bands_change_nothing(band, options, xp, rng, monkeypatch):
 
 
 def test_bands_bound_the_memory(monkeypatch):
-    monkeypatch.setattr("minicnn.layers.conv.BAND", 2**14)  # 128 KB; all patches together are 2.4 MB
+    monkeypatch.setitem(BAND, "numpy", 2**14)  # 128 KB; all patches together are 2.4 MB
     layer = placed(Conv2D(8, 8, 3, pad=1), np)
     x = np.ones((1, 8, 64, 64))  # 256 KB, as much as `out` and `dx`
     out, cache = layer.forward(x)

@@ -7,7 +7,8 @@ from minicnn.errors import InputError
 from minicnn.initialize import he_normal, zeros
 from minicnn.layers.layer import Layer
 
-BAND = 2**18  # numbers in the patch matrix at a time: 1 MB of float32, which stays in a core's cache
+# Numbers in the patch matrix at a time: 1 MB of float32 stays in a core's cache; a GPU wants few, large products.
+BAND = {"numpy": 2**18, "cupy": 2**26}
 
 
 class Conv2D(Layer):
@@ -36,7 +37,7 @@ class Conv2D(Layer):
         windows = self._windows(xp, x)  # (N, OH, OW, KH, KW, groups * C)
         N, OH, OW = windows.shape[:3]
         out = xp.empty((N, OH, OW, F), xp.result_type(x, w))
-        rows = max(1, BAND // (OW * KH * KW * C))  # as many rows of output as fill a band,
+        rows = max(1, BAND[xp.__name__] // (OW * KH * KW * C))  # as many rows of output as fill a band,
         images = max(1, rows // OH)                # or as many whole images
         for g, n, y in product(range(self.groups), range(0, N, images), range(0, OH, rows)):
             filters = slice(g * F // self.groups, (g + 1) * F // self.groups)
@@ -58,7 +59,7 @@ class Conv2D(Layer):
         pad, stride = self.pad, self.stride
         dout = dout.transpose(0, 2, 3, 1)  # (N, OH, OW, F)
         dpadded = xp.zeros((N, H + 2 * pad, W + 2 * pad, self.groups * C), xp.result_type(dout, w))
-        rows = max(1, BAND // (OW * KH * KW * C))
+        rows = max(1, BAND[xp.__name__] // (OW * KH * KW * C))
         images = max(1, rows // OH)
         for g, n, y in product(range(self.groups), range(0, N, images), range(0, OH, rows)):
             filters = slice(g * F // self.groups, (g + 1) * F // self.groups)
@@ -80,7 +81,7 @@ class Conv2D(Layer):
         windows = self._windows(xp, x)  # (N, OH, OW, KH, KW, groups * C)
         dout = dout.transpose(0, 2, 3, 1)  # (N, OH, OW, F)
         dw = xp.zeros((F, KH * KW * C), xp.result_type(dout, x))
-        rows = max(1, BAND // (OW * KH * KW * C))
+        rows = max(1, BAND[xp.__name__] // (OW * KH * KW * C))
         images = max(1, rows // OH)
         for g, n, y in product(range(self.groups), range(0, N, images), range(0, OH, rows)):
             filters = slice(g * F // self.groups, (g + 1) * F // self.groups)
