@@ -2,32 +2,47 @@
 
 import sys
 
+import numpy as np
+
 from demos.command import demo_parser, main
 from demos.gallery import gallery_pictures
 from demos.inputs import choose_model, load_photos
+from minicnn.shapes import CLASSES, draw_shapes
+from minicnn.visualize.checks import check_pointing_game
+
+POINTING_SEED, POINTING_PICTURES = 20_000_000, 300  # pictures that no training has seen
 
 
 def run(arguments):
-    """Make every picture of the chosen network, and of the shipped one; print value, expected, pass; exit 1 if not all
-    pass."""
+    """Print every check of the chosen network's pictures, then of the shipped one's; exit code 1 where one fails."""
     failed = total = 0
-    models = dict.fromkeys([arguments.model, "shapes"])  # None: the default; each once
     seen = set()
-    for name in models:
+    for name in (arguments.model, "shapes"):
         model, said = choose_model(name, arguments.device)
         if model.name in seen:
             continue
         seen.add(model.name)
         print(said)
         photos = load_photos(model, arguments.photos if name == arguments.model else [], arguments.seed)
-        for picture in gallery_pictures(model, photos, arguments.seed):
-            for check in picture.checks:
+        for title, checks in checks_of(model, photos, arguments.seed):
+            for check in checks:
                 total += 1
                 failed += not check.passed
-                print(f"{'pass' if check.passed else 'FAIL'}  {picture.name:<20} {check.value:>12.4g}  "
+                print(f"{'pass' if check.passed else 'FAIL'}  {title:<20} {check.value:>12.4g}  "
                       f"{check.what}; expected {check.expected}", flush=True)
     print(f"{total - failed} of {total} checks passed")
     sys.exit(1 if failed else 0)
+
+
+def checks_of(model, photos, seed):
+    """(name, checks) of every picture of the gallery; for `shapes`, whose masks are known, the pointing game too."""
+    for picture in gallery_pictures(model, photos, seed):
+        yield picture.name, picture.checks
+    if model.name == "shapes":
+        rng = np.random.default_rng(POINTING_SEED)
+        labels = np.arange(POINTING_PICTURES) % len(CLASSES)
+        images, masks = draw_shapes(labels, rng)
+        yield "pointing_game", check_pointing_game(model.net, model.preprocessing.to_input(images), labels, masks, rng)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from minicnn.errors import InputError
 from minicnn.models import build_network, load_model, squeezenet1_1
 from minicnn.preprocessing import TORCHVISION
 from minicnn.visualize import feature_maps
+from minicnn.visualize.checks import Check
 from minicnn.weights import Header, save_weights
 
 
@@ -239,12 +240,9 @@ def test_step_through_gives_the_gradient_of_network_backward(capsys):
 
 
 def test_verify_prints_a_row_a_check_and_fails_when_one_does(capsys, monkeypatch):
-    from demos.picture import Picture
-    from minicnn.visualize.checks import Check
     good, bad = Check("good", 1.0, "1", True), Check("bad", 2.0, "1", False)
     for checks, code in (([good], 0), ([good, bad], 1)):
-        monkeypatch.setattr(verify, "gallery_pictures", lambda *_, checks=checks: [
-            Picture("name", "title", None, None, "", "", checks, {})])
+        monkeypatch.setattr(verify, "checks_of", lambda *_, checks=checks: [("name", checks)])
         monkeypatch.setattr(sys, "argv", ["verify", "--device", "cpu"])
         with pytest.raises(SystemExit) as end:
             main(verify.run, demo_parser("verify", ""))

@@ -35,6 +35,7 @@ from minicnn.visualize.checks import (
 from minicnn.visualize.filters import colour_filters, mean_colour_share, signed_filters
 from minicnn.visualize.grid import tile_corners, tile_images
 from minicnn.visualize.receptive_field import ReceptiveField
+from minicnn.visualize.saliency import pointing_game
 
 PLAIN = Preprocessing("RGB", 1 / 255, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25), 16, 16)
 
@@ -354,6 +355,14 @@ def test_the_checks_of_a_neuron_pass_and_see_a_leak(rng):
             return super().backward(dout, x) + 1e-6
     net.layer("conv1").__class__ = Leak
     assert not check_neuron_gradient(net, x, "relu3", 0, (2, 2), rng)[0].passed
+
+
+def test_the_pointing_game_counts_hits():
+    maps, masks = np.zeros((4, 3, 5)), np.zeros((4, 3, 5), bool)
+    masks[:, 1, 2:4] = True
+    for n, place in enumerate([(1, 2), (1, 3), (1, 4), (0, 2)]):  # two inside, two beside
+        maps[n][place] = 1
+    assert pointing_game(maps, masks) == 0.5
 
 
 # ---- class visualization ---------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from minicnn.visualize.activations import scale_maps
 from minicnn.visualize.filters import colour_filters, signed_filters
 from minicnn.visualize.grid import tile_corners, tile_images
 from minicnn.visualize.receptive_field import receptive_field
-from minicnn.visualize.saliency import guided_backprop, saliency_map
+from minicnn.visualize.saliency import guided_backprop, pointing_game, saliency_map
 
 
 class Check(NamedTuple):
@@ -108,6 +108,20 @@ def check_saliency(net, x, label, rng, steps=12):
             Check("mean probability of the class while up to half of the pixels are blanked, most salient first",
                   areas["salient"], f"less than {areas['random']:.4f}, in random order",
                   areas["salient"] < areas["random"])]
+
+
+def check_pointing_game(net, x, labels, masks, rng):
+    """Pictures x (N, C, H, W) with their objects' masks: how often a map's largest value is in the object."""
+    plain = saliency_map(net, x, labels)
+    guided = [guided_backprop(net, x[n:n + 1], net.output, int(label))[0] for n, label in enumerate(labels)]
+    inside = pointing_game(plain, masks)
+    by_guided = pointing_game(np.abs(guided).max(axis=1), masks)
+    by_chance = pointing_game(rng.random(plain.shape), masks)
+    where = f"in the object's mask, share of {len(x)} pictures"
+    return [Check(f"largest saliency {where}", inside, "at least 0.8", inside >= 0.8),
+            Check(f"largest guided gradient {where}", by_guided, "at least 0.8", by_guided >= 0.8),
+            Check(f"a random pixel {where}", by_chance, f"about {masks.mean():.2f}, the masks' share of the pixels",
+                  abs(by_chance - masks.mean()) < 0.1)]
 
 
 def check_neuron_gradient(net, x, layer, channel, position, rng):

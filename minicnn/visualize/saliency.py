@@ -63,3 +63,12 @@ def choose_neuron(out, layer, channel=None, position=None):
     if position is None and size:
         position = divmod(best, size[1])
     return (channel, *(position or ()))
+
+
+def pointing_game(maps, masks):
+    """The share of maps (N, H, W) whose largest value lies inside the object's mask (N, H, W); arrays on the host.
+
+    Zhang et al. 2016 (arXiv:1608.00507).
+    """
+    best = maps.reshape(len(maps), -1).argmax(axis=1)
+    return float(masks.reshape(len(masks), -1)[range(len(masks)), best].mean())
