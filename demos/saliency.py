@@ -34,7 +34,7 @@ def pictures(model, photos, label=None, seed=0):
         "A pixel is bright where changing it a little would change the class score much: the gradient of the score, "
         "its largest absolute value over the colours. It takes one pass forward and one back, and no training.",
         "Simonyan, Vedaldi and Zisserman 2013 (arXiv:1312.6034), section 3",
-        check_saliency(model.net, photos[0].x, labels[0], np.random.default_rng(seed)),
+        check_saliency(model.net, x, labels, np.random.default_rng(seed)),
         {"photos": [photo.name for photo, _ in shown], "classes": labels, "seed": seed,
          "scores": "unnormalised", "colours": "hot, cut off at the 99.7th percentile"})
 

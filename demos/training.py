@@ -3,6 +3,7 @@
 from tqdm import tqdm
 
 from demos.command import OneLineParser, natural_int, positive_int
+from minicnn.files import check_target
 from minicnn.optimize import Adam
 from minicnn.train import CosineSchedule, train
 
@@ -20,7 +21,13 @@ def training_parser(name, description, steps, batch_size):
 
 
 def train_with_progress(net, batches, arguments, weight_decay):
-    """Train in place: Adam, from 2e-3 down along a cosine, with a bar that shows the loss."""
+    """Train in place: Adam, from 2e-3 down along a cosine, with a bar that shows the loss.
+
+    Raises InputError first where the result or the checkpoint could not be written afterwards.
+    """
+    check_target(arguments.out, arguments.overwrite)
+    if arguments.checkpoint:
+        check_target(arguments.checkpoint, overwrite=True)
     with tqdm(total=arguments.steps, unit="step", disable=None) as bar:
         def show(step, loss):
             bar.update(step + 1 - bar.n)

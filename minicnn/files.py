@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from minicnn.errors import InputError
 
-__all__ = ["free_path", "replacing"]
+__all__ = ["check_target", "free_path", "replacing"]
 
 
 @contextmanager
@@ -19,13 +19,13 @@ def replacing(path, overwrite=False):
     writable, and where it is a folder or a device.
     """
     path = Path(path)
-    _check_target(path, overwrite)
+    check_target(path, overwrite)
     # A short name of its own, so that it fits wherever `path` does and two writers never meet. The block
     # creates the file: tempfile would make one that only its owner may read.
     temporary = path.with_name(f".{uuid4().hex}{path.suffix}")
     try:
         yield temporary
-        _check_target(path, overwrite)  # somebody may have written it meanwhile
+        check_target(path, overwrite)  # somebody may have written it meanwhile
         _move(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -41,7 +41,9 @@ def free_path(path):
     return candidate
 
 
-def _check_target(path, overwrite):
+def check_target(path, overwrite=False):
+    """Raise InputError, as `replacing` does, where `path` cannot be written: to know before a long computation."""
+    path = Path(path)
     # os.path rather than Path: it answers False, not with an OSError, for a name that is too long.
     folder = path.parent
     if os.path.isdir(path):

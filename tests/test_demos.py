@@ -11,7 +11,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from demos import activations, class_visualization, filters, gallery, guided_backprop, saliency, step_through, verify
+from demos import (
+    activations,
+    class_visualization,
+    filters,
+    gallery,
+    guided_backprop,
+    saliency,
+    step_through,
+    train_shapes,
+    verify,
+)
 from demos.__main__ import run as run_gallery
 from demos.command import demo_parser, main
 from demos.inputs import choose_model, load_photos
@@ -237,6 +247,17 @@ def test_step_through_gives_the_gradient_of_network_backward(capsys):
     trace = model.net.forward(x)
     assert (gradient == model.net.backward(trace, {model.net.output: seed})["input"]).all()
     assert (outs["fc6"] == trace.activations["fc6"]).all()
+
+
+@pytest.mark.parametrize("options", [["-o", "missing/shapes.h5"], ["-o", "there.h5"],
+                                     ["-o", "new.h5", "--checkpoint", "missing/shapes.npz"]], ids=str)
+def test_a_training_whose_result_cannot_be_written_does_not_begin(options, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "there.h5").write_text("precious")
+    monkeypatch.setattr("demos.training.train", lambda *arguments, **settings: pytest.fail("it began"))
+    assert demo(train_shapes, *options) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+    assert (tmp_path / "there.h5").read_text() == "precious"
 
 
 def test_verify_prints_a_row_a_check_and_fails_when_one_does(capsys, monkeypatch):

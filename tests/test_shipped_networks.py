@@ -10,8 +10,8 @@ from minicnn.mnist import load_digits
 from minicnn.models import load_model
 from minicnn.shapes import CLASSES, draw_shapes
 from minicnn.train import accuracy
-from minicnn.visualize import class_visualization
-from minicnn.visualize.checks import check_class_visualization, check_pointing_game
+from minicnn.visualize import class_visualization, saliency_map
+from minicnn.visualize.checks import check_class_visualization, check_pointing_game, deletion_curve
 
 SEED = 20_000_000  # far from every seed that training uses
 
@@ -98,3 +98,27 @@ def test_class_visualizations_of_squeezenet_are_their_classes(test_data, tmp_pat
         assert score.passed and energy.passed, (score, energy)
     print(f"ranks of {len(targets)} classes after 40 steps: {ranks}")
     assert sum(rank == 1 for rank in ranks) >= 9
+
+
+def test_blanking_what_is_salient_hurts_squeezenet_more(test_data, tmp_path):
+    """The means over the photos, for parts of the picture and for single pixels; single photos may differ."""
+    from weights_converter.__main__ import main as convert
+    assert convert([str(test_data / "weights" / "squeezenet1_1.npz"), "-o", str(tmp_path / "net.h5")]) == 0
+    model = load_model(tmp_path / "net.h5", "cpu")
+    grids = {"parts": np.arange(224)[:, None] // 32 * 7 + np.arange(224) // 32,
+             "pixels": np.arange(224 * 224).reshape(224, 224)}
+    rng, areas = np.random.default_rng(0), {"parts": [], "pixels": []}
+    with np.load(test_data / "photos" / "imagenet_25.npz") as photos:
+        images, labels = photos["X"], photos["y"].tolist()
+    for image, label in zip(images, labels, strict=True):
+        x = model.preprocessing.to_input(image)
+        saliency = saliency_map(model.net, x, label)[0]
+        for name, blocks in grids.items():
+            most_salient = np.argsort(-np.bincount(blocks.ravel(), saliency.ravel()))
+            areas[name].append([deletion_curve(model.net, x, label, blocks, order).mean()
+                                for order in (most_salient, rng.permutation(len(most_salient)))])
+    for name, pairs in areas.items():
+        salient, random = np.mean(pairs, axis=0)
+        print(f"mean probability over {len(pairs)} photos while {name} are blanked: the most salient first "
+              f"{salient:.3f}, in random order {random:.3f}")
+        assert salient < random

@@ -253,12 +253,12 @@ def test_the_saliency_check_passes_and_fails_with_a_broken_backward(rng):
     net = scored_network(rng)
     x = rng.standard_normal((1, 3, 16, 16)).astype(np.float32)
     label = int(net.predict(x)[0].argmax())
-    assert all(check.passed for check in check_saliency(net, x, label, rng)[:2])
+    assert all(check.passed for check in check_saliency(net, x, [label], rng)[:2])
 
     class Leaky(ReLU):
         def backward(self, dout, out):
             return dout * (out > 0.05)
-    assert not check_saliency(net.with_relu(Leaky()), x, label, rng)[1].passed
+    assert not check_saliency(net.with_relu(Leaky()), x, [label], rng)[1].passed
 
 
 def test_the_three_rules_have_hand_values(xp):

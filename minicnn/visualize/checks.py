@@ -77,37 +77,49 @@ def check_feature_maps(maps, sheet_columns):
             Check("share of exact zeros: why the sheet is black", zeros, "0 to 1", 0 <= zeros <= 1)]
 
 
-def check_saliency(net, x, label, rng, steps=12):
-    """One image x (1, C, H, W): the gradient is the score's slope, and blanking what is salient hurts the class.
+def check_saliency(net, x, labels, rng, grid=7):
+    """Images x (N, C, H, W): the gradient is the score's slope, and blanking what is salient hurts the class.
 
-    The deletion curve: the most salient pixels are set to the mean colour (0), more and more of them, and the mean
-    probability of the class is compared with that for pixels in random order.
+    The deletion curve: blocks of the picture, on a grid x grid, are set to the mean colour (0), the most salient first,
+    until half are gone; the mean probability of the classes is compared with that for blocks in random order. Blocks,
+    as single pixels that are blanked at random are a noise, which hurts a network however little they say.
     """
     exact = net.astype("float64").to_device("cpu")
     # A little noise breaks the ties of flat areas, where a max pool has no derivative.
     x64 = to_host(x) + 1e-2 * rng.standard_normal(x.shape)
-    seed = one_hot(exact.predict(x64), label)
+    seed = one_hot(exact.predict(x64), labels)
 
     def score(image):
         return float((exact.predict(image) * seed).sum())
     gradient = exact.backward(exact.forward(x64), {exact.output: seed})["input"]
     slope_error = directional_error(score, x64, gradient, rng)
 
-    saliency = saliency_map(net, x, label)[0]
-    N, C, H, W = x.shape
-    orders = {"salient": np.argsort(-saliency.ravel(), kind="stable"), "random": rng.permutation(H * W)}
-    areas = {}
-    for name, order in orders.items():
-        images = np.repeat(to_host(x), steps, axis=0)
-        for step in range(steps):
-            rank = order[:round(H * W * 0.5 * step / (steps - 1))]
-            images[step].reshape(C, H * W)[:, rank] = 0
-        areas[name] = float(np.mean([probability(net, image[None], label) for image in images]))
+    saliency = saliency_map(net, x, labels)
+    N, H, W = saliency.shape
+    blocks = np.arange(H)[:, None] * grid // H * grid + np.arange(W) * grid // W  # (H, W): which block a pixel is in
+    salient, random = [], []
+    for image, label, values in zip(x, labels, saliency, strict=True):
+        most_salient = np.argsort(-np.bincount(blocks.ravel(), values.ravel()), kind="stable")
+        salient.append(deletion_curve(net, image[None], label, blocks, most_salient).mean())
+        random += [deletion_curve(net, image[None], label, blocks, rng.permutation(grid**2)).mean() for _ in range(3)]
+    salient, random = float(np.mean(salient)), float(np.mean(random))
     return [above("largest saliency", saliency.max(), 0.0),
             below("slope of the score along 5 random directions against the gradient, float64", slope_error, 1e-6),
-            Check("mean probability of the class while up to half of the pixels are blanked, most salient first",
-                  areas["salient"], f"less than {areas['random']:.4f}, in random order",
-                  areas["salient"] < areas["random"])]
+            Check("mean probability of the class while up to half of the picture is blanked, most salient parts first",
+                  salient, f"less than {random:.4f}, in random order", salient < random)]
+
+
+def deletion_curve(net, x, label, blocks, order, steps=8):
+    """The probability of class `label`, (steps,), while the image x (1, C, H, W) loses up to half of its blocks.
+
+    blocks : (H, W), the number of each pixel's block. order : the blocks' numbers, the first to go first.
+    """
+    images = np.repeat(to_host(x), steps, axis=0)
+    for step, image in enumerate(images):
+        image[:, np.isin(blocks, order[:round(0.5 * len(order) * step / (steps - 1))])] = 0
+    scores = to_host(net.predict(to_device(images, net.device)))
+    exp = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return exp[:, label] / exp.sum(axis=1)
 
 
 def check_pointing_game(net, x, labels, masks, rng):
@@ -161,12 +173,15 @@ def count_relus(net, layer):
 
 
 def randomised_similarity(net, x, layer, channel, position, guided, rng):
-    """Correlation of |guided| with the same picture of a sibling whose filters are shuffled in every layer."""
+    """Correlation of |guided| with the same picture of a sibling whose filters are shuffled in every layer.
+
+    Of a neuron in a map, the sibling shows the strongest one at the same place: the same one is often silent there.
+    """
     sibling = net.trunk(layer).astype(x.dtype)
     for owner in sibling.parameter_layers().values():
         for key, values in owner.params.items():
             owner.params[key] = to_device(rng.permutation(to_host(values).ravel()).reshape(values.shape), net.device)
-    other = guided_backprop(sibling, x, layer, channel, position)[0]
+    other = guided_backprop(sibling, x, layer, None if position else channel, position)[0]
     a, b = np.abs(guided).ravel(), np.abs(other).ravel()
     return float(np.corrcoef(a, b)[0, 1]) if a.std() and b.std() else 0.0
 
@@ -197,10 +212,3 @@ def high_frequency_share(image, cutoff=0.5):
     H, W = image.shape[2:]
     radius = np.hypot(np.fft.fftfreq(H)[:, None], np.fft.fftfreq(W)) / 0.5
     return float(energy[..., radius > cutoff].sum() / energy.sum())
-
-
-def probability(net, x, label):
-    """softmax(scores)[label] of one image (1, C, H, W)."""
-    scores = to_host(net.predict(to_device(x, net.device)))[0]
-    exp = np.exp(scores - scores.max())
-    return float(exp[label] / exp.sum())
