@@ -5,11 +5,14 @@ import time
 from demos.command import demo_parser, main
 from demos.gallery import NAMES, write_gallery
 from demos.inputs import choose_model, load_photos, short_label
+from demos.offer import offer_weights
 from demos.picture import output_folder
 
 
 def run(arguments):
     """Choose the network and the photos, say which and why, make the gallery."""
+    if not arguments.model:
+        offer_weights()
     start = time.perf_counter()
     model, said = choose_model(arguments.model, arguments.device)
     print(said, flush=True)

@@ -14,11 +14,12 @@ NAMES = ("filters", "deeper_filters")
 
 
 def pictures(model, layer=None, seed=0):
-    """The first layer's filters in colour, then those of `layer`, the first 3x3 or larger one behind it."""
+    """The first layer's filters in colour, then those of `layer`, the first 3x3 or larger one behind it if any."""
     layer = layer or default_layer(model.net)
-    w = filter_weights(model.net, layer)  # before anything is drawn: the name may be wrong
+    w = filter_weights(model.net, layer) if layer else None  # before anything is drawn: the name may be wrong
     yield first_layer(model, seed)
-    yield deeper_layer(model, layer, w)
+    if layer:
+        yield deeper_layer(model, layer, w)
 
 
 def first_layer(model, seed):
@@ -51,9 +52,10 @@ def deeper_layer(model, name, w):
 
 
 def default_layer(net):
-    """The first convolution behind the first that is larger than 1x1."""
-    deeper = [name for name in conv_layers(net)[1:] if net.layer(name).params["w"].shape[2] > 1]
-    return deeper[0] if deeper else conv_layers(net)[-1]
+    """The first convolution behind the first that is larger than 1x1, else the last; None where there is but one."""
+    behind = conv_layers(net)[1:]
+    deeper = [name for name in behind if net.layer(name).params["w"].shape[2] > 1]
+    return next(iter(deeper or behind[-1:]), None)
 
 
 def run(arguments):

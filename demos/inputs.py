@@ -12,7 +12,7 @@ from minicnn.errors import InputError
 from minicnn.models import cache_folder, load_model
 from minicnn.shapes import CLASSES, draw_shape
 
-PRETRAINED = ("squeezenet1_1", "squeezenet1_0")
+PRETRAINED = ("squeezenet1_1", "squeezenet1_0", "squeezenet1_0_caffe", "squeezenet1_1_caffe")
 
 
 class Photo(NamedTuple):
@@ -39,7 +39,7 @@ def choose_model(name, device):
         name, why = cached[0], f"pretrained weights found in {cache}"
     else:
         name, why = "shapes", (f"the small network that is shipped: no pretrained SqueezeNet weights in {cache} "
-                               "(python -m weights_converter FILE puts them there)")
+                               "(python -m weights_converter fetch squeezenet1_1 puts them there)")
     model = load_model(name, device)
     where = model.net.device
     if device == "auto" and where == "cpu":

@@ -7,6 +7,7 @@ preprocessing; the class names as the dataset `labels`; one more sha256 over all
 
 import hashlib
 import json
+import math
 import os
 from contextlib import contextmanager
 from typing import NamedTuple
@@ -18,6 +19,8 @@ from minicnn.errors import InputError
 from minicnn.files import replacing
 from minicnn.preprocessing import Preprocessing
 
+MOST_ITEMS, DEEPEST = 10_000, 10  # groups and datasets of a file; VGG-19 has 57, a Fire module 2 levels
+BLOCK = 2**23  # bytes of an array that are converted, digested and written at a time
 TEXTS = ("name", "architecture", "origin", "licence", "source_sha256")  # the Header's plain attributes
 
 
@@ -53,25 +56,28 @@ def save_weights(path, net, header, overwrite=False):
 
     Raises InputError where the file exists already, an array is not finite, naming it, or the disk is full.
     """
-    refuse_non_finite(float32_arrays(net), path)
+    arrays = float32_arrays(net)
+    refuse_non_finite(arrays, path)
     with replacing(path, overwrite) as temporary:
-        write_weights(temporary, net, header)
+        write_arrays(temporary, ((name, array.shape, row_blocks(array)) for name, array in arrays.items()), header)
 
 
-def write_weights(path, net, header):
-    """Write the new file `path`, in float32, then open it again and compare.
+def write_arrays(path, arrays, header):
+    """Write the new file `path`, then open it again and compare.
 
-    Raises InputError where the disk is full or gives back something else. The path is not in the message: it
-    is the temporary one of `replacing`.
+    arrays : iterable of (name, shape, blocks); `blocks` gives the float32 values some rows at a time, so that
+    a generator keeps no more than a block in memory. Raises InputError where the disk is full or gives back
+    something else. The path is not in the message: it is the temporary one of `replacing`.
     """
     import h5py
 
-    arrays = float32_arrays(net)
+    digests = {}
     try:
         with h5py.File(path, "w") as file:
-            for name, array in arrays.items():
-                file[name] = array
-                file[name].attrs["sha256"] = _fixed_length([digest(array)])[0]
+            for name, shape, blocks in arrays:
+                dataset = file.create_dataset(name, shape, np.float32)
+                digests[name] = _write_blocks(dataset, blocks)
+                dataset.attrs["sha256"] = _fixed_length([digests[name]])[0]
             file["labels"] = _fixed_length(header.labels)
             texts = {key: getattr(header, key) for key in TEXTS}
             texts["options"] = json.dumps(header.options)
@@ -83,9 +89,40 @@ def write_weights(path, net, header):
         raise InputError(f"the weights cannot be written: {_reason(problem)}") from None
     read_header(path)  # compares itself with its digest
     with _opened(path) as file:
-        differing = [name for name, array in arrays.items() if not np.array_equal(file[name][()], array)]
+        differing = [name for name, digest in digests.items() if blocks_digest(row_blocks(file[name])) != digest]
     if differing:
         raise InputError(f"what was written reads back otherwise (a failing disk?): {', '.join(differing)}")
+
+
+def _write_blocks(dataset, blocks):
+    """Fill the dataset from its first row on; the digest of all values."""
+    total, row = hashlib.sha256(), 0
+    for block in blocks:
+        dataset[row:row + len(block)] = block
+        total.update(block)
+        row += len(block)
+    return total.hexdigest()
+
+
+def row_blocks(array, row_shape=None):
+    """The rows of an array or HDF5 dataset in float32 and C order, a few megabytes at a time.
+
+    row_shape : of the rows given, the array's own by default. What is too large for float32 becomes infinite.
+    """
+    row_shape = array.shape[1:] if row_shape is None else row_shape
+    rows = max(1, BLOCK // max(1, 4 * math.prod(row_shape)))
+    for row in range(0, len(array), rows):
+        block = array[row:row + rows]
+        with np.errstate(over="ignore"):
+            yield np.ascontiguousarray(block.reshape(len(block), *row_shape), np.float32)
+
+
+def blocks_digest(blocks):
+    """sha256 over the values of all blocks, hexadecimal."""
+    total = hashlib.sha256()
+    for block in blocks:
+        total.update(block)
+    return total.hexdigest()
 
 
 def read_header(path):
@@ -150,7 +187,7 @@ def refuse_non_finite(arrays, path):
 
 def digest(array):
     """sha256 of an array's float32 values in C order, hexadecimal."""
-    return hashlib.sha256(np.ascontiguousarray(array, np.float32)).hexdigest()
+    return blocks_digest(row_blocks(array))
 
 
 def header_digest(header):
@@ -190,7 +227,10 @@ def _opened(path):
         raise InputError(f"{path} cannot be read as HDF5: {_reason(problem)}") from None
     with file:
         try:
-            _refuse_links(file, path)
+            try:
+                _all_items(file)
+            except InputError as problem:
+                raise InputError(f"{path} is refused: {problem}") from None
             yield file
         except InputError:
             raise
@@ -206,22 +246,27 @@ def _reason(problem):
 
 
 def _all_items(file):
-    """{name: Group or Dataset} of everything that lies in the file itself; links are not followed."""
-    found = {}
-    file.visititems(found.__setitem__)
-    return found
+    """{name: Group or Dataset} of everything that lies in the file itself.
 
-
-def _refuse_links(file, path):
-    """Raise InputError where a name leads elsewhere: a weights file must not make us read another file."""
+    Raises InputError where a name leads elsewhere, as a weights file must not make us read another file, and
+    for more groups and datasets, or deeper ones, than a network has: HDF5's own walk has no bounds.
+    """
     import h5py
 
-    elsewhere = []
-    for name, item in {"": file, **_all_items(file)}.items():
-        if isinstance(item, h5py.Dataset) and (item.external or item.is_virtual):
-            elsewhere.append(name)
-        if isinstance(item, h5py.Group):
-            elsewhere += [f"{name}/{key}".lstrip("/") for key in item
-                          if not isinstance(item.get(key, getlink=True), h5py.HardLink)]
+    found, waiting, elsewhere = {}, [file], []
+    while waiting:
+        group = waiting.pop()
+        for key in group:
+            name = f"{group.name}/{key}".lstrip("/")
+            item = None
+            if isinstance(group.get(key, getlink=True), h5py.HardLink):
+                item = found[name] = group[key]
+            if item is None or isinstance(item, h5py.Dataset) and (item.external or item.is_virtual):
+                elsewhere.append(name)
+            if isinstance(item, h5py.Group):
+                waiting.append(item)
+            if len(found) > MOST_ITEMS or name.count("/") > DEEPEST:
+                raise InputError(f"it has more than {MOST_ITEMS:,} groups and datasets, or {DEEPEST} within each other")
     if elsewhere:
-        raise InputError(f"{path} is refused: it keeps {', '.join(elsewhere)} elsewhere, behind a link")
+        raise InputError(f"it keeps {', '.join(elsewhere)} elsewhere, behind a link")
+    return found

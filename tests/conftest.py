@@ -1,4 +1,4 @@
-"""Fixtures: both back ends, random numbers, real weights; and how many CuPy calls the tests bound."""
+"""Fixtures: both back ends, random numbers, real weights; and what the tests counted, below the results."""
 
 import os
 import pathlib
@@ -7,6 +7,8 @@ import sys
 import numpy as np
 import pytest
 import strict_cupy as stand_in
+
+summary_lines = []
 
 
 @pytest.fixture
@@ -42,20 +44,30 @@ def test_data():
     return pathlib.Path(folder)
 
 
+@pytest.fixture
+def summary_line():
+    """summary_line(text): print it below the results."""
+    return summary_lines.append
+
+
 def pytest_sessionfinish(session):
     if hasattr(session.config, "workeroutput"):  # in a worker of pytest-xdist: for pytest_testnodedown
         session.config.workeroutput["bound_calls"] = list(stand_in.record.bound_calls)
+        session.config.workeroutput["summary_lines"] = summary_lines
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node):
-    stand_in.record.bound_calls.update(getattr(node, "workeroutput", {}).get("bound_calls", ()))
+    output = getattr(node, "workeroutput", {})
+    stand_in.record.bound_calls.update(output.get("bound_calls", ()))
+    summary_lines.extend(output.get("summary_lines", ()))
 
 
 def pytest_terminal_summary(terminalreporter):
     if stand_in.real_cupy is None:
-        line = "CuPy is not installed: no call was bound against the real wheel"
+        cupy_line = "CuPy is not installed: no call was bound against the real wheel"
     else:
         calls = len(stand_in.record.bound_calls)
-        line = f"CuPy {stand_in.real_cupy.__version__}: {calls} distinct calls bound"
-    terminalreporter.write_line(line)
+        cupy_line = f"CuPy {stand_in.real_cupy.__version__}: {calls} distinct calls bound"
+    for line in [cupy_line, *sorted(summary_lines)]:
+        terminalreporter.write_line(line)

@@ -17,10 +17,30 @@ from minicnn.models import build_network, digits, load_model, squeezenet1_0, squ
 from minicnn.preprocessing import CAFFE_SQUEEZENET, CAFFE_VGG, TORCHVISION
 from minicnn.weights import named_arrays, read_header
 from weights_converter.__main__ import main
-from weights_converter.containers import NPZ, recognise
+from weights_converter.containers import (
+    CAFFEMODEL,
+    HDF5,
+    MATLAB,
+    NPZ,
+    ONNX,
+    PYTORCH_STREAM,
+    PYTORCH_TAR,
+    PYTORCH_ZIP,
+    SAFETENSORS,
+    recognise,
+)
 from weights_converter.convert import convert
+from weights_converter.layouts import (
+    AS_OURS,
+    HWIO,
+    TRANSPOSED,
+    linear_as_hwio,
+    linear_as_oihw,
+    linear_over_hwc,
+)
 from weights_converter.match import find_source
-from weights_converter.sources import SOURCES, Layout, Source, Target
+from weights_converter.source import Source, Target
+from weights_converter.sources import SOURCES
 from weights_converter.stored import StoredArray
 
 ROOT = Path(__file__).parent.parent
@@ -38,8 +58,10 @@ def source_arrays(source, net):
 
 def announced(source):
     """StoredArrays as a complete file of `source` would announce them, without values."""
-    arrays = {**source_arrays(source, build_network(source.architecture, **source.options)), **source.constants}
-    return [StoredArray(name, array.shape, array.dtype, None) for name, array in arrays.items()]
+    ours = named_arrays(build_network(source.architecture, **source.options))
+    shapes = {name: target.layout.source_shape(ours[target.key].shape) for name, target in source.names.items()}
+    shapes |= {name: array.shape for name, array in source.constants.items()}
+    return [StoredArray(name, shape, np.dtype(np.float32), None) for name, shape in shapes.items()]
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +73,7 @@ def squeezenet():
 @pytest.fixture
 def two_layers(rng):
     """The beginning of a VGG: 150 kB of random values under Caffe's names."""
-    shapes = source_arrays(source_of("vgg16", "Caffe"), vgg16(seed=None).trunk("relu1_2"))
+    shapes = source_arrays(source_of("vgg16_caffe", "Caffe"), vgg16(seed=None).trunk("relu1_2"))
     return {name: rng.standard_normal(array.shape, np.float32) for name, array in shapes.items()}
 
 
@@ -88,7 +110,11 @@ TRUNK = ("--features-only", "--network", "vgg16")
 
 # ---- the tables ------------------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("source", SOURCES, ids=lambda source: f"{source.name}-{source.publisher}")
+def source_id(source):
+    return f"{source.name}-{source.publisher}"
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=source_id)
 def test_table_names_every_array_of_its_network_once(source):
     net = build_network(source.architecture, **source.options)
     assert sorted(target.key for target in source.names.values()) == sorted(named_arrays(net))
@@ -96,18 +122,96 @@ def test_table_names_every_array_of_its_network_once(source):
     assert net.find(source.features) == source.features
 
 
-@pytest.mark.parametrize("source", SOURCES, ids=lambda source: f"{source.name}-{source.publisher}")
+@pytest.mark.parametrize("source", SOURCES, ids=source_id)
 def test_complete_file_is_recognised_by_names_and_shapes(source):
-    match = find_source("x", announced(source))
-    assert match.source is source
-    assert match.last is None and match.left_out == [] and match.model_name == source.name
+    match = find_source("x", announced(source), sha256=source.file_digest)
+    assert match.source is source and match.model_name == source.name
+    if source.classifier:
+        assert match.last is None and match.left_out == []
+    else:
+        assert match.last == source.features and len(match.left_out) == 6
+
+
+def test_each_training_has_a_name_of_its_own():
+    by_name = {}
+    for source in SOURCES:
+        by_name.setdefault(source.name, set()).add((source.architecture, source.preprocessing, source.publisher))
+    shared = {name: sorted(publisher for *_, publisher in found) for name, found in by_name.items() if len(found) > 1}
+    assert shared == {"vgg16": ["timm", "torchvision"], "vgg19": ["timm", "torchvision"]}  # the same values
 
 
 def test_torchvision_names_are_the_aliases_of_our_layers():
-    for source in SOURCES[:4]:
+    found = [source for source in SOURCES if source.publisher == "torchvision"]
+    assert {source.architecture for source in found} == {"vgg16", "vgg19", "squeezenet1_0", "squeezenet1_1",
+                                                         "alexnet", "resnet18"}
+    for source in found:
         net = build_network(source.architecture)
         for name, target in source.names.items():
-            assert net.find(name.rpartition(".")[0]) == target.key.rpartition("/")[0]
+            layer = name.rpartition(".")[0]
+            assert layer == target.key.rpartition("/")[0] or net.find(layer) == target.key.rpartition("/")[0]
+
+
+def test_keras_names_are_the_aliases_of_our_layers():
+    for network in ("vgg16", "vgg19"):
+        net = build_network(network)  # a Keras layer includes its ReLU
+        for name, target in source_of(f"{network}_keras", "Keras").names.items():
+            layer = target.key.partition("/")[0]
+            relu = layer.replace("conv", "relu").replace("fc6", "relu6").replace("fc7", "relu7")
+            assert net.find(name.partition("/")[0]) == relu
+
+
+def test_timm_features_are_torchvision_s():
+    arrays = [array for array in announced(source_of("vgg16", "timm")) if array.name.startswith("features")]
+    match = find_source("x", arrays, features_only=True)
+    assert (match.source.name, match.source.publisher, match.last) == ("vgg16", "torchvision", "pool5")
+
+
+def test_a_network_can_be_named_by_its_training_or_its_architecture():
+    arrays = announced(source_of("squeezenet1_0_caffe", "Caffe"))
+    for network in ("auto", "squeezenet1_0", "squeezenet1_0_caffe"):
+        assert find_source("x", arrays, network).source.name == "squeezenet1_0_caffe"
+
+
+def test_the_file_without_classifier_values_is_known_by_its_digest():
+    arrays = announced(source_of("vgg16", "torchvision"))
+    assert find_source("x", arrays).source.name == "vgg16"
+    assert find_source("x", arrays, sha256="397923af8e79").source.name == "vgg16"
+    assert find_source("x", arrays, sha256="88682ab5ffff").source.name == "vgg16_features"
+    assert find_source("x", arrays, "vgg16", sha256="88682ab5ffff").source.name == "vgg16_features"
+    assert find_source("x", arrays, "vgg16_features").last == "pool5"
+
+
+# ---- layouts, each against its definition in loops ---------------------------------------------------------------
+
+def test_hwio(rng):
+    ours = rng.standard_normal((5, 4, 3, 2))  # OIHW
+    theirs = np.empty(HWIO.source_shape(ours.shape))
+    for o, i, h, w in np.ndindex(ours.shape):
+        theirs[h, w, i, o] = ours[o, i, h, w]
+    np.testing.assert_array_equal(HWIO.to_ours(theirs), ours)
+
+
+@pytest.mark.parametrize("layout, place", [
+    (AS_OURS, lambda o, c, h, w: (o, c * 4 + h * 2 + w)),
+    (linear_over_hwc(2), lambda o, c, h, w: (h * 6 + w * 3 + c, o)),
+    (linear_as_hwio(2), lambda o, c, h, w: (h, w, c, o)),
+    (linear_as_oihw(2), lambda o, c, h, w: (o, c, h, w)),
+], ids=["ours", "over hwc", "as hwio", "as oihw"])
+def test_linear_over_an_activation(rng, layout, place):
+    ours = rng.standard_normal((5, 3 * 2 * 2))  # outputs, inputs flattened C, H, W
+    theirs = np.empty(layout.source_shape(ours.shape))
+    for o, c, h, w in np.ndindex(5, 3, 2, 2):
+        theirs[place(o, c, h, w)] = ours[o, c * 4 + h * 2 + w]
+    back = layout.to_ours(theirs)
+    assert np.shares_memory(back, theirs) and len(back) == 5  # a view; its rows are reshaped some at a time
+    np.testing.assert_array_equal(back.reshape(5, -1), ours)
+
+
+def test_linear_behind_another(rng):
+    ours = rng.standard_normal((5, 4))
+    np.testing.assert_array_equal(TRANSPOSED.to_ours(ours.T), ours)
+    np.testing.assert_array_equal(linear_as_hwio(1).to_ours(ours.T.reshape(1, 1, 4, 5)).reshape(5, 4), ours)
+    np.testing.assert_array_equal(linear_as_oihw(1).to_ours(ours.reshape(5, 4, 1, 1)).reshape(5, 4), ours)
 
 
 # ---- what is accepted ------------------------------------------------------------------------------------------
@@ -117,7 +221,8 @@ def test_random_squeezenet_comes_back_through_load_model(squeezenet, tmp_path, c
     with open(path, "wb") as file:
         np.savez_compressed(file, **squeezenet)
     assert main([str(path)]) == 0
-    recognised, wrote = capsys.readouterr().out.splitlines()
+    recognised, warning, wrote = capsys.readouterr().out.splitlines()
+    assert warning.startswith(f"warning: no published file with sha256 {sha256(path.read_bytes()).hexdigest()} is")
     assert recognised == (f"{path} is a NumPy archive (.npz): squeezenet1_1 with torchvision's names, 52 arrays, "
                           "1,235,496 parameters")
     assert wrote.startswith(f"wrote {cache / 'squeezenet1_1.h5'} (5.1 MB) in ")
@@ -151,14 +256,9 @@ def test_arrays_in_fortran_order(two_layers, tmp_path):
 
 
 def test_layouts_are_undone(tmp_path, rng, monkeypatch):
-    convolution = Layout(lambda shape: tuple(shape[axis] for axis in (2, 3, 1, 0)),
-                         lambda array: array.transpose(3, 2, 0, 1))  # HWIO
-    dense = Layout(lambda shape: shape[::-1], lambda array: array.T)
     net = digits(seed=1)
-    targets = {key: Target(key, dense if array.ndim == 2 else convolution) for key, array in
-               named_arrays(net).items() if key.endswith("w")}
-    targets |= {key: Target(key, Layout(lambda shape: shape, lambda array: array)) for key in named_arrays(net)
-                if key.endswith("b")}
+    targets = {key: Target(key, {4: HWIO, 2: TRANSPOSED, 1: AS_OURS}[array.ndim])
+               for key, array in named_arrays(net).items()}
     source = Source("digits", "digits", "nobody", targets, net.num_parameters(), "pool2", TORCHVISION, "", "")
     monkeypatch.setattr("weights_converter.match.SOURCES", (source,))
     theirs = {name: {4: lambda w: w.transpose(2, 3, 1, 0), 2: lambda w: w.T, 1: lambda b: b}[array.ndim](array)
@@ -173,10 +273,10 @@ def test_layouts_are_undone(tmp_path, rng, monkeypatch):
 def test_trunk_ends_at_the_relu_of_its_last_layer(two_layers, tmp_path, cache, capsys):
     np.savez(tmp_path / "a.npz", **two_layers)
     assert main([str(tmp_path / "a.npz"), *TRUNK]) == 0
-    assert "vgg16 up to relu1_2 with Caffe's names, 4 arrays, 38,720 parameters" in capsys.readouterr().out
-    model = load_model("vgg16-relu1_2", device="cpu")
+    assert "vgg16_caffe up to relu1_2 with Caffe's names, 4 arrays, 38,720 parameters" in capsys.readouterr().out
+    model = load_model("vgg16_caffe-relu1_2", device="cpu")
     assert model.net.layer_names() == ["conv1_1", "relu1_1", "conv1_2", "relu1_2"]
-    assert (model.name, model.preprocessing, model.labels) == ("vgg16-relu1_2", CAFFE_VGG, [])
+    assert (model.name, model.preprocessing, model.labels) == ("vgg16_caffe-relu1_2", CAFFE_VGG, [])
 
 
 def test_features_of_a_complete_file(squeezenet, tmp_path, cache, capsys):
@@ -218,13 +318,14 @@ def test_everything_that_does_not_fit_is_in_one_line(squeezenet, refused):
     arrays = dict(squeezenet)
     del arrays["features.3.squeeze.bias"], arrays["classifier.1.weight"]
     arrays["features.13.weight"] = np.zeros(3, np.float32)
-    arrays["epoch"] = np.zeros((), np.int64)
+    arrays["epoch"] = np.zeros((), np.int64)  # whole numbers are no weights: left out
+    arrays["loss"] = np.zeros(())
     arrays["features.0.weight"] = arrays["features.0.weight"].transpose(2, 3, 1, 0)
     arrays["features.4.squeeze.bias"] = np.zeros(16, np.int8)
     line = refused(arrays)
     for part in ("does not fit squeezenet1_1 with torchvision's names",
                  "missing: features.3.squeeze.bias, classifier.1.weight;",
-                 "not known: features.13.weight, epoch;",
+                 "not known: features.13.weight, loss;",
                  "of another shape: features.0.weight (3, 3, 3, 64) instead of (64, 3, 3, 3);",
                  "not float16, float32 or float64: features.4.squeeze.bias int8"):
         assert part in line
@@ -246,7 +347,8 @@ def test_a_trunk_needs_to_be_asked_for(two_layers, refused):
 
 
 def test_a_trunk_that_several_networks_begin_with(two_layers, refused):
-    assert "fits vgg16 and vgg19 alike; say which, as in --network vgg16" in refused(two_layers, "--features-only")
+    line = refused(two_layers, "--features-only")
+    assert "fits vgg16_caffe and vgg19_caffe alike; say which, as in --network vgg16_caffe" in line
 
 
 def test_a_hole_is_no_trunk(two_layers, refused):
@@ -271,7 +373,8 @@ def test_another_network_altogether(refused):
     arrays = {f"layer{i}.weight": np.zeros((3, 3), np.float32) for i in range(5)}
     line = refused(arrays)
     assert "5 arrays (layer0.weight, layer1.weight, layer2.weight, layer3.weight, …)" in line
-    assert "squeezenet1_1 (torchvision)" in line and "vgg16 (Caffe)" in line
+    assert "torchvision (vgg16, vgg19, squeezenet1_0, squeezenet1_1, alexnet, resnet18)" in line
+    assert "Caffe (vgg16_caffe, " in line
 
 
 def test_unknown_network_suggests(two_layers, refused):
@@ -351,6 +454,14 @@ def test_odd_members(refused, content):
     refused(zip_bytes(a=content))
 
 
+@pytest.mark.parametrize("compression", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_other_compressions_are_not_unpacked(refused, compression):
+    buffer = BytesIO()
+    with zipfile.ZipFile(buffer, "w", compression) as archive:
+        archive.writestr("a.npy", npy_header((2**20,)) + bytes(2**22))
+    assert "a.npy is compressed in a way that NumPy never does" in refused(buffer.getvalue())
+
+
 def test_encrypted(two_layers, refused):
     content = bytearray(npz_bytes(two_layers))
     for mark, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
@@ -364,32 +475,52 @@ def test_names_that_would_break_the_line(two_layers, refused):
 
 
 @pytest.mark.parametrize("content, kind", [
-    (b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
-    (zip_bytes() + b"", "a zip archive with other things"),
-    (b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.", "a Python pickle, like PyTorch's .pth before version 1.6"),
-    (b"\x80\x04\x95", "a Python pickle"),
-    (bytes(257) + b"ustar\x0000", "a tar archive"),
-    (struct.pack("<Q", 50) + b'{"features.0.weight":{"dtype":"F32"', "a safetensors file"),
-    (b"\n\x05VGG16\x12\xff\x01", "a Caffe model"),
-    (b"\n\nsqueezenet\xa2\x06\xff\x01", "a Caffe model"),
-    (b"MATLAB 5.0 MAT-file, Platform: GLNXA64", "a MATLAB file (.mat)"),
-    (b"MATLAB 7.3 MAT-file, Platform: GLNXA64", "a MATLAB file (.mat, version 7.3)"),
-    (b"\x93NUMPY\x01\x00", "a single NumPy array"),
-    (b"<!DOCTYPE html>", "of no known format"),
+    (zip_bytes() + b"", "a zip archive with other things than NumPy arrays in it"),
+    (b"MATLAB 7.3 MAT-file, Platform: GLNXA64", "a MATLAB file of version 7.3 (save it with -v7)"),
+    (b"\x93NUMPY\x01\x00", "a single NumPy array (.npy)"),
+    (b"\x04\0\0\0\x01\0\0\0\x03\0\0\0V 1\x11\0\0\0torch.FloatTensor", "a Torch 7 file (.t7)"),
+    (b"\x03\0\0\0\x01\0\0\0\x02\0\0\0", "a Torch 7 file (.t7)"),
+    (bytes(100) + bytes.fromhex("57fb808b247547db"), "the index of a TensorFlow checkpoint"),
+    (b"\x1f\x8b\x08\0", "compressed with gzip (unpack it first)"),
+    (b"<!DOCTYPE html>", "a web page or XML, not weights"),
     (b"\n", "of no known format"),
+    (b"words", "of no known format"),
 ])
-def test_other_containers_are_named_by_their_first_bytes(refused, content, kind):
+def test_what_cannot_be_read_is_named_and_so_is_what_can(refused, content, kind):
     line = refused(content)
-    assert f"source.npz is {kind}" in line
-    assert line.endswith("; what can be read is a NumPy archive (.npz)\n")
+    assert f"source.npz is {kind}; what can be read is PyTorch .pth, safetensors, ONNX, " in line
 
 
-def test_a_zip_with_a_pickle_is_pytorch(refused):
+def test_a_keras_3_archive(refused):
     buffer = BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("config.json", "{}")
+        archive.writestr("model.weights.h5", "")
+    assert "is a Keras 3 model (.keras)" in refused(buffer.getvalue())
+
+
+@pytest.mark.parametrize("content, kind", [
+    (b"\x89HDF\r\n\x1a\n", HDF5),
+    (b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.", PYTORCH_STREAM),
+    (b"\x80\x04\x95", PYTORCH_STREAM),
+    (bytes(257) + b"ustar\x0000", PYTORCH_TAR),
+    (struct.pack("<Q", 50) + b'{"features.0.weight":{"dtype":"F32"', SAFETENSORS),
+    (b"\n\x05VGG16\x12\xff\x01", CAFFEMODEL),
+    (b"\n\nsqueezenet\xa2\x06\xff\x01", CAFFEMODEL),
+    (b"\x08\x07\x12\x07pytorch", ONNX),
+    (b"MATLAB 5.0 MAT-file, Platform: GLNXA64", MATLAB),
+])
+def test_containers_are_recognised_by_their_first_bytes(refused, tmp_path, content, kind):
+    assert str(tmp_path) in refused(content)  # there is nothing in them
+    (tmp_path / "weights.txt").write_bytes(content)
+    assert recognise(tmp_path / "weights.txt") == kind
+
+
+def test_a_zip_with_a_pickle_is_pytorch(tmp_path):
+    with zipfile.ZipFile(tmp_path / "vgg16.npz", "w") as archive:
         archive.writestr("archive/data.pkl", b"\x80\x02}.")
         archive.writestr("archive/data/0", bytes(4))
-    assert "is a PyTorch file (.pth, a zip with a pickle)" in refused(buffer.getvalue(), name="vgg16.npz")
+    assert recognise(tmp_path / "vgg16.npz") == PYTORCH_ZIP
 
 
 def test_empty_and_missing_files_and_folders(refused, tmp_path):
@@ -453,7 +584,7 @@ def test_cache_folder_that_cannot_be_made(squeezenet, tmp_path, monkeypatch, cap
     assert "cannot be made" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("where", ["weights_converter.convert.read_values", "minicnn.weights.digest"])
+@pytest.mark.parametrize("where", ["weights_converter.convert.read_values", "minicnn.weights._write_blocks"])
 @pytest.mark.parametrize("what, code", [(KeyboardInterrupt, 130), (MemoryError, 2)])
 def test_whatever_interrupts_leaves_the_old_file(two_layers, tmp_path, monkeypatch, capsys, where, what, code):
     np.savez(tmp_path / "a.npz", **two_layers)
@@ -484,7 +615,7 @@ def typed(*arguments):
 def test_typed(two_layers, tmp_path):
     np.savez(tmp_path / "a.npz", **two_layers)
     done = typed(tmp_path / "a.npz", "-o", tmp_path / "a.h5", *TRUNK)
-    assert (done.returncode, done.stdout.count("\n"), done.stderr) == (0, 2, "")
+    assert (done.returncode, done.stdout.count("\n"), done.stderr) == (0, 3, "")
     again = typed(tmp_path / "a.npz", "-o", tmp_path / "a.h5", *TRUNK)
     assert (again.returncode, again.stderr.count("\n"), "Traceback" in again.stderr) == (2, 1, False)
 
@@ -509,7 +640,7 @@ def converted(test_data, tmp_path, name, *options):
 ])
 def test_real_squeezenets(test_data, tmp_path, name, preprocessing, classes, logits, total):
     model = converted(test_data, tmp_path, f"{name}.npz")
-    assert model.name == name.removesuffix("_caffe") and model.preprocessing == preprocessing
+    assert model.name == name and model.preprocessing == preprocessing
     photos = np.load(test_data / "photos" / "imagenet_25.npz")
     scores = model.net.predict(model.preprocessing.to_input(photos["X"])).reshape(25, 1000)
     best = np.argsort(-scores[0])[:3]
@@ -523,7 +654,7 @@ def test_real_squeezenets(test_data, tmp_path, name, preprocessing, classes, log
 def test_real_vgg16_trunk(test_data, tmp_path):
     name = "vgg16_conv1_1-conv2_2_caffe_bgr.npz"
     model = converted(test_data, tmp_path, name, *TRUNK)
-    assert (model.name, model.net.output, model.preprocessing) == ("vgg16-relu2_2", "relu2_2", CAFFE_VGG)
+    assert (model.name, model.net.output, model.preprocessing) == ("vgg16_caffe-relu2_2", "relu2_2", CAFFE_VGG)
     source = np.load(test_data / "weights" / name)
     for key, array in named_arrays(model.net).items():
         layer, _, parameter = key.partition("/")
@@ -551,11 +682,18 @@ def test_real_preprocessing_is_the_first_layer_of_the_normalised_vgg19(test_data
     np.testing.assert_allclose(CAFFE_VGG.to_input(image)[0], theirs, atol=1e-4)
 
 
-def test_real_compressed_file_is_refused_for_now(test_data, capsys):
-    assert main([str(test_data / "weights" / "compressed_SqueezeNet.net")]) == 2
-    assert "of no known format" in capsys.readouterr().err
+def test_real_compressed_file_holds_what_the_archive_holds(test_data, tmp_path):
+    decoded = converted(test_data, tmp_path, "compressed_SqueezeNet.net")
+    source = np.load(test_data / "weights" / "squeezenet1_0_caffe.npz")
+    arrays = named_arrays(decoded.net)
+    assert len(source.files) == len(arrays) == 52
+    for name in source.files:
+        assert arrays[name.replace(".weight", "/w").replace(".bias", "/b")].tobytes() == source[name].tobytes()
+    photos = np.load(test_data / "photos" / "imagenet_25.npz")
+    scores = decoded.net.predict(decoded.preprocessing.to_input(photos["X"]))
+    assert (scores.argmax(axis=1) == photos["y"]).all()
 
 
 def test_both_squeezenets_build_what_their_weights_need():
-    assert squeezenet1_0(seed=None, **source_of("squeezenet1_0", "Caffe").options).layer("conv10").pad == 1
-    assert squeezenet1_1(seed=None, **source_of("squeezenet1_1", "Caffe").options).layer("conv10").pad == 0
+    assert squeezenet1_0(seed=None, **source_of("squeezenet1_0_caffe", "Caffe").options).layer("conv10").pad == 1
+    assert squeezenet1_1(seed=None, **source_of("squeezenet1_1_caffe", "Caffe").options).layer("conv10").pad == 0

@@ -5,24 +5,60 @@ import zipfile
 from contextlib import contextmanager
 
 from minicnn.errors import InputError
+from weights_converter.read_caffemodel import begins_as_caffemodel, caffemodel_arrays
+from weights_converter.read_deep_compression import begins_as_deep_compression, deep_compression_arrays
+from weights_converter.read_keras import keras_arrays
+from weights_converter.read_matconvnet import matconvnet_arrays
 from weights_converter.read_npz import npz_arrays
+from weights_converter.read_onnx import begins_as_onnx, onnx_arrays
+from weights_converter.read_pytorch import stream_arrays, zip_arrays
+from weights_converter.read_pytorch_tar import tar_arrays
+from weights_converter.read_safetensors import safetensors_arrays
 from weights_converter.stored import SIZE_LIMIT
 
 NPZ = "a NumPy archive (.npz)"
-READERS = {NPZ: npz_arrays}  # kind -> function from the open file to its StoredArrays
+PYTORCH_ZIP = "a PyTorch file (.pth, zip)"
+PYTORCH_STREAM = "a PyTorch file (.pth, from before version 1.6)"
+PYTORCH_TAR = "a PyTorch file (.pth, from before version 0.1.10)"
+SAFETENSORS = "a safetensors file"
+ONNX = "an ONNX model"
+CAFFEMODEL = "a Caffe model (.caffemodel)"
+HDF5 = "an HDF5 file"
+MATLAB = "a MATLAB file (.mat)"
+DEEP_COMPRESSION = "SqueezeNet's Deep Compression file (.net)"
+
+READERS = {  # kind -> function from the open file to its StoredArrays
+    NPZ: npz_arrays,
+    PYTORCH_ZIP: zip_arrays,
+    PYTORCH_STREAM: stream_arrays,
+    PYTORCH_TAR: tar_arrays,
+    SAFETENSORS: safetensors_arrays,
+    ONNX: onnx_arrays,
+    CAFFEMODEL: caffemodel_arrays,
+    HDF5: keras_arrays,
+    MATLAB: matconvnet_arrays,
+    DEEP_COMPRESSION: deep_compression_arrays,
+}
+READABLE = ("PyTorch .pth, safetensors, ONNX, Caffe .caffemodel, Keras .h5, MatConvNet .mat, NumPy .npz, "
+            "SqueezeNet's Deep Compression .net")
 
 SIGNATURES = (  # where, the bytes there, the kind
-    (0, b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
-    (0, b"MATLAB 7.3 MAT-file", "a MATLAB file (.mat, version 7.3)"),
-    (0, b"MATLAB 5.0 MAT-file", "a MATLAB file (.mat)"),
+    (0, b"\x89HDF\r\n\x1a\n", HDF5),
+    (0, b"MATLAB 5.0 MAT-file", MATLAB),
+    (0, b"MATLAB 7.3 MAT-file", "a MATLAB file of version 7.3 (save it with -v7)"),
     (0, b"\x93NUMPY", "a single NumPy array (.npy)"),
-    (0, b"\x80\x02", "a Python pickle, like PyTorch's .pth before version 1.6"),
-    (0, b"\x80\x03", "a Python pickle"),
-    (0, b"\x80\x04", "a Python pickle"),
-    (0, b"\x80\x05", "a Python pickle"),
-    (257, b"ustar", "a tar archive, like PyTorch's .pth before version 0.1.10"),
-    (8, b'{"', "a safetensors file"),
+    (0, b"\x80\x02", PYTORCH_STREAM),  # a pickle, by the protocol that wrote it
+    (0, b"\x80\x03", PYTORCH_STREAM),
+    (0, b"\x80\x04", PYTORCH_STREAM),
+    (0, b"\x80\x05", PYTORCH_STREAM),
+    (257, b"ustar", PYTORCH_TAR),
+    (8, b"{", SAFETENSORS),
+    (0, b"\x04\0\0\0\x01\0\0\0\x03\0\0\0V 1", "a Torch 7 file (.t7)"),
+    (0, b"\x03\0\0\0\x01\0\0\0", "a Torch 7 file (.t7)"),
+    (0, b"\x1f\x8b", "compressed with gzip (unpack it first)"),
+    (0, b"<", "a web page or XML, not weights"),
 )
+CHECKPOINT_INDEX = bytes.fromhex("57fb808b247547db")  # the end of TensorFlow's .index
 
 
 def recognise(path):
@@ -40,21 +76,27 @@ def recognise(path):
     if size > SIZE_LIMIT:
         raise InputError(f"{path} has {size:,} bytes, more than the limit of {SIZE_LIMIT:,}")
     with open(path, "rb") as file:
-        kind = _kind(file, path)
+        kind = _kind(file, size, path)
     if kind not in READERS:
-        raise InputError(f"{path} is {kind}; what can be read is {' or '.join(READERS)}")
+        raise InputError(f"{path} is {kind}; what can be read is {READABLE}")
     return kind
 
 
-def _kind(file, path):
+def _kind(file, size, path):
     head = file.read(512)
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return _kind_of_zip(file, path)
+    if begins_as_deep_compression(head, size):  # exact arithmetic, where the signatures are a few bytes
+        return DEEP_COMPRESSION
     for offset, signature, kind in SIGNATURES:
         if head.startswith(signature, offset):
             return kind
-    if _begins_as_caffemodel(head):
-        return "a Caffe model (.caffemodel)"
+    for begins_as, kind in ((begins_as_onnx, ONNX), (begins_as_caffemodel, CAFFEMODEL)):
+        if begins_as(head):
+            return kind
+    file.seek(-min(size, len(CHECKPOINT_INDEX)), os.SEEK_END)
+    if file.read() == CHECKPOINT_INDEX:
+        return "the index of a TensorFlow checkpoint"
     return "of no known format"
 
 
@@ -62,18 +104,12 @@ def _kind_of_zip(file, path):
     with readable(path):
         names = zipfile.ZipFile(file).namelist()
     if any(name.endswith("data.pkl") for name in names):
-        return "a PyTorch file (.pth, a zip with a pickle)"
+        return PYTORCH_ZIP
+    if "model.weights.h5" in names:
+        return "a Keras 3 model (.keras)"
     if names and all(name.endswith(".npy") for name in names):
         return NPZ
     return "a zip archive with other things than NumPy arrays in it"
-
-
-def _begins_as_caffemodel(head):
-    """A protobuf message with a name (field 1), then a layer: field 2 (old) or field 100."""
-    if len(head) < 3 or head[0] != 0x0A or head[1] > 127:
-        return False
-    name, rest = head[2:2 + head[1]], head[2 + head[1]:]
-    return name.isascii() and name.decode("ascii").isprintable() and rest.startswith((b"\x12", b"\xa2\x06"))
 
 
 @contextmanager
@@ -104,6 +140,8 @@ def readable(path):
         yield
     except InputError as problem:
         raise InputError(f"{path}: {problem}") from None
-    except Exception as problem:  # zipfile, zlib and NumPy's header parser raise a dozen kinds
+    except MemoryError:  # of this machine, not of the file
+        raise
+    except Exception as problem:  # zipfile, zlib, h5py and NumPy's header parser raise a dozen kinds
         reason = str(problem) or type(problem).__name__
         raise InputError(f"{path} is damaged or truncated: {reason}") from None

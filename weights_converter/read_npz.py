@@ -12,6 +12,8 @@ from weights_converter.stored import SIZE_LIMIT, StoredArray
 # by version of the .npy format; 3.0 differs in the field names of records, which no weights are
 READ_HEADER = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 
+COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+
 
 def npz_arrays(file):
     """The StoredArrays of the archive in `file`, open for reading bytes; of the values nothing is read yet.
@@ -22,6 +24,9 @@ def npz_arrays(file):
     total = sum(member.file_size for member in archive.infolist())
     if total > SIZE_LIMIT:
         raise InputError(f"its arrays claim {total:,} bytes, more than the limit of {SIZE_LIMIT:,}")
+    odd = [member.filename for member in archive.infolist() if member.compress_type not in COMPRESSIONS]
+    if odd:  # zipfile unpacks some of these without a bound
+        raise InputError(f"{odd[0]} is compressed in a way that NumPy never does")
     return [_stored_array(archive, member) for member in archive.infolist()]
 
 

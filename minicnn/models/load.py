@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from minicnn.errors import InputError, unknown_name
 from minicnn.models.alexnet import alexnet, caffenet
+from minicnn.models.first_layer import first_layer
 from minicnn.models.resnet import resnet18
 from minicnn.models.small import digits, shapes
 from minicnn.models.squeezenet import squeezenet1_0, squeezenet1_1
@@ -14,7 +15,8 @@ from minicnn.network import Network
 from minicnn.preprocessing import Preprocessing
 
 ARCHITECTURES = {"vgg16": vgg16, "vgg19": vgg19, "squeezenet1_0": squeezenet1_0, "squeezenet1_1": squeezenet1_1,
-                 "alexnet": alexnet, "caffenet": caffenet, "resnet18": resnet18, "digits": digits, "shapes": shapes}
+                 "alexnet": alexnet, "caffenet": caffenet, "resnet18": resnet18, "digits": digits, "shapes": shapes,
+                 "first_layer": first_layer}
 EMBEDDED = ("shapes", "digits")
 
 
@@ -74,9 +76,15 @@ def weights_path(name):
     if cached.is_file():
         return cached
     if name in ARCHITECTURES:
+        there = f"; in the cache: {', '.join(cached_models())}" if cached_models() else ""
         raise InputError(f"no weights for {name!r}: {cached} does not exist; "
-                         "make it with: python -m weights_converter FILE")
-    raise unknown_name("model", name, ARCHITECTURES)
+                         f"make it with: python -m weights_converter FILE (fetch NAME gets published ones){there}")
+    raise unknown_name("model", name, [*ARCHITECTURES, *cached_models()])
+
+
+def cached_models():
+    """The names of the weights files in the cache folder, sorted."""
+    return sorted(path.stem for path in cache_folder().glob("*.h5") if not path.name.startswith("."))
 
 
 def load_model(name, device="auto"):
