@@ -10,9 +10,11 @@ from minicnn import images
 from minicnn.backend import gpu_problem, to_device, to_host
 from minicnn.errors import InputError
 from minicnn.models import cache_folder, load_model
+from minicnn.models.load import cached_models
 from minicnn.shapes import CLASSES, draw_shape
 
-PRETRAINED = ("squeezenet1_1", "squeezenet1_0", "squeezenet1_0_caffe", "squeezenet1_1_caffe")
+PRETRAINED = ("squeezenet1_1", "squeezenet1_0", "squeezenet1_0_caffe", "squeezenet1_1_caffe", "squeezenet1_1_onnx",
+              "squeezenet1_1_keras")
 
 
 class Photo(NamedTuple):
@@ -29,17 +31,22 @@ class Photo(NamedTuple):
         return self.top[0][0]
 
 
+def pretrained():
+    """The names of the SqueezeNet weights in the cache folder, the best first."""
+    cached = cached_models()
+    return [name for name in PRETRAINED if name in cached]
+
+
 def choose_model(name, device):
     """(Model, one line that says which it is, why, and where it runs)."""
-    cache = cache_folder()
-    cached = [choice for choice in PRETRAINED if (cache / f"{choice}.h5").is_file()]
+    cached = pretrained()
     if name:
         why = "as asked for"
     elif cached:
-        name, why = cached[0], f"pretrained weights found in {cache}"
+        name, why = cached[0], f"pretrained weights found in {cache_folder()}"
     else:
-        name, why = "shapes", (f"the small network that is shipped: no pretrained SqueezeNet weights in {cache} "
-                               "(python -m weights_converter fetch squeezenet1_1 puts them there)")
+        name, why = "shapes", ("the small network that is shipped: no pretrained SqueezeNet weights in the cache "
+                               "folder (python -m weights_converter fetch squeezenet1_1 puts them there)")
     model = load_model(name, device)
     where = model.net.device
     if device == "auto" and where == "cpu":

@@ -3,9 +3,8 @@
 import sys
 from urllib.parse import urlsplit
 
-from demos.inputs import PRETRAINED
+from demos.inputs import pretrained
 from minicnn.errors import InputError
-from minicnn.models import cache_folder
 from weights_converter.fetch import fetch
 from weights_converter.published import PUBLISHED
 
@@ -13,16 +12,16 @@ NAME = "squeezenet1_1"
 
 
 def offer_weights():
-    """Unless pretrained weights are in the cache: fetch some if there is somebody at a terminal who says yes.
+    """Unless weights of SqueezeNet are in the cache: fetch some if there is somebody at a terminal who says yes.
 
     Without a terminal nothing is asked; that the shipped network is used, and how to get others, is said later.
     """
-    if any((cache_folder() / f"{name}.h5").is_file() for name in PRETRAINED):
+    if pretrained():
         return
     if not all(_is_terminal(stream) for stream in (sys.stdin, sys.stdout, sys.stderr)):
         return
     host = urlsplit(PUBLISHED[NAME].url).hostname
-    if _says_yes(f"No pretrained weights yet. Fetch SqueezeNet 1.1 (5 MB) from {host}? [y/N] "):
+    if _says_yes(f"No SqueezeNet weights yet. Fetch SqueezeNet 1.1 (5 MB) from {host}? [y/N] "):
         try:
             fetch(NAME)
         except InputError as problem:  # the shipped network does without

@@ -7,6 +7,9 @@ import numpy as np
 from minicnn.errors import InputError
 
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601: how bright R, G and B look
+CHANNELS = {"RGB": 3, "BGR": 3, "L": 1}  # channel_order -> how many
+TINY = 1e-30  # less can be 0 in float32
+LARGEST_SIDE = 4096  # pixels; a file that wants more wants all the memory
 
 
 class Preprocessing(NamedTuple):
@@ -22,6 +25,23 @@ class Preprocessing(NamedTuple):
     std: tuple
     resize: int
     crop: int
+
+    def check(self):
+        """Raise InputError where it cannot be meant, as in a file that somebody else has made."""
+        channels = CHANNELS.get(self.channel_order) if isinstance(self.channel_order, str) else None
+        if channels is None:
+            raise InputError(f"the channel order {str(self.channel_order)[:50]!r} is none of {', '.join(CHANNELS)}")
+        if not _is_number(self.scale) or not self.scale > TINY:
+            raise InputError(f"the scale of the pixels is {str(self.scale)[:50]}, not a number above 0")
+        for name, values in (("mean", self.mean), ("std", self.std)):
+            if len(values) != channels or not all(map(_is_number, values)):
+                raise InputError(f"{name} is {str(values)[:100]}, not {channels} numbers, as {self.channel_order} has")
+        if not all(value > TINY for value in self.std):
+            raise InputError(f"std is {str(self.std)[:100]}: it must be above 0")
+        sides = (self.resize, self.crop)
+        if not all(type(side) is int for side in sides) or not 0 < self.crop <= self.resize <= LARGEST_SIDE:
+            raise InputError(f"pictures are cropped to {str(self.crop)[:20]} from {str(self.resize)[:20]} pixels: two "
+                             f"whole numbers up to {LARGEST_SIDE:,} are expected, the first not above the second")
 
     def to_input(self, image):
         """Picture of shape (H, W, 3) or (N, H, W, 3), RGB in 0..255, to x of shape (N, C, H, W), float32.
@@ -68,6 +88,11 @@ class Preprocessing(NamedTuple):
 
     def _per_channel(self, values):
         return np.asarray(values, np.float32)
+
+
+def _is_number(value):
+    """Whether it is a number, a finite one also in float32."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1 / TINY
 
 
 TORCHVISION = Preprocessing("RGB", 1 / 255, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), 256, 224)

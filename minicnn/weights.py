@@ -10,6 +10,7 @@ import json
 import math
 import os
 from contextlib import contextmanager
+from io import FileIO
 from typing import NamedTuple
 
 import numpy as np
@@ -67,31 +68,69 @@ def write_arrays(path, arrays, header):
 
     arrays : iterable of (name, shape, blocks); `blocks` gives the float32 values some rows at a time, so that
     a generator keeps no more than a block in memory. Raises InputError where the disk is full or gives back
-    something else. The path is not in the message: it is the temporary one of `replacing`.
+    something else, and for a senseless preprocessing. The path is not in the message: it is the temporary one of
+    `replacing`.
     """
     import h5py
 
+    header.preprocessing.check()
     digests = {}
     try:
-        with h5py.File(path, "w") as file:
-            for name, shape, blocks in arrays:
-                dataset = file.create_dataset(name, shape, np.float32)
-                digests[name] = _write_blocks(dataset, blocks)
-                dataset.attrs["sha256"] = _fixed_length([digests[name]])[0]
-            file["labels"] = _fixed_length(header.labels)
-            texts = {key: getattr(header, key) for key in TEXTS}
-            texts["options"] = json.dumps(header.options)
-            texts["preprocessing"] = json.dumps(header.preprocessing._asdict())
-            texts["header_sha256"] = header_digest(header)
-            for key, text in texts.items():
-                file.attrs[key] = _fixed_length([text])[0]
-    except OSError as problem:
+        with _PatientFile(path, "w+") as file:
+            with h5py.File(file, "w") as hdf5:
+                for name, shape, blocks in arrays:
+                    dataset = hdf5.create_dataset(name, shape, np.float32)
+                    digests[name] = _write_blocks(dataset, blocks)
+                    dataset.attrs["sha256"] = _fixed_length([digests[name]])[0]
+                    file.raise_problem()
+                hdf5["labels"] = _fixed_length(header.labels)
+                texts = {key: getattr(header, key) for key in TEXTS}
+                texts["options"] = json.dumps(header.options)
+                texts["preprocessing"] = json.dumps(header.preprocessing._asdict())
+                texts["header_sha256"] = header_digest(header)
+                for key, text in texts.items():
+                    hdf5.attrs[key] = _fixed_length([text])[0]
+            file.raise_problem()
+    except (OSError, RuntimeError) as problem:  # HDF5 has either
         raise InputError(f"the weights cannot be written: {_reason(problem)}") from None
     read_header(path)  # compares itself with its digest
     with _opened(path) as file:
         differing = [name for name, digest in digests.items() if blocks_digest(row_blocks(file[name])) != digest]
     if differing:
         raise InputError(f"what was written reads back otherwise (a failing disk?): {', '.join(differing)}")
+
+
+class _PatientFile(FileIO):
+    """A file that never tells HDF5 that the disk is full: where it cannot write as it closes, it crashes.
+
+    The first `problem`, an OSError, is kept instead, and nothing is written any more.
+    """
+
+    problem = None
+
+    def write(self, data):
+        """As every file has it; the number of bytes."""
+        rest = memoryview(data)
+        try:
+            while len(rest) and not self.problem:
+                rest = rest[super().write(rest):]  # a disk that is nearly full takes a part
+        except OSError as problem:
+            self.problem = problem
+        return len(data)
+
+    def truncate(self, size):
+        """As every file has it; it may also make the file longer."""
+        try:
+            if not self.problem:
+                super().truncate(size)
+        except OSError as problem:
+            self.problem = problem
+        return size
+
+    def raise_problem(self):
+        """Raise what went wrong, if anything did."""
+        if self.problem:
+            raise self.problem
 
 
 def _write_blocks(dataset, blocks):
@@ -128,7 +167,7 @@ def blocks_digest(blocks):
 def read_header(path):
     """The Header of a weights file.
 
-    Raises InputError where the file is missing, damaged, no HDF5 or not one of ours.
+    Raises InputError where the file is missing, damaged, no HDF5, not one of ours, or has a senseless preprocessing.
     """
     with _opened(path) as file:
         try:
@@ -144,6 +183,10 @@ def read_header(path):
                              "make one with: python -m weights_converter SOURCE -o OUT.h5") from None
         if texts.get("header_sha256", header_digest(header)) != header_digest(header):
             raise InputError(f"{path} is damaged: its attributes or labels differ from their recorded digest")
+        try:
+            header.preprocessing.check()
+        except InputError as problem:
+            raise InputError(f"{path} cannot be used: {problem}") from None
     return header
 
 

@@ -2,7 +2,8 @@
 
 Cuts, flipped bits and absurd lengths, each given to the converter's main. Every one must end in one line and exit
 code 2 with nothing written, or in a file whose warning was printed, within ten seconds and without a flood of memory;
-a crash or a hang ends this process. Prints what came of how many.
+a crash or a hang ends this process. Of those that can be converted all values are read, but only one in ten files is
+written: HDF5 would take most of the time. Prints what came of how many.
 """
 
 import faulthandler
@@ -12,8 +13,9 @@ import resource
 import sys
 import tempfile
 from collections import Counter
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import nullcontext, redirect_stderr, redirect_stdout
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 
@@ -69,6 +71,14 @@ def outcome(folder, content, options, good=False):
     return "refused"
 
 
+def without_writing(path, arrays, header):
+    """In place of write_arrays: reads all values, and makes an empty file."""
+    for _, _, blocks in arrays:
+        for _ in blocks:
+            pass
+    Path(path).touch()
+
+
 def run(path, seed, options):
     """Count the outcomes over all damaged copies of a file, which is good itself; print them."""
     content, rng = Path(path).read_bytes(), np.random.default_rng(seed)
@@ -78,8 +88,9 @@ def run(path, seed, options):
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         addresses = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (addresses + MEMORY, addresses + MEMORY))
-        for copy in damaged(content, rng):
-            counts[outcome(Path(folder), copy, options)] += 1
+        for i, copy in enumerate(damaged(content, rng)):
+            with patch("weights_converter.convert.write_arrays", without_writing) if i % 10 else nullcontext():
+                counts[outcome(Path(folder), copy, options)] += 1
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1000
     print(json.dumps({**counts, "megabytes": round(grown)}))
 

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from minicnn.models import build_network, load_model, squeezenet1_1
 from minicnn.preprocessing import TORCHVISION
 from minicnn.weights import named_arrays
 from weights_converter.__main__ import main
+from weights_converter.read_onnx import export_hint, onnx_arrays
 from weights_converter.sources import SOURCES
 
 ROOT = Path(__file__).parent.parent
@@ -29,6 +31,24 @@ def from_hwio(target, array):
 def as_published(source, ours, change=lambda target, array: array):
     """{name: array} of a network's arrays under the names of the source, each through change(target, array)."""
     return {name: change(target, ours[target.key]) for name, target in source.names.items()}
+
+
+# VmHWM and not ru_maxrss, which begins with what the parent had in memory
+PEAK = """import re, sys
+from pathlib import Path
+from weights_converter.__main__ import main
+assert main(sys.argv[1:]) == 0
+status = Path("/proc/self/status")
+print(1024 * int(re.search(r"VmHWM:\\s+(\\d+)", status.read_text())[1]) if status.exists() else 0)
+"""
+
+
+def peak_of_conversion(path, output, *options):
+    """The memory that it takes, in bytes; 0 where that cannot be read."""
+    done = subprocess.run([sys.executable, "-c", PEAK, str(path), "-o", str(output), *options],
+                          cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return int(done.stdout.split()[-1])
 
 
 SQUEEZENET = (  # module that writes it, if it is none of ours; the writer; the source; how it lies there
@@ -144,7 +164,8 @@ def test_vgg16_of_random_values(vgg16_and_scores, tmp_path, module, write, name,
     source = source_of(name, publisher)
     published = as_published(source, arrays, *([change] if change else []))
     write(tmp_path / "weights", {key: np.ascontiguousarray(array) for key, array in published.items()})
-    assert main([str(tmp_path / "weights"), "-o", str(tmp_path / "out.h5")]) == 0
+    peak = peak_of_conversion(tmp_path / "weights", tmp_path / "out.h5")
+    assert peak < 1.3 * (tmp_path / "weights").stat().st_size  # the largest array has three quarters of it
     (tmp_path / "weights").unlink()
     model = load_model(tmp_path / "out.h5", device="cpu")
     (tmp_path / "out.h5").unlink()
@@ -156,9 +177,8 @@ def test_vgg16_of_random_values(vgg16_and_scores, tmp_path, module, write, name,
 
 # ---- the other networks, from modules with torchvision's names ---------------------------------------------------
 
-@pytest.mark.parametrize("name", ["squeezenet1_0", "squeezenet1_1", "alexnet", "resnet18"])
-def test_state_dict_of_an_independent_network(tmp_path, name):
-    torch = pytest.importorskip("torch")
+def independent_network(torch, name):
+    """A module with random parameters and statistics."""
     import torch_oracle as oracle
 
     torch.manual_seed(0)
@@ -168,15 +188,56 @@ def test_state_dict_of_an_independent_network(tmp_path, name):
         if isinstance(layer, torch.nn.BatchNorm2d):
             for values in (layer.weight.data, layer.bias.data, layer.running_mean, layer.running_var):
                 values.uniform_(0.5, 1.5)
-    checkpoint = {"epoch": 3, "state_dict": {f"module.{key}": value for key, value in module.state_dict().items()}}
-    torch.save(checkpoint, tmp_path / "checkpoint.pth.tar")  # as many trainings call it, though it is a zip
-    assert main([str(tmp_path / "checkpoint.pth.tar"), "-o", str(tmp_path / "out.h5")]) == 0
-    net = load_model(tmp_path / "out.h5", device="cpu").net
+    return module
+
+
+def assert_same_scores(torch, module, net):
     x = np.random.default_rng(0).standard_normal((2, 3, 224, 224), np.float32)
     with torch.no_grad():
         scores = module(torch.from_numpy(x)).numpy()
     assert np.ptp(scores) > 1e-3
     np.testing.assert_allclose(net.predict(x), scores, rtol=1e-4, atol=1e-4 * np.ptp(scores))
+
+
+@pytest.mark.parametrize("name", ["squeezenet1_0", "squeezenet1_1", "alexnet", "resnet18"])
+def test_state_dict_of_an_independent_network(tmp_path, name):
+    torch = pytest.importorskip("torch")
+    module = independent_network(torch, name)
+    checkpoint = {"epoch": 3, "state_dict": {f"module.{key}": value for key, value in module.state_dict().items()}}
+    torch.save(checkpoint, tmp_path / "checkpoint.pth.tar")  # as many trainings call it, though it is a zip
+    assert main([str(tmp_path / "checkpoint.pth.tar"), "-o", str(tmp_path / "out.h5")]) == 0
+    assert_same_scores(torch, module, load_model(tmp_path / "out.h5", device="cpu").net)
+
+
+def export_to_onnx(torch, module, path, **options):
+    """torch.onnx.export, by way of TorchScript; skips where this PyTorch has that no more."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # deprecated
+            torch.onnx.export(module, torch.zeros(1, 3, 224, 224), path, dynamo=False, **options)
+    except (AttributeError, ImportError, TypeError) as problem:
+        pytest.skip(f"no exporter: {problem}")
+
+
+@pytest.mark.parametrize("name", ["squeezenet1_1", "alexnet", "resnet18"])
+def test_onnx_exported_by_pytorch(tmp_path, name):
+    torch = pytest.importorskip("torch")
+    pytest.importorskip("torch.onnx")
+    module = independent_network(torch, name)
+    unmerged = {"training": torch.onnx.TrainingMode.PRESERVE, "do_constant_folding": False}
+    export_to_onnx(torch, module, tmp_path / "a.onnx", **(unmerged if name == "resnet18" else {}))
+    assert main([str(tmp_path / "a.onnx"), "-o", str(tmp_path / "out.h5")]) == 0
+    assert_same_scores(torch, module, load_model(tmp_path / "out.h5", device="cpu").net)
+
+
+def test_onnx_with_merged_normalizations(tmp_path, capsys):
+    torch = pytest.importorskip("torch")
+    pytest.importorskip("torch.onnx")
+    export_to_onnx(torch, independent_network(torch, "resnet18"), tmp_path / "a.onnx")
+    assert main([str(tmp_path / "a.onnx"), "-o", str(tmp_path / "out.h5")]) == 2
+    assert "onnx::Conv_" in capsys.readouterr().err
+    with open(tmp_path / "a.onnx", "rb") as file:
+        assert "training=torch.onnx.TrainingMode.PRESERVE, do_constant_folding=False" in export_hint(onnx_arrays(file))
 
 
 def test_keras_without_the_top(tmp_path, rng):
@@ -193,16 +254,10 @@ def test_keras_without_the_top(tmp_path, rng):
 
 # ---- memory ----------------------------------------------------------------------------------------------------
 
-# VmHWM and not ru_maxrss, which begins with what the parent had in memory
-PEAK = """import re, sys
-from pathlib import Path
-from weights_converter.__main__ import main
-assert main(sys.argv[1:]) == 0
-print(1024 * int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]))
-"""
+NEEDS_PROC = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak is read from /proc")
 
 
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak is read from /proc")
+@NEEDS_PROC
 @pytest.mark.parametrize("module, write", [("torch", weight_writers.write_pth_stream),
                                            ("safetensors", weight_writers.write_safetensors)])
 def test_vgg19_takes_at_most_1_3_times_its_size(tmp_path, module, write):
@@ -213,11 +268,49 @@ def test_vgg19_takes_at_most_1_3_times_its_size(tmp_path, module, write):
     del ours
     size = (tmp_path / "vgg19").stat().st_size
     assert size > 574e6
-    done = subprocess.run([sys.executable, "-c", PEAK, str(tmp_path / "vgg19"), "-o", str(tmp_path / "vgg19.h5")],
-                          cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    peak = int(done.stdout.split()[-1])
+    peak = peak_of_conversion(tmp_path / "vgg19", tmp_path / "vgg19.h5")
     print(f"{write.__name__}: {peak / size:.2f} times the file")
     assert peak < 1.3 * size
+    for path in tmp_path.iterdir():
+        path.unlink()
+
+
+LARGE = (  # AlexNet's fc6 has three fifths of it, the largest convolution of VGG-16 a sixth of the trunk
+    ("numpy", weight_writers.write_npz, "alexnet", "torchvision", None),
+    ("torch", weight_writers.write_pth_zip, "alexnet", "torchvision", None),
+    ("numpy", weight_writers.write_pth_tar, "alexnet", "torchvision", None),
+    ("onnx", weight_writers.write_onnx, "alexnet", "torchvision", None),
+    ("google.protobuf", weight_writers.write_caffemodel, "caffenet", "Caffe", None),
+    ("h5py", weight_writers.write_keras, "vgg16_keras", "Keras", from_hwio),
+    ("scipy", weight_writers.write_matconvnet, "vgg16_matconvnet", "MatConvNet", from_hwio),
+    ("scipy", weight_writers.write_matconvnet_packed, "vgg16_matconvnet", "MatConvNet", from_hwio),
+)
+
+
+@pytest.fixture(scope="module")
+def overhead(tmp_path_factory):
+    """What the conversion of a file of 5 MB takes, and 24 MB more."""
+    folder = tmp_path_factory.mktemp("overhead")
+    source = source_of("squeezenet1_1", "torchvision")
+    weight_writers.write_npz(folder / "small", as_published(source, named_arrays(squeezenet1_1(seed=3))))
+    return peak_of_conversion(folder / "small", folder / "out.h5") + 24e6
+
+
+@NEEDS_PROC
+@pytest.mark.parametrize("module, write, name, publisher, change", LARGE,
+                         ids=[write.__name__[6:] for _, write, *_ in LARGE])
+def test_one_array_at_a_time_is_in_memory(overhead, tmp_path, module, write, name, publisher, change):
+    pytest.importorskip(module)
+    source = source_of(name, publisher)
+    net = build_network(source.architecture, **source.options)
+    ours = named_arrays(net.trunk("pool5") if change else net)
+    theirs = {key: target for key, target in source.names.items() if target.key in ours}
+    arrays = {key: change(target, ours[target.key]) if change else ours[target.key] for key, target in theirs.items()}
+    write(tmp_path / "weights", arrays)
+    peak = peak_of_conversion(tmp_path / "weights", tmp_path / "out.h5", *["--features-only"] * bool(change))
+    largest = max(array.nbytes for array in arrays.values())
+    print(f"{write.__name__}: {(peak - largest) / 1e6:.0f} MB beside the largest array of {largest / 1e6:.0f} MB, "
+          f"where {overhead / 1e6:.0f} MB may be")
+    assert peak < largest + overhead
     for path in tmp_path.iterdir():
         path.unlink()

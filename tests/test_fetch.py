@@ -22,9 +22,11 @@ import pytest
 from minicnn.errors import InputError
 from minicnn.files import replacing
 from minicnn.models import load_model, squeezenet1_1
-from minicnn.weights import named_arrays
+from minicnn.preprocessing import TORCHVISION
+from minicnn.weights import Header, named_arrays, read_header, write_arrays
 from weights_converter import download, web
 from weights_converter import fetch as fetch_module
+from weights_converter.__main__ import main as command_line
 from weights_converter.convert import convert
 from weights_converter.download import host_of
 from weights_converter.fetch import fetch, locked
@@ -181,7 +183,7 @@ def body(text, kind="application/octet-stream", length=True):
 def server(monkeypatch):
     """A web server on 127.0.0.1 that has the published squeezenet1_1; `answers`, one a request, the last for ever.
 
-    Its file is CONTENT, and the conversion copies it.
+    Its file is CONTENT, and the conversion is `copy`.
     """
     server = ThreadingHTTPServer(("127.0.0.1", 0), Request)
     server.daemon_threads = True
@@ -209,9 +211,10 @@ def weights_server(server, weights, monkeypatch):
 
 
 def copy(path, output, network, features_only, overwrite, say):
-    """In the place of `convert`."""
+    """In the place of `convert`: a weights file that only tells of what it was made."""
+    digest = sha256(Path(path).read_bytes()).hexdigest()
     with replacing(output, overwrite) as temporary:
-        shutil.copyfile(path, temporary)
+        write_arrays(temporary, [], Header(network, network, TORCHVISION, source_sha256=digest))
 
 
 def publish(monkeypatch, url, content=CONTENT, size=True, digits=64):
@@ -250,7 +253,7 @@ PART = "downloads/net.npz.part"
 def arrived(cache):
     """True where what the server has is converted, and nothing else is there."""
     assert [path.name for path in cache.iterdir()] == ["squeezenet1_1.h5"]
-    return (cache / "squeezenet1_1.h5").read_bytes() == CONTENT
+    return read_header(cache / "squeezenet1_1.h5").source_sha256 == sha256(CONTENT).hexdigest()
 
 
 def weights_arrived(cache):
@@ -312,14 +315,45 @@ def test_a_bar_in_bytes_where_there_is_a_terminal(server, cache, monkeypatch, ca
 
 
 def test_what_is_there_is_not_fetched_again_unless_asked(server, cache):
-    cache.mkdir(parents=True)
-    (cache / "squeezenet1_1.h5").write_bytes(b"old")
+    fetch("squeezenet1_1")
+    server.asked.clear()
     said = []
     assert fetch("squeezenet1_1", say=said.append) == cache / "squeezenet1_1.h5"
     assert len(said) == 1 and "is there already" in said[0] and "--overwrite" in said[0]
-    assert server.asked == [] and (cache / "squeezenet1_1.h5").read_bytes() == b"old"
+    assert server.asked == []
+    fetch("squeezenet1_1", overwrite=True)
+    assert arrived(cache) and len(server.asked) == 1
+
+
+def test_what_was_made_of_another_file_is_neither_taken_nor_replaced_unasked(server, cache, tmp_path, monkeypatch):
+    (tmp_path / "other").write_bytes(b"of somebody else")
+    cache.mkdir(parents=True)
+    output = cache / "squeezenet1_1.h5"
+    copy(tmp_path / "other", output, "squeezenet1_1", False, False, print)
+    before = output.read_bytes()
+    for digits in (64, 8):
+        publish(monkeypatch, f"{server.host}/models/net.npz", digits=digits)
+        line = refused(cache, left=["squeezenet1_1.h5"])
+        assert line == f"{output} was made of another file than the published net.npz; --overwrite replaces it"
+    assert server.asked == [] and output.read_bytes() == before
     fetch("squeezenet1_1", overwrite=True)
     assert arrived(cache)
+
+
+def test_what_is_there_and_no_weights_file(server, cache):
+    cache.mkdir(parents=True)
+    (cache / "squeezenet1_1.h5").write_bytes(b"old")
+    line = refused(cache, left=["squeezenet1_1.h5"])
+    assert "squeezenet1_1.h5 cannot be read as HDF5" in line and line.endswith("; --overwrite replaces it")
+    assert server.asked == []
+
+
+def test_nowhere_to_put_it(server, monkeypatch):
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", "")
+    with pytest.raises(InputError, match="there is no home folder to keep weights in: set XDG_CACHE_HOME"):
+        fetch("squeezenet1_1")
+    assert server.asked == []
 
 
 def test_a_failed_fetch_leaves_the_old_file(server, cache):
@@ -806,6 +840,15 @@ def test_typed_and_interrupted_and_typed_again(weights_server, cache):
         said, problems = process.communicate(timeout=10)
         assert (process.returncode, problems) == (0, "") and said.startswith("downloading http://127.0.0.1")
     assert weights_arrived(cache) and server.asked[-1][1].startswith("bytes=")
+
+
+@pytest.mark.parametrize("arguments", [("squeezenet1_1", "--from", ""), ("",)])
+def test_an_empty_name_is_no_name(cache, server, capsys, arguments):
+    with pytest.raises(SystemExit) as end:
+        command_line(["fetch", *arguments])
+    problems = capsys.readouterr().err
+    assert end.value.code == 2 and problems.count("\n") == 1 and "expected a name, not ''" in problems
+    assert server.asked == []
 
 
 def test_typed_wrongly(cache, server):

@@ -1,5 +1,6 @@
 """What replacing() writes appears complete or not at all, and free_path() names no existing file."""
 
+import errno
 import os
 
 import pytest
@@ -112,13 +113,64 @@ def test_read_only_folder_is_refused(tmp_path, monkeypatch):
     assert "no permission" in error_line(tmp_path / "a.txt")
 
 
-def test_failed_move_is_one_line_and_cleans_up(tmp_path):
-    target = tmp_path / ("a" * 300 + ".txt")  # longer than file systems allow, the temporary name is not
+def test_a_name_that_is_too_long_is_refused_before_anything_is_done(tmp_path):
+    line = error_line(tmp_path / ("a" * 300 + ".txt"), overwrite=True)
+    assert line == "cannot be written (File name too long); give another name"
+
+
+def test_a_zero_in_the_name_is_refused(tmp_path):
+    assert error_line(f"{tmp_path}/a\0b").startswith("cannot be written (embedded null")
+
+
+def test_a_file_instead_of_a_folder(tmp_path):
+    (tmp_path / "file").touch()
+    assert "there is no folder" in error_line(tmp_path / "file" / "a.txt")
+
+
+def test_failed_move_is_one_line_and_cleans_up(tmp_path, monkeypatch):
+    def fail(old, new):
+        raise PermissionError(errno.EACCES, "another program has it open")
+    monkeypatch.setattr(os, "replace", fail)
     with pytest.raises(InputError) as refusal:
-        with replacing(target) as temporary:
+        with replacing(tmp_path / "a.txt") as temporary:
             temporary.write_text("new")
-    assert "\n" not in str(refusal.value) and str(refusal.value).startswith(f"{target}: cannot be written")
+    assert str(refusal.value) == (f"{tmp_path / 'a.txt'}: cannot be written (another program has it open); "
+                                  "give another name")
     assert names(tmp_path) == []
+
+
+def test_a_refusal_to_overwrite_says_how_to_allow_it(tmp_path):
+    (tmp_path / "a.txt").touch()
+    assert "--overwrite" in error_line(tmp_path / "a.txt") and "overwrite=True" in error_line(tmp_path / "a.txt")
+
+
+needs_links = pytest.mark.skipif(os.name != "posix", reason="links need a privilege on Windows")
+
+
+@needs_links
+@pytest.mark.parametrize("there", [True, False])
+def test_a_link_is_followed_and_stays(tmp_path, there):
+    (tmp_path / "folder").mkdir()
+    target, link = tmp_path / "folder" / "file.dat", tmp_path / "link.txt"
+    link.symlink_to("folder/file.dat")
+    if there:
+        target.write_text("old")
+    assert "already exists" in error_line(link)
+    with replacing(link, overwrite=True) as temporary:
+        assert temporary.parent == target.parent and temporary.suffix == ".txt"  # the suffix may tell the format
+        temporary.write_text("new")
+    assert link.is_symlink() and target.read_text() == "new"
+    assert names(tmp_path) == ["folder", "link.txt"] and names(target.parent) == ["file.dat"]
+
+
+@needs_links
+def test_links_that_lead_nowhere(tmp_path):
+    (tmp_path / "circle").symlink_to("circle")
+    assert "not an ordinary file" in error_line(tmp_path / "circle", overwrite=True)
+    (tmp_path / "gone").symlink_to("missing/a.txt")
+    assert f"there is no folder {tmp_path / 'missing'}" in error_line(tmp_path / "gone", overwrite=True)
+    (tmp_path / "to folder").symlink_to(".")
+    assert "this is a folder" in error_line(tmp_path / "to folder", overwrite=True)
 
 
 def test_relative_path_in_the_current_folder(tmp_path, monkeypatch):

@@ -26,7 +26,9 @@ KERAS, MATCONVNET = ("block1_conv1/kernel", "block1_conv1/bias"), ("conv1_1.filt
 
 CONTAINERS = {  # the writer, the names of a weight and a bias, whether HWIO, the module that it needs, options of it
     "npz": (weight_writers.write_npz, TORCHVISION, False, "numpy", {}),
+    "npz-deflated": (weight_writers.write_npz, TORCHVISION, False, "numpy", {"save": np.savez_compressed}),
     "pth-zip": (weight_writers.write_pth_zip, TORCHVISION, False, "torch", {}),
+    "pth-deflated": (weight_writers.write_pth_deflated, TORCHVISION, False, "torch", {}),
     "pth-stream": (weight_writers.write_pth_stream, TORCHVISION, False, "torch", {}),
     "pth-tar": (weight_writers.write_pth_tar, TORCHVISION, False, "numpy", {}),
     "safetensors": (weight_writers.write_safetensors, TORCHVISION, False, "safetensors", {}),

@@ -7,7 +7,7 @@ import pytest
 from demos import __main__ as gallery
 from demos import offer
 from demos.command import demo_parser, main
-from demos.inputs import PRETRAINED
+from demos.inputs import PRETRAINED, choose_model, pretrained
 from minicnn.errors import InputError
 
 
@@ -44,7 +44,7 @@ def terminal(monkeypatch, capsys):
     return answer_with
 
 
-QUESTION = "No pretrained weights yet. Fetch SqueezeNet 1.1 (5 MB) from download.pytorch.org? [y/N] \n"
+QUESTION = "No SqueezeNet weights yet. Fetch SqueezeNet 1.1 (5 MB) from download.pytorch.org? [y/N] \n"
 
 
 @pytest.mark.parametrize("answer", ["y", "Y", "yes", " Yes "])
@@ -98,6 +98,21 @@ def test_nothing_is_said_where_there_are_weights(terminal, fetched, cache, capsy
     (cache / f"{name}.h5").touch()
     offer.offer_weights()
     assert fetched == [] and capsys.readouterr().out == ""
+
+
+def test_weights_of_every_kind_are_found_the_best_first(cache):
+    cache.mkdir(parents=True)
+    for name in ("squeezenet1_1_keras", "squeezenet1_1_onnx", "squeezenet1_0", "vgg16"):
+        (cache / f"{name}.h5").touch()
+    assert pretrained() == ["squeezenet1_0", "squeezenet1_1_onnx", "squeezenet1_1_keras"]
+
+
+def test_without_a_home_folder_the_shipped_network_is_used(fetched, monkeypatch):
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", "")
+    offer.offer_weights()
+    model, said = choose_model(None, "cpu")
+    assert model.name == "shapes" and "no pretrained SqueezeNet weights in the cache folder" in said
 
 
 def run_gallery(monkeypatch, *arguments):

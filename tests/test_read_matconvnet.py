@@ -2,21 +2,18 @@
 
 import os
 import struct
-import subprocess
 import sys
 import tracemalloc
 import zlib
 from io import BytesIO
-from pathlib import Path
 
 import numpy as np
 import pytest
+from counting_file import CountingFile
 from scipy.io import loadmat, savemat
 
 from minicnn.errors import InputError
 from weights_converter.read_matconvnet import matconvnet_arrays
-
-ROOT = Path(__file__).parent.parent
 
 
 def cell(*items):
@@ -165,20 +162,9 @@ def test_other_variables_are_not_looked_at(rng):
     assert len(matconvnet_arrays(whole(function, opaque, broken, variables))) == 6
 
 
-class Watched(BytesIO):
-    """Counts the bytes that are read."""
-
-    count = 0
-
-    def read(self, size=-1):
-        found = super().read(size)
-        self.count += len(found)
-        return found
-
-
 def test_values_are_read_later():
     variables = {"layers": cell(layer("conv1", np.ones((10, 10, 100, 100), np.float32), np.ones((1, 100))))}
-    file = Watched(mat_file(variables).read())
+    file = CountingFile(mat_file(variables).read())
     filters, _ = matconvnet_arrays(file)
     assert 0 < file.count < 5000
     assert filters.read().sum() == 10**6
@@ -306,41 +292,5 @@ def test_truncated_while_it_is_open(rng):
     file = mat_file(network(rng)[0])
     arrays = matconvnet_arrays(file)
     file.truncate(600)
-    with pytest.raises(InputError, match="ends within an element"):
+    with pytest.raises(InputError, match="ends before its values"):
         arrays[-1].read()
-
-
-# In a process of its own, with 2 GB of memory and 10 s for each file.
-FUZZ = """
-import faulthandler, resource, sys
-from io import BytesIO
-from random import Random
-from weights_converter.read_matconvnet import matconvnet_arrays
-
-in_use = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
-resource.setrlimit(resource.RLIMIT_AS, (in_use + 2 * 10**9, in_use + 2 * 10**9))
-content, random = sys.stdin.buffer.read(), Random(0)
-for i in range(300):
-    damaged = bytearray(content)
-    position = random.randrange(len(damaged))
-    damaged[position] ^= 1 << random.randrange(8)
-    print("byte", position, flush=True)
-    faulthandler.dump_traceback_later(10, exit=True)
-    try:
-        for array in matconvnet_arrays(BytesIO(damaged)):
-            array.read()
-    except MemoryError:
-        raise
-    except Exception:
-        pass
-print("done")
-"""
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="limits memory as Linux does")
-@pytest.mark.parametrize("compressed", [False, True])
-def test_one_damaged_bit(rng, compressed):
-    child = subprocess.run([sys.executable, "-X", "faulthandler", "-c", FUZZ], cwd=ROOT, timeout=60,
-                           input=mat_file(network(rng)[0], do_compression=compressed).read(), capture_output=True,
-                           env={**os.environ, "OPENBLAS_NUM_THREADS": "1"})
-    assert (child.returncode, child.stdout.split()[-1]) == (0, b"done"), child.stdout[-100:] + child.stderr

@@ -6,6 +6,7 @@ from time import perf_counter
 
 import numpy as np
 import pytest
+from counting_file import CountingFile, same
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from weight_writers import caffe_messages, fill_blob
@@ -16,29 +17,8 @@ from weights_converter.read_caffemodel import begins_as_caffemodel, caffemodel_a
 from weights_converter.read_onnx import begins_as_onnx, onnx_arrays
 
 
-class CountingFile(BytesIO):
-    """Counts the bytes that are read."""
-
-    count = 0
-
-    def read(self, size=-1):
-        data = super().read(size)
-        self.count += len(data)
-        return data
-
-    def readinto(self, buffer):
-        size = super().readinto(buffer)
-        self.count += size
-        return size
-
-
 def read_all(arrays, data):
     return {array.name: array.read() for array in arrays(BytesIO(data))}
-
-
-def same(ours, theirs):
-    """Whether both are the same bit by bit."""
-    return (ours.dtype, ours.shape, ours.tobytes()) == (theirs.dtype, theirs.shape, theirs.tobytes())
 
 
 # ---- bytes by hand ---------------------------------------------------------------------------------------------

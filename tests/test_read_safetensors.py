@@ -7,27 +7,12 @@ from math import prod
 
 import numpy as np
 import pytest
+from counting_file import CountingFile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minicnn.errors import InputError
 from weights_converter.read_safetensors import BITS, DTYPES, HEADER_LIMIT, safetensors_arrays
-
-
-class CountingFile(BytesIO):
-    """Counts the bytes that are read."""
-
-    count = 0
-
-    def read(self, size=-1):
-        data = super().read(size)
-        self.count += len(data)
-        return data
-
-    def readinto(self, buffer):
-        size = super().readinto(buffer)
-        self.count += size
-        return size
 
 
 def content(header, values=b""):

@@ -1,6 +1,10 @@
 """A weights file gives back every bit and the whole header, or one line that says what is wrong with it."""
 
 import errno
+import json
+import subprocess
+import sys
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -8,11 +12,13 @@ import pytest
 
 from minicnn.errors import InputError
 from minicnn.layers import BatchNorm2D, Conv2D, Flatten, Linear
-from minicnn.models import load_model
+from minicnn.models import build_network, cache_folder, load_model
+from minicnn.models.load import ARCHITECTURES
 from minicnn.network import Network
 from minicnn.preprocessing import CAFFE_SQUEEZENET, TORCHVISION
 from minicnn.weights import (
     Header,
+    header_digest,
     load_weights,
     named_arrays,
     read_header,
@@ -21,6 +27,7 @@ from minicnn.weights import (
     weights_digest,
 )
 
+ROOT = Path(__file__).parent.parent
 HEADER = Header("small", "digits", CAFFE_SQUEEZENET, ["tench, Tinca tinca", "pâté"],
                 {"last": "conv1", "conv10_pad": 1}, "made by a test", "none", "0123abcd")
 
@@ -146,6 +153,54 @@ def test_a_full_disk_is_one_line_and_leaves_the_old_file(net, saved, monkeypatch
     assert [path.name for path in saved.parent.iterdir()] == ["small.h5"]
 
 
+REALLY_FULL = """
+import resource, sys
+from pathlib import Path
+from minicnn.errors import InputError
+from minicnn.models import build_network
+from minicnn.preprocessing import TORCHVISION
+from minicnn.weights import Header, load_weights, save_weights
+
+folder = Path(sys.argv[1])
+net = build_network("squeezenet1_1")
+header = Header("a", "squeezenet1_1", TORCHVISION, ["name"] * 1000)
+save_weights(folder / "a.h5", net, header)
+whole = (folder / "a.h5").stat().st_size
+(folder / "a.h5").unlink()
+for size in (0, 1, 100, 600, 2048, 10_000, 100_000, 1_000_000, 3_000_000, whole - 10_000, whole - 600, whole - 1):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+    try:
+        save_weights(folder / "a.h5", net, header)
+    except InputError as problem:
+        assert str(problem) == "the weights cannot be written: File too large", problem
+    else:
+        raise AssertionError(f"written in {size} bytes")
+    assert list(folder.iterdir()) == []
+resource.setrlimit(resource.RLIMIT_FSIZE, (whole, resource.RLIM_INFINITY))
+save_weights(folder / "a.h5", net, header)
+load_weights(net, folder / "a.h5")
+print("done")
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no limit on the size of files there")
+def test_a_disk_that_is_really_full_crashes_nothing_whenever_it_is(tmp_path):
+    """In a process of its own: HDF5 crashes where its last writes fail."""
+    done = subprocess.run([sys.executable, "-X", "faulthandler", "-c", REALLY_FULL, str(tmp_path)], cwd=ROOT,
+                          capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")
+
+
+def test_what_hdf5_has_no_better_error_for_is_one_line(net, tmp_path, monkeypatch):
+    def fail(*arguments):
+        raise RuntimeError("Can't decrement id ref count\n(unable to extend file properly)")
+
+    monkeypatch.setattr("minicnn.weights._write_blocks", fail)
+    line = refusal(save_weights, tmp_path / "small.h5", net, HEADER)
+    assert line == "the weights cannot be written: Can't decrement id ref count (unable to extend file properly)"
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_all_keys_that_do_not_fit_are_in_one_error(saved):
     with h5py.File(saved, "a") as file:
         del file["conv1/b"], file["fc2/b"], file["norm1/gamma"], file["conv1/w"]
@@ -205,6 +260,133 @@ def test_hdf5_of_somebody_else(tmp_path):
 def test_options_that_the_network_does_not_know(net, tmp_path):
     save_weights(tmp_path / "small.h5", net, HEADER._replace(options={"depth": 3}))
     assert "depth" in refusal(load_model, tmp_path / "small.h5")
+
+
+@pytest.mark.parametrize("header, words", [
+    (HEADER._replace(options={"last": "conv9"}), "no layer 'conv9'"),
+    (HEADER._replace(options={"seed": 3}), "seed"),
+    (HEADER._replace(architecture="digit"), "no network 'digit'"),
+    (HEADER._replace(architecture="squeezenet1_1", options={"input_size": -5}), ""),
+    (HEADER._replace(architecture="squeezenet1_1", options={"input_size": "a"}), ""),
+    (HEADER._replace(architecture="first_layer", options={"filters": 2**40}), "expected 1 to 4,096"),
+    (HEADER._replace(architecture="first_layer", options={"filters": 0}), "0 filters of 7x7: expected 1 to 4,096"),
+    (HEADER._replace(architecture="first_layer", options={"filters": -1}), "expected 1 to 4,096"),
+    (HEADER._replace(architecture="first_layer", options={"filters": 1.5}), ""),
+    (HEADER._replace(architecture="first_layer", options={"filters": "many"}), ""),
+    (HEADER._replace(architecture="first_layer", options={"kernel_size": 10**400}), "expected 1 to 4,096"),
+    (HEADER._replace(architecture="first_layer", options={"input_size": 1}), ""),
+])
+def test_options_of_no_network_are_one_line_that_names_the_file(net, tmp_path, header, words):
+    path = tmp_path / "small.h5"
+    save_weights(path, net, header)
+    line = refusal(load_model, path, "cpu")
+    assert line.startswith(f"{path}: its network cannot be built: ") and words in line
+
+
+@pytest.mark.parametrize("raised", [ValueError, OverflowError, MemoryError, TypeError, ZeroDivisionError])
+def test_whatever_a_builder_raises_names_the_file(saved, monkeypatch, raised):
+    def fail(**options):
+        raise raised
+    monkeypatch.setitem(ARCHITECTURES, "digits", fail)
+    assert refusal(load_model, saved) == f"{saved}: its network cannot be built: {raised.__name__}"
+
+
+def test_class_names_are_as_many_as_outputs(tmp_path):
+    net = build_network("digits")
+    for count in (0, 10):
+        save_weights(tmp_path / "a.h5", net, Header("a", "digits", TORCHVISION, ["name"] * count), overwrite=True)
+        assert len(load_model(tmp_path / "a.h5", "cpu").labels) == count
+    for count in (1, 9, 11):
+        save_weights(tmp_path / "a.h5", net, Header("a", "digits", TORCHVISION, ["name"] * count), overwrite=True)
+        line = refusal(load_model, tmp_path / "a.h5", "cpu")
+        assert line == f"{tmp_path / 'a.h5'} has {count} class names for a network of 10 outputs"
+
+
+NAN, INFINITY = float("nan"), float("inf")
+
+
+@pytest.mark.parametrize("changes, words", [
+    ({"channel_order": "GBR"}, "channel order 'GBR' is none of RGB, BGR, L"),
+    ({"channel_order": ["RGB"]}, "channel order"),
+    ({"channel_order": None}, "channel order"),
+    ({"channel_order": "L"}, "mean is (104.0, 117.0, 123.0), not 1 numbers"),
+    ({"mean": ()}, "mean is (), not 3 numbers, as BGR has"),
+    ({"mean": (1.0, 2.0)}, "not 3 numbers"),
+    ({"mean": (1.0, NAN, 2.0)}, "not 3 numbers"),
+    ({"mean": (1.0, "2", 2.0)}, "not 3 numbers"),
+    ({"mean": (1.0, True, 2.0)}, "not 3 numbers"),
+    ({"mean": (1, 10**300, 2)}, "not 3 numbers"),
+    ({"std": (1.0, INFINITY, 2.0)}, "std is"),
+    ({"std": (1.0, 0.0, 2.0)}, "it must be above 0"),
+    ({"std": (1.0, -1.0, 2.0)}, "it must be above 0"),
+    ({"std": (1.0, 1e-300, 2.0)}, "it must be above 0"),
+    ({"std": (1.0,) * 4}, "not 3 numbers"),
+    ({"scale": 0}, "scale of the pixels is 0"),
+    ({"scale": -1.0}, "scale"),
+    ({"scale": NAN}, "scale"),
+    ({"scale": INFINITY}, "scale"),
+    ({"scale": "1"}, "scale"),
+    ({"scale": None}, "scale"),
+    ({"resize": 226}, "cropped to 227 from 226 pixels"),
+    ({"crop": 0}, "cropped to 0"),
+    ({"crop": -1}, "cropped to -1"),
+    ({"crop": 224.0}, "whole numbers"),
+    ({"resize": True, "crop": True}, "whole numbers"),
+    ({"resize": "256"}, "whole numbers"),
+    ({"resize": 10**9, "crop": 10**9}, "whole numbers up to 4,096"),
+    ({"resize": None}, "whole numbers"),
+])
+def test_a_preprocessing_that_cannot_be_meant_is_named(net, tmp_path, changes, words):
+    header = HEADER._replace(preprocessing=CAFFE_SQUEEZENET._replace(**changes))
+    path = tmp_path / "small.h5"
+    write_unchecked(path, net, header)
+    for function in (read_header, load_model):
+        line = refusal(function, path)
+        assert line.startswith(f"{path} cannot be used: ") and words in line
+    assert words in refusal(save_weights, tmp_path / "other.h5", net, header)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def write_unchecked(path, net, header):
+    """As save_weights would write it if it did not look at it again."""
+    save_weights(path, net, HEADER)
+    with h5py.File(path, "a") as file:
+        file.attrs["preprocessing"] = np.bytes_(json.dumps(header.preprocessing._asdict()).encode())
+        file.attrs["header_sha256"] = np.bytes_(header_digest(header).encode())
+
+
+@pytest.mark.parametrize("preprocessing", ["5", "null", "[]", "{}", '{"mean": 1}', '{"mean": [1], "std": [1], "a": 1}',
+                                           '{"mean": null, "std": []}', "[" * 60_000, "1" * 5000])
+def test_a_preprocessing_that_is_none(net, tmp_path, preprocessing):
+    path = tmp_path / "small.h5"
+    save_weights(path, net, HEADER)
+    with h5py.File(path, "a") as file:
+        file.attrs["preprocessing"] = np.bytes_(preprocessing.encode())
+    assert str(path) in refusal(load_model, path)
+
+
+@pytest.mark.parametrize("name", ["a" * 300, "a" * 300 + ".h5", "a" * 5000, "", "a\0b"])
+def test_names_that_no_file_can_have(name, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    refusal(load_model, name)
+
+
+@pytest.mark.parametrize("home", ["", None])
+def test_without_a_home_folder(monkeypatch, home):
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setenv("HOME", "")
+    if home is None:  # and no entry in the list of users
+        monkeypatch.delenv("HOME")
+        monkeypatch.setattr(Path, "home", raise_runtime_error)
+    assert "set XDG_CACHE_HOME to a folder" in refusal(load_model, "squeezenet1_1")
+    assert refusal(cache_folder).endswith("or name files (-o when converting)")
+    assert load_model("digits", "cpu").name == "digits"
+    monkeypatch.setenv("XDG_CACHE_HOME", "somewhere")
+    assert cache_folder() == Path("somewhere/minicnn")
+
+
+def raise_runtime_error():
+    raise RuntimeError("Could not determine home directory.")
 
 
 def soft_link(file, other):

@@ -1,9 +1,13 @@
 """What the converter accepts it gives back bit by bit; what it cannot use costs one line and leaves no file."""
 
+import errno
 import os
+import signal
 import struct
 import subprocess
 import sys
+import tempfile
+import time
 import zipfile
 from hashlib import sha256
 from io import BytesIO
@@ -15,7 +19,7 @@ import pytest
 from minicnn.errors import InputError
 from minicnn.models import build_network, digits, load_model, squeezenet1_0, squeezenet1_1, vgg16
 from minicnn.preprocessing import CAFFE_SQUEEZENET, CAFFE_VGG, TORCHVISION
-from minicnn.weights import named_arrays, read_header
+from minicnn.weights import load_weights, named_arrays, read_header
 from weights_converter.__main__ import main
 from weights_converter.containers import (
     CAFFEMODEL,
@@ -27,6 +31,7 @@ from weights_converter.containers import (
     PYTORCH_TAR,
     PYTORCH_ZIP,
     SAFETENSORS,
+    readable,
     recognise,
 )
 from weights_converter.convert import convert
@@ -39,6 +44,7 @@ from weights_converter.layouts import (
     linear_over_hwc,
 )
 from weights_converter.match import find_source
+from weights_converter.published import PUBLISHED, Published
 from weights_converter.source import Source, Target
 from weights_converter.sources import SOURCES
 from weights_converter.stored import StoredArray
@@ -233,7 +239,17 @@ def test_random_squeezenet_comes_back_through_load_model(squeezenet, tmp_path, c
     assert (model.name, model.preprocessing, len(model.labels)) == ("squeezenet1_1", TORCHVISION, 1000)
     header = read_header(cache / "squeezenet1_1.h5")
     assert header.source_sha256 == sha256(path.read_bytes()).hexdigest()
-    assert "torchvision" in header.origin and "BSD-3" in header.licence
+    assert header.origin == ("torchvision: squeezenet1_1, trained on ImageNet: by its names; "
+                             "not the published file, or not known to be")
+    assert "BSD-3" in header.licence
+
+
+def test_the_published_file_is_known_to_be_that(squeezenet, tmp_path, monkeypatch):
+    np.savez(tmp_path / "a.npz", **squeezenet)
+    digest = sha256((tmp_path / "a.npz").read_bytes()).hexdigest()
+    monkeypatch.setitem(PUBLISHED, "a", Published("a", "https://example.org/a.npz", None, digest, "squeezenet1_1"))
+    path = convert(tmp_path / "a.npz", tmp_path / "a.h5", say=lambda line: None)
+    assert read_header(path).origin == "torchvision: squeezenet1_1, trained on ImageNet"
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float64", ">f4", ">f8"])
@@ -265,9 +281,10 @@ def test_layouts_are_undone(tmp_path, rng, monkeypatch):
               for name, array in named_arrays(net).items()}
     np.savez(tmp_path / "a.npz", **theirs)
     path = convert(tmp_path / "a.npz", tmp_path / "a.h5", say=lambda line: None)
-    loaded = named_arrays(load_model(path, device="cpu").net)
+    loaded = digits()
+    load_weights(loaded, path)
     for key, array in named_arrays(net).items():
-        np.testing.assert_array_equal(loaded[key], array)
+        np.testing.assert_array_equal(named_arrays(loaded)[key], array)
 
 
 def test_trunk_ends_at_the_relu_of_its_last_layer(two_layers, tmp_path, cache, capsys):
@@ -327,9 +344,21 @@ def test_everything_that_does_not_fit_is_in_one_line(squeezenet, refused):
                  "missing: features.3.squeeze.bias, classifier.1.weight;",
                  "not known: features.13.weight, loss;",
                  "of another shape: features.0.weight (3, 3, 3, 64) instead of (64, 3, 3, 3);",
-                 "not float16, float32 or float64: features.4.squeeze.bias int8"):
+                 "int8 instead of float16, float32 or float64: features.4.squeeze.bias"):
         assert part in line
     assert "--features-only" not in line  # it would not help
+
+
+def test_types_are_called_by_their_names_each_once():
+    bfloat16 = np.dtype([("bfloat16", "<u2")])  # as the readers have it
+    arrays = [array._replace(dtype=bfloat16) for array in announced(source_of("squeezenet1_1", "torchvision"))]
+    arrays[-1] = arrays[-1]._replace(dtype=np.dtype(np.complex64))
+    with pytest.raises(InputError) as refusal:
+        find_source("x", arrays)
+    line = str(refusal.value)
+    assert ": bfloat16 instead of float16, float32 or float64: features.0.weight, features.0.bias, " in line
+    assert line.endswith("; complex64 instead of float16, float32 or float64: classifier.1.bias")
+    assert line.count("bfloat16") == 1 and "u2" not in line
 
 
 def test_a_name_that_is_there_twice(two_layers, refused):
@@ -475,7 +504,8 @@ def test_names_that_would_break_the_line(two_layers, refused):
 
 
 @pytest.mark.parametrize("content, kind", [
-    (zip_bytes() + b"", "a zip archive with other things than NumPy arrays in it"),
+    (zip_bytes(), "an empty zip archive"),
+    (zip_bytes(a=b"").replace(b".npy", b".txt"), "a zip archive with other things than NumPy arrays in it"),
     (b"MATLAB 7.3 MAT-file, Platform: GLNXA64", "a MATLAB file of version 7.3 (save it with -v7)"),
     (b"\x93NUMPY\x01\x00", "a single NumPy array (.npy)"),
     (b"\x04\0\0\0\x01\0\0\0\x03\0\0\0V 1\x11\0\0\0torch.FloatTensor", "a Torch 7 file (.t7)"),
@@ -550,12 +580,39 @@ def test_recognise_looks_inside(tmp_path):
 
 # ---- the output ------------------------------------------------------------------------------------------------
 
+@pytest.mark.parametrize("options", [TRUNK, ["--first-layer"]])
+@pytest.mark.parametrize("output, words", [
+    ("here.h5", "already exists; give another name or allow it to be replaced (--overwrite"),
+    ("no/a.h5", "there is no folder"), (".", "this is a folder"), ("a.npz", "this is the source itself"),
+    ("a" * 300, "cannot be written (File name too long)")])
+def test_the_output_is_looked_at_before_the_source_is_read(two_layers, tmp_path, monkeypatch, capsys, options, output,
+                                                           words):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("weights_converter.convert.file_sha256", None)  # of VGG-19 it takes seconds
+    np.savez("a.npz", **two_layers)
+    Path("here.h5").touch()
+    assert main(["a.npz", *options, "-o", output]) == 2
+    line = capsys.readouterr().err
+    assert line.startswith(f"python -m weights_converter: error: {output}: {words}") and line.count("\n") == 1
+
+
+def test_nowhere_to_put_it_is_known_before_the_source_is_read(two_layers, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("weights_converter.convert.file_sha256", None)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setenv("HOME", "")
+    np.savez(tmp_path / "a.npz", **two_layers)
+    for options in ((), ("--first-layer",)):
+        assert main([str(tmp_path / "a.npz"), *options]) == 2
+        assert "there is no home folder to keep weights in: set XDG_CACHE_HOME" in capsys.readouterr().err
+
+
 def test_existing_output_stays_unless_overwriting_is_allowed(squeezenet, tmp_path, cache, capsys):
     np.savez(tmp_path / "a.npz", **squeezenet)
     cache.mkdir(parents=True)
     (cache / "squeezenet1_1.h5").write_bytes(b"old")
     assert main([str(tmp_path / "a.npz")]) == 2
-    assert "already exists" in capsys.readouterr().err
+    line = capsys.readouterr().err
+    assert "already exists" in line and "--overwrite" in line
     assert (cache / "squeezenet1_1.h5").read_bytes() == b"old"
     assert main([str(tmp_path / "a.npz"), "--overwrite"]) == 0
     assert load_model("squeezenet1_1", device="cpu").name == "squeezenet1_1"
@@ -600,6 +657,29 @@ def test_whatever_interrupts_leaves_the_old_file(two_layers, tmp_path, monkeypat
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.h5", "a.npz"]
 
 
+@pytest.mark.skipif(os.name != "posix", reason="links need a privilege on Windows")
+def test_a_link_as_output_is_followed(two_layers, tmp_path):
+    np.savez(tmp_path / "a.npz", **two_layers)
+    (tmp_path / "link.h5").symlink_to("file.h5")
+    assert main([str(tmp_path / "a.npz"), "-o", str(tmp_path / "link.h5"), "--overwrite", *TRUNK]) == 0
+    assert (tmp_path / "link.h5").is_symlink() and read_header(tmp_path / "file.h5").name == "vgg16_caffe-relu1_2"
+
+
+@pytest.mark.parametrize("problem, words", [
+    (OSError(errno.EIO, "Input/output error"), "a.npz cannot be read: Input/output error"),
+    (OSError(errno.ESTALE, "Stale file handle", "/tmp/x"), "a.npz cannot be read: Stale file handle"),
+    (OSError(errno.ENOSPC, "No space left on device"),
+     f"a.npz: to unpack it, there must be more room in {tempfile.gettempdir()} (No space left on device)"),
+    (OSError(errno.EINVAL, "Invalid argument"), "a.npz is damaged or truncated: [Errno 22] Invalid argument"),
+    (OSError("unable to open"), "a.npz is damaged or truncated: unable to open"),
+    (zipfile.BadZipFile("no zip"), "a.npz is damaged or truncated: no zip"),
+])
+def test_a_failing_machine_is_not_called_a_damaged_file(problem, words):
+    with pytest.raises(InputError) as refusal, readable("a.npz"):
+        raise problem
+    assert str(refusal.value) == words
+
+
 def test_convert_raises_input_error(tmp_path):
     with pytest.raises(InputError, match="does not exist"):
         convert(tmp_path / "none.npz")
@@ -618,6 +698,74 @@ def test_typed(two_layers, tmp_path):
     assert (done.returncode, done.stdout.count("\n"), done.stderr) == (0, 3, "")
     again = typed(tmp_path / "a.npz", "-o", tmp_path / "a.h5", *TRUNK)
     assert (again.returncode, again.stderr.count("\n"), "Traceback" in again.stderr) == (2, 1, False)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere names are Unicode")
+@pytest.mark.parametrize("encoding", ["ascii", "cp437", "utf-8"])
+@pytest.mark.parametrize("name", [b"gewichte-\xe4\xff.npz", "gewichte-\u20ac.npz".encode()])
+def test_typed_with_a_name_that_the_terminal_cannot_show(two_layers, tmp_path, name, encoding):
+    path = os.path.join(os.fsencode(tmp_path), name)
+    with open(path, "wb") as file:
+        np.savez(file, **two_layers)
+    environment = {**os.environ, "PYTHONIOENCODING": encoding, "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    for arguments in (TRUNK, ["--first-layer"], ["--first-layer"]):
+        done = subprocess.run([sys.executable, "-m", "weights_converter", path, *arguments], cwd=ROOT,
+                              env=environment, capture_output=True, timeout=60)
+        assert done.stderr.count(b"\n") == done.returncode // 2 and b"Traceback" not in done.stderr
+    assert done.returncode == 2 and b"already exists" in done.stderr
+    first, whole = sorted((tmp_path / "cache" / "minicnn").iterdir())
+    origin = read_header(first).origin
+    assert origin == f"conv1_1.weight of {name.decode('utf-8', 'replace')}" and whole.name == "vgg16_caffe-relu1_2.h5"
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")
+@pytest.mark.parametrize("arguments", [["-o", "a.h5", *TRUNK], ["--first-layer", "-o", "a.h5"], ["inspect"]])
+def test_typed_with_an_output_that_is_full(two_layers, tmp_path, arguments):
+    np.savez(tmp_path / "a.npz", **two_layers)
+    command = [sys.executable, "-m", "weights_converter", *arguments, "a.npz"]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=full,
+                              stderr=subprocess.PIPE, text=True, timeout=60)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1
+    assert "standard output cannot be written: No space left on device" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["a.npz"]
+
+
+NEVER_DONE = """
+import sys, time
+from minicnn import weights
+weights._write_blocks = lambda *arguments: time.sleep(60)
+from weights_converter.__main__ import run_as_program
+sys.exit(run_as_program())
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="no such signals on Windows")
+@pytest.mark.parametrize("ignored", [False, True])
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_signals_that_end_it_leave_the_old_file_and_no_other(two_layers, tmp_path, name, ignored):
+    np.savez(tmp_path / "a.npz", **two_layers)
+    (tmp_path / "a.h5").write_bytes(b"old")
+    number = getattr(signal, name)
+    ignoring = f"import signal; signal.signal({int(number)}, signal.SIG_IGN)" if ignored else ""  # as nohup does
+    process = subprocess.Popen([sys.executable, "-c", ignoring + NEVER_DONE, str(tmp_path / "a.npz"), "-o",
+                                str(tmp_path / "a.h5"), "--overwrite", *TRUNK], cwd=ROOT, stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE)
+    try:
+        while len(list(tmp_path.iterdir())) < 3:
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.send_signal(number)
+        if ignored:
+            with pytest.raises(subprocess.TimeoutExpired):
+                process.wait(timeout=0.3)
+            process.send_signal(signal.SIGINT)
+        _, problems = process.communicate(timeout=10)
+    finally:
+        process.kill()
+    assert process.returncode == (130 if ignored else 128 + number) and b"Traceback" not in problems
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.h5", "a.npz"]
+    assert (tmp_path / "a.h5").read_bytes() == b"old"
 
 
 def test_typed_wrongly():

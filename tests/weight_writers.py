@@ -4,16 +4,18 @@ import io
 import pickle
 import struct
 import tarfile
+import zipfile
+import zlib
 
 import h5py
 import numpy as np
 import scipy.io
 
 
-def write_npz(path, arrays):
-    """numpy.savez."""
+def write_npz(path, arrays, save=np.savez):
+    """numpy.savez or savez_compressed."""
     with open(path, "wb") as file:
-        np.savez(file, **arrays)
+        save(file, **arrays)
 
 
 def tensors(arrays):
@@ -30,6 +32,15 @@ def write_pth_zip(path, arrays):
     import torch
 
     torch.save(tensors(arrays), path)
+
+
+def write_pth_deflated(path, arrays):
+    """torch.save, then packed again as a program for zip archives does it."""
+    buffer = io.BytesIO()
+    write_pth_zip(buffer, arrays)
+    with zipfile.ZipFile(buffer) as source, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as target:
+        for name in source.namelist():
+            target.writestr(name, source.read(name))
 
 
 def write_pth_stream(path, arrays):
@@ -117,7 +128,19 @@ def fill_blob(blob, array, legacy=False):
         blob.num, blob.channels, blob.height, blob.width = (1,) * (4 - array.ndim) + array.shape
     else:
         blob.shape.dim.extend(array.shape)
-    (blob.double_data if array.dtype == np.float64 else blob.data).extend(array.ravel().tolist())
+    if array.dtype == np.float64:
+        blob.double_data.extend(array.ravel().tolist())
+    else:  # as it is stored, for a list of large arrays takes minutes
+        blob.MergeFromString(b"\x2a" + varint(array.nbytes) + array.astype("<f4").tobytes())
+
+
+def varint(value):
+    """The bytes of an integer of protocol buffers."""
+    data = bytearray()
+    while value > 127:
+        data.append(value & 127 | 128)
+        value >>= 7
+    return bytes([*data, value])
 
 
 def write_keras(path, arrays, model=False):
@@ -146,6 +169,17 @@ def write_matconvnet(path, arrays, compress=False):
         weights[0] = [filters, biases.reshape(1, -1)]
         cells[0, i] = {"name": layer, "type": "conv", "weights": weights, "pad": np.ones((1, 4)), "stride": 1.0}
     scipy.io.savemat(path, {"layers": cells, "meta": {"classes": 1000.0}}, do_compression=compress)
+
+
+def write_matconvnet_packed(path, arrays):
+    """As `write_matconvnet` with compression, but without making anything smaller: that takes a minute a gigabyte."""
+    write_matconvnet(path, arrays)
+    with open(path, "rb") as file:
+        header, tag = file.read(128), file.read(8)
+        layers = tag + file.read(struct.unpack("<I", tag[4:])[0])
+    packed = zlib.compress(layers, 0)
+    with open(path, "wb") as file:
+        file.writelines([header, struct.pack("<II", 15, len(packed)), packed])
 
 
 CAFFE = {  # message -> {field: (number, type)}; a star: repeated (numbers packed), as in caffe.proto

@@ -1,7 +1,8 @@
 """Which kind of file it is, by its first bytes and never by its name, and who reads it."""
 
+import errno
 import os
-import zipfile
+import tempfile
 from contextlib import contextmanager
 
 from minicnn.errors import InputError
@@ -15,6 +16,7 @@ from weights_converter.read_pytorch import stream_arrays, zip_arrays
 from weights_converter.read_pytorch_tar import tar_arrays
 from weights_converter.read_safetensors import safetensors_arrays
 from weights_converter.stored import SIZE_LIMIT
+from weights_converter.zip_archive import open_zip
 
 NPZ = "a NumPy archive (.npz)"
 PYTORCH_ZIP = "a PyTorch file (.pth, zip)"
@@ -58,6 +60,7 @@ SIGNATURES = (  # where, the bytes there, the kind
     (0, b"\x1f\x8b", "compressed with gzip (unpack it first)"),
     (0, b"<", "a web page or XML, not weights"),
 )
+NO_ROOM = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))  # EDQUOT: not on Windows
 CHECKPOINT_INDEX = bytes.fromhex("57fb808b247547db")  # the end of TensorFlow's .index
 
 
@@ -102,13 +105,15 @@ def _kind(file, size, path):
 
 def _kind_of_zip(file, path):
     with readable(path):
-        names = zipfile.ZipFile(file).namelist()
+        names = open_zip(file).namelist()
     if any(name.endswith("data.pkl") for name in names):
         return PYTORCH_ZIP
     if "model.weights.h5" in names:
         return "a Keras 3 model (.keras)"
     if names and all(name.endswith(".npy") for name in names):
         return NPZ
+    if not names:
+        return "an empty zip archive"
     return "a zip archive with other things than NumPy arrays in it"
 
 
@@ -135,13 +140,23 @@ def read_values(path, array):
 
 @contextmanager
 def readable(path):
-    """Turn whatever a damaged or hostile file makes a reader raise into an InputError that names the file."""
+    """Turn whatever a damaged or hostile file makes a reader raise into an InputError that names the file.
+
+    What is not the file's fault keeps its own text: a failing disk, no room to unpack, no memory.
+    """
     try:
         yield
     except InputError as problem:
         raise InputError(f"{path}: {problem}") from None
     except MemoryError:  # of this machine, not of the file
         raise
+    except OSError as problem:
+        if problem.errno in (None, errno.EINVAL):  # not the system's, or of a place where no file has anything
+            raise InputError(f"{path} is damaged or truncated: {problem}") from None
+        if problem.errno in NO_ROOM:
+            raise InputError(f"{path}: to unpack it, there must be more room in {tempfile.gettempdir()} "
+                             f"({problem.strerror})") from None
+        raise InputError(f"{path} cannot be read: {problem.strerror}") from None
     except Exception as problem:  # zipfile, zlib, h5py and NumPy's header parser raise a dozen kinds
-        reason = str(problem) or type(problem).__name__
+        reason = (str(problem) or type(problem).__name__)[:300]
         raise InputError(f"{path} is damaged or truncated: {reason}") from None

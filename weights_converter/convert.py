@@ -1,5 +1,6 @@
 """From a source file to minicnn's HDF5, checked in the order in which it would be cheapest to fail."""
 
+import os
 import re
 from pathlib import Path
 from time import perf_counter
@@ -8,7 +9,7 @@ import numpy as np
 
 import minicnn
 from minicnn.errors import InputError
-from minicnn.files import replacing
+from minicnn.files import check_target, replacing
 from minicnn.models import cache_folder
 from minicnn.weights import Header, row_blocks, write_arrays
 from weights_converter.containers import open_arrays, read_values, recognise
@@ -28,6 +29,10 @@ def convert(path, output=None, network="auto", features_only=False, overwrite=Fa
     """
     start = perf_counter()
     kind = recognise(path)
+    if output:  # before a long reading
+        check_output(path, output, overwrite)
+    else:
+        cache_folder()
     sha256 = checked_sha256(path)
     with open_arrays(path, kind) as arrays:
         match = find_source(path, arrays, network, features_only, sha256)
@@ -43,10 +48,16 @@ def convert(path, output=None, network="auto", features_only=False, overwrite=Fa
 
 def write(path, target, arrays, header, overwrite):
     """Write what was made of the file `path` to `target`; nothing of it is there when anything fails."""
-    if target.exists() and target.samefile(path):
-        raise InputError(f"{target}: this is the source itself; give another name")
+    check_output(path, target, overwrite)
     with replacing(target, overwrite) as temporary:
         write_arrays(temporary, arrays, header)
+
+
+def check_output(path, target, overwrite):
+    """Raise InputError where what is made of the file `path` cannot be written to `target`."""
+    if os.path.exists(target) and os.path.samefile(target, path):
+        raise InputError(f"{target}: this is the source itself; give another name")
+    check_target(target, overwrite)
 
 
 def checked_sha256(path):
@@ -140,7 +151,14 @@ def header(match, source_sha256):
     labels = [] if match.last else imagenet_classes()
     options = {**source.options, "last": match.last} if match.last else source.options
     return Header(match.model_name, source.architecture, source.preprocessing, labels, options,
-                  source.origin, source.licence, source_sha256)
+                  origin(source, source_sha256), source.licence, source_sha256)
+
+
+def origin(source, sha256):
+    """Where the weights come from; of other files than the published ones, names are all that is known."""
+    if published_as(sha256):
+        return source.origin
+    return f"{source.origin}: by its names; not the published file, or not known to be"
 
 
 def imagenet_classes():

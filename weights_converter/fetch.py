@@ -7,6 +7,7 @@ from pathlib import Path
 from minicnn.errors import InputError, unknown_name
 from minicnn.files import check_target
 from minicnn.models import cache_folder
+from minicnn.weights import read_header
 from weights_converter.convert import convert
 from weights_converter.download import check_sha256, download
 from weights_converter.published import PUBLISHED
@@ -22,14 +23,15 @@ def fetch(name, source=None, overwrite=False, say=print):
 
     source : a file here, which is read where it lies, or the http or https address of a mirror; either must
     hold the published bytes. What is there already stays, and nothing is fetched, unless `overwrite`.
-    `say` gets the lines to print. Raises InputError, in one line, for whatever goes wrong.
+    `say` gets the lines to print. Raises InputError, in one line, for whatever goes wrong, also where what is
+    there was made of another file than the published one.
     """
     if name not in PUBLISHED:
         raise unknown_name("network", name, PUBLISHED)
     published = PUBLISHED[name]
     output = cache_folder() / f"{name}.h5"
     try:
-        if not _is_there(output, overwrite, say):
+        if not _is_there(output, published, overwrite, say):
             output.parent.mkdir(parents=True, exist_ok=True)
             if source is None or "://" in str(source):
                 _fetch_from_web(published, source or published.url, output, overwrite, say)
@@ -41,9 +43,16 @@ def fetch(name, source=None, overwrite=False, say=print):
     return output
 
 
-def _is_there(output, overwrite, say):
+def _is_there(output, published, overwrite, say):
     if overwrite or not output.exists():
         return False
+    try:
+        source_sha256 = read_header(output).source_sha256
+    except InputError as problem:
+        raise InputError(f"{problem}; --overwrite replaces it") from None
+    if not source_sha256.startswith(published.sha256):
+        raise InputError(f"{output} was made of another file than the published {published.file_name}; --overwrite "
+                         "replaces it")
     say(f"{output} is there already: load_model({output.stem!r}) finds it (--overwrite fetches it again)")
     return True
 
@@ -52,7 +61,7 @@ def _fetch_from_web(published, url, output, overwrite, say):
     """Download and convert; what was downloaded is removed when that has succeeded, and only then."""
     path = output.parent / "downloads" / published.file_name
     with locked(path, published.name):
-        if _is_there(output, overwrite, say):  # another fetch ended just now
+        if _is_there(output, published, overwrite, say):  # another fetch ended just now
             return
         check_target(output, overwrite)  # before a long download
         if not _finished_earlier(path, published):

@@ -7,9 +7,12 @@ from minicnn.errors import InputError, unknown_name
 from minicnn.layers import Add, Concat, ReLU
 from minicnn.models import build_network
 from minicnn.weights import named_arrays
+from weights_converter.read_onnx import export_hint
 from weights_converter.source import Source, Target
 from weights_converter.sources import SOURCES
 from weights_converter.stored import StoredArray
+
+FLOATS = "float16, float32 or float64"
 
 
 class Match(NamedTuple):
@@ -56,7 +59,8 @@ def find_source(path, arrays, network="auto", features_only=False, sha256=""):
     if not nearest or 2 * nearest.recognised < sum(not no_weight(array) for array in arrays):
         shown = ", ".join(array.name for array in arrays[:4]) + (", …" if len(arrays) > 4 else "")
         raise InputError(f"{path} has {len(arrays)} arrays ({shown}) that are not those of {known(sources)}; "
-                         "of another network, --first-layer takes the filters of the first convolution")
+                         "of another network, --first-layer takes the filters of the first convolution"
+                         + export_hint(arrays))
     hint = ""
     if not features_only and not match(nearest.source, arrays, features_only=True).problems:
         hint = "; if the layers that are there are enough, add --features-only"
@@ -112,9 +116,12 @@ def _problems(arrays, stored, expected, names):
     present = [(stored[name], shape) for name, shape in expected.items() if name in stored]
     misshaped = [f"{array.name} {array.shape} instead of {shape}"
                  for array, shape in present if array.shape != shape]
-    mistyped = [f"{array.name} {array.dtype}" for array, _ in present if not is_float(array.dtype)]
+    mistyped = {}
+    for array, _ in present:
+        if not is_float(array.dtype):
+            mistyped.setdefault(type_name(array.dtype), []).append(array.name)
     found = {"missing": missing, "not known": extra, "there twice": repeated, "of another shape": misshaped,
-             "not float16, float32 or float64": mistyped}
+             **{f"{name} instead of {FLOATS}": arrays for name, arrays in mistyped.items()}}
     return [f"{kind}: {listed(names)}" for kind, names in found.items() if names]
 
 
@@ -130,8 +137,13 @@ def no_weight(array):
 
 
 def is_float(dtype):
-    """Whether weights can have this type: float16, float32 or float64."""
+    """Whether weights can have this type, one of FLOATS."""
     return dtype.kind == "f" and dtype.itemsize in (2, 4, 8)
+
+
+def type_name(dtype):
+    """What messages call it: float32, or bfloat16, which NumPy does not have: a reader has made a record of it."""
+    return dtype.names[0] if dtype.names else str(dtype)
 
 
 def _trunk_end(source, net, stored):

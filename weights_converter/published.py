@@ -27,6 +27,8 @@ class Published(NamedTuple):
 TORCHVISION = "https://download.pytorch.org/models/"
 DEEP_COMPRESSION = "https://github.com/songhan/SqueezeNet-Deep-Compression/raw/master/compressed_SqueezeNet.net"
 
+# Two files have no size and only the beginning of a digest: more is not stated where they are published, and a
+# size that was guessed would refuse the right file. Of those two no more bytes are taken than any weights have.
 # torchvision puts the first 8 digits of the sha256 into the file's name, and torch.hub checks no more of them:
 # enough against damage and mistakes, though not against somebody who makes a file to fit.
 FILES = (

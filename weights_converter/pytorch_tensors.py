@@ -9,8 +9,8 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from minicnn.errors import InputError
-from weights_converter.stored import StoredArray
-from weights_converter.unpickle import unpickle
+from weights_converter.stored import StoredArray, filled_array
+from weights_converter.unpickle import Placeholder, unpickle
 
 DTYPES = {  # PyTorch's name of the type, as in torch.FloatStorage
     "Double": np.dtype("<f8"), "Float": np.dtype("<f4"), "Half": np.dtype("<f2"),
@@ -19,9 +19,11 @@ DTYPES = {  # PyTorch's name of the type, as in torch.FloatStorage
     "Char": np.dtype("i1"), "Byte": np.dtype("u1"), "Bool": np.dtype("?"),
     "ComplexDouble": np.dtype("<c16"), "ComplexFloat": np.dtype("<c8"),
 }
-CHECKPOINT_KEYS = ("state_dict", "model_state_dict", "model")  # where a training keeps it beside other things
+# where a training keeps the state_dict beside other things, the first of them where there are several
+CHECKPOINT_KEYS = ("state_dict", "model_state_dict", "model", "net", "network", "model_ema", "ema")
+# of DataParallel and averaged models, Lightning, torch.compile: where all names have one, it goes
+PREFIXES = ("module.", "model.", "net.", "_orig_mod.")
 DIMENSION_LIMIT = 32
-BLOCK = 2**20  # bytes that are decompressed at a time
 
 
 class Storage(NamedTuple):
@@ -55,7 +57,7 @@ class Tensor:
 def unpickle_tensors(stream, order="<"):
     """The object of the pickle that has the tensors, and the Storages it speaks of by their keys."""
     storages = {}
-    return unpickle(stream, known_names(order), partial(_storage, storages)), storages
+    return unpickle(stream, known_names(order), partial(_storage, storages), strict=False), storages
 
 
 def known_names(order="<"):
@@ -85,7 +87,12 @@ def _size(sizes=()):
 
 
 def _storage(storages, key):
-    """The Storage that a persistent id means: ("storage", type, key, device, size) and maybe the part of it."""
+    """The Storage that a persistent id means: ("storage", type, key, device, size) and maybe the part of it.
+
+    A Placeholder for one of a type that is not known, and for the class of a module with its source code.
+    """
+    if type(key) is tuple and len(key) > 1 and key[0] in ("storage", "module") and isinstance(key[1], Placeholder):
+        return key[1]
     if type(key) is not tuple or len(key) not in (5, 6) or key[0] != "storage":
         raise InputError("it has a persistent id that means no storage: save the state_dict alone")
     _, dtype, name, _, size, *view = key
@@ -115,20 +122,39 @@ def stored_arrays(found, read_storage, limit):
 
 
 def _state_dict(found):
-    """{name: Tensor}, also where it is part of a checkpoint, and without DataParallel's prefix."""
+    """{name: Tensor}, also where it is part of a checkpoint, and without the prefixes of wrappers."""
     if isinstance(found, dict):
-        inner = [found[key] for key in CHECKPOINT_KEYS if isinstance(found.get(key), dict)]
-        found = inner[0] if inner else found
+        inner = [found[key] for key in CHECKPOINT_KEYS if isinstance(found.get(key), (dict, Placeholder))]
+        found = next((part for part in inner if isinstance(part, dict)), inner[0] if inner else found)
+    if isinstance(found, Placeholder):
+        raise InputError(f"it has a whole {found} instead of its weights: save its state_dict() alone")
     if not isinstance(found, dict) or not found:
         kind = type(found).__name__.lower() if found else "nothing"
         raise InputError(f"it has no state_dict, but {kind}: save the state_dict, a dict of tensors by name")
     for key, value in found.items():
         if not isinstance(key, str) or not isinstance(value, Tensor):
-            raise InputError(f"{repr(key)[:100]} in it is no tensor, but {type(value).__name__.lower()}: save the "
+            raise InputError(f"{repr(key)[:100]} in it is no tensor, but {_kind(value)}: save the "
                              f"state_dict alone, or as {', '.join(CHECKPOINT_KEYS)} in a dict")
-    if all(name.startswith("module.") for name in found):
-        found = {name.removeprefix("module."): tensor for name, tensor in found.items()}
-    return found
+    return _without_prefixes(found)
+
+
+def _kind(value):
+    """What the value is, for a message."""
+    if not isinstance(value, Placeholder):
+        return type(value).__name__.lower()
+    unusual = value.name.startswith("torch._utils._rebuild")
+    return f"a tensor of an unusual kind ({value})" if unusual else f"a {value}"
+
+
+def _without_prefixes(tensors):
+    """The tensors by the names that they have without DataParallel, averaging and the like around the network."""
+    tensors = {name: tensor for name, tensor in tensors.items() if name != "n_averaged"}  # of how many it is the mean
+    while tensors:
+        common = [prefix for prefix in PREFIXES if all(name.startswith(prefix) for name in tensors)]
+        if not common:
+            break
+        tensors = {name.removeprefix(common[0]): tensor for name, tensor in tensors.items()}
+    return tensors
 
 
 def _stored_array(name, tensor, read_storage, limit):
@@ -162,19 +188,6 @@ def read_from_file(file, offsets, storage):
     """The numbers of the Storage, which begin at `offsets[key]` of the file."""
     file.seek(offsets[storage.key])
     return filled_array(file, storage.size, storage.dtype)
-
-
-def filled_array(stream, count, dtype):
-    """An array of the next numbers in the stream, read into its own memory: VGG-19's largest has 411 MB."""
-    values = np.empty(count, dtype)
-    data = values.view(np.uint8)
-    filled = 0
-    while filled < len(data):
-        read = stream.readinto(data[filled:filled + BLOCK])
-        if not read:
-            raise InputError("it ends before its values")
-        filled += read
-    return values
 
 
 # ---- reading ----------------------------------------------------------------------------------------------

@@ -6,19 +6,19 @@ crash Python, and it brings the whole file into memory; here every size is held 
 Format: https://www.mathworks.com/help/pdf_doc/matlab/matfile_format.pdf
 """
 
-import mmap
+import io
+import os
 import struct
 import tempfile
 import zlib
 from functools import partial
-from io import BytesIO
 from math import prod
 from typing import NamedTuple
 
 import numpy as np
 
 from minicnn.errors import InputError
-from weights_converter.stored import SIZE_LIMIT, StoredArray
+from weights_converter.stored import SIZE_LIMIT, StoredArray, read_array
 
 HEADER = 128  # bytes before the first variable
 MOST = 1000  # variables, layers, fields of a struct: far more than any network has
@@ -56,7 +56,7 @@ def matconvnet_arrays(file):
     Raises InputError for what is no chain of layers and where anything is larger than weights can be.
     """
     mat = MatFile(file, _byte_order(file))
-    variables = _variables(mat, file.seek(0, 2))
+    variables = _variables(mat, file.seek(0, os.SEEK_END))
     if "params" in variables:
         raise InputError("it is a DagNN of MatConvNet; only its SimpleNN networks (a cell of layers) can be read")
     if "layers" not in variables:
@@ -64,7 +64,7 @@ def matconvnet_arrays(file):
     element = variables["layers"]
     if element.type == COMPRESSED:
         mat = MatFile(_unpacked(file, element), mat.order)
-        element = mat.element(0, len(mat.file))
+        element = mat.element(0, mat.file.seek(0, os.SEEK_END))
     arrays = [array for layer in mat.cells(mat.matrix(element)) for array in _layer_arrays(mat, layer)]
     total = sum(array.size * array.dtype.itemsize for array in arrays)
     if total > SIZE_LIMIT:
@@ -174,7 +174,7 @@ class MatFile(NamedTuple):
 
     def bytes_at(self, start, size, end):
         """`size` bytes from `start`; InputError where there are fewer before `end`."""
-        self.file.seek(min(start, end))  # an mmap does not seek beyond its end
+        self.file.seek(start)
         found = self.file.read(min(size, end - start)) if start < end else b""
         if len(found) < size:
             raise InputError(f"it ends within an element, at byte {start:,}")
@@ -197,7 +197,7 @@ def _variables(mat, size):
         if element.type == COMPRESSED:
             packed = mat.bytes_at(element.start, min(element.end - element.start, 1024), element.end)
             start = zlib.decompressobj().decompress(packed, 512)  # enough for the name; what follows is left
-            inside = MatFile(BytesIO(start), mat.order)
+            inside = MatFile(io.BytesIO(start), mat.order)
             found[inside.matrix(inside.element(0, 2**33)).name] = element
         else:
             found[mat.matrix(element).name] = element
@@ -218,7 +218,14 @@ def _unpacked(file, element):
         if not inflate.eof:
             raise InputError("its compressed layers are cut off")
         unpacked.flush()
-        return mmap.mmap(unpacked.fileno(), 0, access=mmap.ACCESS_READ)  # keeps the file until it goes itself
+        return UnpackedFile(os.dup(unpacked.fileno()))
+
+
+class UnpackedFile(io.FileIO):
+    """A temporary file that closes itself, and so goes, once nothing refers to it; others warn when they do."""
+
+    def __del__(self):
+        self.close()
 
 
 def _layer_arrays(mat, layer):
@@ -256,5 +263,6 @@ def _stored_array(mat, name, matrix):
 
 
 def _read(mat, element, stored, shape, dtype):
-    values = np.frombuffer(mat.content(element, SIZE_LIMIT), stored)
-    return values.reshape(shape, order="F").astype(dtype, copy=False)
+    # MATLAB has the first index running fastest, as a transposed array has: no copy is made of it
+    values = read_array(mat.file, element.start, shape[::-1], stored).T
+    return values.astype(dtype, copy=False)

@@ -115,6 +115,14 @@ def _read_integers(file, span, shape, dtype):
     return read_varints(file, span, shape, np.uint16).view(dtype)  # the bits of a float16
 
 
+def export_hint(arrays):
+    """How to export the model anew, where its convolutions are merged with the normalizations behind them; or ""."""
+    if not any(array.name.startswith("onnx::Conv_") for array in arrays):
+        return ""
+    return ("; its convolutions were merged with the batch normalizations behind them: export it with "
+            "torch.onnx.export(…, training=torch.onnx.TrainingMode.PRESERVE, do_constant_folding=False)")
+
+
 def begins_as_onnx(head):
     """Whether a file that begins with the bytes `head` can be an ONNX model: its version, then a model's fields."""
     if len(head) < 3 or head[0] != IR_VERSION << 3 or not 0 < head[1] < 128:

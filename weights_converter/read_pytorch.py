@@ -9,15 +9,15 @@ import numpy as np
 
 from minicnn.errors import InputError
 from weights_converter.pytorch_tensors import (
-    filled_array,
     read_from_file,
     skip_values,
     stored_arrays,
     unpacked,
     unpickle_tensors,
 )
-from weights_converter.stored import SIZE_LIMIT
+from weights_converter.stored import SIZE_LIMIT, filled_array
 from weights_converter.unpickle import PICKLE_LIMIT, unpickle
+from weights_converter.zip_archive import open_member, open_zip
 
 MAGIC_NUMBER = 0x1950A86A20F9469CFC6C  # the first pickle of a stream
 STREAM_VERSION = 1001  # the second
@@ -28,7 +28,7 @@ def zip_arrays(file):
 
     Raises InputError for what is no state_dict, and where the archive does not have what its pickle announces.
     """
-    archive = zipfile.ZipFile(file)
+    archive = open_zip(file)
     total = sum(member.file_size for member in archive.infolist())
     if total > SIZE_LIMIT:
         raise InputError(f"its members claim {total:,} bytes, more than the limit of {SIZE_LIMIT:,}")
@@ -87,7 +87,7 @@ def _begins_as_stream(file):
 # ---- parts of a zip archive --------------------------------------------------------------------------------
 
 def _read_from_zip(archive, members, storage):
-    with archive.open(members[storage.key]) as stream:  # checks the CRC at the end
+    with open_member(archive, members[storage.key]) as stream:  # checks the CRC at the end
         return filled_array(stream, storage.size, storage.dtype)
 
 
@@ -103,7 +103,7 @@ def _read_small_member(archive, member, limit):
     _check_member(member)
     if member.file_size > limit:
         raise InputError(f"its {member.filename[-20:]!r} has {member.file_size:,} bytes, which no weights need")
-    with archive.open(member) as stream:
+    with open_member(archive, member) as stream:
         return filled_array(stream, member.file_size, np.uint8).tobytes()
 
 

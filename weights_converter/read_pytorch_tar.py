@@ -33,7 +33,7 @@ def tar_arrays(file):
     storages, offsets = _tar_storages(file, *members["storages"])
     tensors = _tar_tensors(file, members["tensors"][0], storages)
     file.seek(members["pickle"][0])
-    found = unpickle(file, known_names(), partial(_tar_object, tensors))
+    found = unpickle(file, known_names(), partial(_tar_object, tensors), strict=False)
     return stored_arrays(found, partial(read_from_file, file, offsets), members["storages"][1])
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from minicnn.errors import InputError
 
 SIZE_LIMIT = 2**31  # bytes of a source file, and of the arrays in it (the largest, VGG-19, has 575 MB)
+BLOCK = 2**20  # bytes that are decompressed at a time
 
 
 class StoredArray(NamedTuple):
@@ -32,3 +33,21 @@ def read_array(file, start, shape, dtype):
     if file.readinto(array.reshape(-1).view(np.uint8)) != array.nbytes:
         raise InputError("the file ends before its values")
     return array
+
+
+def filled_array(stream, count, dtype):
+    """An array of the next numbers in the stream, read into its own memory: VGG-19's largest has 411 MB."""
+    values = np.empty(count, dtype)
+    data = values.view(np.uint8)
+    filled = 0
+    while filled < len(data):
+        read = stream.readinto(data[filled:filled + BLOCK])
+        if not read:
+            raise InputError("it ends before its values")
+        filled += read
+    return values
+
+
+def shown(name):
+    """A name of the file as it can stand in a message: short, and in one line."""
+    return name[:100] if name.isprintable() else ascii(name)[:100]

@@ -58,8 +58,20 @@ def build_network(architecture, last=None, **options):
 
 
 def cache_folder():
-    """Where converted weights are looked for: minicnn in the user's cache folder."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "minicnn"
+    """Where converted weights are looked for: minicnn in the user's cache folder.
+
+    Raises InputError where it is not known whose that is.
+    """
+    cache = os.environ.get("XDG_CACHE_HOME")
+    if cache:
+        return Path(cache) / "minicnn"
+    try:
+        if os.environ.get("HOME") == "":  # Path.home() would be the root of the file system
+            raise RuntimeError
+        return Path.home() / ".cache" / "minicnn"
+    except RuntimeError:
+        raise InputError("there is no home folder to keep weights in: set XDG_CACHE_HOME to a folder, "
+                         "or name files (-o when converting)") from None
 
 
 def weights_path(name):
@@ -68,12 +80,13 @@ def weights_path(name):
     Raises InputError where there is none, saying how to get it.
     """
     path = Path(name)
-    if path.suffix.lower() in (".h5", ".hdf5") or path.is_file():
+    # os.path rather than Path: it answers False, not with an OSError, for a name that is too long.
+    if path.suffix.lower() in (".h5", ".hdf5") or os.path.isfile(path):
         return path
     if name in EMBEDDED:
         return Path(__file__).parent.parent / "data" / f"{name}.h5"
     cached = cache_folder() / f"{name}.h5"
-    if cached.is_file():
+    if os.path.isfile(cached):
         return cached
     if name in ARCHITECTURES:
         there = f"; in the cache: {', '.join(cached_models())}" if cached_models() else ""
@@ -83,8 +96,12 @@ def weights_path(name):
 
 
 def cached_models():
-    """The names of the weights files in the cache folder, sorted."""
-    return sorted(path.stem for path in cache_folder().glob("*.h5") if not path.name.startswith("."))
+    """The names of the weights files in the cache folder, sorted; none where there is no such folder."""
+    try:
+        folder = cache_folder()
+    except InputError:
+        return []
+    return sorted(path.stem for path in folder.glob("*.h5") if not path.name.startswith(".") and os.path.isfile(path))
 
 
 def load_model(name, device="auto"):
@@ -96,9 +113,19 @@ def load_model(name, device="auto"):
 
     path = weights_path(name)
     header = read_header(path)
-    try:
-        net = build_network(header.architecture, **header.options)
-    except TypeError as problem:  # an option that this builder does not know, or of the wrong type
-        raise InputError(f"{path}: {problem}") from None
+    net = _network_of(path, header)
     load_weights(net, path)
     return Model(net.to_device(device), header.preprocessing, header.labels, header.name)
+
+
+def _network_of(path, header):
+    """The network that the file's Header describes, without weights; InputError where it describes none."""
+    try:
+        net = build_network(header.architecture, **header.options)
+        outputs = net.shapes()[net.output][1]
+    except Exception as problem:  # whatever options may do to a builder: they are not checked one by one
+        reason = str(problem) or type(problem).__name__
+        raise InputError(f"{path}: its network cannot be built: {reason}") from None
+    if len(header.labels) not in (0, outputs):
+        raise InputError(f"{path} has {len(header.labels):,} class names for a network of {outputs:,} outputs")
+    return net
