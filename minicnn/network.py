@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 
 from minicnn.backend import Array, choose_device, device_of, to_device
 from minicnn.errors import InputError, unknown_name
-from minicnn.layers import Layer, ReLU
+from minicnn.layers import Conv2D, Layer, ReLU
+from minicnn.layers.conv import checked_winograd
 
 
 class Node(NamedTuple):
@@ -190,14 +191,27 @@ class Network:
         """The same network with its parameters in another floating-point type."""
         return self._with_arrays(lambda array: array.astype(dtype))
 
+    def with_winograd(self, winograd):
+        """The same network and weights, its 3x3 convolutions computed so: 4, 2 or "off", see Conv2D."""
+        def changed(layer):
+            if isinstance(layer, Conv2D):
+                layer.winograd = checked_winograd(winograd)
+        return self._with_copies(changed)
+
     def _with_arrays(self, convert):
         """A network whose layers are copies with `convert` applied to every parameter and buffer."""
+        def changed(layer):
+            layer.params = {key: convert(array) for key, array in layer.params.items()}
+            layer.buffers = {key: convert(array) for key, array in layer.buffers.items()}
+        return self._with_copies(changed)
+
+    def _with_copies(self, change):
+        """A network whose layers are copies, each of them given to `change`."""
         copies = {}  # a layer that is used twice stays one layer
         for node in self.nodes:
             if id(node.layer) not in copies:
                 layer = copies[id(node.layer)] = copy.copy(node.layer)
-                layer.params = {key: convert(array) for key, array in node.layer.params.items()}
-                layer.buffers = {key: convert(array) for key, array in node.layer.buffers.items()}
+                change(layer)
         return self._sibling([node._replace(layer=copies[id(node.layer)]) for node in self.nodes])
 
     def trunk(self, last):

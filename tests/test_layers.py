@@ -526,13 +526,13 @@ def test_bands_bound_the_memory(monkeypatch):
     layer = placed(Conv2D(8, 8, 3, pad=1), np)
     x = np.ones((1, 8, 64, 64))  # 256 KB, as much as `out` and `dx`
     out, cache = layer.forward(x)
-    for step in (lambda: layer.forward(x), lambda: layer.backward(out, cache),
-                 lambda: layer.backward_params(out, cache)):
+    for step, most in ((lambda: layer.forward(x), 1.2e6), (lambda: layer.backward(out, cache), 1.2e6),
+                       (lambda: layer.backward_params(out, cache), 1.6e6)):  # whose bands are larger
         tracemalloc.start()
         step()
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
-        assert peak < 1.2e6
+        assert peak < most
 
 
 @pytest.mark.parametrize("name", [name for name in CASES if name.startswith(("conv,", "linear"))])

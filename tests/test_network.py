@@ -871,7 +871,7 @@ def test_import_needs_numpy_alone():
     program = """
 import sys
 import numpy, numpy.random
-for name in ("PIL", "scipy", "h5py", "matplotlib", "tqdm", "cupy", "cupyx", "torch"):
+for name in ("PIL", "scipy", "h5py", "matplotlib", "tqdm", "threadpoolctl", "cupy", "cupyx", "torch"):
     sys.modules[name] = None  # so that importing it fails
 before = set(sys.modules)
 import minicnn

@@ -36,9 +36,27 @@ from minicnn.network import Network
 from minicnn.preprocessing import CAFFE_SQUEEZENET, CAFFE_VGG, TORCHVISION
 
 RULES = {"plain": ReLU, "guided": GuidedReLU, "deconvnet": DeconvReLU}
-DTYPES = pytest.mark.parametrize("dtype", ["float32", "float64"])
-ACTIVATIONS = {"float32": 1e-5, "float64": 1e-12}  # the tolerances
-GRADIENTS = {"float32": 1e-2, "float64": 1e-9}
+
+
+class Precision(NamedTuple):
+    """A type, how its 3x3 convolutions are computed, and the tolerances of activations and gradients.
+
+    Winograd's F(4, 3) rounds more, and so tips more ReLUs and pools the other way.
+    """
+
+    dtype: str
+    winograd: int | str
+    activations: float
+    gradients: float
+
+
+PRECISION = {
+    "float64": Precision("float64", 4, 1e-12, 1e-9),
+    "float32": Precision("float32", "off", 1e-5, 1e-2),
+    "float32, F2": Precision("float32", 2, 1e-5, 1e-2),
+    "float32, F4": Precision("float32", 4, 1e-4, 5e-2),
+}
+PRECISIONS = pytest.mark.parametrize("precision", PRECISION.values(), ids=PRECISION)
 
 
 def max_error(ours, theirs):
@@ -53,7 +71,7 @@ def norm_error(ours, theirs):
     return float(np.linalg.norm(ours - theirs) / np.linalg.norm(theirs))
 
 
-def check_activations(net, module, names, trace):
+def check_activations(net, module, names, trace, precision):
     """Every activation but that of padding layers, which the oracle does not have as such."""
     x = trace.activations["input"]
     with torch.no_grad():
@@ -62,20 +80,19 @@ def check_activations(net, module, names, trace):
     assert [name for name in net.layer_names() if name not in expected and not name.startswith("pad")] == []
     for name, value in expected.items():
         assert trace.activations[name].dtype == value.dtype == x.dtype
-        assert max_error(trace.activations[name], value) < ACTIVATIONS[x.dtype.name], name
+        assert max_error(trace.activations[name], value) < precision.activations, name
 
 
-def check_gradients(net, module, names, trace, groups, wrt, rules=tuple(RULES)):
+def check_gradients(net, module, names, trace, precision, groups, wrt, rules=tuple(RULES)):
     """For each group of seeds, and with each of the ReLU rules, the gradients at the layers in `wrt`."""
     x = trace.activations["input"]
-    tolerance = GRADIENTS[x.dtype.name]
     for rule in rules:
         theirs = oracle.gradients(module, names, x, groups, wrt, rule)
         for seeds, expected in zip(groups, theirs, strict=True):
             ours = net.with_relu(RULES[rule]()).backward(trace, seeds, wrt)
             for name in wrt:
                 assert ours[name].dtype == x.dtype
-                assert norm_error(ours[name], expected[name]) < tolerance, (rule, list(seeds), name)
+                assert norm_error(ours[name], expected[name]) < precision.gradients, (rule, list(seeds), name)
                 assert expected[name].any() or rule == "deconvnet"  # which stops where all of it is negative
 
 
@@ -159,14 +176,14 @@ CASES = {
 }
 
 
-@DTYPES
+@PRECISIONS
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
-def test_random_weights(case, dtype):
+def test_random_weights(case, precision):
     rng = np.random.default_rng(12)  # a seed with no ReLU or pool so undecided that float32 tips it
-    net = oracle.he_weights(case.net(), rng).astype(dtype)
+    net = oracle.he_weights(case.net(), rng).astype(precision.dtype).with_winograd(precision.winograd)
     module = oracle.with_parameters_of(net, case.module, case.names)
-    trace = net.forward((oracle.smooth_image(rng, case.shape) * case.scale).astype(dtype))
-    check_activations(net, module, case.names, trace)
+    trace = net.forward((oracle.smooth_image(rng, case.shape) * case.scale).astype(precision.dtype))
+    check_activations(net, module, case.names, trace, precision)
 
     scores = trace.activations[net.output]
     if scores.ndim == 2:
@@ -174,7 +191,7 @@ def test_random_weights(case, dtype):
     else:
         top = random_seeds(trace, [net.output], rng)  # a trunk
     several = random_seeds(trace, case.seeded, rng)
-    check_gradients(net, module, case.names, trace, [top, several], case.wrt)
+    check_gradients(net, module, case.names, trace, precision, [top, several], case.wrt)
 
 
 def test_the_cases_tell_pool_rounding_and_conv10_pad_apart():
@@ -186,16 +203,17 @@ def test_the_cases_tell_pool_rounding_and_conv10_pad_apart():
     assert sizes["squeezenet1_0 ceil, pad 1"]["conv10"] == (1, 1000, H + 2, W + 2)
 
 
-def test_whole_vgg16():
+@pytest.mark.parametrize("precision", [PRECISION["float32, F2"], PRECISION["float32, F4"]], ids=["F2", "F4"])
+def test_whole_vgg16(precision):
     """At full size, float32: scores, the guided image gradient; then every rule in the classifier alone."""
     rng = np.random.default_rng(10)
-    net = oracle.he_weights(models.vgg16(seed=None), rng)
+    net = oracle.he_weights(models.vgg16(seed=None), rng).with_winograd(precision.winograd)
     names = oracle.VGG16_TRUNK | oracle.VGG_CLASSIFIER
     module = oracle.with_parameters_of(net, lambda: oracle.VGG(oracle.VGG_D), names)
     trace = net.forward(oracle.smooth_image(rng, (1, 3, 224, 224)).astype("float32"))
-    check_activations(net, module, names, trace)
+    check_activations(net, module, names, trace, precision)
     one_score = {"fc8": class_scores(trace.activations["fc8"], [281])}
-    check_gradients(net, module, names, trace, [one_score], ("input",), ["guided"])
+    check_gradients(net, module, names, trace, precision, [one_score], ("input",), ["guided"])
 
     head = Network((512, 7, 7))
     for node in net.nodes[net.positions["flatten"]:]:
@@ -203,7 +221,7 @@ def test_whole_vgg16():
     module = oracle.with_parameters_of(head, oracle.vgg_classifier, oracle.VGG_CLASSIFIER)
     trace = head.forward(trace.activations["pool5"])
     several = random_seeds(trace, ("fc6", "relu7", "fc8"), rng)
-    check_gradients(head, module, oracle.VGG_CLASSIFIER, trace, [one_score, several], ("input", "relu6"))
+    check_gradients(head, module, oracle.VGG_CLASSIFIER, trace, precision, [one_score, several], ("input", "relu6"))
 
 
 @pytest.mark.parametrize("size", [(7, 8), (8, 9), (9, 12)])
@@ -290,22 +308,22 @@ def test_pins(trained):
     assert scores[0].sum(dtype="float64") == pytest.approx(trained.sum, abs=1e-2)
 
 
-@DTYPES
-def test_trained_squeezenet(trained, dtype):
+@PRECISIONS
+def test_trained_squeezenet(trained, precision):
     photos = [4, 11]  # with no ReLU or pool so undecided that float32 tips it
-    net = trained.net.astype(dtype)
+    net = trained.net.astype(precision.dtype).with_winograd(precision.winograd)
     module = oracle.with_parameters_of(net, trained.build_module, trained.names)
-    trace = net.forward(trained.x[photos].astype(dtype))
-    check_activations(net, module, trained.names, trace)
+    trace = net.forward(trained.x[photos].astype(precision.dtype))
+    check_activations(net, module, trained.names, trace, precision)
     one_score = {"pool10": class_scores(trace.activations["pool10"], trained.labels[photos])}
     several = random_seeds(trace, ("relu_conv1", "fire4/expand1x1", "fire6/concat", "conv10"),
                            np.random.default_rng(1))
-    check_gradients(net, module, trained.names, trace, [one_score, several], ("input", "fire5/concat"))
+    check_gradients(net, module, trained.names, trace, precision, [one_score, several], ("input", "fire5/concat"))
 
 
-@DTYPES
+@PRECISIONS
 @pytest.mark.parametrize("network", ["vgg16", "vgg19"])
-def test_trained_vgg_trunk(test_data, network, dtype):
+def test_trained_vgg_trunk(test_data, network, precision):
     """Caffe's VGG-16 to relu2_2; the VGG-19 with mirrored borders and channels of mean 1 to relu3_1."""
     if network == "vgg16":
         path = test_data / "weights" / "vgg16_conv1_1-conv2_2_caffe_bgr.npz"
@@ -315,16 +333,17 @@ def test_trained_vgg_trunk(test_data, network, dtype):
         path = test_data / "weights" / "vgg19_normalised_conv1_1-conv3_1.npz"
         net = models.vgg19(seed=None, padding="reflect").trunk("relu3_1")
         widths, end, padding_mode, names = oracle.VGG_E, 12, "reflect", oracle.VGG19_TRUNK
-    net = read_weights(path, net, {name: name for name in net.layer_names()}).astype(dtype)
+    net = read_weights(path, net, {name: name for name in net.layer_names()})
+    net = net.astype(precision.dtype).with_winograd(precision.winograd)
     names = {path: name for path, name in names.items() if name in net.layer_names()}
     module = oracle.with_parameters_of(
         net, lambda: oracle.vgg_features(widths, end, padding_mode=padding_mode), names)
     images, _ = read_photos(test_data)
-    trace = net.forward(CAFFE_VGG.to_input(images[::12, 60:108, 40:120]).astype(dtype))
-    check_activations(net, module, names, trace)
+    trace = net.forward(CAFFE_VGG.to_input(images[::12, 60:108, 40:120]).astype(precision.dtype))
+    check_activations(net, module, names, trace, precision)
     groups = [random_seeds(trace, layers, np.random.default_rng(2))
               for layers in ([net.output], ["relu1_1", "conv1_2", "pool1", "conv2_1"])]
-    check_gradients(net, module, names, trace, groups, ("input", "relu1_1"))
+    check_gradients(net, module, names, trace, precision, groups, ("input", "relu1_1"))
 
 
 def test_caffe_preprocessing_is_what_the_vgg19_file_says(test_data):

@@ -3,12 +3,22 @@
 from itertools import product
 
 from minicnn.backend import get_array_module
+from minicnn.conv_paths import fast_backward, fast_forward, fast_weight_gradient
 from minicnn.errors import InputError
 from minicnn.initialize import he_normal, zeros
 from minicnn.layers.layer import Layer
+from minicnn.winograd import WinogradWeights
 
 # Numbers in the patch matrix at a time: 1 MB of float32 stays in a core's cache; a GPU wants few, large products.
 BAND = {"numpy": 2**18, "cupy": 2**26}
+SMALL = 2**12  # numbers of an input for which looking for a faster way takes longer than it saves
+
+
+def checked_winograd(winograd):
+    """`winograd` itself; InputError for what is no setting of it."""
+    if winograd not in (4, 2, "off"):
+        raise InputError(f"winograd must be 4, 2 or 'off', not {winograd!r}")
+    return winograd
 
 
 class Conv2D(Layer):
@@ -17,20 +27,26 @@ class Conv2D(Layer):
     w : (F, C / groups, KH, KW); b : (F,). OH = (H + 2 pad - KH) // stride + 1, and OW likewise.
     out[n, f, y, x] = b[f] + sum over c, i, j of w[f, c, i, j] * padded[n, c, y stride + i, x stride + j]
     With `groups`, filters and channels are split into that many independent convolutions (AlexNet 2012).
+    winograd : 4, 2 or "off"; where 3x3 filters in float32 may be computed by Winograd's F(4, 3), up to 2e-5 of the
+    largest output beside the truth, by F(2, 3), 1e-6, or not at all; see conv_paths.py, where that is chosen.
     """
 
-    def __init__(self, in_channels, out_channels, kernel_size, stride=1, pad=0, groups=1, bias=True, rng=None):
+    def __init__(self, in_channels, out_channels, kernel_size, stride=1, pad=0, groups=1, bias=True, rng=None,
+                 winograd=4):
         super().__init__()
         if in_channels % groups or out_channels % groups:
             raise InputError(f"groups={groups} must divide in_channels={in_channels} and "
                              f"out_channels={out_channels}")
         self.stride, self.pad, self.groups = stride, pad, groups
+        self.winograd, self.winograd_weights = checked_winograd(winograd), WinogradWeights()
         shape = (out_channels, in_channels // groups, kernel_size, kernel_size)
         self.params["w"] = he_normal(shape, in_channels // groups * kernel_size**2, rng)
         if bias:
             self.params["b"] = zeros(out_channels)
 
     def forward(self, x):
+        if x.size > SMALL and (out := fast_forward(self, x)) is not None:
+            return out, x
         xp = get_array_module(x)
         w = self.params["w"]
         F, C, KH, KW = w.shape
@@ -51,6 +67,8 @@ class Conv2D(Layer):
 
     def backward(self, dout, x):
         # out = windows . w, so every window gets dout . w.T; where windows overlap, their gradients add up.
+        if dout.size > SMALL and (dx := fast_backward(self, dout, x)) is not None:
+            return dx
         xp = get_array_module(dout)
         w = self.params["w"]
         F, C, KH, KW = w.shape
@@ -75,23 +93,23 @@ class Conv2D(Layer):
 
     def backward_params(self, dout, x):
         # out = windows . w + b, so dw = dout.T . windows and db = the sum of dout over images and positions
+        gradients = {"b": dout.sum(axis=(0, 2, 3))} if "b" in self.params else {}
+        if x.size > SMALL and (dw := fast_weight_gradient(self, dout, x)) is not None:
+            return {"w": dw, **gradients}
         xp = get_array_module(dout)
         F, C, KH, KW = self.params["w"].shape
         N, _, OH, OW = dout.shape
         windows = self._windows(xp, x)  # (N, OH, OW, KH, KW, groups * C)
         dout = dout.transpose(0, 2, 3, 1)  # (N, OH, OW, F)
         dw = xp.zeros((F, KH * KW * C), xp.result_type(dout, x))
-        rows = max(1, BAND[xp.__name__] // (OW * KH * KW * C))
+        rows = max(1, 8 * BAND[xp.__name__] // (OW * KH * KW * C))  # more than forward: each band adds to all of dw
         images = max(1, rows // OH)
         for g, n, y in product(range(self.groups), range(0, N, images), range(0, OH, rows)):
             filters = slice(g * F // self.groups, (g + 1) * F // self.groups)
             band = windows[n:n + images, y:y + rows, ..., g * C:(g + 1) * C]
             dband = dout[n:n + images, y:y + rows, :, filters]
             dw[filters] += dband.reshape(-1, dband.shape[3]).T @ band.reshape(-1, KH * KW * C)
-        gradients = {"w": dw.reshape(F, KH, KW, C).transpose(0, 3, 1, 2)}
-        if "b" in self.params:
-            gradients["b"] = dout.sum(axis=(0, 1, 2))
-        return gradients
+        return {"w": dw.reshape(F, KH, KW, C).transpose(0, 3, 1, 2), **gradients}
 
     def _windows(self, xp, x):
         """Every patch under the filter, a view of shape (N, OH, OW, KH, KW, channels); memory is channels-last,
@@ -110,6 +128,10 @@ class Conv2D(Layer):
         sn, sy, sx, sc = image.strides
         return xp.lib.stride_tricks.as_strided(
             image, (N, OH, OW, KH, KW, C), (sn, stride * sy, stride * sx, sy, sx, sc))
+
+    def __getstate__(self):
+        """For copies and other processes: without the transformed weights, which are made again."""
+        return {**vars(self), "winograd_weights": WinogradWeights()}
 
     def output_shape(self, shape):
         F, C, KH, KW = self.params["w"].shape

@@ -14,16 +14,20 @@ class Gram(Layer):
         self.normalize = normalize
 
     def forward(self, x):
-        N, C, H, W = x.shape
-        features = x.reshape(N, C, H * W)
-        out = features @ features.transpose(0, 2, 1)
+        pixels = self._pixels(x)  # Fᵀ
+        out = pixels.transpose(0, 2, 1) @ pixels
         return out / self._divisor(x.shape), x
 
     def backward(self, dout, x):
-        # G = F Fᵀ, so dF = (dG + dGᵀ) F
+        # G = F Fᵀ, so dF = (dG + dGᵀ) F, and dFᵀ = Fᵀ (dG + dGᵀ)
         N, C, H, W = x.shape
-        dfeatures = (dout + dout.transpose(0, 2, 1)) @ x.reshape(N, C, H * W)
-        return dfeatures.reshape(x.shape) / self._divisor(x.shape)
+        dpixels = self._pixels(x) @ ((dout + dout.transpose(0, 2, 1)) / self._divisor(x.shape))
+        return dpixels.reshape(N, H, W, C).transpose(0, 3, 1, 2)
+
+    def _pixels(self, x):
+        """(N, H W, C): the features of a pixel side by side, as they lie in memory behind a convolution."""
+        N, C, H, W = x.shape
+        return x.transpose(0, 2, 3, 1).reshape(N, H * W, C)
 
     def _divisor(self, shape):
         N, C, H, W = shape

@@ -11,9 +11,10 @@ from minicnn.layers.layer import Layer
 def normalize(xp, x, axes, eps):
     """(x - mean) / sqrt(variance + eps) over `axes`; returns it, 1 / sqrt(...), the mean and the variance."""
     mean = x.mean(axis=axes, keepdims=True)
-    variance = x.var(axis=axes, keepdims=True)
+    centred = x - mean
+    variance = (centred * centred).mean(axis=axes, keepdims=True)
     inverse_std = 1 / xp.sqrt(variance + eps)
-    return (x - mean) * inverse_std, inverse_std, mean, variance
+    return centred * inverse_std, inverse_std, mean, variance
 
 
 def normalize_backward(dx_hat, x_hat, inverse_std, axes):

@@ -7,6 +7,9 @@ falls inside the image are handled at once, as strided slices. So no padding is 
 from minicnn.backend import get_array_module
 from minicnn.errors import InputError
 from minicnn.layers.layer import Layer
+from minicnn.threads import share_out
+
+BAND = 2**18  # numbers at a time
 
 
 def pooled_size(size, kernel_size, stride, pad, ceil):
@@ -26,6 +29,21 @@ def positions(i, size, out_size, stride, pad):
     count = max(0, min(out_size - 1, (size - 1 + pad - i) // stride) - first + 1)
     start = first * stride + i - pad
     return slice(first, first + count), slice(start, start + count * stride, stride)
+
+
+def channels_last(make, shape, dtype):
+    """A new array (N, C, H, W), by xp.empty or xp.zeros, with the channels of a pixel side by side in memory."""
+    N, C, H, W = shape
+    return make((N, H, W, C), dtype).transpose(0, 3, 1, 2)
+
+
+def bands(x, axis):
+    """[the slices of x] that cut it along the axis into pieces that stay in a core's cache; a GPU wants it whole."""
+    size = x.shape[axis]
+    if get_array_module(x).__name__ == "cupy":
+        return [...]
+    length = max(1, BAND * size // x.size)
+    return [(slice(None),) * axis + (slice(start, start + length),) for start in range(0, size, length)]
 
 
 class Pool2D(Layer):
@@ -53,28 +71,68 @@ class Pool2D(Layer):
 
 
 class MaxPool2D(Pool2D):
-    """Maximum over windows, (N, C, H, W) -> (N, C, OH, OW)."""
+    """Maximum over windows, (N, C, H, W) -> (N, C, OH, OW): first over the columns of a window, then over its rows."""
 
     def forward(self, x):
-        xp = get_array_module(x)
-        N, C, OH, OW = self.output_shape(x.shape)
-        out = xp.full((N, OH, OW, C), -xp.inf, x.dtype).transpose(0, 3, 1, 2)
-        for out_window, in_window in self._windows(*x.shape[2:], OH, OW):
-            out[out_window] = xp.maximum(out[out_window], x[in_window])
-        return out, (x, out)
+        _, _, OH, OW = self.output_shape(x.shape)
+        row_maxima = self._maxima(x, 3, OW)             # (N, C, H, OW)
+        out = self._maxima(row_maxima, 2, OH)           # (N, C, OH, OW)
+        return out, (x, row_maxima, out)
 
     def backward(self, dout, cache):
-        # Switches of Zeiler and Fergus: the gradient goes to the maximum alone; of equals, to the first.
-        x, out = cache
+        # Switches of Zeiler and Fergus: the gradient goes to the maximum alone; of equals, to the first, in the first
+        # row that has one, as everywhere.
+        x, row_maxima, out = cache
+        drow_maxima = self._to_first_maximum(dout, row_maxima, out, 2)
+        return self._to_first_maximum(drow_maxima, x, row_maxima, 3)
+
+    def _maxima(self, x, axis, count):
+        """The maxima of `count` windows along one axis."""
+        xp = get_array_module(x)
+        out = channels_last(xp.empty, (*x.shape[:axis], count, *x.shape[axis + 1:]), x.dtype)
+        windows = self._positions(x.shape[axis], count, axis)
+        whole = [(into, from_) for into, from_ in windows if into[axis] == slice(0, count)]
+        others = [window for window in windows if window not in whole[:1]]
+
+        def maxima(band):
+            if whole:  # a position that all windows have: begin with it
+                out[band][...] = x[band][whole[0][1]]
+            else:
+                out[band].fill(-xp.inf)
+            for into, from_ in others:
+                xp.maximum(out[band][into], x[band][from_], out=out[band][into])
+
+        share_out(maxima, bands(x, 5 - axis))
+        return out
+
+    def _to_first_maximum(self, dout, x, out, axis):
+        """The gradient to x where `out` has the maxima of windows along one axis."""
         xp = get_array_module(dout)
-        N, C, H, W = x.shape
-        dx = xp.zeros((N, H, W, C), dout.dtype).transpose(0, 3, 1, 2)
-        given = xp.zeros(out.shape, bool)
-        for out_window, in_window in self._windows(H, W, *out.shape[2:]):
-            is_first_maximum = (x[in_window] == out[out_window]) & ~given[out_window]
-            dx[in_window] += dout[out_window] * is_first_maximum
-            given[out_window] |= is_first_maximum
+        dx = channels_last(xp.zeros, x.shape, dout.dtype)
+        windows = self._positions(x.shape[axis], out.shape[axis], axis)
+
+        def give(band):
+            x_band, out_band, dout_band, dx_band = x[band], out[band], dout[band], dx[band]
+            taken = xp.zeros_like(out_band, bool)  # by an earlier position of the window
+            for i, (into, from_) in enumerate(windows):
+                if i < len(windows) - 1:
+                    is_first_maximum = (x_band[from_] == out_band[into]) > taken[into]
+                    taken[into] |= is_first_maximum
+                else:
+                    is_first_maximum = ~taken[into]
+                if i < self.stride:  # windows do not meet here
+                    xp.multiply(dout_band[into], is_first_maximum, out=dx_band[from_])
+                else:
+                    dx_band[from_] += dout_band[into] * is_first_maximum
+
+        share_out(give, bands(x, 5 - axis))  # rows do not meet while columns are compared, nor columns while rows are
         return dx
+
+    def _positions(self, size, count, axis):
+        """[(slices of the output, slices of the input)] for every position inside a window along the axis."""
+        before = (slice(None),) * axis
+        return [((*before, into), (*before, from_))
+                for into, from_ in (positions(i, size, count, self.stride, self.pad) for i in range(self.kernel_size))]
 
 
 class AvgPool2D(Pool2D):

@@ -13,13 +13,15 @@ class Upsample2D(Layer):
         self.factor = factor
 
     def forward(self, x):
-        return x.repeat(self.factor, axis=2).repeat(self.factor, axis=3), None
+        pixels = x.transpose(0, 2, 3, 1)  # repeat and pad would lay out x otherwise in memory than other layers do
+        return pixels.repeat(self.factor, axis=1).repeat(self.factor, axis=2).transpose(0, 3, 1, 2), None
 
     def backward(self, dout, cache):
         # every pixel was copied factor² times, so it gets the sum of their gradients
         N, C, OH, OW = dout.shape
         k = self.factor
-        return dout.reshape(N, C, OH // k, k, OW // k, k).sum(axis=(3, 5))
+        blocks = dout.transpose(0, 2, 3, 1).reshape(N, OH // k, k, OW // k, k, C)
+        return blocks.sum(axis=(2, 4)).transpose(0, 3, 1, 2)
 
     def output_shape(self, shape):
         N, C, H, W = shape
@@ -41,8 +43,9 @@ class Pad2D(Layer):
     def forward(self, x):
         self.output_shape(x.shape)
         xp = get_array_module(x)
-        sides = ((0, 0), (0, 0), (self.pad, self.pad), (self.pad, self.pad))
-        return xp.pad(x, sides, mode="constant" if self.mode == "zero" else "reflect"), None
+        sides = ((0, 0), (self.pad, self.pad), (self.pad, self.pad), (0, 0))
+        padded = xp.pad(x.transpose(0, 2, 3, 1), sides, mode="constant" if self.mode == "zero" else "reflect")
+        return padded.transpose(0, 3, 1, 2), None
 
     def backward(self, dout, cache):
         p = self.pad
@@ -50,10 +53,10 @@ class Pad2D(Layer):
         if self.mode == "zero" or p == 0:
             return dout[:, :, p:p + H, p:p + W]
         # a mirrored pixel was copied, so its copies' gradients add to its own: first the rows, then the columns
-        dx = dout[:, :, p:p + H].copy()
+        dx = dout[:, :, p:p + H].copy("K")
         dx[:, :, 1:p + 1] += dout[:, :, :p][:, :, ::-1]
         dx[:, :, H - 1 - p:H - 1] += dout[:, :, p + H:][:, :, ::-1]
-        dout, dx = dx, dx[..., p:p + W].copy()
+        dout, dx = dx, dx[..., p:p + W].copy("K")
         dx[..., 1:p + 1] += dout[..., :p][..., ::-1]
         dx[..., W - 1 - p:W - 1] += dout[..., p + W:][..., ::-1]
         return dx

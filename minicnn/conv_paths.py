@@ -1,0 +1,183 @@
+"""Which way a convolution is computed, and the ways that are faster than im2col for some shapes. On NumPy only.
+
+Conv2D asks `fast_forward` and `fast_backward` first; where they return None, im2col it is, as conv.py has it:
+- Winograd's minimal filtering (winograd.py) for 3x3 filters of stride 1 with many channels on both sides, in float32:
+  up to four times fewer multiplications, and a little less exact;
+- one product for 1x1 filters of stride 1, without patches;
+- one product and then shifted sums, where there are only a few output channels: a matrix with three columns keeps
+  no product busy. The last layer of a network that makes pictures, and every first layer on the way back to the
+  picture;
+- back through a convolution with fewer filters than channels, the convolution with the turned filters: its patches are
+  the smaller ones. For the weight gradient likewise.
+"""
+
+import numpy as np
+
+from minicnn.threads import scratch, share_out
+from minicnn.winograd import winograd_convolution
+
+FEW = 4  # output channels
+MANY = 16  # channels in and out that Winograd's transforms need to pay
+FEW_PIXELS, MANY_WEIGHTS = 16**2, 2**16  # beyond: fetching F(4, 3)'s weights costs more than F(2, 3)'s multiplications
+
+
+def fast_forward(layer, x):
+    """`out` of the Conv2D `layer` for x, by the fastest way; None where that is im2col."""
+    if not isinstance(x, np.ndarray) or layer.groups > 1:
+        return None
+    w, bias = layer.params["w"], layer.params.get("b")
+    F, C, KH, KW = w.shape
+    N, _, OH, OW = layer.output_shape(x.shape)  # raises where x does not fit
+    if m := winograd_tile(layer, C, F, N * OH * OW, x.dtype):
+        return winograd_convolution(x, layer.winograd_weights.forward(w, m), bias, layer.pad)
+    if layer.stride > 1:
+        return None
+    if KH == KW == 1 and layer.pad == 0:
+        return mix_channels(x, w[:, :, 0, 0].T, bias)
+    if F <= FEW and C >= MANY:
+        return convolve_by_planes(x, w, bias, layer.pad)
+    return None
+
+
+def fast_backward(layer, dout, x):
+    """The gradient to x, from `dout`; None where that is im2col's."""
+    if not isinstance(dout, np.ndarray) or layer.groups > 1:
+        return None
+    w = layer.params["w"]
+    F, C, KH, KW = w.shape
+    N, _, H, W = x.shape
+    if layer.pad < KH and (m := winograd_tile(layer, F, C, N * H * W, dout.dtype)):
+        return winograd_back(dout, layer.winograd_weights.backward(w, m), (H, W), layer.pad)
+    if KH == KW == 1 and layer.pad == 0 and layer.stride == 1:
+        return mix_channels(dout, w[:, :, 0, 0], None)
+    if C <= FEW:
+        return spread_by_planes(dout, w, (H, W), layer.stride, layer.pad)
+    if F <= C and is_turnable(layer):
+        return turned(layer).forward(dout)[0]
+    return None
+
+
+def winograd_back(dout, u, size, pad):
+    """The gradient to x: at stride 1 the way back is a convolution too.
+
+    Where dout is zero around a box, as behind a single neuron, it is computed from the box: so dx is exactly zero
+    where no path leads, which Winograd's sums, rounded, are not.
+    """
+    N, _, OH, OW = dout.shape
+    H, W = size
+    top, bottom, left, right = support(dout)
+    if (bottom - top, right - left) == (OH, OW):
+        return winograd_convolution(dout, u, None, 2 - pad)
+    _, _, blocks, _, block = u.shape
+    dx = np.zeros((N, H, W, blocks * block), dout.dtype).transpose(0, 3, 1, 2)
+    if bottom > top:
+        around = winograd_convolution(dout[:, :, top:bottom, left:right], u, None, 2)
+        up, down = max(0, top - pad), min(H, bottom + 2 - pad)  # pixel i of dout came from i - pad to i - pad + 2 of x
+        west, east = max(0, left - pad), min(W, right + 2 - pad)
+        dx[:, :, up:down, west:east] = around[
+            :, :, up - top + pad:down - top + pad, west - left + pad:east - left + pad]
+    return dx
+
+
+def support(dout):
+    """(top, bottom, left, right) of the smallest box outside of which dout is zero; at once where it is nowhere."""
+    if all(edge.any() for edge in (dout[:, :, 0], dout[:, :, -1], dout[..., 0], dout[..., -1])):
+        return 0, dout.shape[2], 0, dout.shape[3]
+    pixels = dout.any(axis=(0, 1))
+    rows, columns = np.flatnonzero(pixels.any(axis=1)), np.flatnonzero(pixels.any(axis=0))
+    if not len(rows):
+        return 0, 0, 0, 0
+    return rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
+
+
+def fast_weight_gradient(layer, dout, x):
+    """dw where dout has fewer channels than x, whose patches are then the larger ones; None where im2col has it."""
+    F, C, _, _ = layer.params["w"].shape
+    if not isinstance(dout, np.ndarray) or layer.groups > 1 or F >= C or not is_turnable(layer):
+        return None
+    # the sum over pixels of dout * conv(x, w) is that of x * conv(dout, turned w): so the roles can be exchanged
+    dw = turned(layer).backward_params(x, dout)["w"]
+    return dw[:, :, ::-1, ::-1].swapaxes(0, 1)
+
+
+def is_turnable(layer):
+    """Whether the way back is a convolution as well."""
+    KH, KW = layer.params["w"].shape[2:]
+    return layer.stride == 1 and 1 < KH == KW > layer.pad
+
+
+def turned(layer):
+    """The Conv2D that takes dout to dx: every filter turned round, filters and channels exchanged."""
+    w = layer.params["w"]
+    F, C, KH, _ = w.shape
+    back = type(layer)(F, C, KH, pad=KH - 1 - layer.pad, bias=False, winograd="off")
+    back.params["w"] = w[:, :, ::-1, ::-1].swapaxes(0, 1)
+    return back
+
+
+def winograd_tile(layer, C, F, pixels, dtype):
+    """m of Winograd's F(m, 3) from C to F channels; 0 where it does not apply or does not pay."""
+    w = layer.params["w"]
+    if layer.winograd == "off" or dtype != np.float32 or w.dtype != np.float32:  # float64 asks for exact numbers
+        return 0
+    if w.shape[2:] != (3, 3) or layer.stride > 1 or min(C, F) < MANY:
+        return 0
+    return 2 if pixels <= FEW_PIXELS and C * F >= MANY_WEIGHTS else layer.winograd
+
+
+def mix_channels(x, matrix, bias):
+    """x of shape (N, C, H, W) times the matrix (C, F) in every pixel."""
+    N, C, H, W = x.shape
+    out = x.transpose(0, 2, 3, 1).reshape(-1, C) @ matrix
+    if bias is not None:
+        out += bias
+    return out.reshape(N, H, W, -1).transpose(0, 3, 1, 2)
+
+
+def convolve_by_planes(x, w, bias, pad):
+    """Stride 1 into a few channels: each weight gives a plane w[f, c, i, j] x, summed over c; then shifted sums."""
+    F, C, KH, KW = w.shape
+    N, _, H, W = x.shape
+    OH, OW = H + 2 * pad - KH + 1, W + 2 * pad - KW + 1
+    x = x.transpose(0, 2, 3, 1)
+    matrix = np.ascontiguousarray(w.transpose(0, 2, 3, 1).reshape(F * KH * KW, C))
+    out = np.empty((N, F, OH, OW), np.result_type(x, w))
+    rows = 32
+    bands = [(n, y) for n in range(N) for y in range(0, OH, rows)]
+
+    def convolve(band):
+        n, y = band
+        target = out[n, :, y:y + rows]
+        target[...] = 0 if bias is None else bias[:, None, None]
+        top, bottom = max(0, y - pad), min(H, y + target.shape[1] - pad + KH - 1)  # the rows of x that matter here
+        pixels = x[n, top:bottom].reshape(-1, C)
+        planes = np.matmul(matrix, pixels.T, out=scratch("planes", (len(matrix), len(pixels)), out.dtype))
+        planes = planes.reshape(F, KH, KW, bottom - top, W)
+        for i in range(KH):
+            for j in range(KW):
+                # output row r, column q takes x[r - pad + i, q - pad + j]
+                first, last = max(y, top + pad - i), min(y + target.shape[1], bottom + pad - i)
+                left, right = max(0, pad - j), min(OW, W + pad - j)
+                target[:, first - y:last - y, left:right] += planes[
+                    :, i, j, first - pad + i - top:last - pad + i - top, left - pad + j:right - pad + j]
+
+    share_out(convolve, bands)
+    return out
+
+
+def spread_by_planes(dout, w, size, stride, pad):
+    """The gradient to a few channels: each weight gives a plane w[f, c, i, j] dout, summed over f, that is added where
+    this weight had met x."""
+    F, C, KH, KW = w.shape
+    N, _, OH, OW = dout.shape
+    H, W = size
+    dout = dout.transpose(0, 2, 3, 1)  # (N, OH, OW, F)
+    matrix = np.ascontiguousarray(w.transpose(1, 2, 3, 0).reshape(C * KH * KW, F))
+    dpadded = np.zeros((N, C, H + 2 * pad, W + 2 * pad), np.result_type(dout, w))
+    for n in range(N):
+        planes = (matrix @ dout[n].reshape(-1, F).T).reshape(C, KH, KW, OH, OW)
+        for i in range(KH):
+            for j in range(KW):
+                bottom, right = i + stride * (OH - 1) + 1, j + stride * (OW - 1) + 1
+                dpadded[n, :, i:bottom:stride, j:right:stride] += planes[:, i, j]
+    return dpadded[:, :, pad:pad + H, pad:pad + W]

@@ -1,0 +1,234 @@
+"""The same work twice, in minicnn and in PyTorch: what against_pytorch.py times. Needs PyTorch."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import nn
+
+sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parents[1])]
+
+import torch_oracle  # noqa: E402
+
+from minicnn import models  # noqa: E402
+from minicnn.layers import Conv2D, InstanceNorm2D, Pad2D, ReLU, Upsample2D  # noqa: E402
+from minicnn.losses import FeatureMatch, GramMatch, TotalVariation  # noqa: E402
+from minicnn.network import Network  # noqa: E402
+from minicnn.optimize import Adam, optimize_image  # noqa: E402
+
+
+class Workload(NamedTuple):
+    """`ours()` and `theirs(channels_last)` return functions that do the work once; `reach`: our time over theirs."""
+
+    name: str
+    reach: float
+    ours: Callable
+    theirs: Callable
+
+
+def with_plain_relu(module):
+    """The oracle's module with PyTorch's own ReLU, its weights frozen: what its user would have."""
+    for name, child in module.named_children():
+        if isinstance(child, torch_oracle.Rectifier):
+            setattr(module, name, nn.ReLU())
+        else:
+            with_plain_relu(child)
+    return module.eval().requires_grad_(False)
+
+
+def laid_out(module, channels_last):
+    """In one of PyTorch's two memory layouts."""
+    return module.to(memory_format=torch.channels_last if channels_last else torch.contiguous_format)
+
+
+def picture(size, channels_last=None, batch=1):
+    """Random x, for PyTorch where a layout is given."""
+    x = np.random.default_rng(0).standard_normal((batch, 3, size, size), np.float32)
+    if channels_last is None:
+        return x
+    return laid_out(torch.from_numpy(x), channels_last)
+
+
+# ---- there and back through a network --------------------------------------------------------------------------
+
+NETWORKS = {
+    "VGG-16": (lambda: models.vgg16().trunk("pool5"), lambda: torch_oracle.VGG(torch_oracle.VGG_D).features, 0.6),
+    "VGG-19": (lambda: models.vgg19().trunk("pool5"), lambda: torch_oracle.VGG(torch_oracle.VGG_E).features, 0.6),
+    "SqueezeNet 1.1": (models.squeezenet1_1, lambda: torch_oracle.SqueezeNet("1_1"), 1.0),
+    "SqueezeNet 1.0": (models.squeezenet1_0, lambda: torch_oracle.SqueezeNet("1_0"), 1.0),
+}
+
+
+def there_and_back(name, size, batch=1):
+    """Forward, and the gradient to the picture."""
+    build, build_module, reach = NETWORKS[name]
+
+    def ours():
+        net, x = build(), picture(size, batch=batch)
+
+        def once():
+            trace = net.forward(x, keep=(net.output,))  # PyTorch lets go of what it does not need on the way back, too
+            out = trace.activations[net.output]
+            return net.backward(trace, {net.output: np.ones_like(out)})["input"]
+        return once
+
+    def theirs(channels_last):
+        module = laid_out(with_plain_relu(build_module()), channels_last)
+        x = picture(size, channels_last, batch).requires_grad_()
+
+        def once():
+            x.grad = None
+            module(x).sum().backward()
+            return x.grad
+        return once
+
+    part = "trunk, " if name.startswith("VGG") else ""
+    return Workload(f"{name}, {part}{size} px" + (f", batch {batch}" if batch > 1 else ""), reach, ours, theirs)
+
+
+# ---- an iteration of style transfer ----------------------------------------------------------------------------
+
+STYLE = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
+CONTENT = "relu4_2"
+
+
+def style_transfer(size):
+    """VGG-19, five Gram losses, a content loss, total variation, a step of Adam on the picture."""
+    def ours():
+        net = models.vgg19().trunk("relu5_1")
+        image = picture(size)
+        activations = net.forward(image[..., ::-1].copy(), keep=(*STYLE, CONTENT)).activations
+        terms = [(1.0, FeatureMatch(CONTENT, activations[CONTENT])), (1e-3, TotalVariation())]
+        for layer in STYLE:
+            term = GramMatch(layer, 0)
+            terms.append((1.0, GramMatch(layer, term.gram.forward(activations[layer])[0])))
+
+        def once():
+            return optimize_image(net, image, terms, update=Adam(0.05), num_steps=1)
+        return once
+
+    def theirs(channels_last):
+        features = laid_out(with_plain_relu(torch_oracle.VGG(torch_oracle.VGG_E).features), channels_last)
+        names = list(torch_oracle.VGG19_TRUNK.values())
+        wanted = {names.index(layer): layer for layer in (*STYLE, CONTENT)}
+
+        def activations(x):
+            found = {}
+            for i, module in enumerate(features[:names.index("relu5_1") + 1]):
+                x = module(x)
+                if i in wanted:
+                    found[wanted[i]] = x
+            return found
+
+        def gram(x):
+            flat = x.flatten(2)
+            return flat @ flat.transpose(1, 2) / flat[0].numel()
+
+        image = picture(size, channels_last).requires_grad_()
+        with torch.no_grad():
+            targets = activations(image.flip(3))
+            grams = {layer: gram(targets[layer]) for layer in STYLE}
+        optimizer = torch.optim.Adam([image], 0.05)
+
+        def once():
+            optimizer.zero_grad()
+            found = activations(image)
+            loss = ((found[CONTENT] - targets[CONTENT])**2).sum()
+            loss = loss + sum(((gram(found[layer]) - grams[layer])**2).sum() for layer in STYLE)
+            down, right = image[:, :, 1:] - image[:, :, :-1], image[..., 1:] - image[..., :-1]
+            (loss + 1e-3 * ((down**2).sum() + (right**2).sum())).backward()
+            optimizer.step()
+        return once
+
+    return Workload(f"style transfer, VGG-19, {size} px", 0.6, ours, theirs)
+
+
+# ---- a training step of the transform network of fast style transfer -------------------------------------------
+
+def transform_network():
+    """Johnson et al. 2016 (arXiv:1603.08155), with instance normalization: down twice, five residual blocks, up."""
+    rng, net = np.random.default_rng(0), Network((3, 256, 256))
+
+    def convolution(name, channels, filters, size, stride=1, relu=True, source=None):
+        net.add(f"{name}_pad", Pad2D(size // 2, "reflect"), *([source] if source else []))
+        net.add(name, Conv2D(channels, filters, size, stride, rng=rng))
+        last = net.add(f"{name}_norm", InstanceNorm2D(filters))
+        return net.add(f"{name}_relu", ReLU()) if relu else last
+
+    from minicnn.layers import Add
+    convolution("conv1", 3, 32, 9)
+    convolution("conv2", 32, 64, 3, 2)
+    before = convolution("conv3", 64, 128, 3, 2)
+    for i in range(1, 6):
+        convolution(f"res{i}a", 128, 128, 3)
+        after = convolution(f"res{i}b", 128, 128, 3, relu=False)
+        before = net.add(f"res{i}", Add(), before, after)
+    net.add("up1", Upsample2D(2))
+    convolution("conv4", 128, 64, 3)
+    net.add("up2", Upsample2D(2))
+    convolution("conv5", 64, 32, 3)
+    net.add("conv6_pad", Pad2D(4, "reflect"))
+    net.add("conv6", Conv2D(32, 3, 9, rng=rng))
+    return net
+
+
+class Residual(nn.Module):
+    """x + f(x)."""
+
+    def __init__(self, inner):
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, x):
+        return x + self.inner(x)
+
+
+def transform_module():
+    """The same in PyTorch."""
+    def convolution(channels, filters, size, stride=1, relu=True):
+        layers = [nn.ReflectionPad2d(size // 2), nn.Conv2d(channels, filters, size, stride),
+                  nn.InstanceNorm2d(filters, affine=True)]
+        return layers + [nn.ReLU()] * relu
+    blocks = [Residual(nn.Sequential(*convolution(128, 128, 3), *convolution(128, 128, 3, relu=False)))
+              for _ in range(5)]
+    return nn.Sequential(
+        *convolution(3, 32, 9), *convolution(32, 64, 3, 2), *convolution(64, 128, 3, 2), *blocks,
+        nn.Upsample(scale_factor=2), *convolution(128, 64, 3), nn.Upsample(scale_factor=2), *convolution(64, 32, 3),
+        nn.ReflectionPad2d(4), nn.Conv2d(32, 3, 9))
+
+
+def training_step(size, batch):
+    """Forward, back to every parameter, and a plain step; the loss is the mean of squares."""
+    def ours():
+        net, x, rng = transform_network(), picture(size, batch=batch), np.random.default_rng(0)
+        names = net.layer_names()
+
+        def once():
+            trace = net.forward_train(x, rng)
+            out = trace.activations[net.output]
+            grads = net.backward(trace, {net.output: out * np.float32(2 / out.size)}, wrt=names)
+            for name, gradients in net.backward_params(trace, grads).items():
+                params = net.layer(name).params
+                for key, gradient in gradients.items():
+                    params[key] = params[key] - np.float32(1e-3) * gradient
+        return once
+
+    def theirs(channels_last):
+        module = laid_out(transform_module(), channels_last)
+        x, optimizer = picture(size, channels_last, batch), torch.optim.SGD(module.parameters(), 1e-3)
+
+        def once():
+            optimizer.zero_grad()
+            (module(x)**2).mean().backward()
+            optimizer.step()
+        return once
+
+    return Workload(f"training the transform network, {size} px, batch {batch}", 1.0, ours, theirs)
+
+
+WORKLOADS = {workload.name: workload for workload in (
+    *(there_and_back(name, size) for name in NETWORKS for size in (224, 512)),
+    style_transfer(512), training_step(256, 4))}
