@@ -11,9 +11,12 @@ Conv2D asks `fast_forward` and `fast_backward` first; where they return None, im
   the smaller ones. For the weight gradient likewise.
 """
 
+import copy
+from itertools import pairwise
+
 import numpy as np
 
-from minicnn.threads import scratch, share_out
+from minicnn.threads import get_num_threads, scratch, share_out, worth_sharing
 from minicnn.winograd import winograd_convolution
 
 FEW = 4  # output channels
@@ -30,12 +33,12 @@ def fast_forward(layer, x):
     N, _, OH, OW = layer.output_shape(x.shape)  # raises where x does not fit
     if m := winograd_tile(layer, C, F, N * OH * OW, x.dtype):
         return winograd_convolution(x, layer.winograd_weights.forward(w, m), bias, layer.pad)
-    if layer.stride > 1:
-        return None
-    if KH == KW == 1 and layer.pad == 0:
+    if KH == KW == 1 and layer.pad == 0 and layer.stride == 1:
         return mix_channels(x, w[:, :, 0, 0].T, bias)
-    if F <= FEW and C >= MANY:
+    if F <= FEW and C >= MANY and layer.stride == 1:
         return convolve_by_planes(x, w, bias, layer.pad)
+    if worth_sharing(N * OH * OW * w.size):
+        return convolve_in_pieces(layer, x, (N, F, OH, OW))
     return None
 
 
@@ -91,13 +94,51 @@ def support(dout):
 
 
 def fast_weight_gradient(layer, dout, x):
-    """dw where dout has fewer channels than x, whose patches are then the larger ones; None where im2col has it."""
+    """dw on several threads, and by the smaller patches where dout has fewer channels than x; None where im2col
+    has it."""
     F, C, _, _ = layer.params["w"].shape
-    if not isinstance(dout, np.ndarray) or layer.groups > 1 or F >= C or not is_turnable(layer):
+    if not isinstance(dout, np.ndarray) or layer.groups > 1:
         return None
+    if F >= C or not is_turnable(layer):
+        work = dout.size * layer.params["w"][0].size
+        return weight_gradient_in_pieces(layer, dout, x) if worth_sharing(work) else None
     # the sum over pixels of dout * conv(x, w) is that of x * conv(dout, turned w): so the roles can be exchanged
     dw = turned(layer).backward_params(x, dout)["w"]
     return dw[:, :, ::-1, ::-1].swapaxes(0, 1)
+
+
+def convolve_in_pieces(layer, x, shape):
+    """im2col of as many pieces of the picture, one below the other, as there are threads."""
+    out = np.empty([shape[axis] for axis in (0, 2, 3, 1)], x.dtype).transpose(0, 3, 1, 2)
+    inner, pieces = pieces_of(layer, x, shape[2])
+
+    def convolve(piece):
+        rows, rows_of_x = piece
+        out[:, :, rows] = inner.forward(rows_of_x)[0]
+
+    share_out(convolve, pieces)
+    return out
+
+
+def weight_gradient_in_pieces(layer, dout, x):
+    """The sum of the weight gradients of as many pieces of the picture as there are threads."""
+    inner, pieces = pieces_of(layer, x, dout.shape[2])
+    found = []
+    share_out(lambda piece: found.append((piece[0].start, inner.backward_params(dout[:, :, piece[0]], piece[1])["w"])),
+              pieces)
+    return sum(dw for _, dw in sorted(found, key=lambda pair: pair[0]))  # in one order, whichever was ready first
+
+
+def pieces_of(layer, x, count):
+    """The layer without padding, by plain im2col, and [(some of `count` rows of outputs, the rows of x they see)]."""
+    inner = copy.copy(layer)
+    inner.pad, inner.plain = 0, True
+    pad, KH = layer.pad, layer.params["w"].shape[2]
+    padded = np.pad(x.transpose(0, 2, 3, 1), ((0, 0), (pad, pad), (pad, pad), (0, 0))).transpose(0, 3, 1, 2)
+    number = min(count, get_num_threads())
+    ends = [count * i // number for i in range(number + 1)]
+    return inner, [(slice(first, last), padded[:, :, first * layer.stride:(last - 1) * layer.stride + KH])
+                   for first, last in pairwise(ends)]
 
 
 def is_turnable(layer):
@@ -128,9 +169,17 @@ def winograd_tile(layer, C, F, pixels, dtype):
 def mix_channels(x, matrix, bias):
     """x of shape (N, C, H, W) times the matrix (C, F) in every pixel."""
     N, C, H, W = x.shape
-    out = x.transpose(0, 2, 3, 1).reshape(-1, C) @ matrix
-    if bias is not None:
-        out += bias
+    pixels = x.transpose(0, 2, 3, 1).reshape(-1, C)
+    out = np.empty((len(pixels), matrix.shape[1]), np.result_type(x, matrix))
+
+    def mix(piece):
+        np.matmul(pixels[piece], matrix, out=out[piece])
+        if bias is not None:
+            out[piece] += bias
+
+    pieces = get_num_threads() if worth_sharing(len(pixels) * matrix.size) else 1
+    ends = [len(pixels) * i // pieces for i in range(pieces + 1)]
+    share_out(mix, [slice(*piece) for piece in pairwise(ends)])
     return out.reshape(N, H, W, -1).transpose(0, 3, 1, 2)
 
 
@@ -171,13 +220,17 @@ def spread_by_planes(dout, w, size, stride, pad):
     F, C, KH, KW = w.shape
     N, _, OH, OW = dout.shape
     H, W = size
-    dout = dout.transpose(0, 2, 3, 1)  # (N, OH, OW, F)
-    matrix = np.ascontiguousarray(w.transpose(1, 2, 3, 0).reshape(C * KH * KW, F))
+    pixels = dout.transpose(0, 2, 3, 1).reshape(N, OH * OW, F)
+    matrices = np.ascontiguousarray(w.transpose(1, 2, 3, 0)).reshape(C, KH * KW, F)
     dpadded = np.zeros((N, C, H + 2 * pad, W + 2 * pad), np.result_type(dout, w))
-    for n in range(N):
-        planes = (matrix @ dout[n].reshape(-1, F).T).reshape(C, KH, KW, OH, OW)
+
+    def spread(place):
+        n, c = place
+        planes = (matrices[c] @ pixels[n].T).reshape(KH, KW, OH, OW)
         for i in range(KH):
             for j in range(KW):
                 bottom, right = i + stride * (OH - 1) + 1, j + stride * (OW - 1) + 1
-                dpadded[n, :, i:bottom:stride, j:right:stride] += planes[:, i, j]
+                dpadded[n, c, i:bottom:stride, j:right:stride] += planes[i, j]
+
+    share_out(spread, [(n, c) for n in range(N) for c in range(C)])
     return dpadded[:, :, pad:pad + H, pad:pad + W]

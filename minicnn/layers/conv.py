@@ -39,13 +39,14 @@ class Conv2D(Layer):
                              f"out_channels={out_channels}")
         self.stride, self.pad, self.groups = stride, pad, groups
         self.winograd, self.winograd_weights = checked_winograd(winograd), WinogradWeights()
+        self.plain = False  # True: always as below, by im2col in one thread
         shape = (out_channels, in_channels // groups, kernel_size, kernel_size)
         self.params["w"] = he_normal(shape, in_channels // groups * kernel_size**2, rng)
         if bias:
             self.params["b"] = zeros(out_channels)
 
     def forward(self, x):
-        if x.size > SMALL and (out := fast_forward(self, x)) is not None:
+        if x.size > SMALL and not self.plain and (out := fast_forward(self, x)) is not None:
             return out, x
         xp = get_array_module(x)
         w = self.params["w"]
@@ -67,7 +68,7 @@ class Conv2D(Layer):
 
     def backward(self, dout, x):
         # out = windows . w, so every window gets dout . w.T; where windows overlap, their gradients add up.
-        if dout.size > SMALL and (dx := fast_backward(self, dout, x)) is not None:
+        if dout.size > SMALL and not self.plain and (dx := fast_backward(self, dout, x)) is not None:
             return dx
         xp = get_array_module(dout)
         w = self.params["w"]
@@ -94,7 +95,7 @@ class Conv2D(Layer):
     def backward_params(self, dout, x):
         # out = windows . w + b, so dw = dout.T . windows and db = the sum of dout over images and positions
         gradients = {"b": dout.sum(axis=(0, 2, 3))} if "b" in self.params else {}
-        if x.size > SMALL and (dw := fast_weight_gradient(self, dout, x)) is not None:
+        if x.size > SMALL and not self.plain and (dw := fast_weight_gradient(self, dout, x)) is not None:
             return {"w": dw, **gradients}
         xp = get_array_module(dout)
         F, C, KH, KW = self.params["w"].shape

@@ -88,9 +88,10 @@ def draw(rows, path):
 
 def run(arguments):
     """Print the table; draw it."""
+    peak_rate = product_peak()  # before BLAS is held to one thread
     torch.set_num_threads(THREADS)
     minicnn.set_num_threads(THREADS)
-    print(f"{THREADS} threads; NumPy's product reaches {product_peak():.0f} GFLOP/s; PyTorch {torch.__version__}, "
+    print(f"{THREADS} threads; NumPy's product reaches {peak_rate:.0f} GFLOP/s; PyTorch {torch.__version__}, "
           f"NumPy {np.__version__}")
     chosen = [name for name in WORKLOADS if all(word in name for word in arguments.only)]
     print(f"{'':<48} {'ours':>9} {'NCHW':>9} {'ch. last':>9}  ratio  reach   peak MB: ours, NCHW, ch. last")
