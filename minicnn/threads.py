@@ -73,9 +73,9 @@ def get_num_threads():
 
 def set_num_threads(count):
     """Work on `count` threads from now on. Raises InputError for less than one."""
-    if int(count) != count or count < 1:
+    if type(count) is not int or count < 1:
         raise InputError(f"expected a number of threads from 1 on, not {count!r}")
-    workers().resize(int(count))
+    workers().resize(count)
 
 
 def worth_sharing(multiply_adds):

@@ -1,9 +1,9 @@
-"""Damaged weights files by the thousand, in a process of its own: python tests/fuzz_weights.py FILE SEED [OPTION ...]
+"""Damaged weights files by the thousand, in a process of its own: fuzz_weights.py FILE SEED WRITTEN [OPTION ...]
 
 Cuts, flipped bits and absurd lengths, each given to the converter's main. Every one must end in one line and exit
 code 2 with nothing written, or in a file whose warning was printed, within ten seconds and without a flood of memory;
-a crash or a hang ends this process. Of those that can be converted all values are read, but only one in ten files is
-written: HDF5 would take most of the time. Prints what came of how many.
+a crash or a hang ends this process. WRITTEN is 1, or N for large files: of those that can be converted all values are
+read, but only every Nth is written, as HDF5 would take most of the time. Prints what came of how many.
 """
 
 import faulthandler
@@ -79,7 +79,7 @@ def without_writing(path, arrays, header):
     Path(path).touch()
 
 
-def run(path, seed, options):
+def run(path, seed, written, options):
     """Count the outcomes over all damaged copies of a file, which is good itself; print them."""
     content, rng = Path(path).read_bytes(), np.random.default_rng(seed)
     counts = Counter()
@@ -89,7 +89,7 @@ def run(path, seed, options):
         addresses = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (addresses + MEMORY, addresses + MEMORY))
         for i, copy in enumerate(damaged(content, rng)):
-            with patch("weights_converter.convert.write_arrays", without_writing) if i % 10 else nullcontext():
+            with patch("weights_converter.convert.write_arrays", without_writing) if i % written else nullcontext():
                 counts[outcome(Path(folder), copy, options)] += 1
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1000
     print(json.dumps({**counts, "megabytes": round(grown)}))
@@ -97,4 +97,4 @@ def run(path, seed, options):
 
 if __name__ == "__main__":
     faulthandler.enable()
-    run(sys.argv[1], int(sys.argv[2]), sys.argv[3:])
+    run(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4:])

@@ -319,7 +319,7 @@ def test_what_a_thread_raises_is_raised():
     assert sorted(done) == list(range(20))
 
 
-@pytest.mark.parametrize("count", [0, -1, 1.5])
+@pytest.mark.parametrize("count", [0, -1, 1.5, "two", None])
 def test_numbers_of_threads_that_there_are_not(count):
     with pytest.raises(InputError, match="number of threads from 1 on"):
         minicnn.set_num_threads(count)

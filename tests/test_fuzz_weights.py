@@ -41,10 +41,11 @@ CONTAINERS = {  # the writer, the names of a weight and a bias, whether HWIO, th
 }
 
 
-def fuzz(path, seed, *options):
+def fuzz(path, seed, written, *options):
     """What came of how many damaged copies of the file, by a process of its own."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"}
-    done = subprocess.run([sys.executable, Path(__file__).with_name("fuzz_weights.py"), path, str(seed), *options],
+    program = Path(__file__).with_name("fuzz_weights.py")
+    done = subprocess.run([sys.executable, program, path, str(seed), str(written), *options],
                           cwd=path.parent, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-5000:]
     return json.loads(done.stdout)
@@ -67,13 +68,13 @@ def counts(pool, tmp_path_factory):
     if folder := os.environ.get("MINICNN_TEST_DATA"):
         path = tmp_path_factory.mktemp("deep-compression") / "good"
         path.write_bytes((Path(folder) / "weights" / "compressed_SqueezeNet.net").read_bytes())
-        futures["deep-compression"] = pool.submit(fuzz, path, 0, "--features-only")
+        futures["deep-compression"] = pool.submit(fuzz, path, 0, 7, "--features-only")
     for container, (write, names, hwio, module, options) in CONTAINERS.items():
         if module_is_there(module):
             path = tmp_path_factory.mktemp(container) / "good"
             theirs = np.ascontiguousarray(w.transpose(2, 3, 1, 0)) if hwio else w
             write(path, dict(zip(names, (theirs, b), strict=True)), **options)
-            futures[container] = pool.submit(fuzz, path, 0, "--network", "vgg16", "--features-only")
+            futures[container] = pool.submit(fuzz, path, 0, 1, "--network", "vgg16", "--features-only")
     return futures
 
 

@@ -28,12 +28,7 @@ def convert(path, output=None, network="auto", features_only=False, overwrite=Fa
     nothing is written, and what was there before stays.
     """
     start = perf_counter()
-    kind = recognise(path)
-    if output:  # before a long reading
-        check_output(path, output, overwrite)
-    else:
-        cache_folder()
-    sha256 = checked_sha256(path)
+    kind, sha256 = check_first(path, output, overwrite)
     with open_arrays(path, kind) as arrays:
         match = find_source(path, arrays, network, features_only, sha256)
         for line in describe(path, kind, match, sha256):
@@ -44,6 +39,16 @@ def convert(path, output=None, network="auto", features_only=False, overwrite=Fa
     hint = "" if output else f"; load_model({match.model_name!r}) finds it"
     say(f"wrote {target} ({target.stat().st_size / 1e6:.1f} MB) in {perf_counter() - start:.1f} s{hint}")
     return target
+
+
+def check_first(path, output, overwrite):
+    """(kind of file, sha256); before a long reading, InputError where `path` or the output cannot be used."""
+    kind = recognise(path)
+    if output:
+        check_output(path, output, overwrite)
+    else:
+        cache_folder()
+    return kind, checked_sha256(path)
 
 
 def write(path, target, arrays, header, overwrite):

@@ -5,14 +5,12 @@ import re
 from pathlib import Path
 
 from minicnn.errors import InputError, unknown_name
-from minicnn.models import cache_folder
 from minicnn.models.first_layer import LARGEST_KERNEL, MOST_FILTERS
 from minicnn.preprocessing import CAFFE_VGG, TORCHVISION
 from minicnn.weights import Header
-from weights_converter.containers import CAFFEMODEL, DEEP_COMPRESSION, open_arrays, read_values, recognise
+from weights_converter.containers import CAFFEMODEL, DEEP_COMPRESSION, open_arrays, read_values
 from weights_converter.convert import (
-    check_output,
-    checked_sha256,
+    check_first,
     default_output,
     finite_blocks,
     unknown_digest,
@@ -33,12 +31,7 @@ def extract(path, output=None, name=None, channels=None, overwrite=False, say=pr
     "BGR", the order in which the network takes its channels, where it is known better than by
     `find_preprocessing`. Raises InputError where there are no such filters.
     """
-    kind = recognise(path)
-    if output:  # before a long reading
-        check_output(path, output, overwrite)
-    else:
-        cache_folder()
-    sha256 = checked_sha256(path)
+    kind, sha256 = check_first(path, output, overwrite)
     with open_arrays(path, kind) as arrays:
         array = first_convolution(path, arrays, name)
         layout, shape = filter_layout(array.shape)
