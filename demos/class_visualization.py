@@ -6,7 +6,7 @@ import numpy as np
 from tqdm import tqdm
 
 from demos.command import demo_parser, main, natural_int, positive_int
-from demos.inputs import choose_model, short_label
+from demos.inputs import choose_model, short_label, warn_about_memory
 from demos.picture import Picture, run_demo
 from minicnn import plot
 from minicnn.backend import to_host
@@ -93,6 +93,8 @@ def run(arguments):
     labels = [model.find_class(label) for label in arguments.labels or ()]
     settings = {"learning_rate": arguments.learning_rate, "l2_reg": arguments.l2_reg,
                 "blur_every": arguments.blur_every, "max_jitter": arguments.max_jitter}
+    side = arguments.size or model.net.input_shape[1]
+    warn_about_memory(model.net, (1, model.net.input_shape[0], side, side))
     run_demo(pictures(model, labels, arguments.steps, arguments.seed, arguments.size, **settings), model, arguments,
              NAMES)
 

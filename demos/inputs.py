@@ -1,5 +1,6 @@
 """Which network and which pictures a demo works on, and why."""
 
+import sys
 from pathlib import Path
 from typing import NamedTuple
 
@@ -7,8 +8,9 @@ import matplotlib
 import numpy as np
 
 from minicnn import images
-from minicnn.backend import gpu_problem, to_device, to_host
+from minicnn.backend import available_memory, gpu_problem, to_device, to_host
 from minicnn.errors import InputError
+from minicnn.forecast import largest_size, peak_memory
 from minicnn.models import cache_folder, load_model
 from minicnn.models.load import cached_models
 from minicnn.shapes import CLASSES, draw_shape
@@ -65,7 +67,25 @@ def load_photos(model, paths, seed=0):
     else:
         pictures = [("grace_hopper", images.load_image(Path(matplotlib.get_data_path(),
                                                             "sample_data", "grace_hopper.jpg")))]
+    warn_about_memory(model.net, (len(pictures), *model.net.input_shape))
     return [see(model, name, picture) for name, picture in pictures]
+
+
+def warn_about_memory(net, shape):
+    """Say so on the error stream where a pass there and back of pictures of this shape, (N, C, H, W), takes more memory
+    than there is."""
+    free = available_memory(net.device)
+    try:
+        needed = peak_memory(net, shape)
+    except InputError:
+        return  # pictures that the network cannot take at all: the pass says why
+    if free is None or needed <= free:
+        return
+    size = "x".join(map(str, shape[:1] + shape[2:]))
+    fitting = largest_size(net, free)
+    way_out = f"one picture of {fitting}x{fitting} pixels would fit" if fitting else "nothing that is useful would fit"
+    print(f"warning: {size} pixels take about {needed / 1e9:.2f} GB of memory, and {free / 1e9:.2f} GB are free; "
+          f"{way_out}", file=sys.stderr)
 
 
 def see(model, name, picture):

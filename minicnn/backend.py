@@ -3,13 +3,16 @@
 Code that computes starts with `xp = get_array_module(x)` and then runs on whichever device x lives on.
 """
 
+import os
+from pathlib import Path
+
 import numpy as np
 from numpy.typing import NDArray as Array
 
 from minicnn.errors import InputError, unknown_name
 
-__all__ = ["Array", "choose_device", "device_of", "get_array_module", "get_ndimage", "gpu_available",
-           "gpu_problem", "to_device", "to_host"]
+__all__ = ["Array", "available_memory", "choose_device", "device_of", "get_array_module", "get_ndimage",
+           "gpu_available", "gpu_problem", "to_device", "to_host"]
 
 
 def get_array_module(x):
@@ -70,6 +73,22 @@ def choose_device(device):
 def device_of(x):
     """ "cpu" or "gpu": where the array `x` lives."""
     return "cpu" if isinstance(x, np.ndarray) else "gpu"
+
+
+def available_memory(device):
+    """Bytes that are free on "cpu" or "gpu"; None where the system does not say."""
+    if device == "gpu":
+        import cupy
+        return cupy.cuda.Device().mem_info[0] + cupy.get_default_memory_pool().free_bytes()
+    try:  # what could be freed for us counts too, which only Linux says
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        return next(1024 * int(line.split()[1]) for line in lines if line.startswith("MemAvailable:"))
+    except (OSError, StopIteration):
+        pass
+    try:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):
+        return None
 
 
 def to_device(x, device):

@@ -4,22 +4,22 @@ Conv2D asks `fast_forward` and `fast_backward` first; where they return None, im
 - Winograd's minimal filtering (winograd.py) for 3x3 filters of stride 1 with many channels on both sides, in float32:
   up to four times fewer multiplications, and a little less exact;
 - one product for 1x1 filters of stride 1, without patches;
-- one product and then shifted sums, where there are only a few output channels: a matrix with three columns keeps
-  no product busy. The last layer of a network that makes pictures, and every first layer on the way back to the
-  picture;
+- planes as the rows of a matrix (planes.py), where there are only a few channels on one side: first layers, the way
+  back to the picture, the last layer of a network that makes pictures;
 - back through a convolution with fewer filters than channels, the convolution with the turned filters: its patches are
   the smaller ones. For the weight gradient likewise.
 """
 
 import copy
-from itertools import pairwise
+import math
 
 import numpy as np
 
-from minicnn.threads import get_num_threads, scratch, share_out, worth_sharing
-from minicnn.winograd import winograd_convolution
+from minicnn.memory import channels_last, empty
+from minicnn.planes import FEW, convolve_few_channels, convolve_into_few_channels, spread_to_few_channels
+from minicnn.threads import pieces, share_out, worth_sharing
+from minicnn.winograd import tiles, winograd_convolution
 
-FEW = 4  # output channels
 MANY = 16  # channels in and out that Winograd's transforms need to pay
 FEW_PIXELS, MANY_WEIGHTS = 16**2, 2**16  # beyond: fetching F(4, 3)'s weights costs more than F(2, 3)'s multiplications
 
@@ -32,11 +32,13 @@ def fast_forward(layer, x):
     F, C, KH, KW = w.shape
     N, _, OH, OW = layer.output_shape(x.shape)  # raises where x does not fit
     if m := winograd_tile(layer, C, F, N * OH * OW, x.dtype):
-        return winograd_convolution(x, layer.winograd_weights.forward(w, m), bias, layer.pad)
+        return winograd_convolution(x, layer.winograd_weights.forward(w, m, tiles(m, N, OH, OW)), bias, layer.pad)
     if KH == KW == 1 and layer.pad == 0 and layer.stride == 1:
         return mix_channels(x, w[:, :, 0, 0].T, bias)
     if F <= FEW and C >= MANY and layer.stride == 1:
-        return convolve_by_planes(x, w, bias, layer.pad)
+        return convolve_into_few_channels(x, w, bias, layer.pad)
+    if C <= FEW:
+        return convolve_few_channels(x, w, bias, layer.stride, layer.pad)
     if worth_sharing(N * OH * OW * w.size):
         return convolve_in_pieces(layer, x, (N, F, OH, OW))
     return None
@@ -50,11 +52,11 @@ def fast_backward(layer, dout, x):
     F, C, KH, KW = w.shape
     N, _, H, W = x.shape
     if layer.pad < KH and (m := winograd_tile(layer, F, C, N * H * W, dout.dtype)):
-        return winograd_back(dout, layer.winograd_weights.backward(w, m), (H, W), layer.pad)
+        return winograd_back(dout, layer.winograd_weights.backward(w, m, tiles(m, N, H, W)), (H, W), layer.pad)
     if KH == KW == 1 and layer.pad == 0 and layer.stride == 1:
         return mix_channels(dout, w[:, :, 0, 0], None)
     if C <= FEW:
-        return spread_by_planes(dout, w, (H, W), layer.stride, layer.pad)
+        return spread_to_few_channels(dout, w, (H, W), layer.stride, layer.pad)
     if F <= C and is_turnable(layer):
         return turned(layer).forward(dout)[0]
     return None
@@ -109,36 +111,34 @@ def fast_weight_gradient(layer, dout, x):
 
 def convolve_in_pieces(layer, x, shape):
     """im2col of as many pieces of the picture, one below the other, as there are threads."""
-    out = np.empty([shape[axis] for axis in (0, 2, 3, 1)], x.dtype).transpose(0, 3, 1, 2)
-    inner, pieces = pieces_of(layer, x, shape[2])
+    out = channels_last(np, shape, x.dtype)
+    inner, jobs = pieces_of(layer, x, shape[2], math.prod(shape) * layer.params["w"][0].size)
 
     def convolve(piece):
         rows, rows_of_x = piece
         out[:, :, rows] = inner.forward(rows_of_x)[0]
 
-    share_out(convolve, pieces)
+    share_out(convolve, jobs)
     return out
 
 
 def weight_gradient_in_pieces(layer, dout, x):
     """The sum of the weight gradients of as many pieces of the picture as there are threads."""
-    inner, pieces = pieces_of(layer, x, dout.shape[2])
+    inner, jobs = pieces_of(layer, x, dout.shape[2], dout.size * layer.params["w"][0].size)
     found = []
     share_out(lambda piece: found.append((piece[0].start, inner.backward_params(dout[:, :, piece[0]], piece[1])["w"])),
-              pieces)
+              jobs)
     return sum(dw for _, dw in sorted(found, key=lambda pair: pair[0]))  # in one order, whichever was ready first
 
 
-def pieces_of(layer, x, count):
+def pieces_of(layer, x, count, work):
     """The layer without padding, by plain im2col, and [(some of `count` rows of outputs, the rows of x they see)]."""
     inner = copy.copy(layer)
     inner.pad, inner.plain = 0, True
     pad, KH = layer.pad, layer.params["w"].shape[2]
     padded = np.pad(x.transpose(0, 2, 3, 1), ((0, 0), (pad, pad), (pad, pad), (0, 0))).transpose(0, 3, 1, 2)
-    number = min(count, get_num_threads())
-    ends = [count * i // number for i in range(number + 1)]
-    return inner, [(slice(first, last), padded[:, :, first * layer.stride:(last - 1) * layer.stride + KH])
-                   for first, last in pairwise(ends)]
+    return inner, [(rows, padded[:, :, rows.start * layer.stride:(rows.stop - 1) * layer.stride + KH])
+                   for rows in pieces(count, work)]
 
 
 def is_turnable(layer):
@@ -170,67 +170,12 @@ def mix_channels(x, matrix, bias):
     """x of shape (N, C, H, W) times the matrix (C, F) in every pixel."""
     N, C, H, W = x.shape
     pixels = x.transpose(0, 2, 3, 1).reshape(-1, C)
-    out = np.empty((len(pixels), matrix.shape[1]), np.result_type(x, matrix))
+    out = empty((len(pixels), matrix.shape[1]), np.result_type(x, matrix))
 
     def mix(piece):
         np.matmul(pixels[piece], matrix, out=out[piece])
         if bias is not None:
             out[piece] += bias
 
-    pieces = get_num_threads() if worth_sharing(len(pixels) * matrix.size) else 1
-    ends = [len(pixels) * i // pieces for i in range(pieces + 1)]
-    share_out(mix, [slice(*piece) for piece in pairwise(ends)])
+    share_out(mix, pieces(len(pixels), len(pixels) * matrix.size))
     return out.reshape(N, H, W, -1).transpose(0, 3, 1, 2)
-
-
-def convolve_by_planes(x, w, bias, pad):
-    """Stride 1 into a few channels: each weight gives a plane w[f, c, i, j] x, summed over c; then shifted sums."""
-    F, C, KH, KW = w.shape
-    N, _, H, W = x.shape
-    OH, OW = H + 2 * pad - KH + 1, W + 2 * pad - KW + 1
-    x = x.transpose(0, 2, 3, 1)
-    matrix = np.ascontiguousarray(w.transpose(0, 2, 3, 1).reshape(F * KH * KW, C))
-    out = np.empty((N, F, OH, OW), np.result_type(x, w))
-    rows = 32
-    bands = [(n, y) for n in range(N) for y in range(0, OH, rows)]
-
-    def convolve(band):
-        n, y = band
-        target = out[n, :, y:y + rows]
-        target[...] = 0 if bias is None else bias[:, None, None]
-        top, bottom = max(0, y - pad), min(H, y + target.shape[1] - pad + KH - 1)  # the rows of x that matter here
-        pixels = x[n, top:bottom].reshape(-1, C)
-        planes = np.matmul(matrix, pixels.T, out=scratch("planes", (len(matrix), len(pixels)), out.dtype))
-        planes = planes.reshape(F, KH, KW, bottom - top, W)
-        for i in range(KH):
-            for j in range(KW):
-                # output row r, column q takes x[r - pad + i, q - pad + j]
-                first, last = max(y, top + pad - i), min(y + target.shape[1], bottom + pad - i)
-                left, right = max(0, pad - j), min(OW, W + pad - j)
-                target[:, first - y:last - y, left:right] += planes[
-                    :, i, j, first - pad + i - top:last - pad + i - top, left - pad + j:right - pad + j]
-
-    share_out(convolve, bands)
-    return out
-
-
-def spread_by_planes(dout, w, size, stride, pad):
-    """The gradient to a few channels: each weight gives a plane w[f, c, i, j] dout, summed over f, that is added where
-    this weight had met x."""
-    F, C, KH, KW = w.shape
-    N, _, OH, OW = dout.shape
-    H, W = size
-    pixels = dout.transpose(0, 2, 3, 1).reshape(N, OH * OW, F)
-    matrices = np.ascontiguousarray(w.transpose(1, 2, 3, 0)).reshape(C, KH * KW, F)
-    dpadded = np.zeros((N, C, H + 2 * pad, W + 2 * pad), np.result_type(dout, w))
-
-    def spread(place):
-        n, c = place
-        planes = (matrices[c] @ pixels[n].T).reshape(KH, KW, OH, OW)
-        for i in range(KH):
-            for j in range(KW):
-                bottom, right = i + stride * (OH - 1) + 1, j + stride * (OW - 1) + 1
-                dpadded[n, c, i:bottom:stride, j:right:stride] += planes[i, j]
-
-    share_out(spread, [(n, c) for n in range(N) for c in range(C)])
-    return dpadded[:, :, pad:pad + H, pad:pad + W]

@@ -174,7 +174,7 @@ def loss_and_gradient(net, image, terms):
     layers = [loss.layer for _, loss in terms]
     trace = net.forward(image, upto=layers, keep=layers)
     total, seeds, values = weighted_sum(terms, trace.activations)
-    return total, net.backward(trace, seeds)["input"], values
+    return total, net.backward(trace, seeds, release=True)["input"], values
 
 
 def cross_entropy(scores, labels):

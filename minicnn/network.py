@@ -7,6 +7,7 @@ from minicnn.backend import Array, choose_device, device_of, to_device
 from minicnn.errors import InputError, unknown_name
 from minicnn.layers import Conv2D, Layer, ReLU
 from minicnn.layers.conv import checked_winograd
+from minicnn.memory import add
 
 
 class Node(NamedTuple):
@@ -98,11 +99,12 @@ class Network:
                     del outs[done]
         return Trace(outs, caches)
 
-    def backward(self, trace, seeds, wrt=("input",)):
+    def backward(self, trace, seeds, wrt=("input",), release=False):
         """From gradients at some layers to the gradients at others: {layer name: gradient} in, the same out.
 
         seeds : the gradient of a scalar to each named activation; where it depends on several, all of them.
         wrt : the names whose gradients are wanted; the loop stops as soon as all of them are known.
+        release : let go of what the trace holds as soon as it was used: less memory, and no second way back.
         """
         wrt = (wrt,) if isinstance(wrt, str) else wrt
         for name in (*seeds, *wrt):
@@ -116,9 +118,9 @@ class Network:
             if name not in grads:
                 continue  # nothing that was seeded depends on this layer
             dout = grads[name] if name in wrt else grads.pop(name)
-            dxs = layer.backward(dout, trace.caches[name])
+            dxs = layer.backward(dout, trace.caches.pop(name) if release else trace.caches[name])
             for source, dx in zip(inputs, dxs if isinstance(dxs, tuple) else (dxs,), strict=True):
-                grads[source] = grads[source] + dx if source in grads else dx  # fan-out adds
+                grads[source] = add(grads[source], dx) if source in grads else dx  # fan-out
         wanted = {}
         for name in wrt:
             if name not in grads:
@@ -140,11 +142,15 @@ class Network:
                 del outs[done]
         return outs[layer]
 
-    def forward_train(self, x, rng):
+    def forward_train(self, x, rng, keep=None):
         """`forward` as in training: Dropout drops, BatchNorm2D uses the batch; `rng`: numpy.random.Generator."""
+        last_use = None if keep is None else self._last_use(self.nodes, keep)
         outs, caches = {"input": x}, {}
         for name, layer, inputs in self.nodes:
             outs[name], caches[name] = layer.forward_train(*map(outs.get, inputs), rng=rng)
+            if keep is not None:
+                for done in last_use[name]:
+                    del outs[done]
         return Trace(outs, caches)
 
     def backward_params(self, trace, grads):
@@ -152,14 +158,41 @@ class Network:
 
         A layer that several nodes share appears under the first one's name, with the sum.
         """
-        owners = {id(layer): name for name, layer in self.parameter_layers().items()}
-        totals = {}
+        owners, totals = self._owners(), {}
         for name, layer, _ in self.nodes:
-            if id(layer) in owners and name in grads:
-                total = totals.setdefault(owners[id(layer)], {})
-                for key, gradient in layer.backward_params(grads[name], trace.caches[name]).items():
-                    total[key] = total[key] + gradient if key in total else gradient
+            if name in grads:
+                self._add_params(totals, owners, layer, grads[name], trace.caches[name])
         return totals
+
+    def backward_train(self, trace, seeds):
+        """Both ways back in one, for training: from gradients at some layers to what `backward_params` returns.
+
+        Each gradient, and what the trace holds, is let go as soon as it was used.
+        """
+        owners, totals = self._owners(), {}
+        first = min((self.positions[name] for name in owners.values()), default=len(self.nodes))
+        grads = dict(seeds)
+        for name, layer, inputs in reversed(self.nodes[first:]):
+            if name not in grads:
+                continue
+            dout, cache = grads.pop(name), trace.caches.pop(name)
+            self._add_params(totals, owners, layer, dout, cache)
+            if self.positions[name] > first:
+                dxs = layer.backward(dout, cache)
+                for source, dx in zip(inputs, dxs if isinstance(dxs, tuple) else (dxs,), strict=True):
+                    grads[source] = add(grads[source], dx) if source in grads else dx
+        return {name: totals[name] for name in owners.values() if name in totals}  # in the order of the layers
+
+    def _owners(self):
+        """{id of a layer with parameters: the name it goes by}."""
+        return {id(layer): name for name, layer in self.parameter_layers().items()}
+
+    def _add_params(self, totals, owners, layer, dout, cache):
+        """Add the gradients to the parameters of `layer`, if it has any, to its own in `totals`."""
+        if id(layer) in owners:
+            total = totals.setdefault(owners[id(layer)], {})
+            for key, gradient in layer.backward_params(dout, cache).items():
+                total[key] = total[key] + gradient if key in total else gradient
 
     def _nodes_upto(self, upto):
         """The nodes to run so that all the named activations are there."""

@@ -6,11 +6,11 @@ product they wait busily, on the cores that ours need (VGG-16 there and back on 
 So BLAS has one thread in this process from the first shared layer on.
 """
 
-import math
 import os
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor, wait
+from itertools import pairwise
+from queue import SimpleQueue
 
 import numpy as np
 
@@ -25,21 +25,43 @@ class Workers:
     def __init__(self, count=None):
         self.process = os.getpid()
         self.blas = blas_libraries()
+        self.tasks, self.threads = SimpleQueue(), []
         self.resize(count or max((library.num_threads for library in self.blas), default=1))
         for library in self.blas:
             library.set_num_threads(1)
 
     def resize(self, count):
         """Work with `count` threads from now on, the calling one among them."""
-        self.count = count
-        self.pool = ThreadPoolExecutor(count - 1, "minicnn") if count > 1 else None
-        self.measured = None
+        self.count, self.measured = count, None
+        while len(self.threads) < count - 1:
+            thread = threading.Thread(target=run_tasks, args=(self.tasks,), name="minicnn", daemon=True)
+            self.threads.append(thread)
+            thread.start()
 
     def measure(self):
-        """(seconds that sharing out takes by itself, seconds of one multiply-add in a product), for `worth_sharing`."""
-        ones = np.ones((128, 256), np.float32), np.ones((256, 256), np.float32)
-        product = min(_seconds(lambda: ones[0] @ ones[1]) for _ in range(5))
-        return min(_seconds(lambda: share_out(abs, [1] * self.count)) for _ in range(5)), product / ones[1].size / 128
+        """(seconds that are lost where two share a work, seconds of one multiply-add in a product)."""
+        a, b, out = np.ones((256, 256), np.float32), np.ones((256, 256), np.float32), np.empty((256, 256), np.float32)
+
+        def multiply(rows):
+            np.matmul(a[rows], b, out=out[rows])
+
+        halves = [slice(0, 128), slice(128, 256)]
+        half = min(_seconds(lambda: multiply(halves[0])) for _ in range(10))
+        both = sorted(_seconds(lambda: share_out(multiply, halves)) for _ in range(10))[5]
+        return max(0, both - half), half / b.size / 128
+
+
+def run_tasks(tasks):
+    """What a thread does: (function, queue) after (function, queue); the function's error, or None, is put there."""
+    while True:
+        function, finished = tasks.get()
+        problem = None
+        try:
+            function()
+        except BaseException as caught:  # raised again where the result is waited for
+            problem = caught
+        finished.put(problem)
+        del function, problem  # a waiting thread holds no arrays
 
 
 def blas_libraries():
@@ -79,14 +101,36 @@ def set_num_threads(count):
 
 
 def worth_sharing(multiply_adds):
-    """Whether several threads would be done sooner with that many multiply-adds, by what was measured here once."""
+    """Whether several threads would be done sooner with as much work as that many multiply-adds in a product, by what
+    was measured here once."""
     team = workers()
-    if team.count == 1:
+    if team.count == 1 or threading.current_thread() in team.threads:
         return False
+    overhead, one = costs(team)
+    return multiply_adds * one * (1 - 1 / team.count) > 2 * overhead
+
+
+def costs(team):
+    """What `measure` says, once."""
     if team.measured is None:
         team.measured = team.measure()
-    overhead, one = team.measured
-    return multiply_adds * one * (1 - 1 / team.count) > 2 * overhead
+    return team.measured
+
+
+def pieces(size, multiply_adds):
+    """[slices] of a length of `size`, a piece for each thread; one where the work is too little to share it.
+
+    The first is the largest: the calling thread begins with it at once, the others have to wake up.
+    """
+    if not worth_sharing(multiply_adds):
+        return [slice(0, size)]
+    team = workers()
+    count = min(size, team.count)
+    overhead, one = costs(team)
+    late = min(1.0, overhead / (multiply_adds * one))  # as a share of the whole work
+    others = size * (1 - late) / count
+    ends = {0, *(round(size - others * i) for i in range(count))}
+    return [slice(*piece) for piece in pairwise(sorted(ends))]
 
 
 def _seconds(function):
@@ -98,7 +142,7 @@ def _seconds(function):
 def share_out(work, jobs):
     """Call work(job) for every job, each thread taking the next when it is free; what one raises is raised."""
     team = workers()
-    if team.count == 1 or len(jobs) == 1:
+    if team.count == 1 or len(jobs) == 1 or threading.current_thread() in team.threads:
         for job in jobs:
             work(job)
         return
@@ -108,29 +152,13 @@ def share_out(work, jobs):
         for job in waiting:
             work(job)
 
-    others = [team.pool.submit(take) for _ in range(min(team.count, len(jobs)) - 1)]
+    finished, others = SimpleQueue(), min(team.count, len(jobs)) - 1
+    for _ in range(others):
+        team.tasks.put((take, finished))
     try:
         take()
     finally:
-        wait(others)  # they write into arrays of the caller's
-    for other in others:
-        other.result()
-
-
-class Memory(threading.local):
-    """Arrays that a thread uses again and again: fresh memory costs more than the sums done in it."""
-
-    def __init__(self):
-        self.arrays = {}
-
-
-_memory = Memory()
-
-
-def scratch(name, shape, dtype):
-    """An array of this shape with anything in it; the same memory whenever this thread asks for `name`."""
-    size = math.prod(shape)
-    array = _memory.arrays.get((name, dtype))
-    if array is None or array.size < size:
-        array = _memory.arrays[name, dtype] = np.empty(size, dtype)
-    return array[:size].reshape(shape)
+        problems = [finished.get() for _ in range(others)]  # they write into arrays of the caller's
+    for problem in problems:
+        if problem is not None:
+            raise problem

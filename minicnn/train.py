@@ -79,10 +79,10 @@ def train(net, batches, *, update, num_steps, schedule=None, weight_decay=0.0, l
     first, history = (0, []) if checkpoint is None else resume(checkpoint, net, updates)
     for step in range(first, num_steps):
         x, labels = batches(step)
-        trace = net.forward_train(to_device(x, net.device), np.random.default_rng([DROP, seed, step]))
+        x = to_device(x, net.device)
+        trace = net.forward_train(x, np.random.default_rng([DROP, seed, step]), keep=(net.output,))
         value, dscores = loss(trace.activations[net.output], labels)
-        grads = net.backward(trace, {net.output: dscores}, wrt=trained_outputs(net))
-        for name, gradients in net.backward_params(trace, grads).items():
+        for name, gradients in net.backward_train(trace, {net.output: dscores}).items():
             params = owners[name].params
             for key, gradient in gradients.items():
                 rule = updates[f"{name}/{key}"]
@@ -99,11 +99,6 @@ def train(net, batches, *, update, num_steps, schedule=None, weight_decay=0.0, l
         if stop:
             break
     return history
-
-
-def trained_outputs(net):
-    """The names of the nodes whose output gradients the parameters' gradients need."""
-    return [node.name for node in net.nodes if node.layer.params]
 
 
 def accuracy(net, x, labels, batch_size=250):

@@ -23,10 +23,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from minicnn.threads import scratch, share_out, worth_sharing
+from minicnn.memory import empty, scratch
+from minicnn.threads import share_out, worth_sharing
 
 BAND = 2**18  # numbers of transformed input, or output, at a time: 1 MB of float32 stays in a core's cache
-FEW_TILES = 100  # that are done in one band
+FEW_TILES = 100   # that are done in one band
+MANY_TILES = 200  # for which it pays to make the weights anew
+TRANSFORM = 40  # multiply-adds of a product take as long as the transforms of one number
 BLOCK = 32    # filters in a product: with so few, OpenBLAS needs no copies
 
 
@@ -70,24 +73,30 @@ TILES = {2: F2, 4: F4}
 
 
 class WinogradWeights:
-    """The transformed weights of a layer: made when they are first wanted, and again when the weights have changed."""
+    """The transformed weights of a layer: made when they are first wanted, and again when the weights have changed.
+
+    Four times as large as the weights, for each direction. So they are kept where to make them anew would cost time,
+    for a picture of a few tiles; for many tiles they are made for the moment.
+    """
 
     def __init__(self):
         self.made = {}  # (m, whether backward) -> (fingerprint of w, the transformed weights)
 
-    def forward(self, w, m):
-        """For `winograd_convolution`, F(m, 3), with the filters w of shape (F, C, 3, 3)."""
-        return self._get(w, m, backward=False)
+    def forward(self, w, m, tiles=0):
+        """For `winograd_convolution`, F(m, 3), of so many tiles, with the filters w of shape (F, C, 3, 3)."""
+        return self._get(w, m, tiles, backward=False)
 
-    def backward(self, w, m):
+    def backward(self, w, m, tiles=0):
         """For the way back: every filter turned round, and filters and channels exchanged."""
-        return self._get(w, m, backward=True)
+        return self._get(w, m, tiles, backward=True)
 
-    def _get(self, w, m, backward):
+    def _get(self, w, m, tiles, backward):
+        turned = w[:, :, ::-1, ::-1].swapaxes(0, 1) if backward else w
+        if tiles > MANY_TILES:
+            return transform_weights(turned, m, scratch)
         mark = fingerprint(w)
         made = self.made.get((m, backward))
         if made is None or not np.array_equal(made[0], mark):
-            turned = w[:, :, ::-1, ::-1].swapaxes(0, 1) if backward else w
             made = self.made[m, backward] = mark, transform_weights(turned, m)
         return made[1]
 
@@ -105,14 +114,34 @@ def _projection(size, dtype):
     return np.random.default_rng(0).standard_normal(size).astype(dtype)
 
 
-def transform_weights(w, m):
-    """w of shape (F, C, 3, 3) -> G w G^T as (m + 2, m + 2, F / block, C, block): columns, then rows of a tile."""
-    G = TILES[m].G
+def fresh(name, shape, dtype):
+    """As `scratch`, an array that stays."""
+    return np.empty(shape, dtype)
+
+
+def transform_weights(w, m, memory=fresh):
+    """w of shape (F, C, 3, 3) -> G w G^T as (m + 2, m + 2, F / block, C, block): columns, then rows of a tile.
+
+    memory : `scratch` or `fresh`, where it comes to lie.
+    """
     F, C, _, _ = w.shape
-    block = BLOCK if F % BLOCK == 0 else F
-    u = np.einsum("ik,fckl,jl->jicf", G, w, G, optimize=True)  # float64: it is done once
-    u = u.reshape(*u.shape[:3], F // block, block).swapaxes(2, 3)
-    return np.ascontiguousarray(u, w.dtype)
+    a, block = m + 2, BLOCK if F % BLOCK == 0 else F
+    both = np.einsum("ik,jl->jikl", TILES[m].G, TILES[m].G).reshape(a * a, 9).astype(w.dtype)  # of 9 weights
+    u = memory("weights", (a * a, F // block, C, block), w.dtype)
+
+    def transform(i):
+        weights = scratch("nine", (9, C, block), w.dtype)
+        weights[...] = w[i * block:(i + 1) * block].reshape(block, C, 9).transpose(2, 1, 0)
+        made = np.matmul(both, weights.reshape(9, -1), out=scratch("made", (a * a, C * block), w.dtype))
+        u[:, i] = made.reshape(a * a, C, block)
+
+    (share_out if worth_sharing(u.size * TRANSFORM) else one_by_one)(transform, range(F // block))
+    return u.reshape(a, a, *u.shape[1:])
+
+
+def tiles(m, N, OH, OW):
+    """How many tiles of m x m outputs there are."""
+    return N * -(-OH // m) * -(-OW // m)
 
 
 def winograd_convolution(x, u, bias, pad):
@@ -123,22 +152,23 @@ def winograd_convolution(x, u, bias, pad):
     N, H, W, _ = x.shape
     OH, OW = H + 2 * pad - 2, W + 2 * pad - 2
     down, across = -(-OH // m), -(-OW // m)  # tiles
-    out = np.empty((N, OH, OW, F), x.dtype)
-    if N * down * across <= FEW_TILES:  # for whom the weights, not the pictures, are what fills the caches
-        share = worth_sharing(N * down * across * u.size)
+    out = empty((N, OH, OW, F), x.dtype)
+    count = tiles(m, N, OH, OW)
+    share = worth_sharing(count * a * a * (C * F + TRANSFORM * (C + F)))
+    if count <= FEW_TILES:  # for whom the weights, not the pictures, are what fills the caches
         _convolve_band(x, u, bias, pad, 0, down, across, out, share_out if share else one_by_one)
         return out.transpose(0, 3, 1, 2)
 
     fitting = BAND // (a * a * across * max(C, F))  # rows of tiles
-    count = -(-down // max(1, fitting))  # of bands in an image
+    number = -(-down // max(1, fitting))  # of bands in an image
     images = max(1, fitting // down)     # in a band
 
     def convolve(band):
         n, first, last = band
         _convolve_band(x[n:n + images], u, bias, pad, first, last - first, across, out[n:n + images], one_by_one)
 
-    share_out(convolve, [(n, down * i // count, down * (i + 1) // count)
-                         for n in range(0, N, images) for i in range(count)])
+    bands = [(n, down * i // number, down * (i + 1) // number) for n in range(0, N, images) for i in range(number)]
+    (share_out if share else one_by_one)(convolve, bands)
     return out.transpose(0, 3, 1, 2)
 
 
@@ -157,7 +187,7 @@ def _convolve_band(x, u, bias, pad, first, down, across, out, share):
     m, F = a - 2, blocks * block
     N, OH, OW, _ = out.shape
     BT, AT = TILES[m].BT.astype(x.dtype), TILES[m].AT.astype(x.dtype)
-    tiles = N * down * across
+    T = N * down * across  # tiles
 
     # B^T d B: first along the columns of each tile, where the rows of pixels are long runs of memory
     padded = _padded_rows(x, m * first - pad, m * down + 2, pad, m * across + 2)  # (N, rows, columns, C)
@@ -168,15 +198,15 @@ def _convolve_band(x, u, bias, pad, first, down, across, out, share):
     sn, st, si, sc = half.strides
     gathered = scratch("gathered", (a, a, N, down, across, C), x.dtype)  # column of the tile, row, image, tile, channel
     gathered[...] = as_strided(half, gathered.shape, (C * sc, si, sn, st, m * C * sc, sc))
-    v = np.matmul(BT, gathered.reshape(a, -1), out=scratch("v", (a, a * tiles * C), x.dtype))
-    v = v.reshape(a, a, 1, tiles, C)
+    v = np.matmul(BT, gathered.reshape(a, -1), out=scratch("v", (a, a * T * C), x.dtype))
+    v = v.reshape(a, a, 1, T, C)
 
-    products = scratch("products", (a, a, blocks, tiles, block), x.dtype)
+    products = scratch("products", (a, a, blocks, T, block), x.dtype)
     share(lambda j: np.matmul(v[j], u[j], out=products[j]), range(a))
 
     # A^T M A
-    half = np.matmul(AT, products.reshape(a, -1), out=scratch("half of y", (m, a * tiles * F), x.dtype))
-    y = np.matmul(AT, half.reshape(m, a, -1), out=scratch("y", (m, m, tiles * F), x.dtype))
+    half = np.matmul(AT, products.reshape(a, -1), out=scratch("half of y", (m, a * T * F), x.dtype))
+    y = np.matmul(AT, half.reshape(m, a, -1), out=scratch("y", (m, m, T * F), x.dtype))
     y = y.reshape(m, m, blocks, N, down, across, block).transpose(3, 4, 1, 5, 0, 2, 6)
     if bias is not None:
         bias = bias.reshape(blocks, block)

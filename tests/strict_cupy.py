@@ -539,6 +539,25 @@ def is_available():
     return True
 
 
+class Device:
+    """cupy.cuda.Device: a GPU of 16 GB, half of it free."""
+
+    mem_info = 8 * 10**9, 16 * 10**9
+
+
+class MemoryPool:
+    """cupy.cuda.MemoryPool, with nothing in it."""
+
+    def free_bytes(self):
+        """What was freed and not given back."""
+        return 0
+
+
+def get_default_memory_pool():
+    """The pool."""
+    return MemoryPool()
+
+
 def missing(name):
     """The modules' __getattr__."""
     raise AttributeError(f"no {name!r} here: either CuPy lacks it, or strict_cupy.py has yet to list it")
@@ -547,7 +566,7 @@ def missing(name):
 def make_modules():
     """The modules to place in sys.modules, by name."""
     modules = {name: types.ModuleType(name, __doc__) for name in (
-        "cupy", "cupy.fft", "cupy.lib", "cupy.lib.stride_tricks", "cupy.linalg",
+        "cupy", "cupy.cuda", "cupy.fft", "cupy.lib", "cupy.lib.stride_tricks", "cupy.linalg",
         "cupyx", "cupyx.scipy", "cupyx.scipy.ndimage")}
     for name, module in modules.items():
         module.__getattr__ = missing
@@ -562,8 +581,9 @@ def make_modules():
     for names, make in ((UFUNCS, Ufunc), (UPLOADS, make_upload), (VALUES, functools.partial(getattr, np))):
         for name in names:
             setattr(cupy, name, make(name))
-    for thing in (ndarray, asnumpy, get_array_module, is_available):
+    for thing in (ndarray, asnumpy, get_array_module, is_available, get_default_memory_pool):
         setattr(cupy, thing.__name__, thing)
+    cupy.cuda.Device = Device
     cupy.record = record
     cupy.__version__ = real_cupy.__version__ if real_cupy else "14"
     return modules

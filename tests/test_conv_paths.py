@@ -15,6 +15,7 @@ import minicnn
 from minicnn import conv_paths, threads, winograd
 from minicnn.errors import InputError
 from minicnn.layers import Conv2D, MaxPool2D, ReLU
+from minicnn.memory import scratch
 from minicnn.network import Network
 from minicnn.winograd import F2, F4, transform_weights, winograd_convolution
 
@@ -106,6 +107,12 @@ def test_memory_may_lie_in_any_order(rng, lay_out, way):
 BOUNDS = {4: 5e-5, 2: 5e-6, "off": 1e-6}
 
 
+def bound(setting, channels):
+    """Of the error as a share of the largest output. im2col has one float32 sum of 9 products a channel, whose error
+    grows with the root of their number: 1e-6 is for up to 32 channels."""
+    return BOUNDS[setting] * (max(1, channels / 32)**0.5 if setting == "off" else 1)
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.integers(1, 2), st.sampled_from([16, 32, 48, 64, 96]), st.sampled_from([16, 32, 48, 64]),
        st.integers(3, 30), st.integers(3, 30), st.sampled_from(list(BOUNDS)), st.integers(0, 2**32))
@@ -116,11 +123,11 @@ def test_error_bounds_against_float64(N, C, F, H, W, setting, seed):
     exact = convolution(w.astype(float), bias.astype(float))
     out, cache = layer.forward(x)
     assert out.dtype == np.float32
-    assert relative_error(out, exact.forward(x.astype(float))[0]) < BOUNDS[setting]
+    assert relative_error(out, exact.forward(x.astype(float))[0]) < bound(setting, C)
     dout = channels_last(rng, N, F, H, W)
     dx = layer.backward(dout, cache)
     assert dx.dtype == np.float32
-    assert relative_error(dx, exact.backward(dout.astype(float), x.astype(float))) < BOUNDS[setting]
+    assert relative_error(dx, exact.backward(dout.astype(float), x.astype(float))) < bound(setting, F)
 
 
 def test_setting_is_one_of_three():
@@ -141,7 +148,8 @@ def taken(monkeypatch):
             return way(*arguments)
         return note
 
-    for name in ("winograd_convolution", "mix_channels", "convolve_by_planes", "spread_by_planes"):
+    for name in ("winograd_convolution", "mix_channels", "convolve_few_channels", "convolve_into_few_channels",
+                 "spread_to_few_channels"):
         monkeypatch.setattr(conv_paths, name, noted(name, getattr(conv_paths, name)))
     return ways
 
@@ -156,9 +164,9 @@ def taken(monkeypatch):
     (8, 48, {"kernel_size": 1, "pad": 0}, np.float64, ["mix_channels"] * 2),
     (8, 48, {"kernel_size": 1, "pad": 1}, np.float64, []),
     (8, 48, {"kernel_size": 1, "pad": 0, "stride": 2}, np.float32, []),
-    (3, 48, {}, np.float32, ["spread_by_planes"]),
-    (3, 48, {"stride": 2}, np.float64, ["spread_by_planes"]),
-    (48, 3, {}, np.float64, ["convolve_by_planes"]),
+    (3, 48, {}, np.float32, ["convolve_few_channels", "spread_to_few_channels"]),
+    (3, 48, {"stride": 2}, np.float64, ["convolve_few_channels", "spread_to_few_channels"]),
+    (48, 3, {}, np.float64, ["convolve_into_few_channels", "convolve_few_channels"]),
 ])
 def test_shapes_and_types_decide(rng, taken, C, F, options, dtype, expected):
     layer = Conv2D(C, F, **{"kernel_size": 3, "pad": 1, **options}, rng=rng)
@@ -181,12 +189,23 @@ def test_on_a_gpu_it_is_always_im2col(strict_cupy, rng, taken):
 def test_few_output_channels(rng, size, pad, channels):
     x, w = channels_last(rng, 2, 40, 37, 50, dtype=float), filters(rng, channels, 40, size, dtype=float)
     bias = rng.standard_normal(channels)
-    out = conv_paths.convolve_by_planes(x, w, bias, pad)
+    out = conv_paths.convolve_into_few_channels(x, w, bias, pad)
     np.testing.assert_allclose(out, exactly(x, w, bias, pad), atol=1e-12)
     assert convolution(w, bias, pad).forward(x)[0].shape == out.shape
 
 
-@pytest.mark.parametrize("size, stride, pad", [(3, 1, 1), (7, 2, 3), (11, 4, 2), (3, 2, 0), (2, 3, 0)])
+@pytest.mark.parametrize("size, stride, pad", [(3, 1, 1), (7, 2, 3), (11, 4, 2), (3, 2, 0), (2, 3, 0), (9, 1, 0)])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_few_input_channels(rng, size, stride, pad, channels):
+    x, w = channels_last(rng, 2, channels, 43, 150, dtype=float), filters(rng, 40, channels, size, dtype=float)
+    layer = Conv2D(channels, 40, size, stride, pad, rng=rng)
+    layer.params, layer.plain = {"w": w, "b": rng.standard_normal(40)}, True
+    out = conv_paths.convolve_few_channels(x, w, layer.params["b"], stride, pad)
+    np.testing.assert_allclose(out, layer.forward(x)[0], atol=1e-12)
+
+
+@pytest.mark.parametrize("size, stride, pad", [
+    (3, 1, 1), (7, 2, 3), (11, 4, 2), (3, 2, 0), (2, 3, 0), (3, 1, 3), (1, 2, 0)])
 def test_back_to_few_channels(rng, size, stride, pad):
     x, w = channels_last(rng, 2, 3, 38, 45, dtype=float), filters(rng, 20, 3, size, dtype=float)
     layer = Conv2D(3, 20, size, stride, pad, bias=False)
@@ -339,11 +358,11 @@ def test_sharing_is_worth_it_for_much_work_only():
 
 
 def test_scratch_memory_belongs_to_a_thread():
-    ours = threads.scratch("test", (3, 4), np.float32)
-    assert np.shares_memory(ours, threads.scratch("test", (2, 2), np.float32))
-    assert threads.scratch("test", (2, 2), np.float64).dtype == np.float64
+    ours = scratch("test", (3, 4), np.float32)
+    assert np.shares_memory(ours, scratch("test", (2, 2), np.float32))
+    assert scratch("test", (2, 2), np.float64).dtype == np.float64
     with ThreadPoolExecutor(1) as pool:
-        theirs = pool.submit(threads.scratch, "test", (3, 4), np.float32).result()
+        theirs = pool.submit(scratch, "test", (3, 4), np.float32).result()
     assert not np.shares_memory(ours, theirs)
 
 

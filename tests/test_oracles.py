@@ -179,7 +179,7 @@ CASES = {
 @PRECISIONS
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_random_weights(case, precision):
-    rng = np.random.default_rng(12)  # a seed with no ReLU or pool so undecided that float32 tips it
+    rng = np.random.default_rng(14)  # a seed with no ReLU or pool so undecided that float32 tips it
     net = oracle.he_weights(case.net(), rng).astype(precision.dtype).with_winograd(precision.winograd)
     module = oracle.with_parameters_of(net, case.module, case.names)
     trace = net.forward((oracle.smooth_image(rng, case.shape) * case.scale).astype(precision.dtype))

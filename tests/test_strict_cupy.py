@@ -271,6 +271,7 @@ def test_all_names_exist_in_the_wheel():
     assert all(isinstance(find(name, numpy_side=False), real_cupy.ufunc) for name in UFUNCS)
     for name in METHODS:
         assert parameters_of(f"ndarray.{name}") is not None
+    assert hasattr(real_cupy.cuda.Device, "mem_info") and hasattr(real_cupy.get_default_memory_pool(), "free_bytes")
     for name in "block einsum_path geomspace insert nanpercentile nanquantile unstack cudnn".split():
         assert not hasattr(real_cupy, name) and not hasattr(cp, name)
     dunders = [name for name in vars(cp.ndarray) if name not in ("__module__", "__slots__")]

@@ -18,7 +18,7 @@ from minicnn.losses import cross_entropy
 from minicnn.mnist import load_digits, read_idx
 from minicnn.network import Network
 from minicnn.optimize import Adam, FirstOrder, GradientDescent, Momentum, NormalizedStep, RMSProp
-from minicnn.train import CosineSchedule, MiniBatches, accuracy, train, trained_outputs
+from minicnn.train import CosineSchedule, MiniBatches, accuracy, train
 from minicnn.weights import named_arrays
 
 # ---- batches ---------------------------------------------------------------------------------------------------------
@@ -297,11 +297,6 @@ def test_labels_that_are_no_class():
     x, labels = noise_batches().x, np.full(12, 3)
     with pytest.raises(InputError, match="^no class 3: the network has 3"):
         train(tiny_net(), MiniBatches(x, labels, 4), update=Adam(0.01), num_steps=1)
-
-
-def test_trained_outputs_are_the_layers_with_parameters():
-    assert trained_outputs(tiny_net()) == ["conv1", "norm1", "conv2", "fc3"]
-    assert trained_outputs(shared_net()) == ["conv1", "conv2", "fc"]
 
 
 # ---- on the device ---------------------------------------------------------------------------------------------------

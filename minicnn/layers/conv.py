@@ -31,6 +31,8 @@ class Conv2D(Layer):
     largest output beside the truth, by F(2, 3), 1e-6, or not at all; see conv_paths.py, where that is chosen.
     """
 
+    cached = ("x",)
+
     def __init__(self, in_channels, out_channels, kernel_size, stride=1, pad=0, groups=1, bias=True, rng=None,
                  winograd=4):
         super().__init__()

@@ -8,6 +8,8 @@ from minicnn.layers.layer import Layer
 class Dropout(Layer):
     """Srivastava et al. 2014. In training, zeroes a share `rate` and scales the rest by 1 / (1 - rate)."""
 
+    makes_array = False
+
     def __init__(self, rate=0.5):
         super().__init__()
         if not 0 <= rate < 1:

@@ -9,6 +9,8 @@ class Gram(Layer):
     normalize : divide by C H W, as CS231n and neural-style do, so that sizes and layers compare.
     """
 
+    cached = ("x",)
+
     def __init__(self, normalize=True):
         super().__init__()
         self.normalize = normalize

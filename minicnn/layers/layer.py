@@ -5,8 +5,12 @@ class Layer:
     """A step of a network. Holds parameters, never activations: any number of passes may be open at once.
 
     `params` holds what training changes ({"w": ..., "b": ...} or {}); `buffers` what it only records
-    (BatchNorm2D's running statistics).
+    (BatchNorm2D's running statistics). For forecast.py: `cached` names what the cache refers to, "x", "out" or another
+    array of out's size; `makes_array` is False where `out` lies in the memory of x.
     """
+
+    cached = ()
+    makes_array = True
 
     def __init__(self):
         self.params = {}

@@ -8,6 +8,8 @@ from minicnn.layers.layer import Layer
 class Linear(Layer):
     """x @ w.T + b, (N, D) -> (N, F); w : (F, D), b : (F,)."""
 
+    cached = ("x",)
+
     def __init__(self, in_features, out_features, rng=None):
         super().__init__()
         self.params["w"] = he_normal((out_features, in_features), in_features, rng)
@@ -43,6 +45,8 @@ class Linear(Layer):
 
 class Flatten(Layer):
     """(N, C, H, W) -> (N, C H W), the channel varying slowest, as in Caffe and PyTorch."""
+
+    makes_array = False
 
     def forward(self, x):
         return x.reshape(x.shape[0], -1), x.shape

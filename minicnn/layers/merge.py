@@ -3,6 +3,7 @@
 from minicnn.backend import get_array_module
 from minicnn.errors import InputError
 from minicnn.layers.layer import Layer
+from minicnn.memory import channels_last
 
 
 class Concat(Layer):
@@ -10,7 +11,11 @@ class Concat(Layer):
 
     def forward(self, *xs):
         xp = get_array_module(xs[0])
-        return xp.concatenate(xs, axis=1), [x.shape[1] for x in xs]
+        self.output_shape(*[x.shape for x in xs])
+        N, _, H, W = xs[0].shape
+        channels = [x.shape[1] for x in xs]
+        out = channels_last(xp, (N, sum(channels), H, W), xs[0].dtype)
+        return xp.concatenate(xs, axis=1, out=out), channels
 
     def backward(self, dout, channels):
         # each input gets back its own channels

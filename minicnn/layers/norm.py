@@ -30,6 +30,8 @@ class BatchNorm2D(Layer):
     ("mean", "var"); elsewhere by those averages.
     """
 
+    cached = ("x_hat",)
+
     def __init__(self, channels, eps=1e-5, momentum=0.1):
         super().__init__()
         self.eps, self.momentum = eps, momentum
@@ -74,6 +76,8 @@ class BatchNorm2D(Layer):
 class InstanceNorm2D(Layer):
     """Ulyanov et al. 2016 (arXiv:1607.08022): gamma x_hat + beta, normalized within each image and channel."""
 
+    cached = ("x_hat",)
+
     def __init__(self, channels, eps=1e-5):
         super().__init__()
         self.eps = eps
@@ -103,6 +107,8 @@ class ConditionalInstanceNorm2D(Layer):
 
     `style` : the mixture of rows to use, (S,) for all images or (N, S) for each its own; weights that sum to 1.
     """
+
+    cached = ("x_hat",)
 
     def __init__(self, channels, num_styles, eps=1e-5):
         super().__init__()
@@ -156,6 +162,8 @@ class LocalResponseNorm(Layer):
 
     out_c = x_c / scale_c ** beta, scale_c = k + alpha / size * sum of x² over the `size` channels around c.
     """
+
+    cached = ("x", "scale")
 
     def __init__(self, size=5, alpha=1e-4, beta=0.75, k=1.0):
         super().__init__()

@@ -7,9 +7,10 @@ falls inside the image are handled at once, as strided slices. So no padding is 
 from minicnn.backend import get_array_module
 from minicnn.errors import InputError
 from minicnn.layers.layer import Layer
+from minicnn.memory import channels_last
 from minicnn.threads import share_out
 
-BAND = 2**18  # numbers at a time
+BAND = 2**19  # numbers at a time
 
 
 def pooled_size(size, kernel_size, stride, pad, ceil):
@@ -29,12 +30,6 @@ def positions(i, size, out_size, stride, pad):
     count = max(0, min(out_size - 1, (size - 1 + pad - i) // stride) - first + 1)
     start = first * stride + i - pad
     return slice(first, first + count), slice(start, start + count * stride, stride)
-
-
-def channels_last(make, shape, dtype):
-    """A new array (N, C, H, W), by xp.empty or xp.zeros, with the channels of a pixel side by side in memory."""
-    N, C, H, W = shape
-    return make((N, H, W, C), dtype).transpose(0, 3, 1, 2)
 
 
 def bands(x, axis):
@@ -71,25 +66,27 @@ class Pool2D(Layer):
 
 
 class MaxPool2D(Pool2D):
-    """Maximum over windows, (N, C, H, W) -> (N, C, OH, OW): first over the columns of a window, then over its rows."""
+    """Maximum over windows, (N, C, H, W) -> (N, C, OH, OW)."""
+
+    cached = ("x", "out")
 
     def forward(self, x):
         _, _, OH, OW = self.output_shape(x.shape)
-        row_maxima = self._maxima(x, 3, OW)             # (N, C, H, OW)
-        out = self._maxima(row_maxima, 2, OH)           # (N, C, OH, OW)
-        return out, (x, row_maxima, out)
+        out = self._maxima(self._maxima(x, 3, OW), 2, OH)  # over the columns of a window, then over its rows
+        return out, (x, out)
 
     def backward(self, dout, cache):
         # Switches of Zeiler and Fergus: the gradient goes to the maximum alone; of equals, to the first, in the first
         # row that has one, as everywhere.
-        x, row_maxima, out = cache
+        x, out = cache
+        row_maxima = self._maxima(x, 3, out.shape[3])  # again: to keep them takes half the memory of x
         drow_maxima = self._to_first_maximum(dout, row_maxima, out, 2)
         return self._to_first_maximum(drow_maxima, x, row_maxima, 3)
 
     def _maxima(self, x, axis, count):
         """The maxima of `count` windows along one axis."""
         xp = get_array_module(x)
-        out = channels_last(xp.empty, (*x.shape[:axis], count, *x.shape[axis + 1:]), x.dtype)
+        out = channels_last(xp, (*x.shape[:axis], count, *x.shape[axis + 1:]), x.dtype)
         windows = self._positions(x.shape[axis], count, axis)
         whole = [(into, from_) for into, from_ in windows if into[axis] == slice(0, count)]
         others = [window for window in windows if window not in whole[:1]]
@@ -108,22 +105,24 @@ class MaxPool2D(Pool2D):
     def _to_first_maximum(self, dout, x, out, axis):
         """The gradient to x where `out` has the maxima of windows along one axis."""
         xp = get_array_module(dout)
-        dx = channels_last(xp.zeros, x.shape, dout.dtype)
+        dx = channels_last(xp, x.shape, dout.dtype)
         windows = self._positions(x.shape[axis], out.shape[axis], axis)
+        # where no window reaches: between them, and behind the start of the one that would come next
+        behind = slice(max(0, out.shape[axis] * self.stride - self.pad) if self.kernel_size >= self.stride else 0, None)
 
         def give(band):
             x_band, out_band, dout_band, dx_band = x[band], out[band], dout[band], dx[band]
-            taken = xp.zeros_like(out_band, bool)  # by an earlier position of the window
+            dx_band[(slice(None),) * axis + (behind,)] = 0
+            left = dout_band.copy("K")  # what no earlier position of the window has taken
             for i, (into, from_) in enumerate(windows):
-                if i < len(windows) - 1:
-                    is_first_maximum = (x_band[from_] == out_band[into]) > taken[into]
-                    taken[into] |= is_first_maximum
-                else:
-                    is_first_maximum = ~taken[into]
+                given = left[into]
+                if i < len(windows) - 1:  # the last one gets all that is left
+                    given = given * (x_band[from_] == out_band[into])
+                    left[into] -= given
                 if i < self.stride:  # windows do not meet here
-                    xp.multiply(dout_band[into], is_first_maximum, out=dx_band[from_])
+                    dx_band[from_] = given
                 else:
-                    dx_band[from_] += dout_band[into] * is_first_maximum
+                    dx_band[from_] += given
 
         share_out(give, bands(x, 5 - axis))  # rows do not meet while columns are compared, nor columns while rows are
         return dx

@@ -7,6 +7,8 @@ from minicnn.layers.layer import Layer
 class Softmax(Layer):
     """exp(x) / sum of exp(x) over axis 1, the classes or channels; the shape stays."""
 
+    cached = ("out",)
+
     def forward(self, x):
         xp = get_array_module(x)
         exp = xp.exp(x - x.max(axis=1, keepdims=True))  # the shift cancels out and keeps exp in range

@@ -16,7 +16,7 @@ def saliency_map(net, x, label):
     x = enter(net, x)
     trace = net.forward(x, keep=(net.output,))
     seed = one_hot(trace.activations[net.output], label)
-    dx = net.backward(trace, {net.output: seed})["input"]
+    dx = net.backward(trace, {net.output: seed}, release=True)["input"]
     return to_host(abs(dx).max(axis=1))
 
 
@@ -33,7 +33,7 @@ def neuron_gradient(net, x, layer, channel=None, position=None, relu=ReLU):
     seed = get_array_module(out).zeros_like(out)
     for n in range(len(out)):
         seed[(n, *choose_neuron(out[n], layer, channel, position))] = 1
-    return to_host(net.with_relu(relu()).backward(trace, {layer: seed})["input"])
+    return to_host(net.with_relu(relu()).backward(trace, {layer: seed}, release=True)["input"])
 
 
 def guided_backprop(net, x, layer, channel=None, position=None):

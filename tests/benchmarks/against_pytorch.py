@@ -1,7 +1,8 @@
 """Our time and memory against PyTorch's on the same work: python tests/benchmarks/against_pytorch.py [--out plot.png]
 
-Both in one process, two threads each, in turn: ours, PyTorch in its two memory layouts, ours, …; what counts is the
-median of the paired ratios to the faster layout. Peak memory is of separate processes, one for each.
+Both in one process, two threads each, in turn: ours, PyTorch in its two memory layouts, ours, …, each call right after
+an untimed one; what counts is the median of the paired ratios to the faster layout. Peak memory is of separate
+processes, one for each. The share of the peak is that of the convolutions as defined, at the speed of a large product.
 """
 
 import argparse
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -21,8 +23,18 @@ import minicnn
 THREADS = 2
 
 
+class Row(NamedTuple):
+    """A work: our time over PyTorch's, and the peaks in megabytes (ours, NCHW, channels-last), or []."""
+
+    name: str
+    ratio: float
+    memory: list
+
+
 def seconds(function):
-    """How long one call takes."""
+    """How long a call takes right after another one: what the other library left in the caches, and its threads that
+    wait busily for more, are gone then."""
+    function()
     start = time.perf_counter()
     function()
     return time.perf_counter() - start
@@ -32,7 +44,6 @@ def compare(workload, repeats):
     """(ours, PyTorch NCHW, PyTorch channels-last: median seconds), and the median paired ratio to the faster."""
     sides = workload.ours(), workload.theirs(False), workload.theirs(True)
     for side in sides:
-        side()
         side()
     times = np.array([[seconds(side) for side in sides] for _ in range(repeats)])
     medians = np.median(times, axis=0)
@@ -47,10 +58,11 @@ def peak_memory(name, side):
 
 
 def work_alone(name, side):
-    """Print the growth of this process's peak over what the imports took."""
+    """Print how far the work's peak, its network included, is above what the imports took."""
     workload = WORKLOADS[name]
     before = peak()
     work = workload.ours() if side == "ours" else workload.theirs(side == "channels_last")
+    Path("/proc/self/clear_refs").write_text("5")  # forget the peak of making the network, with layers not used here
     for _ in range(3):
         work()
     print(peak() - before)
@@ -69,20 +81,32 @@ def product_peak():
     return 2 * 2048**3 / best / 1e9
 
 
+def share(workload, seconds, peak_rate):
+    """What part of the product's speed the work's multiplications and additions reach; above 1 with Winograd's way."""
+    return 2 * workload.multiply_adds() / seconds / 1e9 / peak_rate
+
+
 def draw(rows, path):
-    """The ratios as bars, 1 being PyTorch's faster layout."""
+    """Two panels of bars: time and peak memory, 1 being PyTorch's."""
     import matplotlib
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    names = [row[0] for row in rows][::-1]
-    figure, axes = pyplot.subplots(figsize=(9, 0.45 * len(rows) + 1.2), layout="constrained")
-    axes.barh(names, [row[2] for row in rows][::-1], color="#3572A5")
-    axes.axvline(1, color="#c44", label="PyTorch, the faster of its two layouts")
-    for y, row in enumerate(rows[::-1]):
-        axes.text(row[2] + 0.01, y, f"{row[2]:.2f}", va="center", fontsize=9)
-    axes.set_xlabel("time of minicnn / time of PyTorch (less is faster)")
-    axes.legend(loc="lower right", fontsize=8)
+    rows = rows[::-1]
+    panels = [("time of minicnn / time of PyTorch", [row.ratio for row in rows])]
+    if all(row.memory for row in rows):
+        panels.append(("peak memory of minicnn / of PyTorch", [row.memory[0] / min(row.memory[1:]) for row in rows]))
+    figure, axes = pyplot.subplots(1, len(panels), figsize=(5 + 3.2 * len(panels), 0.42 * len(rows) + 1.1),
+                                   layout="constrained", sharey=True, squeeze=False)
+    for axis, (title, values) in zip(axes[0], panels, strict=True):
+        axis.barh([row.name for row in rows], values,
+                  color=["#3572A5" if value <= 1 else "#b8c4ce" for value in values])
+        axis.axvline(1, color="#c44", linewidth=1)
+        for y, value in enumerate(values):
+            axis.text(value, y, f" {value:.2f}", va="center", fontsize=9)
+        axis.set_xlim(0, 1.15 * max(*values, 1))
+        axis.set_title(title + " (less is better)", fontsize=9)
+        axis.spines[["top", "right"]].set_visible(False)
     figure.savefig(path, dpi=110)
 
 
@@ -94,16 +118,16 @@ def run(arguments):
     print(f"{THREADS} threads; NumPy's product reaches {peak_rate:.0f} GFLOP/s; PyTorch {torch.__version__}, "
           f"NumPy {np.__version__}")
     chosen = [name for name in WORKLOADS if all(word in name for word in arguments.only)]
-    print(f"{'':<48} {'ours':>9} {'NCHW':>9} {'ch. last':>9}  ratio  reach   peak MB: ours, NCHW, ch. last")
+    print(f"{'':<48} {'ours':>9} {'NCHW':>9} {'ch. last':>9}  ratio  reach  of peak  MB: ours, NCHW, ch. last")
     rows = []
     for name in chosen:
         workload = WORKLOADS[name]
         medians, ratio = compare(workload, arguments.repeats)
         memory = [] if arguments.no_memory else [peak_memory(name, side) for side in ("ours", "nchw", "channels_last")]
-        rows.append((name, medians, ratio))
+        rows.append(Row(name, ratio, memory))
         print(f"{name:<48} " + " ".join(f"{1e3 * value:>6.1f} ms" for value in medians)
-              + f"  {ratio:>5.2f}  {workload.reach:>5.2f}   " + ", ".join(f"{value:.0f}" for value in memory),
-              flush=True)
+              + f"  {ratio:>5.2f}  {workload.reach:>5.2f}  {share(workload, medians[0], peak_rate):>7.0%}  "
+              + ", ".join(f"{value:.0f}" for value in memory), flush=True)
     if arguments.out:
         draw(rows, arguments.out)
 

@@ -21,12 +21,21 @@ from minicnn.optimize import Adam, optimize_image  # noqa: E402
 
 
 class Workload(NamedTuple):
-    """`ours()` and `theirs(channels_last)` return functions that do the work once; `reach`: our time over theirs."""
+    """`ours()` and `theirs(channels_last)` return functions that do the work once; `reach`: our time over theirs;
+    `multiply_adds()`: of the convolutions as they are defined, which Winograd's way needs fewer for."""
 
     name: str
     reach: float
     ours: Callable
     theirs: Callable
+    multiply_adds: Callable
+
+
+def multiply_adds(net, size, passes, batch=1):
+    """Of so many passes of pictures of size x size, forward and back alike."""
+    shapes = net.shapes((3, size, size))
+    return passes * batch * sum(node.layer.multiply_adds(shapes[node.inputs[0]], shapes[node.name])
+                                for node in net.nodes)
 
 
 def with_plain_relu(module):
@@ -72,7 +81,7 @@ def there_and_back(name, size, batch=1):
         def once():
             trace = net.forward(x, keep=(net.output,))  # PyTorch lets go of what it does not need on the way back, too
             out = trace.activations[net.output]
-            return net.backward(trace, {net.output: np.ones_like(out)})["input"]
+            return net.backward(trace, {net.output: np.ones_like(out)}, release=True)["input"]
         return once
 
     def theirs(channels_last):
@@ -86,7 +95,8 @@ def there_and_back(name, size, batch=1):
         return once
 
     part = "trunk, " if name.startswith("VGG") else ""
-    return Workload(f"{name}, {part}{size} px" + (f", batch {batch}" if batch > 1 else ""), reach, ours, theirs)
+    return Workload(f"{name}, {part}{size} px" + (f", batch {batch}" if batch > 1 else ""), reach, ours, theirs,
+                    lambda: multiply_adds(build(), size, 2, batch))
 
 
 # ---- an iteration of style transfer ----------------------------------------------------------------------------
@@ -143,7 +153,8 @@ def style_transfer(size):
             optimizer.step()
         return once
 
-    return Workload(f"style transfer, VGG-19, {size} px", 0.6, ours, theirs)
+    return Workload(f"style transfer, VGG-19, {size} px", 0.6, ours, theirs,
+                    lambda: multiply_adds(models.vgg19().trunk("relu5_1"), size, 2))
 
 
 # ---- a training step of the transform network of fast style transfer -------------------------------------------
@@ -204,13 +215,11 @@ def training_step(size, batch):
     """Forward, back to every parameter, and a plain step; the loss is the mean of squares."""
     def ours():
         net, x, rng = transform_network(), picture(size, batch=batch), np.random.default_rng(0)
-        names = net.layer_names()
 
         def once():
-            trace = net.forward_train(x, rng)
+            trace = net.forward_train(x, rng, keep=(net.output,))
             out = trace.activations[net.output]
-            grads = net.backward(trace, {net.output: out * np.float32(2 / out.size)}, wrt=names)
-            for name, gradients in net.backward_params(trace, grads).items():
+            for name, gradients in net.backward_train(trace, {net.output: out * np.float32(2 / out.size)}).items():
                 params = net.layer(name).params
                 for key, gradient in gradients.items():
                     params[key] = params[key] - np.float32(1e-3) * gradient
@@ -226,7 +235,8 @@ def training_step(size, batch):
             optimizer.step()
         return once
 
-    return Workload(f"training the transform network, {size} px, batch {batch}", 1.0, ours, theirs)
+    return Workload(f"training the transform network, {size} px, batch {batch}", 1.0, ours, theirs,
+                    lambda: multiply_adds(transform_network(), size, 3, batch))
 
 
 WORKLOADS = {workload.name: workload for workload in (

@@ -1,0 +1,101 @@
+"""Memory that is used again.
+
+The system hands out fresh memory page by page, and zeroed: the first touch of 16 MB takes longer than their ReLU, and
+what is freed often goes back to the system at once. So the layers take their large arrays from here: where an earlier
+one lay that nobody refers to any more. On CuPy, which does the same by itself, they are ordinary arrays.
+"""
+
+import math
+import sys
+import threading
+
+import numpy as np
+
+from minicnn.backend import get_array_module
+
+SMALL = 2**16  # bytes; for less, NumPy's own is as fast
+
+
+class Memory(threading.local):
+    """Of one thread: `scratch` by name, and {bytes: [buffers of that size]}, in use or idle."""
+
+    def __init__(self):
+        self.scratch = {}
+        self.buffers = {}
+
+
+_memory = Memory()
+
+
+def scratch(name, shape, dtype):
+    """An array of this shape with anything in it; the same memory whenever this thread asks for `name`."""
+    size = math.prod(shape)
+    array = _memory.scratch.get((name, dtype))
+    if array is None or array.size < size:
+        array = _memory.scratch[name, dtype] = np.empty(size, dtype)
+    return array[:size].reshape(shape)
+
+
+def empty(shape, dtype):
+    """A NumPy array of this shape with anything in it, C-contiguous; where it can, in memory that has become free."""
+    dtype = np.dtype(dtype)
+    size = math.prod(shape) * dtype.itemsize
+    if size < SMALL:
+        return np.empty(shape, dtype)
+    buffers = _memory.buffers.setdefault(size, [])
+    for i in range(len(buffers)):
+        if is_idle(buffers, i):
+            break
+    else:
+        let_go(size)
+        i = len(buffers)
+        buffers.append(np.empty(size, np.uint8))
+    return buffers[i].view(dtype).reshape(shape)
+
+
+def references(buffers, i):
+    """How many there are to the i-th buffer: every array that lies in it, or in a part of it, is one (its `base`)."""
+    return sys.getrefcount(buffers[i])
+
+
+IDLE = references([np.empty(1)], 0)  # from the list itself, and for the call
+
+
+def is_idle(buffers, i):
+    """Whether the memory is nobody's."""
+    return references(buffers, i) == IDLE
+
+
+def let_go(size):
+    """Make room for a new buffer: of the idle ones, free so many that they take no more than those in use."""
+    idle = [(buffers, i) for buffers in _memory.buffers.values() for i in range(len(buffers)) if is_idle(buffers, i)]
+    total = sum(buffer.size for buffers in _memory.buffers.values() for buffer in buffers)
+    unused = sum(buffers[i].size for buffers, i in idle)
+    used = total - unused + size
+    for buffers, i in reversed(idle):  # from the end of each list: the earlier indices stay what they were
+        if unused <= used:
+            break
+        unused -= buffers[i].size
+        del buffers[i]
+
+
+def empty_like(x, dtype=None):
+    """An array of the shape and layout of x, NumPy's or CuPy's, with anything in it."""
+    xp = get_array_module(x)
+    if xp is not np or x.size * x.itemsize < SMALL:
+        return xp.empty_like(x, dtype)
+    axes = sorted(range(x.ndim), key=lambda axis: -abs(x.strides[axis]))  # from far apart to side by side in memory
+    laid_out = empty([x.shape[axis] for axis in axes], dtype or x.dtype)
+    return laid_out.transpose(np.argsort(axes))
+
+
+def add(a, b):
+    """a + b of two arrays of one shape, laid out as the second."""
+    return get_array_module(b).add(a, b, out=empty_like(b))
+
+
+def channels_last(xp, shape, dtype):
+    """An array (N, C, H, W) with anything in it, the channels of a pixel side by side in memory."""
+    N, C, H, W = shape
+    array = empty((N, H, W, C), dtype) if xp is np else xp.empty((N, H, W, C), dtype)
+    return array.transpose(0, 3, 1, 2)
