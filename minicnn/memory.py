@@ -42,15 +42,14 @@ def empty(shape, dtype):
     size = math.prod(shape) * dtype.itemsize
     if size < SMALL:
         return np.empty(shape, dtype)
-    buffers = _memory.buffers.setdefault(size, [])
-    for i in range(len(buffers)):
-        if is_idle(buffers, i):
-            break
-    else:
-        let_go(size)
-        i = len(buffers)
-        buffers.append(np.empty(size, np.uint8))
-    return buffers[i].view(dtype).reshape(shape)
+    for buffer in _memory.buffers.get(size, ()):
+        array = buffer.view(dtype)  # before the question: so nobody else, a signal handler say, is given it meanwhile
+        if sys.getrefcount(buffer) == IN_USE_ONCE:
+            return array.reshape(shape)
+    let_go(size)
+    buffer = np.empty(size, np.uint8)
+    _memory.buffers.setdefault(size, []).append(buffer)
+    return buffer.view(dtype).reshape(shape)
 
 
 def references(buffers, i):
@@ -58,7 +57,15 @@ def references(buffers, i):
     return sys.getrefcount(buffers[i])
 
 
+def references_of_one_array():
+    """What `empty` counts where the array that it has just made is the only one in the buffer."""
+    for buffer in [np.empty(1, np.uint8)]:
+        array = buffer.view(np.uint8)
+        return sys.getrefcount(buffer) if array.size else 0
+
+
 IDLE = references([np.empty(1)], 0)  # from the list itself, and for the call
+IN_USE_ONCE = references_of_one_array()
 
 
 def is_idle(buffers, i):
@@ -77,6 +84,8 @@ def let_go(size):
             break
         unused -= buffers[i].size
         del buffers[i]
+    for empty_size in [size for size, buffers in _memory.buffers.items() if not buffers]:
+        del _memory.buffers[empty_size]
 
 
 def empty_like(x, dtype=None):
@@ -91,7 +100,8 @@ def empty_like(x, dtype=None):
 
 def add(a, b):
     """a + b of two arrays of one shape, laid out as the second."""
-    return get_array_module(b).add(a, b, out=empty_like(b))
+    xp = get_array_module(b)
+    return xp.add(a, b, out=empty_like(b, xp.result_type(a, b)))
 
 
 def channels_last(xp, shape, dtype):

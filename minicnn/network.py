@@ -25,6 +25,12 @@ class Trace(NamedTuple):
     caches: dict[str, Any]
 
 
+def not_there(name):
+    """The InputError for a way back from a layer of which the trace holds nothing."""
+    return InputError(f"the forward pass ended before {name!r}, or an earlier way back has released it; give its "
+                      "`upto` this name, or none, and run it again")
+
+
 class Network:
     """Named layers in execution order; `output` is the last one, the class scores (softmax is applied outside).
 
@@ -111,7 +117,7 @@ class Network:
             if name not in self.positions:
                 raise unknown_name("layer", name, self.positions)
             if name in seeds and name not in trace.caches and name != "input":
-                raise InputError(f"the forward pass ended before {name!r}; give its `upto` this name, or none")
+                raise not_there(name)
         stop = min(map(self.positions.get, wrt), default=len(self.nodes) - 1) + 1
         grads = dict(seeds)
         for name, layer, inputs in reversed(self.nodes[stop:]):
@@ -161,6 +167,8 @@ class Network:
         owners, totals = self._owners(), {}
         for name, layer, _ in self.nodes:
             if name in grads:
+                if name not in trace.caches:
+                    raise not_there(name)
                 self._add_params(totals, owners, layer, grads[name], trace.caches[name])
         return totals
 
@@ -169,6 +177,11 @@ class Network:
 
         Each gradient, and what the trace holds, is let go as soon as it was used.
         """
+        for name in seeds:
+            if name not in self.positions:
+                raise unknown_name("layer", name, self.positions)
+            if name not in trace.caches:
+                raise not_there(name)
         owners, totals = self._owners(), {}
         first = min((self.positions[name] for name in owners.values()), default=len(self.nodes))
         grads = dict(seeds)

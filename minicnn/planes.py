@@ -61,8 +61,9 @@ def convolve_into_few_channels(x, w, bias, pad):
                 # output row r, column q takes x[r - pad + i, q - pad + j]
                 first, last = max(y, top + pad - i), min(end, bottom + pad - i)
                 left, right = max(0, pad - j), min(OW, W + pad - j)
-                target[:, first - y:last - y, left:right] += planes[
-                    :, i, j, first - pad + i - top:last - pad + i - top, left - pad + j:right - pad + j]
+                if first < last and left < right:
+                    target[:, first - y:last - y, left:right] += planes[
+                        :, i, j, first - pad + i - top:last - pad + i - top, left - pad + j:right - pad + j]
 
     share_out(convolve, [(n, y) for n in range(N) for y in range(0, OH, ROWS)])
     return out

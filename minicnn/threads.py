@@ -112,9 +112,10 @@ def worth_sharing(multiply_adds):
 
 def costs(team):
     """What `measure` says, once."""
-    if team.measured is None:
-        team.measured = team.measure()
-    return team.measured
+    measured = team.measured
+    if measured is None:
+        measured = team.measured = team.measure()
+    return measured
 
 
 def pieces(size, multiply_adds):
@@ -158,6 +159,8 @@ def share_out(work, jobs):
     try:
         take()
     finally:
+        for _ in waiting:  # after an error, or Ctrl-C: what nobody has begun is left
+            pass
         problems = [finished.get() for _ in range(others)]  # they write into arrays of the caller's
     for problem in problems:
         if problem is not None:

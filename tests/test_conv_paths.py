@@ -184,10 +184,10 @@ def test_on_a_gpu_it_is_always_im2col(strict_cupy, rng, taken):
     assert taken == []
 
 
-@pytest.mark.parametrize("size, pad", [(3, 1), (9, 4), (5, 0), (3, 3), (4, 1)])
+@pytest.mark.parametrize("size, pad", [(3, 1), (9, 4), (5, 0), (3, 3), (4, 1), (5, 3)])
 @pytest.mark.parametrize("channels", [1, 3])
 def test_few_output_channels(rng, size, pad, channels):
-    x, w = channels_last(rng, 2, 40, 37, 50, dtype=float), filters(rng, channels, 40, size, dtype=float)
+    x, w = channels_last(rng, 2, 40, 64, 50, dtype=float), filters(rng, channels, 40, size, dtype=float)
     bias = rng.standard_normal(channels)
     out = conv_paths.convolve_into_few_channels(x, w, bias, pad)
     np.testing.assert_allclose(out, exactly(x, w, bias, pad), atol=1e-12)

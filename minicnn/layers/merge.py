@@ -11,11 +11,9 @@ class Concat(Layer):
 
     def forward(self, *xs):
         xp = get_array_module(xs[0])
-        self.output_shape(*[x.shape for x in xs])
-        N, _, H, W = xs[0].shape
-        channels = [x.shape[1] for x in xs]
-        out = channels_last(xp, (N, sum(channels), H, W), xs[0].dtype)
-        return xp.concatenate(xs, axis=1, out=out), channels
+        shape = self.output_shape(*[x.shape for x in xs])
+        out = channels_last(xp, shape, xp.result_type(*xs)) if len(shape) == 4 else None
+        return xp.concatenate(xs, axis=1, out=out), [x.shape[1] for x in xs]
 
     def backward(self, dout, channels):
         # each input gets back its own channels

@@ -17,7 +17,7 @@ class ReLU(Layer):
 
     def forward(self, x):
         xp = get_array_module(x)
-        if x.size > LARGE:
+        if x.size > LARGE and x.ndim > 1:
             zeros = xp.zeros_like(x[..., :1, :])  # the maximum of two arrays is faster than of an array and a number
             out = xp.maximum(x, zeros, out=empty_like(x))
         else:
