@@ -4,12 +4,13 @@ import html
 import re
 import time
 
-from demos import activations, class_visualization, filters, guided_backprop, saliency
+from demos import activations, class_visualization, filters, guided_backprop, neighbours, occlusion, patches, saliency
 from demos.inputs import short_label
 from demos.picture import make_folder, save_picture
 from minicnn.files import replacing
 
-NAMES = (*filters.NAMES, *activations.NAMES, *saliency.NAMES, *guided_backprop.NAMES, *class_visualization.NAMES)
+NAMES = (*filters.NAMES, *neighbours.NAMES, *activations.NAMES, *patches.NAMES, *occlusion.NAMES,
+         *saliency.NAMES, *guided_backprop.NAMES, *class_visualization.NAMES)
 
 PAGE = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
@@ -44,7 +45,10 @@ PASSED, FAILED = "<span class=ok>✓</span>", "<span class=fail>✗</span>"
 def gallery_pictures(model, photos, seed):
     """Every Picture of the gallery, one by one, as they are made."""
     yield from filters.pictures(model, seed=seed)
+    yield from neighbours.pictures(model, seed=seed)
     yield from activations.pictures(model, photos)
+    yield from patches.pictures(model, photos, seed=seed)
+    yield from occlusion.pictures(model, photos[:1])
     yield from saliency.pictures(model, photos, seed=seed)
     yield from guided_backprop.pictures(model, photos, seed=seed)
     yield from class_visualization.pictures(model, seed=seed)

@@ -9,8 +9,10 @@ from demos.gallery import gallery_pictures
 from demos.inputs import choose_model, load_photos
 from minicnn.shapes import CLASSES, draw_shapes
 from minicnn.visualize.checks import check_pointing_game
+from minicnn.visualize.checks_occlusion import check_occlusion_masks
 
 POINTING_SEED, POINTING_PICTURES = 20_000_000, 300  # pictures that no training has seen
+OCCLUDED_PICTURES = 48  # of them
 
 
 def run(arguments):
@@ -35,14 +37,17 @@ def run(arguments):
 
 
 def checks_of(model, photos, seed):
-    """(name, checks) of every picture of the gallery; for `shapes`, whose masks are known, the pointing game too."""
+    """(name, checks) of every picture of the gallery; for `shapes`, whose masks are known, what needs masks too."""
     for picture in gallery_pictures(model, photos, seed):
         yield picture.name, picture.checks
     if model.name == "shapes":
         rng = np.random.default_rng(POINTING_SEED)
         labels = np.arange(POINTING_PICTURES) % len(CLASSES)
         images, masks = draw_shapes(labels, rng)
-        yield "pointing_game", check_pointing_game(model.net, model.preprocessing.to_input(images), labels, masks, rng)
+        x = model.preprocessing.to_input(images)
+        yield "pointing_game", check_pointing_game(model.net, x, labels, masks, rng)
+        some = slice(OCCLUDED_PICTURES)
+        yield "occlusion", check_occlusion_masks(model.net, x[some], labels[some], masks[some], 16, 16)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,8 @@ from demos import (
     filters,
     gallery,
     guided_backprop,
+    neighbours,
+    patches,
     saliency,
     step_through,
     train_shapes,
@@ -119,12 +121,12 @@ def test_the_gallery_uses_squeezenet_from_the_cache(test_data, tmp_path):
 def test_an_interrupted_gallery_keeps_what_is_finished_and_a_valid_page(tmp_path, monkeypatch, capsys):
     def interrupted(*arguments, **settings):
         raise KeyboardInterrupt
-    monkeypatch.setattr(gallery.saliency, "pictures", interrupted)
+    monkeypatch.setattr(gallery.occlusion, "pictures", interrupted)
     sys.argv = ["demos", "--out", str(tmp_path / "out"), "--device", "cpu"]
     with pytest.raises(SystemExit) as end:
         main(run_gallery, demo_parser("", ""))
     assert end.value.code == 130 and "interrupted" in capsys.readouterr().err
-    finished = [*filters.NAMES, *activations.NAMES]
+    finished = [*filters.NAMES, *neighbours.NAMES, *activations.NAMES, *patches.NAMES]
     check_outputs(tmp_path / "out", finished)
     page = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
     assert Tags(page).open == [] and Tags(page).pictures == [f"{name}.png" for name in finished]

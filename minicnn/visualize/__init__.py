@@ -2,9 +2,19 @@
 
 from minicnn.visualize.activations import feature_maps
 from minicnn.visualize.ascent import class_visualization
+from minicnn.visualize.features import image_features
 from minicnn.visualize.filters import filter_grid, filter_weights
+from minicnn.visualize.grid_map import assign_to_grid, grid_sheet, thumbnail_map
+from minicnn.visualize.neighbours import nearest, nearest_others, precision_at, squared_distances
+from minicnn.visualize.occlusion import class_probability, occlusion_map, spread_occlusion
+from minicnn.visualize.patches import TopPatches, crop_patch, guided_patch, strongest_channels, top_patches
+from minicnn.visualize.pca import pca
 from minicnn.visualize.receptive_field import receptive_field
 from minicnn.visualize.saliency import deconvnet, guided_backprop, neuron_gradient, saliency_map
+from minicnn.visualize.sweep import resume, start_worker, sweep
 
-__all__ = ["class_visualization", "deconvnet", "feature_maps", "filter_grid", "filter_weights", "guided_backprop",
-           "neuron_gradient", "receptive_field", "saliency_map"]
+__all__ = ["TopPatches", "assign_to_grid", "class_probability", "class_visualization", "crop_patch", "deconvnet",
+           "feature_maps", "filter_grid", "filter_weights", "grid_sheet", "guided_backprop", "guided_patch",
+           "image_features", "nearest", "nearest_others", "neuron_gradient", "occlusion_map", "pca", "precision_at",
+           "receptive_field", "resume", "saliency_map", "spread_occlusion", "squared_distances", "start_worker",
+           "strongest_channels", "sweep", "thumbnail_map", "top_patches"]

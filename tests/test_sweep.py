@@ -1,0 +1,318 @@
+"""A sweep gives what a plain loop gives, in its order, on any executor, whatever fails, and however often it is begun
+again."""
+
+import os
+import pickle
+import time
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from functools import partial
+
+import numpy as np
+import pytest
+
+from minicnn import get_num_threads, load_model
+from minicnn.errors import InputError
+from minicnn.visualize.sweep import Outcome, resume, start_worker, sweep
+
+# ---- what is run: at the top level, so that other processes find it --------------------------------------------------
+
+
+def square(x):
+    """The simplest of all."""
+    return x * x
+
+
+def slow_first(x):
+    """The first ones take longest, so that they finish last."""
+    time.sleep(0.02 * max(0, 4 - x))
+    return x * x
+
+
+def picky(x):
+    """Three is an error."""
+    if x == 3:
+        raise InputError("three is not wanted")
+    return x * x
+
+
+def deadly(x):
+    """Three ends the process, as running out of memory does."""
+    if x == 3:
+        os._exit(1)
+    return x * x
+
+
+def deadly_once(path, x):
+    """Three ends the process the first time."""
+    if x == 3 and not os.path.exists(path):
+        open(path, "w").close()
+        os._exit(1)
+    return x * x
+
+
+def statistics(x):
+    """Arrays by name, as a store keeps them."""
+    return {"mean": x.mean(axis=1), "largest": x.argmax(axis=1)}
+
+
+def threads_here(_):
+    """How many threads a layer has in this process."""
+    return get_num_threads()
+
+
+class Backwards(Executor):
+    """Runs what it was given last, first, and only when it is asked for a result."""
+
+    def __init__(self):
+        self.tasks, self.most = [], 0
+
+    def submit(self, function, *arguments):
+        executor = self
+
+        class Late(Future):
+            def result(self, timeout=None):
+                executor.run()
+                return super().result(timeout)
+
+            def exception(self, timeout=None):
+                executor.run()
+                return super().exception(timeout)
+        future = Late()
+        self.tasks.append((future, function, arguments))
+        self.most = max(self.most, len(self.tasks))
+        return future
+
+    def run(self):
+        while self.tasks:
+            future, function, arguments = self.tasks.pop()
+            try:
+                future.set_result(function(*arguments))
+            except Exception as problem:
+                future.set_exception(problem)
+
+
+@pytest.fixture(scope="module")
+def processes():
+    with ProcessPoolExecutor(2, initializer=start_worker) as executor:
+        yield executor
+
+
+def numbers(count=10):
+    return [(f"batch {n}", n) for n in range(count)]
+
+
+EXPECTED = [Outcome(f"batch {n}", n * n, None) for n in range(10)]
+
+# ---- order and laziness ----------------------------------------------------------------------------------------------
+
+
+def test_in_this_thread_it_is_a_plain_lazy_loop():
+    taken = []
+
+    def batches():
+        for key, batch in numbers():
+            taken.append(key)
+            yield key, batch
+    outcomes = sweep(square, batches())
+    assert taken == []
+    assert next(outcomes) == EXPECTED[0] and taken == ["batch 0"]
+    assert list(outcomes) == EXPECTED[1:]
+
+
+def test_threads_give_the_serial_result_whatever_finishes_first():
+    with ThreadPoolExecutor(4) as executor:
+        assert list(sweep(slow_first, numbers(), executor)) == EXPECTED
+    assert list(sweep(square, numbers(), Backwards(), in_flight=4)) == EXPECTED
+
+
+def test_processes_give_the_serial_result(processes):
+    assert list(sweep(slow_first, numbers(), processes)) == EXPECTED
+
+
+def test_dask_gives_the_serial_result():
+    distributed = pytest.importorskip("distributed")
+    with distributed.Client(processes=False, n_workers=1, threads_per_worker=2, dashboard_address=None) as client:
+        with client.get_executor() as executor:
+            assert list(sweep(square, numbers(), executor)) == EXPECTED
+            failed = list(sweep(picky, numbers(), executor))
+    assert [o.key for o in failed if o.problem] == ["batch 3"] and failed[4] == EXPECTED[4]
+
+
+@pytest.mark.parametrize("in_flight", [1, 3, 7])
+def test_no_more_batches_are_taken_than_may_be_in_flight(in_flight):
+    executor, taken, given = Backwards(), 0, 0
+
+    def batches():
+        nonlocal taken
+        for key, batch in numbers(30):
+            taken += 1
+            assert taken - given <= in_flight + 1  # the one given back last, and those in flight
+            yield key, batch
+    for _ in sweep(square, batches(), executor, in_flight):
+        given += 1
+    assert given == 30 and executor.most == in_flight
+
+
+def test_nothing_in_is_nothing_out():
+    assert list(sweep(square, [])) == []
+    with ThreadPoolExecutor(1) as executor:
+        assert list(sweep(square, [], executor)) == []
+
+
+def test_no_batch_in_flight_is_refused():
+    with pytest.raises(InputError, match="in_flight must be at least 1, not 0"):
+        sweep(square, [], None, 0)
+
+
+def test_what_is_not_begun_is_called_off_when_the_caller_leaves():
+    began = []
+
+    def wait(x):
+        began.append(x)
+        time.sleep(0.05)
+        return x
+    with ThreadPoolExecutor(1) as executor:
+        outcomes = sweep(wait, numbers(), executor, in_flight=8)
+        assert next(outcomes).result == 0
+        outcomes.close()
+    assert len(began) <= 4
+
+
+# ---- what fails ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["serial", "threads", "processes"])
+def test_an_error_costs_its_own_batch_alone(kind, processes):
+    with ThreadPoolExecutor(2) as threads:
+        executor = {"serial": None, "threads": threads, "processes": processes}[kind]
+        outcomes = list(sweep(picky, numbers(), executor))
+    assert outcomes[:3] + outcomes[4:] == EXPECTED[:3] + EXPECTED[4:]
+    key, result, problem = outcomes[3]
+    assert (key, result, str(problem)) == ("batch 3", None, "three is not wanted") and type(problem) is InputError
+
+
+def test_an_error_of_the_batches_comes_after_what_was_begun():
+    def batches():
+        yield from numbers(3)
+        raise InputError("the folder is gone")
+    for executor in (None, Backwards()):
+        found = []
+        with pytest.raises(InputError, match="the folder is gone"):
+            for outcome in sweep(square, batches(), executor, 8):
+                found.append(outcome)
+        assert found == EXPECTED[:3]
+
+
+def test_a_lost_worker_costs_what_it_was_at_and_is_reported():
+    with ProcessPoolExecutor(2, initializer=start_worker) as executor:
+        with pytest.warns(RuntimeWarning, match="a worker was lost; its batches .* one by one"):
+            outcomes = list(sweep(deadly, numbers(7), executor))
+    assert outcomes[:3] + outcomes[4:] == EXPECTED[:3] + EXPECTED[4:7]
+    assert outcomes[3].result is None and type(outcomes[3].problem).__name__ == "BrokenProcessPool"
+
+
+def test_a_worker_that_is_lost_by_bad_luck_costs_nothing(tmp_path):
+    with ProcessPoolExecutor(2, initializer=start_worker) as executor:
+        with pytest.warns(RuntimeWarning, match="a worker was lost"):
+            outcomes = list(sweep(partial(deadly_once, str(tmp_path / "seen")), numbers(), executor))
+    assert outcomes == EXPECTED
+
+
+def test_a_function_that_does_not_travel_is_a_problem_not_a_hang(processes):
+    outcomes = list(sweep(lambda x: x, numbers(3), processes))
+    assert len(outcomes) == 3 and all("pickle" in str(outcome.problem).lower() for outcome in outcomes)
+
+
+# ---- networks in other processes -------------------------------------------------------------------------------------
+
+
+def test_a_worker_has_one_thread(processes):
+    assert next(sweep(threads_here, [(0, 0)], processes)).result == 1
+
+
+def test_networks_travel(rng):
+    net = load_model("shapes", "cpu").net
+    x = rng.standard_normal((2, 3, 64, 64)).astype(np.float32)
+    assert (pickle.loads(pickle.dumps(net)).predict(x) == net.predict(x)).all()
+
+
+# ---- going on after an interruption ----------------------------------------------------------------------------------
+
+
+def arrays(rng, count=6):
+    return [((n, "a/b"), rng.standard_normal((3, 5)).astype(np.float32)) for n in range(count)]
+
+
+def same(one, other):
+    return all(a.key == b.key and a.problem is b.problem is None and a.result.keys() == b.result.keys()
+               and all(a.result[name].dtype == b.result[name].dtype
+                       and (a.result[name] == b.result[name]).all() for name in a.result)
+               for a, b in zip(one, other, strict=True))
+
+
+@pytest.mark.parametrize("executor", [None, "threads"])
+def test_an_interrupted_sweep_goes_on_and_gives_the_same(executor, rng, tmp_path):
+    batches = arrays(rng)
+    whole = list(sweep(statistics, batches))
+    calls = []
+
+    def interrupted(x):
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        calls.append(1)
+        return statistics(x)
+
+    def counted(x):
+        calls.append(1)
+        return statistics(x)
+    with pytest.raises(KeyboardInterrupt):
+        list(sweep(interrupted, batches, store=resume(tmp_path, {"layer": "conv1"})))
+    assert len(list(tmp_path.glob("*.npz"))) == 3
+    calls.clear()
+    with ThreadPoolExecutor(2) as threads:
+        again = list(sweep(counted, batches, threads if executor else None, store=resume(tmp_path, {"layer": "conv1"})))
+    assert same(again, whole) and len(calls) == 3
+    assert same(list(sweep(None, batches, store=resume(tmp_path, {"layer": "conv1"}))), whole)  # nothing is called
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_what_is_no_array_is_kept_as_json_and_looks_the_same_the_first_time(tmp_path):
+    first, second = (list(sweep(lambda x: {"n": x, "pair": (x, None)}, numbers(3), store=resume(tmp_path, {})))
+                     for _ in range(2))
+    assert first == second and first[1].result == {"n": 1, "pair": [1, None]}
+    with pytest.raises(InputError, match="the result of batch 'batch 9' cannot be kept"):
+        list(sweep(lambda x: {1, 2}, [("batch 9", 0)], store=resume(tmp_path, {})))
+
+
+def test_a_problem_is_not_kept_but_tried_again(tmp_path):
+    assert list(sweep(picky, numbers(), store=resume(tmp_path, {})))[3].problem
+    assert list(sweep(square, numbers(), store=resume(tmp_path, {}))) == EXPECTED
+
+
+def test_a_damaged_result_is_computed_again(rng, tmp_path):
+    batches = arrays(rng)
+    whole = list(sweep(statistics, batches, store=resume(tmp_path, {})))
+    files = sorted(tmp_path.glob("*.npz"))
+    files[0].write_bytes(files[0].read_bytes()[:100])
+    files[1].write_bytes(b"")
+    assert same(list(sweep(statistics, batches, store=resume(tmp_path, {}))), whole)
+
+
+def test_keys_that_look_alike_have_files_of_their_own(tmp_path):
+    keys = ["a/b", "a_b", "../x", "A/B", "é" * 300, "é" * 301, ""]
+    outcomes = list(sweep(str, [(key, key) for key in keys], store=resume(tmp_path / "new" / "folder", {})))
+    assert [outcome.result for outcome in outcomes] == keys
+    assert len(list((tmp_path / "new" / "folder").iterdir())) == len(keys) + 1
+
+
+def test_results_of_other_settings_are_not_taken_for_these(tmp_path):
+    resume(tmp_path, {"layer": "conv1", "top": 9})
+    resume(tmp_path, {"layer": "conv1", "top": 9})
+    with pytest.raises(InputError, match=r"holds the results of another sweep \(layer differ\); give another folder"):
+        resume(tmp_path, {"layer": "conv2", "top": 9})
+    (tmp_path / "sweep.json").write_text("{")
+    with pytest.raises(InputError, match="holds the results of another sweep; give another folder"):
+        resume(tmp_path, {"layer": "conv1", "top": 9})
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="cannot keep results there"):
+        resume(tmp_path / "file", {})
