@@ -4,13 +4,26 @@ import html
 import re
 import time
 
-from demos import activations, class_visualization, filters, guided_backprop, neighbours, occlusion, patches, saliency
+from demos import (
+    activations,
+    attribution,
+    class_visualization,
+    embedding_map,
+    filters,
+    guided_backprop,
+    neighbours,
+    occlusion,
+    patches,
+    saliency,
+    zoom_page,
+)
 from demos.inputs import short_label
 from demos.picture import make_folder, save_picture
 from minicnn.files import replacing
 
-NAMES = (*filters.NAMES, *neighbours.NAMES, *activations.NAMES, *patches.NAMES, *occlusion.NAMES,
-         *saliency.NAMES, *guided_backprop.NAMES, *class_visualization.NAMES)
+NAMES = (*filters.NAMES, *neighbours.NAMES, *embedding_map.NAMES, *zoom_page.NAMES, *activations.NAMES,
+         *patches.NAMES, *occlusion.NAMES, *saliency.NAMES, *guided_backprop.NAMES, *attribution.NAMES,
+         *class_visualization.NAMES)
 
 PAGE = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
@@ -46,11 +59,15 @@ def gallery_pictures(model, photos, seed):
     """Every Picture of the gallery, one by one, as they are made."""
     yield from filters.pictures(model, seed=seed)
     yield from neighbours.pictures(model, seed=seed)
+    if model.net.input_shape[0] == 3:  # as drawn shapes are
+        yield from embedding_map.pictures(model, count=240, seed=seed)
+        yield from zoom_page.pictures(model, seed=seed)
     yield from activations.pictures(model, photos)
     yield from patches.pictures(model, photos, seed=seed)
     yield from occlusion.pictures(model, photos[:1])
     yield from saliency.pictures(model, photos, seed=seed)
     yield from guided_backprop.pictures(model, photos, seed=seed)
+    yield from attribution.pictures(model, photos[:1], seed=seed)
     yield from class_visualization.pictures(model, seed=seed)
 
 

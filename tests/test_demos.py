@@ -14,6 +14,7 @@ from PIL import Image
 from demos import (
     activations,
     class_visualization,
+    embedding_map,
     filters,
     gallery,
     guided_backprop,
@@ -23,6 +24,7 @@ from demos import (
     step_through,
     train_shapes,
     verify,
+    zoom_page,
 )
 from demos.__main__ import run as run_gallery
 from demos.command import demo_parser, main
@@ -126,7 +128,8 @@ def test_an_interrupted_gallery_keeps_what_is_finished_and_a_valid_page(tmp_path
     with pytest.raises(SystemExit) as end:
         main(run_gallery, demo_parser("", ""))
     assert end.value.code == 130 and "interrupted" in capsys.readouterr().err
-    finished = [*filters.NAMES, *neighbours.NAMES, *activations.NAMES, *patches.NAMES]
+    finished = [*filters.NAMES, *neighbours.NAMES, *embedding_map.NAMES, *zoom_page.NAMES, *activations.NAMES,
+                *patches.NAMES]
     check_outputs(tmp_path / "out", finished)
     page = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
     assert Tags(page).open == [] and Tags(page).pictures == [f"{name}.png" for name in finished]

@@ -2,8 +2,15 @@
 
 from minicnn.visualize.activations import feature_maps
 from minicnn.visualize.ascent import class_visualization
+from minicnn.visualize.attribution import (
+    completeness_gap,
+    gradient_times_input,
+    integrated_gradients,
+    smooth_grad,
+)
 from minicnn.visualize.features import image_features
 from minicnn.visualize.filters import filter_grid, filter_weights
+from minicnn.visualize.grad_cam import grad_cam, guided_grad_cam, upsample_maps
 from minicnn.visualize.grid_map import assign_to_grid, grid_sheet, thumbnail_map
 from minicnn.visualize.neighbours import nearest, nearest_others, precision_at, squared_distances
 from minicnn.visualize.occlusion import class_probability, occlusion_map, spread_occlusion
@@ -11,10 +18,14 @@ from minicnn.visualize.patches import TopPatches, crop_patch, guided_patch, stro
 from minicnn.visualize.pca import pca
 from minicnn.visualize.receptive_field import receptive_field
 from minicnn.visualize.saliency import deconvnet, guided_backprop, neuron_gradient, saliency_map
+from minicnn.visualize.segment import saliency_segment
 from minicnn.visualize.sweep import resume, start_worker, sweep
+from minicnn.visualize.tsne import tsne
 
-__all__ = ["TopPatches", "assign_to_grid", "class_probability", "class_visualization", "crop_patch", "deconvnet",
-           "feature_maps", "filter_grid", "filter_weights", "grid_sheet", "guided_backprop", "guided_patch",
-           "image_features", "nearest", "nearest_others", "neuron_gradient", "occlusion_map", "pca", "precision_at",
-           "receptive_field", "resume", "saliency_map", "spread_occlusion", "squared_distances", "start_worker",
-           "strongest_channels", "sweep", "thumbnail_map", "top_patches"]
+__all__ = ["TopPatches", "assign_to_grid", "class_probability", "class_visualization", "completeness_gap", "crop_patch",
+           "deconvnet", "feature_maps", "filter_grid", "filter_weights", "grad_cam", "gradient_times_input",
+           "grid_sheet", "guided_backprop", "guided_grad_cam", "guided_patch", "image_features",
+           "integrated_gradients", "nearest", "nearest_others", "neuron_gradient", "occlusion_map", "pca",
+           "precision_at", "receptive_field", "resume", "saliency_map", "saliency_segment", "smooth_grad",
+           "spread_occlusion", "squared_distances", "start_worker", "strongest_channels", "sweep", "thumbnail_map",
+           "top_patches", "tsne", "upsample_maps"]
