@@ -11,6 +11,7 @@ from minicnn.winograd import WinogradWeights
 
 # Numbers in the patch matrix at a time: 1 MB of float32 stays in a core's cache; a GPU wants few, large products.
 BAND = {"numpy": 2**18, "cupy": 2**26}
+PART = 192     # products in a sum: the error of a float32 sum grows with their number, that of a few sums hardly
 SMALL = 2**12  # numbers of an input for which looking for a faster way takes longer than it saves
 
 
@@ -62,8 +63,11 @@ class Conv2D(Layer):
             filters = slice(g * F // self.groups, (g + 1) * F // self.groups)
             w_matrix = w[filters].transpose(2, 3, 1, 0).reshape(KH * KW * C, -1)
             band = windows[n:n + images, y:y + rows, ..., g * C:(g + 1) * C]
-            out[n:n + images, y:y + rows, :, filters] = \
-                (band.reshape(-1, KH * KW * C) @ w_matrix).reshape(*band.shape[:3], -1)
+            columns = band.reshape(-1, KH * KW * C)
+            sums = columns[:, :PART] @ w_matrix[:PART]
+            for part in range(PART, KH * KW * C, PART):
+                sums += columns[:, part:part + PART] @ w_matrix[part:part + PART]
+            out[n:n + images, y:y + rows, :, filters] = sums.reshape(*band.shape[:3], -1)
         if "b" in self.params:
             out += self.params["b"]
         return out.transpose(0, 3, 1, 2), x
