@@ -29,10 +29,10 @@ def check_gradient_times_input(net, x, label):
                   error, 1e-3)]
 
 
-def check_smooth_grad(net, x, label, attribution, rng, leeway=1.1):
-    """Noise of 0 gives the plain gradient, and noise a smoother map, but for the `leeway` of a single picture.
+def check_smooth_grad(net, x, label, attribution, rng):
+    """Noise of 0 gives the plain gradient, and noise smoother maps, on the mean over several pictures.
 
-    A network that was trained on noisy pictures has smooth gradients already.
+    Of a single one it is reported, not judged: a network trained on noisy pictures has smooth gradients already.
     """
     plain = saliency_map(net, x, label)
     still = np.abs(smooth_grad(net, x, label, rng=rng, samples=3, noise=0)).max(axis=1)
@@ -40,7 +40,9 @@ def check_smooth_grad(net, x, label, attribution, rng, leeway=1.1):
     before, after = roughness(plain).mean(), roughness(np.abs(attribution).max(axis=1)).mean()
     return [below("SmoothGrad: largest difference to the plain gradient where the noise is 0, relative", error, 1e-5),
             Check("SmoothGrad: total variation over sum of the map", float(after),
-                  f"less than {leeway:g} times {before:.3f}, the plain gradient's", bool(after < leeway * before))]
+                  f"less than {before:.3f}, the plain gradient's" if len(x) > 1 else
+                  f"reported, not judged of one picture: the plain gradient's is {before:.3f}",
+                  bool(len(x) == 1 or after < before))]
 
 
 def check_integrated_gradients(net, x, label, attribution, *, baseline=0.0, bound=1e-3):
