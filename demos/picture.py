@@ -81,9 +81,15 @@ def show_checks(picture):
         print(f"  {'ok  ' if check.passed else 'FAIL'} {check.what}: {check.value:.4g} (expected {check.expected})")
 
 
-def run_demo(pictures, model, arguments, names):
-    """Make, save and report the pictures of one demo; `names`: the stems it will write."""
-    folder = output_folder(arguments.out, "pictures", [f"{name}.png" for name in names], arguments.overwrite)
+def demo_folder(arguments, names):
+    """The folder that a demo writes `names` into: as `output_folder`, and the same again with --resume."""
+    again = arguments.overwrite or getattr(arguments, "resume", False)
+    return output_folder(arguments.out, "pictures", [f"{name}.png" for name in names], again)
+
+
+def run_demo(pictures, model, arguments, names, folder=None):
+    """Make, save and report the pictures of one demo; `names`: the stems it will write; `folder`: by `demo_folder`."""
+    folder = folder or demo_folder(arguments, names)
     start = time.perf_counter()
     for picture in pictures:
         save_picture(folder, picture, model, time.perf_counter() - start, overwrite=True)

@@ -13,6 +13,14 @@ from minicnn.errors import InputError
 from minicnn.losses import loss_and_gradient
 
 
+class DivergedError(InputError):
+    """The optimisation left the numbers at `step`; `image` is the last finite one, `history` the steps up to it."""
+
+    def __init__(self, message, step, image, history):
+        super().__init__(message)
+        self.step, self.image, self.history = step, image, history
+
+
 class Progress(NamedTuple):
     """One step of `optimize_image`: its number from 1, the total before it, and each term's own value."""
 
@@ -118,6 +126,8 @@ class LBFGS:
     Nocedal and Wright 2006, algorithms 7.4 (two loops), 3.5 and 3.6. One step takes one or more evaluations.
     memory : how many past steps describe the curvature.
     """
+
+    not_kept = ("at", "known", "known_by")  # by a checkpoint: found again by one evaluation
 
     def __init__(self, memory=20, max_evaluations=20, c1=1e-4, c2=0.9):
         self.memory, self.max_evaluations, self.c1, self.c2 = memory, max_evaluations, c1, c2
@@ -259,7 +269,8 @@ class Blur:
 # ---- the loop --------------------------------------------------------------------------------------------------------
 
 
-def optimize_image(net, image, terms, *, update, num_steps, transforms=(), project=(), callback=None, rng=None):
+def optimize_image(net, image, terms, *, update, num_steps, transforms=(), project=(), callback=None, rng=None,
+                   checkpoint=None):
     """Minimise the sum of weight * loss over `terms` by changing the image. Returns (image, history).
 
     image : (N, C, H, W) on the network's device. terms : [(weight, loss), …]; gradient ascent is a negative weight.
@@ -267,29 +278,61 @@ def optimize_image(net, image, terms, *, update, num_steps, transforms=(), proje
     numpy.random.Generator; their gradient is undone, so the update always sees the image as it is.
     project : functions (image, step) -> image called after each step, in turn: clamp, blur.
     callback : called with (Progress, image) after each step; a true answer ends the loop. history : [Progress, …].
+    checkpoint : a Checkpoint, from which the run goes on where it holds an earlier part of it, and which is written.
+    Raises DivergedError where a value is not finite, InputError where the gradient is zero everywhere.
     """
     history = []
+    if checkpoint is not None:
+        image, history = checkpoint.restore(image, update, rng)
     evaluate = partial(transformed_loss, net, terms, ())
-    for step in range(1, num_steps + 1):
+    for step in range(len(history) + 1, num_steps + 1):
         if transforms:
             drawn = [(transform, transform.draw(rng)) for transform in transforms]
             evaluate = partial(transformed_loss, net, terms, drawn)
+        before = image
         image, total, values = update.step(image, evaluate)
         for constrain in project:
             image = constrain(image, step)
-        if not total - total == 0:  # infinite or not a number
-            raise InputError(f"the loss is {total} at step {step}: the optimisation diverged; lower the learning rate")
+        if not is_finite(total) or not is_finite(float(image.sum())):
+            what = "the image has values that are not finite" if is_finite(total) else f"the loss is {total}"
+            raise DivergedError(f"{what} at step {step}: the optimisation diverged; lower the learning rate",
+                                step, before, history)
         history.append(Progress(step, total, values))
-        if callback is not None and callback(history[-1], image):
+        stop = callback is not None and callback(history[-1], image)
+        if checkpoint is not None and (step % checkpoint.every == 0 or step == num_steps or stop):
+            checkpoint.save(image, update, rng, history)
+        if stop:
             break
     return image, history
 
 
+def is_finite(number):
+    """Whether a Python float is neither infinite nor not a number."""
+    return number - number == 0
+
+
 def transformed_loss(net, terms, drawn, image):
-    """`loss_and_gradient` of the image as the network is shown it; drawn : [(transform, its shift), …]."""
+    """`loss_and_gradient` of the image as the network is shown it; drawn : [(transform, its shift), …].
+
+    Raises InputError, saying why, where the gradient is zero everywhere but at a minimum of what can have one.
+    """
+    shown = image
     for transform, shift in drawn:
-        image = transform.apply(image, shift)
-    total, gradient, values = loss_and_gradient(net, image, terms)
+        shown = transform.apply(shown, shift)
+    total, gradient, values = loss_and_gradient(net, shown, terms)
+    if not bool(gradient.any()) and (total != 0 or any(weight < 0 for weight, _ in terms)):
+        raise InputError(f"the gradient is zero everywhere: {why_zero(net, terms, shown)}; start from another image or "
+                         "from a layer before the ReLU")
     for transform, shift in reversed(drawn):
         gradient = transform.undo(gradient, shift)
     return total, gradient, values
+
+
+def why_zero(net, terms, image):
+    """Which ReLU is dead on the way from the image to what is optimised, in words."""
+    layers = [loss.layer for _, loss in terms if loss.layer != "input"] or [net.output]
+    activations = net.forward(image, upto=layers).activations
+    for name, out in activations.items():
+        if not bool(out.any()):
+            return f"every value of {name!r} is 0 for this image (its ReLU is dead)"
+    return f"every way from {layers[0]!r} to the image passes a ReLU that is 0 for this image"

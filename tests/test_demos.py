@@ -30,10 +30,11 @@ from demos.__main__ import run as run_gallery
 from demos.command import demo_parser, main
 from demos.inputs import choose_model, load_photos
 from demos.layers import feature_layers
+from demos.long_run import LongRun
 from minicnn.errors import InputError
 from minicnn.models import build_network, load_model, squeezenet1_1
 from minicnn.preprocessing import TORCHVISION
-from minicnn.visualize import feature_maps
+from minicnn.visualize import ascent, feature_maps
 from minicnn.visualize.checks import Check
 from minicnn.weights import Header, save_weights
 
@@ -136,22 +137,70 @@ def test_an_interrupted_gallery_keeps_what_is_finished_and_a_valid_page(tmp_path
     assert "not finished" in page
 
 
-def test_ctrl_c_in_a_class_visualization_saves_the_image_so_far(tmp_path, monkeypatch):
-    from minicnn.visualize import ascent
+@pytest.fixture
+def stop_at(monkeypatch):
+    """stop_at(step): as if the user pressed Ctrl-C then; stop_at(None): no more."""
     plain = ascent.optimize_image
 
-    def stop_after_five(*arguments, callback, **settings):
-        def callback_then_stop(progress, image):
-            callback(progress, image)
-            if progress.step == 5:
-                raise KeyboardInterrupt
-        return plain(*arguments, callback=callback_then_stop, **settings)
-    monkeypatch.setattr(ascent, "optimize_image", stop_after_five)
+    def stop(at):
+        def optimize_image(*arguments, callback, **settings):
+            def callback_then_stop(progress, image):
+                callback(progress, image)
+                if progress.step == at:
+                    raise KeyboardInterrupt
+            return plain(*arguments, callback=callback_then_stop, **settings)
+        monkeypatch.setattr(ascent, "optimize_image", optimize_image)
+    return stop
+
+
+def test_ctrl_c_in_a_class_visualization_saves_the_image_so_far(stop_at, tmp_path):
+    stop_at(5)
     code = demo(class_visualization, "--model", "shapes", "--device", "cpu", "--class", "dotted disc",
                 "--out", str(tmp_path / "out"))
     assert code == 130
     assert np.load(tmp_path / "out" / "class_visualization.npy").shape == (1, 3, 64, 64)
     assert Image.open(tmp_path / "out" / "class_visualization.png").size[0] > 100
+
+
+def test_an_interrupted_class_visualization_goes_on_to_the_same_image(stop_at, tmp_path, capsys):
+    arguments = ["--model", "shapes", "--device", "cpu", "--steps", "10", "--save-every", "3", "--class", "dotted disc",
+                 "--class", "striped disc"]
+    assert demo(class_visualization, *arguments, "--out", str(tmp_path / "whole")) == 0
+    out = tmp_path / "out"
+    stop_at(8)
+    assert demo(class_visualization, *arguments, "--out", str(out)) == 130
+    assert f"go on with the same command and --resume --out {out}" in capsys.readouterr().err
+    stop_at(None)
+    assert demo(class_visualization, *arguments, "--preset", "cs231n", "--l2-reg", "0.5", "--resume", "--out",
+                str(out)) == 2
+    assert "was saved by another run: it has l2_reg 0.001, not 0.5" in capsys.readouterr().err
+    assert demo(class_visualization, *arguments, "--resume", "--out", str(out)) == 0
+    whole, again = (np.load(folder / "class_visualization.npy") for folder in (tmp_path / "whole", out))
+    assert whole.tobytes() == again.tobytes()
+    assert {file.name for file in out.iterdir()} == {f"class_visualization.{kind}" for kind in ("png", "npy", "json")}
+
+
+def test_the_image_is_saved_as_it_goes(tmp_path, monkeypatch):
+    saved = []
+    monkeypatch.setattr(LongRun, "save_so_far", lambda run, picture: saved.append(picture.shape))
+    assert demo(class_visualization, "--model", "shapes", "--device", "cpu", "--steps", "7", "--save-every", "3",
+                "--class", "dotted disc", "--out", str(tmp_path / "out")) == 0
+    assert saved == [(64, 64, 3)] * 2  # after steps 3 and 6
+
+
+def test_a_diverged_class_visualization_keeps_the_last_finite_image(tmp_path, monkeypatch, capsys):
+    plain = ascent.optimize_image
+
+    def diverging(*arguments, project, **settings):
+        return plain(*arguments, project=(*project, lambda image, step: image / (step != 4)), **settings)
+    monkeypatch.setattr(ascent, "optimize_image", diverging)
+    with np.errstate(all="ignore"):
+        assert demo(class_visualization, "--model", "shapes", "--device", "cpu", "--class", "dotted disc", "--out",
+                    str(tmp_path / "out")) == 2
+    assert "the image has values that are not finite at step 4" in capsys.readouterr().err
+    assert np.isfinite(np.load(tmp_path / "out" / "class_visualization.npy")).all()
+    card = json.loads((tmp_path / "out" / "class_visualization.json").read_text())
+    assert card["title"] == "shapes: Iteration 3 / 100, stopped" and len(card["history"]) == 3
 
 
 def test_nothing_is_overwritten_without_being_asked(tmp_path, capsys):
@@ -311,6 +360,8 @@ def test_feature_layers_are_the_ends_of_the_stages():
     (class_visualization, ["--blur-every", "0"], "expected a whole number from 1 on, not '0'"),
     (class_visualization, ["--learning-rate", "nan"], "diverged"),
     (class_visualization, ["--seed", "-1"], "expected a whole number"),
+    (class_visualization, ["--preset", "cs231"], "no preset 'cs231'; did you mean cs231n"),
+    (class_visualization, ["--resume"], "there is nothing to go on from in"),
     (class_visualization, ["--stpes", "3"], "unrecognized arguments"),
     (step_through, ["--layer", "cnov1"], "no layer 'cnov1'; did you mean conv1")])
 def test_bad_input_is_one_line_and_exit_code_2(module, arguments, expected, tmp_path, capsys):

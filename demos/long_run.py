@@ -1,0 +1,128 @@
+"""What the demos that optimise an image do alike: follow it, save it as it goes, go on with it later, and presets."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from tqdm import tqdm
+
+from demos.command import positive_int
+from demos.picture import make_folder
+from minicnn.backend import to_host
+from minicnn.checkpoint import Checkpoint
+from minicnn.errors import InputError, unknown_name
+from minicnn.files import replacing
+from minicnn.optimize import DivergedError
+
+
+class Watch:
+    """The callback of one optimisation, for a `with` block around it: shows each term's value and the time left, and
+    saves the image so far.
+
+    After the block, `image` is the last finite image, of shape (N, C, H, W) on the host, `history` every step,
+    `frames` {step: image} at the steps asked for, and `stopped` what ended it early: a KeyboardInterrupt or a
+    DivergedError, which the block keeps back so that the image can be saved first; then raise `stopped`.
+
+    names : of the terms, in their order. image : what it begins with. to_image : (1, C, H, W) -> uint8 (H, W, 3).
+    """
+
+    def __init__(self, title, num_steps, names, image, *, run=None, to_image=None, frames=()):
+        self.title, self.num_steps, self.names = title, num_steps, names
+        self.latest, self.history, self.frames, self.stopped = image, [], {}, None
+        self.run, self.to_image, self.wanted = run, to_image, frames
+
+    def __enter__(self):
+        self.bar = tqdm(total=self.num_steps, desc=self.title, unit="step", leave=False, disable=None)
+        return self
+
+    def __call__(self, progress, image):
+        self.latest = image
+        self.history.append(progress)
+        if progress.step in self.wanted:
+            self.frames[progress.step] = to_host(image)
+        self.bar.update(progress.step - self.bar.n)
+        self.bar.set_postfix_str("  ".join(f"{name} {value:.4g}" for name, value
+                                           in zip(self.names, progress.values, strict=True)), refresh=False)
+        if self.run is not None and progress.step % self.run.every == 0 and progress.step < self.num_steps:
+            self.run.save_so_far(self.to_image(self.image))
+
+    def __exit__(self, kind, problem, traceback):
+        self.bar.close()
+        if kind is KeyboardInterrupt or kind is DivergedError and self.history:
+            self.stopped = problem
+            return True
+        return False
+
+    @property
+    def image(self):
+        """The last image, on the host."""
+        return to_host(self.latest)
+
+
+class LongRun:
+    """Where a demo saves what it has so far: NAME_so_far.png for the eye, NAME_state*.npz to go on from.
+
+    settings : everything that the result depends on but the number of steps; another run's state is refused.
+    """
+
+    def __init__(self, folder, name, every, resume, settings):
+        self.folder, self.name, self.every, self.resume, self.settings = Path(folder), name, every, resume, settings
+        if resume and not self.files():
+            raise InputError(f"there is nothing to go on from in {folder}: --resume needs the --out folder of a "
+                             f"run of this demo that was interrupted after its first {every} steps")
+
+    def checkpoint(self, part=""):
+        """The Checkpoint of one of the demo's optimisations."""
+        whole = Checkpoint(self.folder / f"{self.name}_state.npz", self.every, self.resume, self.settings)
+        return whole.part(part) if part != "" else whole
+
+    def save_so_far(self, picture):
+        """Write the picture, uint8 (H, W, 3)."""
+        make_folder(self.folder)
+        with replacing(self.folder / f"{self.name}_so_far.png", overwrite=True) as temporary:
+            Image.fromarray(np.ascontiguousarray(picture)).save(temporary)
+
+    def files(self):
+        """The files that hold the state."""
+        return sorted(self.folder.glob(f"{self.name}_state*.npz"))
+
+    def finish(self, stopped=None):
+        """Remove what is no longer needed: after an interruption only the picture so far, the rest says how to go on.
+        Raises what stopped the run."""
+        (self.folder / f"{self.name}_so_far.png").unlink(missing_ok=True)
+        if stopped is None:
+            for file in self.files():
+                file.unlink()
+        elif isinstance(stopped, KeyboardInterrupt) and self.files():
+            print(f"go on with the same command and --resume --out {self.folder}", file=sys.stderr)
+        if stopped is not None:
+            raise stopped
+
+
+def long_run(arguments, folder, name, settings):
+    """The LongRun of a demo that `add_long_run_options` gave its options."""
+    if arguments.resume and not arguments.out:
+        raise InputError("--resume needs the --out folder of the run that was interrupted")
+    return LongRun(folder, name, arguments.save_every, arguments.resume, settings)
+
+
+def add_long_run_options(parser):
+    """--save-every and --resume."""
+    parser.add_argument("--save-every", type=positive_int, default=25, metavar="STEPS",
+                        help="write the image so far and the state to go on from (default 25)")
+    parser.add_argument("--resume", action="store_true", help="go on with the interrupted run in the --out folder")
+
+
+def add_presets(parser, presets, default):
+    """--preset NAME, and which settings it stands for."""
+    parser.add_argument("--preset", default=default, help=f"settings by name: {', '.join(presets)} (default "
+                        f"{default}); each of them can still be set")
+
+
+def chosen_settings(arguments, presets):
+    """The settings of the chosen preset, but those that were given on the command line (all others are None there)."""
+    if arguments.preset not in presets:
+        raise unknown_name("preset", arguments.preset, presets)
+    given = {key: getattr(arguments, key, None) for key in presets[arguments.preset]}
+    return presets[arguments.preset] | {key: value for key, value in given.items() if value is not None}
