@@ -5,6 +5,9 @@ import sys
 
 from minicnn.errors import InputError
 
+MODEL_HELP = ("a network's name or a weights file (.h5); left out, pretrained SqueezeNet weights if they are in the "
+              "cache, else the small network that is shipped")
+
 
 class OneLineParser(argparse.ArgumentParser):
     """An ArgumentParser whose errors are one line."""
@@ -29,18 +32,22 @@ def demo_parser(name, description):
     """A parser with the options that all demos share; `name` as in python -m demos.NAME, "" for the gallery."""
     parser = OneLineParser(prog=f"python -m demos{'.' + name if name else ''}", description=description)
     parser.add_argument("photos", nargs="*", metavar="PHOTO", help="picture files; left out, an example is used")
-    parser.add_argument("--model", help="a network's name or a weights file (.h5); left out, pretrained SqueezeNet "
-                        "weights if they are in the cache, else the small network that is shipped")
+    parser.add_argument("--model", help=MODEL_HELP)
+    add_common(parser)
+    return parser
+
+
+def add_common(parser):
+    """Where to run and to write, and the seed: the options of every demo, whatever it takes."""
     parser.add_argument("--device", default="auto", help="cpu, gpu or auto (default)")
     parser.add_argument("--out", help="the folder to write; left out, a new one")
     parser.add_argument("--overwrite", action="store_true", help="replace files that are there already")
     parser.add_argument("--seed", type=natural_int, default=0, help="for everything random (default 0)")
-    return parser
 
 
 def main(run, parser):
     """Parse, run(arguments), exit: 0; 2 after an InputError, printed as one line; 130 after Ctrl-C."""
-    arguments = parser.parse_args()
+    arguments = parser.parse_intermixed_args()  # files may stand before and behind options
     try:
         run(arguments)
     except InputError as problem:

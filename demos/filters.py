@@ -1,54 +1,118 @@
-"""The filters of the first and a deeper layer: python -m demos.filters --model squeezenet1_0 [--layer NAME]"""
+"""The filters of the first and of deeper layers, of one network or of several side by side:
+python -m demos.filters [NETWORK …] [--layer NAME …]"""
 
 import numpy as np
 
-from demos.command import demo_parser, main
+from demos.command import MODEL_HELP, OneLineParser, add_common, main
 from demos.inputs import choose_model
 from demos.picture import Picture, run_demo
 from minicnn import plot
-from minicnn.visualize.checks import check_filter_grid, check_signed_filters
-from minicnn.visualize.filters import conv_layers, filter_grid, filter_weights, mean_colour_share
+from minicnn.errors import unknown_name
+from minicnn.visualize.checks_filters import check_filter_grid, check_filter_responses, check_signed_filters
+from minicnn.visualize.filters import (
+    conv_layers,
+    filter_grid,
+    filter_weights,
+    grey_filter_grid,
+    mean_colour_share,
+    stack_filters,
+)
 
-SHOWN_FILTERS = 16  # of a deeper layer: a row each, the rest is in the array
+# How many filters, a row each, and channels of a deeper layer are drawn; the rest is in the array.
+SHOWN_FILTERS, SHOWN_OF_SEVERAL, SHOWN_CHANNELS = 16, 6, 64
 NAMES = ("filters", "deeper_filters")
 
 
-def pictures(model, layer=None, seed=0):
-    """The first layer's filters in colour, then those of `layer`, the first 3x3 or larger one behind it if any."""
-    layer = layer or default_layer(model.net)
-    w = filter_weights(model.net, layer) if layer else None  # before anything is drawn: the name may be wrong
-    yield first_layer(model, seed)
-    if layer:
-        yield deeper_layer(model, layer, w)
+def pictures(models, layers=(), seed=0):
+    """The first layers' filters in colour, then those of deeper layers as grey maps, if there are any.
+
+    layers : left out, the first 3x3 or larger one behind the first of each network.
+    """
+    deeper = deeper_filters(models, layers)  # before anything is drawn: a name may be wrong
+    yield first_layers(models, seed)
+    if deeper:
+        yield deeper_layers(deeper)
 
 
-def first_layer(model, seed):
+def first_layers(models, seed):
     """Technique 1."""
-    name = conv_layers(model.net)[0]
-    w = filter_weights(model.net, name, model.preprocessing)
-    grid = filter_grid(w, zoom=max(1, 60 // w.shape[2]))
-    share = mean_colour_share(w)
-    title = f"{model.name}: {len(w)} filters of {name}, {w.shape[2]}x{w.shape[3]}"
+    names = [conv_layers(model.net)[0] for model in models]
+    filters = [filter_weights(model.net, name, model.preprocessing)
+               for model, name in zip(models, names, strict=True)]
+    panels, checks = [], []
+    for model, name, w in zip(models, names, filters, strict=True):
+        caption = f"{model.name}: {len(w)} filters of {name}, {w.shape[2]}x{w.shape[3]}"
+        panels.append((f"{caption},\n{mean_colour_share(w).mean():.0%} of their energy in the mean colour",
+                       filter_grid(w, gap=2, zoom=max(1, 60 // w.shape[2]))))
+        checks += of_each(models, model.name, [*check_filter_grid(w, np.random.default_rng(seed)),
+                                               *check_filter_responses(model.net, name)])
+    if len(models) == 1:
+        (title, grid), = panels
+        figure, title, array = plot.show_image(grid, title, width=6.5), caption, filters[0]
+        what = f"Each tile is one of the {len(w)} filters"
+    else:
+        figure = plot.show_panels(panels, min(3, len(panels)), size=5.5)
+        title, array = "first-layer filters of " + ", ".join(model.name for model in models), stack_filters(filters)
+        what = "Each tile is one of the filters"
     return Picture(
-        "filters", title, plot.show_image(grid, title, width=6.5), w,
-        f"Each tile is one of the {len(w)} filters that slide over the picture in the first layer, its weights shown "
-        f"as colours. Edges, blobs of opposite colours and fine textures are what it looks for; on average "
-        f"{share.mean():.0%} of a filter's energy is in its mean colour.",
-        "Krizhevsky, Sutskever and Hinton 2012, figure 3",
-        check_filter_grid(w, np.random.default_rng(seed)), {"layer": name, "scale": "each filter", "seed": seed})
+        "filters", title, figure, array,
+        f"{what} that slide over the picture in the first layer, its weights shown as colours. Edges, blobs of "
+        "opposite colours and fine textures are what it looks for; a filter with its energy in the mean colour looks "
+        "for that colour alone.",
+        "Krizhevsky, Sutskever and Hinton 2012, figure 3", checks,
+        {"networks": [{"name": model.name, "layer": name, "shape": w.shape,
+                       "mean_colour_share": mean_colour_share(w).tolist()}
+                      for model, name, w in zip(models, names, filters, strict=True)],
+         "scale": "each filter", "seed": seed})
 
 
-def deeper_layer(model, name, w):
-    """Technique 2."""
-    shown = w[:SHOWN_FILTERS]
-    title = f"{model.name}: {len(shown)} of {len(w)} filters of {name}, {w.shape[2]}x{w.shape[3]}"
+def deeper_layers(deeper):
+    """Technique 2, of [(Model, layer, weights)]."""
+    rows = SHOWN_FILTERS if len(deeper) == 1 else SHOWN_OF_SEVERAL
+    panels, checks, shown = [], [], []
+    for model, layer, w in deeper:
+        part = w[:rows, :SHOWN_CHANNELS]
+        F, C, KH, KW = part.shape
+        shown.append({"name": model.name, "layer": layer, "shape": w.shape, "shown": part.shape})
+        panels.append((f"{model.name}, {layer}: {F} of {len(w)} filters, {KH}x{KW}, on "
+                       + (f"{C} channels" if C == w.shape[1] else f"{C} of {w.shape[1]} channels"),
+                       grey_filter_grid(part, zoom=max(1, 24 // KH))))
+        checks += of_each(deeper, f"{model.name}, {layer}", check_signed_filters(w))
+    title = panels[0][0] if len(deeper) == 1 else "filters of " + ", ".join(
+        f"{model.name} {layer}" for model, layer, _ in deeper)
     return Picture(
-        "deeper_filters", title, plot.show_image(filter_grid(shown, zoom=8), title, width=10.0), w,
-        f"A row is one filter of {name}: how it weighs each of its {w.shape[1]} input channels, grey being zero, "
-        "white positive, black negative. These are weights on activations and not on pixels, so they say little by "
-        "themselves: the pictures below say more.",
-        "Karpathy, ConvNetJS; Stanford CS231n, lecture 12", check_signed_filters(w),
-        {"layer": name, "scale": "each filter, symmetric about 0", "shown": len(shown)})
+        "deeper_filters", title, plot.show_rows(panels, width=10.0, tallest=1.2 if len(deeper) == 1 else 0.5),
+        deeper[0][2] if len(deeper) == 1 else stack_filters([w for *_, w in deeper]),
+        "A row is one filter: how it weighs each of its input channels, grey being zero, white positive, black "
+        "negative. These are weights on activations and not on pixels, so they say little by themselves: the pictures "
+        "below say more.",
+        "Karpathy, ConvNetJS; Stanford CS231n, lecture 12", checks,
+        {"networks": shown, "scale": "each filter, symmetric about 0"})
+
+
+def of_each(several, name, checks):
+    """The checks, with the name before what they measure where there are several."""
+    return checks if len(several) == 1 else [check._replace(what=f"{name}: {check.what}") for check in checks]
+
+
+def deeper_filters(models, layers):
+    """[(Model, layer, weights)]: of `layers`, those that each network has, or one of each network where none is named.
+
+    Raises InputError for a layer that no network has.
+    """
+    if layers:
+        chosen = [(model, layer) for layer in layers for model in having(models, layer)]
+    else:
+        chosen = [(model, default_layer(model.net)) for model in models if default_layer(model.net)]
+    return [(model, model.net.find(layer), filter_weights(model.net, layer)) for model, layer in chosen]
+
+
+def having(models, layer):
+    """Those of the networks that have such a layer, by its name or an alias; InputError where none has."""
+    found = [model for model in models if layer in model.net.positions or layer in model.net.aliases]
+    if not found:
+        raise unknown_name("layer", layer, dict.fromkeys(name for model in models for name in conv_layers(model.net)))
+    return found
 
 
 def default_layer(net):
@@ -60,15 +124,23 @@ def default_layer(net):
 
 def run(arguments):
     """Load, draw, save."""
-    model, said = choose_model(arguments.model, arguments.device)
-    print(said)
-    run_demo(pictures(model, arguments.layer, arguments.seed), model, arguments, NAMES)
+    models = []
+    for name in [*arguments.networks, *arguments.model] or [None]:
+        model, said = choose_model(name, arguments.device)
+        print(said)
+        models.append(model)
+    run_demo(pictures(models, arguments.layer, arguments.seed), models, arguments, NAMES)
 
 
 def parser():
     """The command line."""
-    parser = demo_parser("filters", __doc__)
-    parser.add_argument("--layer", help="the deeper convolution to show")
+    parser = OneLineParser(prog="python -m demos.filters", description=__doc__)
+    parser.add_argument("networks", nargs="*", metavar="NETWORK", help=MODEL_HELP + "; a file of a first layer alone "
+                        "comes from python -m weights_converter FILE --first-layer -o OUT.h5")
+    parser.add_argument("--model", action="append", default=[], metavar="NETWORK", help="the same; may be repeated")
+    parser.add_argument("--layer", action="append", default=[], metavar="NAME", help="a deeper convolution to show; "
+                        "may be repeated; left out, the first larger than 1x1")
+    add_common(parser)
     return parser
 
 

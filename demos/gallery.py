@@ -57,7 +57,7 @@ PASSED, FAILED = "<span class=ok>✓</span>", "<span class=fail>✗</span>"
 
 def gallery_pictures(model, photos, seed):
     """Every Picture of the gallery, one by one, as they are made."""
-    yield from filters.pictures(model, seed=seed)
+    yield from filters.pictures([model], seed=seed)
     yield from neighbours.pictures(model, seed=seed)
     if model.net.input_shape[0] == 3:  # as drawn shapes are
         yield from embedding_map.pictures(model, count=240, seed=seed)

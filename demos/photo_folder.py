@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from demos.command import OneLineParser, natural_int
+from demos.command import MODEL_HELP, OneLineParser, add_common
 from minicnn import images, mnist
 from minicnn.errors import InputError
 from minicnn.shapes import CLASSES, draw_shape
@@ -157,12 +157,8 @@ def folder_parser(name, description):
     parser = OneLineParser(prog=f"python -m demos.{name}", description=description)
     parser.add_argument("folder", nargs="?", metavar="FOLDER", help="a folder of pictures, whose sub-folders, if it "
                         "has any, are their classes; left out, textured shapes are drawn")
-    parser.add_argument("--model", help="a network's name or a weights file (.h5); left out, pretrained SqueezeNet "
-                        "weights if they are in the cache, else the small network that is shipped")
+    parser.add_argument("--model", help=MODEL_HELP)
     parser.add_argument("--layer", help="the layer whose activations are the features; left out, the last before "
                         "the classes")
-    parser.add_argument("--device", default="auto", help="cpu, gpu or auto (default)")
-    parser.add_argument("--out", help="the folder to write; left out, a new one")
-    parser.add_argument("--overwrite", action="store_true", help="replace files that are there already")
-    parser.add_argument("--seed", type=natural_int, default=0, help="for everything random (default 0)")
+    add_common(parser)
     return parser

@@ -2,6 +2,7 @@
 
 import json
 import platform
+import re
 import time
 from pathlib import Path
 from typing import NamedTuple
@@ -33,6 +34,11 @@ class Picture(NamedTuple):
     history: list = []
 
 
+def file_stem(text):
+    """The text as a part of a file's name: what is no letter, digit, dot or dash becomes an underscore."""
+    return re.sub(r"[^0-9A-Za-z.-]", "_", text)
+
+
 def output_folder(wanted, default, names, overwrite):
     """The folder to write into: `wanted`, or the first of default, default-2, … that does not exist.
 
@@ -54,14 +60,19 @@ def make_folder(folder):
 
 
 def save_picture(folder, picture, model, seconds, overwrite=False):
-    """Write NAME.png, NAME.npy and the run card NAME.json; returns the run card."""
+    """Write NAME.png, NAME.npy and the run card NAME.json; returns the run card.
+
+    model : the Model, or a list of them where the picture shows several.
+    """
+    models = model if isinstance(model, list) else [model]
     make_folder(folder)
     save_figure(folder / f"{picture.name}.png", picture.figure, overwrite)
     with replacing(folder / f"{picture.name}.npy", overwrite) as temporary:
         np.save(temporary, picture.array)
     card = {
         "title": picture.title, "source": picture.source, "explanation": picture.explanation,
-        "model": model.name, "weights_sha256": weights_digest(model.net), "device": model.net.device,
+        "model": ", ".join(model.name for model in models), "device": models[0].net.device,
+        "weights_sha256": ", ".join(weights_digest(model.net) for model in models),
         "parameters": picture.parameters,
         "checks": [check._asdict() for check in picture.checks],
         "history": [[entry.step, entry.total, *entry.values] for entry in picture.history],
@@ -88,7 +99,10 @@ def demo_folder(arguments, names):
 
 
 def run_demo(pictures, model, arguments, names, folder=None):
-    """Make, save and report the pictures of one demo; `names`: the stems it will write; `folder`: by `demo_folder`."""
+    """Make, save and report the pictures of one demo; `names`: the stems it will write; `folder`: by `demo_folder`.
+
+    model : the Model, or a list of them, as for save_picture.
+    """
     folder = folder or demo_folder(arguments, names)
     start = time.perf_counter()
     for picture in pictures:

@@ -34,11 +34,30 @@ def show_image(picture, title=None, width=8.0, **options):
     figure = Figure(figsize=(width, height + (0.4 if title else 0.0)), layout="constrained")
     axis = figure.subplots()
     axis.axis("off")
-    grey = {"cmap": "gray", "vmin": 0, "vmax": 1} if picture.ndim == 2 else {}
-    axis.imshow(picture, **({"interpolation": "nearest"} | grey | options))
+    axis.imshow(picture, **({"interpolation": "nearest"} | grey_options(picture) | options))
     if title:
         axis.set_title(title, fontsize=11)
     return figure
+
+
+def show_rows(panels, width=8.0, tallest=1.2):
+    """A figure of pictures below each other, each as wide as the figure, `width` inches, or `tallest` times that high.
+
+    panels : [(caption, picture)], grey where it is (H, W); nearest-neighbour, no axes.
+    """
+    heights = [width * min(tallest, picture.shape[0] / picture.shape[1]) + 0.35 for _, picture in panels]
+    figure = Figure(figsize=(width, sum(heights)), layout="constrained")
+    axes = figure.subplots(len(panels), 1, squeeze=False, height_ratios=heights).ravel()
+    for axis, (caption, picture) in zip(axes, panels, strict=True):
+        axis.axis("off")
+        axis.imshow(picture, interpolation="nearest", **grey_options(picture))
+        axis.set_title(caption, fontsize=10)
+    return figure
+
+
+def grey_options(picture):
+    """imshow's options for a picture in 0..1: grey where it is (H, W)."""
+    return {"cmap": "gray", "vmin": 0, "vmax": 1} if picture.ndim == 2 else {}
 
 
 def gradient_to_colours(gradient, percentile=99.5):

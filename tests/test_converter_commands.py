@@ -169,7 +169,7 @@ def test_its_filters_are_drawn(resnet, tmp_path, cache, capsys):
     assert main([str(path), "--first-layer", "-o", str(tmp_path / "first.h5")]) == 0
     assert f"python -m demos.filters --model {tmp_path / 'first.h5'} draws" in capsys.readouterr().out
     model = load_model(tmp_path / "first.h5", device="cpu")
-    pictures = list(filters.pictures(model))
+    pictures = list(filters.pictures([model]))
     assert [picture.name for picture in pictures] == ["filters"]
     np.testing.assert_array_equal(pictures[0].array, arrays["conv1.weight"])
 
@@ -186,7 +186,7 @@ def test_first_layer_by_name_and_in_bgr(resnet, tmp_path, capsys):
     assert "channels taken as BGR, as asked for\n" in capsys.readouterr().out
     model = load_model(tmp_path / "a.h5", device="cpu")
     assert model.preprocessing == CAFFE_VGG
-    picture = next(filters.pictures(model))
+    picture = next(filters.pictures([model]))
     np.testing.assert_array_equal(picture.array, arrays["layer1.0.conv3.weight"][:, ::-1])  # shown as RGB
 
 

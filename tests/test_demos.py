@@ -31,6 +31,7 @@ from demos.command import demo_parser, main
 from demos.inputs import choose_model, load_photos
 from demos.layers import feature_layers
 from demos.long_run import LongRun
+from demos.picture import file_stem
 from minicnn.errors import InputError
 from minicnn.models import build_network, load_model, squeezenet1_1
 from minicnn.preprocessing import TORCHVISION
@@ -91,7 +92,8 @@ def check_outputs(folder, names):
         card = json.loads((folder / f"{name}.json").read_text())
         array = np.load(folder / f"{name}.npy")
         assert list(array.shape) == card["array"]["shape"] and np.isfinite(array).all()
-        assert len(card["weights_sha256"]) == 64 and card["seconds"] >= 0 and card["source"] and card["parameters"]
+        assert {len(digest) for digest in card["weights_sha256"].split(", ")} == {64}
+        assert card["seconds"] >= 0 and card["source"] and card["parameters"]
         assert card["checks"] and all(check["passed"] for check in card["checks"]), card["checks"]
     assert not list(folder.glob(".*"))
 
@@ -228,6 +230,40 @@ def test_a_demo_writes_picture_array_and_run_card(module, options, tmp_path, cap
     assert "FAIL" not in capsys.readouterr().out
 
 
+def test_filters_of_several_networks_and_layers_side_by_side(tmp_path, capsys):
+    assert demo(filters, "shapes", "--layer", "conv2", "digits", "--layer", "conv5", "--device", "cpu",
+                "--out", str(tmp_path / "out")) == 0
+    check_outputs(tmp_path / "out", filters.NAMES)
+    card, deeper = (json.loads((tmp_path / "out" / f"{name}.json").read_text()) for name in filters.NAMES)
+    shapes, digits = card["parameters"]["networks"]
+    assert (shapes["name"], shapes["shape"]) == ("shapes", [24, 3, 7, 7])
+    assert (digits["name"], digits["shape"]) == ("digits", [16, 3, 5, 5])  # grey in three channels
+    assert card["model"] == "shapes, digits" and card["weights_sha256"] == deeper["weights_sha256"]
+    w = np.load(tmp_path / "out" / "filters.npy")
+    assert w.shape == (2, 24, 3, 7, 7)
+    assert (w[0] == load_model("shapes", "cpu").net.layer("conv1").params["w"]).all()
+    chosen = [(network["name"], network["layer"]) for network in deeper["parameters"]["networks"]]
+    assert chosen == [("shapes", "conv2"), ("digits", "conv2"), ("shapes", "conv5")]  # digits has no conv5
+    assert "digits: tiles in the sheet: 16" in capsys.readouterr().out
+
+
+def test_activations_of_several_layers_have_a_picture_each(photo, tmp_path, capsys):
+    assert demo(activations, photo, "--model", "shapes", "--device", "cpu", "--layer", "relu2", "--layer", "conv4",
+                "--layer", "relu2", "--channel", "31", "--out", str(tmp_path / "out")) == 0
+    names = ["activations-relu2", "channel-relu2", "activations-conv4", "channel-conv4"]
+    check_outputs(tmp_path / "out", names)
+    assert len(list((tmp_path / "out").iterdir())) == 3 * len(names)
+    assert (np.load(tmp_path / "out" / "channel-conv4.npy")
+            == np.load(tmp_path / "out" / "activations-conv4.npy")[31]).all()
+    said = capsys.readouterr().out
+    assert "relu2: 32 channels of 32x32 on photo" in said and "% zeros" in said
+    assert "No ReLU has cut off" in json.loads((tmp_path / "out" / "activations-conv4.json").read_text())["explanation"]
+
+
+def test_a_layers_name_becomes_a_files_name():
+    assert file_stem("fire2/relu_expand1x1") == "fire2_relu_expand1x1" and file_stem("../a b.c-d") == ".._a_b.c-d"
+
+
 @pytest.mark.parametrize(("module", "options"), [
     (filters, []), (activations, []), (saliency, []), (guided_backprop, []),
     (class_visualization, ["--class", "dotted disc", "--steps", "3"])],
@@ -343,6 +379,11 @@ def test_feature_layers_are_the_ends_of_the_stages():
     (filters, ["--model", "missing.h5"], "missing.h5 does not exist"),
     (filters, ["--layer", "conv9"], "no layer 'conv9'; did you mean conv"),
     (filters, ["--layer", "relu1"], "has no filters"),
+    (filters, ["digits", "--layer", "conv2", "--layer", "cnov5"], "no layer 'cnov5'; did you mean conv5"),
+    (filters, ["photo.jpg"], "no model 'photo.jpg'"),
+    (activations, ["--layer", "relu1", "--layer", "relu9"], "no layer 'relu9'; did you mean relu"),
+    (activations, ["--layer", "relu4", "--layer", "relu1", "--channel", "50"], "'relu1' has channels 0 to 23, not 50"),
+    (activations, ["a.jpg", "b.jpg"], "one photo at a time, not 2"),
     (filters, ["--device", "tpu"], "no device 'tpu'"),
     (filters, ["--device", "gpu"], "no GPU to run on: "),
     (saliency, ["--class", "striped dics"], "no class 'striped dics'; did you mean striped disc"),

@@ -25,14 +25,19 @@ from minicnn.visualize.activations import scale_maps, strongest_neurons
 from minicnn.visualize.checks import (
     check_class_visualization,
     check_feature_maps,
-    check_filter_grid,
     check_neuron_gradient,
     check_saliency,
-    check_signed_filters,
     count_relus,
     high_frequency_share,
 )
-from minicnn.visualize.filters import colour_filters, mean_colour_share, signed_filters
+from minicnn.visualize.checks_filters import check_filter_grid, check_filter_responses, check_signed_filters
+from minicnn.visualize.filters import (
+    colour_filters,
+    grey_filter_grid,
+    mean_colour_share,
+    signed_filters,
+    stack_filters,
+)
 from minicnn.visualize.grid import tile_corners, tile_images
 from minicnn.visualize.receptive_field import ReceptiveField
 from minicnn.visualize.saliency import pointing_game
@@ -111,6 +116,53 @@ def test_mean_colour_share_is_one_for_a_flat_and_zero_for_a_balanced_filter():
     edge = np.ones((1, 3, 4, 4))
     edge[..., :2] = -1
     assert mean_colour_share(flat)[0] == pytest.approx(1) and mean_colour_share(edge)[0] == pytest.approx(0)
+
+
+def test_the_check_of_the_grid_sees_filters_that_are_missing_or_changed(rng, monkeypatch):
+    from minicnn.visualize import checks_filters
+    w = rng.standard_normal((10, 3, 5, 5)).astype(np.float32)
+    plain = checks_filters.filter_grid
+    for spoil in (lambda sheet: np.maximum(sheet, np.arange(sheet.shape[0])[:, None, None] >= 12),  # no last row
+                  lambda sheet: sheet[:, ::-1], lambda sheet: sheet ** 1.1):
+        monkeypatch.setattr(checks_filters, "filter_grid", lambda w, spoil=spoil: spoil(plain(w)))
+        assert not all(check.passed for check in check_filter_grid(w, rng))
+    monkeypatch.undo()
+    assert len(check_filter_grid(w, rng)) == 4 and all(check.passed for check in check_filter_grid(w, rng))
+
+
+@pytest.mark.parametrize(("kernel", "stride", "pad"), [(3, 1, 1), (7, 2, 0), (11, 4, 2), (5, 3, 4)])
+def test_a_filter_answers_most_to_its_own_picture(xp, rng, kernel, stride, pad):
+    net = Network((3, 32, 32))
+    net.add("conv1", Conv2D(3, 8, kernel, stride, pad, rng=rng))
+    net.layer("conv1").params["b"] += 3
+    net.add("relu1", ReLU())
+    own, others = check_filter_responses(on(xp, net), "conv1")
+    assert own.passed and own.value < 1e-12 and others.passed and others.value == pytest.approx(1)
+
+
+def test_the_check_of_the_answers_sees_a_convolution_that_turns_its_filters_round(rng):
+    class Turned(Conv2D):
+        def forward(self, x):
+            return super().forward(x[:, :, ::-1, ::-1])
+    net = Network((3, 8, 8))
+    net.add("conv1", Conv2D(3, 8, 3, rng=rng))
+    net.layer("conv1").__class__ = Turned
+    assert not all(check.passed for check in check_filter_responses(net, "conv1"))
+
+
+def test_grey_maps_are_signed_also_of_three_channels(rng):
+    w = rng.standard_normal((5, 3, 3, 3)).astype(np.float32)
+    sheet = grey_filter_grid(w)
+    assert sheet.shape == (5 * 4 - 1, 3 * 4 - 1)
+    assert (sheet[4:7, 8:11] == signed_filters(w)[1, 2]).all()
+
+
+def test_filters_of_several_layers_become_one_array(rng):
+    one, two = rng.standard_normal((4, 3, 7, 7)), rng.standard_normal((6, 2, 3, 3))
+    both = stack_filters([one, two])
+    assert both.shape == (2, 6, 3, 7, 7)
+    assert (both[0, :4] == one).all() and (both[1, :, :2, :3, :3] == two).all()
+    assert np.count_nonzero(both) == one.size + two.size
 
 
 def test_filters_of_a_bgr_network_are_shown_in_rgb(rng):

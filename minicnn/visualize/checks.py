@@ -9,7 +9,6 @@ from minicnn.gradient_check import directional_error
 from minicnn.layers import ReLU
 from minicnn.losses import one_hot
 from minicnn.visualize.activations import scale_maps
-from minicnn.visualize.filters import colour_filters, signed_filters
 from minicnn.visualize.grid import tile_corners, tile_images
 from minicnn.visualize.receptive_field import receptive_field
 from minicnn.visualize.saliency import guided_backprop, pointing_game, saliency_map
@@ -32,36 +31,6 @@ def below(what, value, bound):
 def above(what, value, bound):
     """The Check that `value` is more than `bound`."""
     return Check(what, float(value), f"more than {bound:g}", bool(value > bound))
-
-
-def check_filter_grid(w, rng):
-    """First-layer filters (F, 3, KH, KW): the grid holds the weights, and each filter likes its own picture best."""
-    colours = colour_filters(w)
-    low, high = w.min(axis=(1, 2, 3)), w.max(axis=(1, 2, 3))
-    eight_bit = np.rint(colours * 255) / 255
-    recovered = eight_bit.transpose(0, 3, 1, 2) * (high - low)[:, None, None, None] + low[:, None, None, None]
-    worst = (np.abs(recovered - w).max(axis=(1, 2, 3)) / (high - low)).max()
-    # Cauchy-Schwarz: of all patches of norm 1, w / |w| gets the largest response, |w|.
-    filters = w.reshape(len(w), -1)
-    norms = np.linalg.norm(filters, axis=1)
-    random = rng.standard_normal((1000, filters.shape[1]))
-    random /= np.linalg.norm(random, axis=1, keepdims=True)
-    ratio = ((random @ filters.T).max(axis=0) / norms).max()
-    return [below("weights read back from the 8-bit tiles, error as a share of each filter's range", worst, 1 / 255),
-            below("largest response of 1,000 random patches, as a share of the filter's response to itself", ratio, 1)]
-
-
-def check_signed_filters(w):
-    """Deeper filters (F, C, KH, KW): a tile for each, and the grey levels add up to the weights."""
-    F, C, KH, KW = w.shape
-    tiles = signed_filters(w).reshape(F * C, KH, KW)
-    sheet = tile_images(tiles, C, gap=1, fill=0.5)
-    largest = np.abs(w).max(axis=(1, 2, 3))[:, None]
-    found = np.array([sheet[top:top + KH, left:left + KW].sum() for top, left in tile_corners(F * C, KH, KW, C)])
-    sums = ((found.reshape(F, C) - 0.5 * KH * KW) * 2 * largest).sum(axis=1)
-    error = np.abs(sums - w.sum(axis=(1, 2, 3))).max() / np.abs(w).sum(axis=(1, 2, 3)).max()
-    return [Check("tiles in the sheet", len(found), f"{F} filters x {C} channels = {F * C}", len(found) == F * C),
-            below("sum of the weights read back from the tiles, relative error", error, 1e-4)]
 
 
 def check_feature_maps(maps, sheet_columns):

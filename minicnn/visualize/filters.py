@@ -52,8 +52,21 @@ def filter_grid(w, columns=None, gap=1, zoom=1, same_scale=False):
     """
     if w.shape[1] == 3:
         return tile_images(colour_filters(w, same_scale), columns, gap, fill=1.0, zoom=zoom)
+    return grey_filter_grid(w, columns, gap, zoom)
+
+
+def grey_filter_grid(w, columns=None, gap=1, zoom=1):
+    """Filters of any number of channels as signed grey maps in one picture (H, W), 0..1: a row a filter."""
     F, C, KH, KW = w.shape
     return tile_images(signed_filters(w).reshape(F * C, KH, KW), columns or C, gap, fill=1.0, zoom=zoom)
+
+
+def stack_filters(filters):
+    """The weights of several layers, each (F, C, KH, KW), as one array (layers, F, C, KH, KW): zeros fill up where a
+    layer has fewer or smaller ones."""
+    shape = np.max([w.shape for w in filters], axis=0)
+    return np.stack([np.pad(w, [(0, most - size) for most, size in zip(shape, w.shape, strict=True)])
+                     for w in filters])
 
 
 def mean_colour_share(w):
