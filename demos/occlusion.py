@@ -1,5 +1,7 @@
 """What a class needs to see: python -m demos.occlusion photo.jpg [--class NAME] [--window 32] [--stride 8]"""
 
+import argparse
+
 import numpy as np
 from matplotlib.patches import Rectangle
 from tqdm import tqdm
@@ -9,58 +11,68 @@ from demos.inputs import choose_model, load_photos, short_label
 from demos.picture import Picture, run_demo
 from minicnn import plot
 from minicnn.visualize.checks_occlusion import check_occlusion
-from minicnn.visualize.occlusion import class_probability, occlusion_map, spread_occlusion
+from minicnn.visualize.occlusion import class_probability, occlusion_map, pair, spread_occlusion
 
 NAMES = ("occlusion",)
 
 
-def pictures(model, photos, label=None, window=None, stride=None):
-    """Technique 9: a row per photo: hidden where it costs most, the map of the probability, and the photo under it."""
+def pictures(model, photos, label=None, window=None, stride=None, colour=None):
+    """Technique 9: a row per photo: hidden where it costs most, the map of the probability, and the photo under it.
+
+    window, stride : pixels of the network's input, one number or (down, across). colour : what the window shows, R, G
+    and B in 0..255; left out, the mean colour.
+    """
     x = np.concatenate([photo.x for photo in photos])
     H, W = x.shape[2:]
     window = window or max(1, round(32 * H / 224))
     stride = stride or max(1, round(8 * H / 224))
+    fill = 0.0 if colour is None else model.preprocessing.to_input(np.array([[colour]]))[0]  # (C, 1, 1)
     labels = [photo.label if label is None else label for photo in photos]
     p = class_probability(model.net, x, labels)
     with tqdm(desc="occlusion", unit="window", leave=False, disable=None) as bar:
         def watch(done, total):
             bar.total = total
             bar.update(done - bar.n)
-        maps = occlusion_map(model.net, x, labels, window, stride, callback=watch)
+        maps = occlusion_map(model.net, x, labels, window, stride, fill, callback=watch)
     spread = spread_occlusion(p[:, None, None] - maps, window, stride, H, W)
-    corners = [tuple(int(stride * i) for i in np.unravel_index(values.argmin(), values.shape)) for values in maps]
+    corners = [tuple(int(step * i) for step, i in
+                     zip(pair("stride", stride, 1), np.unravel_index(values.argmin(), values.shape), strict=True))
+               for values in maps]
+    shown = "the mean colour" if colour is None else "the colour {}, {}, {}".format(*colour)
     yield Picture(
-        "occlusion", f"{model.name}: occlusion", draw(model, photos, labels, p, maps, spread, corners, window, stride),
-        maps,
-        "A square of the mean colour hides one place of the photo after another, and each time the network is asked "
+        "occlusion", f"{model.name}: occlusion",
+        draw(model, photos, labels, p, maps, spread, corners, window, stride, fill), maps,
+        f"A window of {shown} hides one place of the photo after another, and each time the network is asked "
         "how probable the class still is. Where the probability falls, the network has lost what it had recognised.",
         "Zeiler and Fergus 2014 (arXiv:1311.2901), section 4.2",
-        check_occlusion(model.net, x, labels, maps, window, stride),
+        check_occlusion(model.net, x, labels, maps, window, stride, fill),
         {"photos": [photo.name for photo in photos], "classes": labels, "window": window, "stride": stride,
-         "fill": "0, the mean colour", "probability": p.tolist(), "lowest": maps.min(axis=(1, 2)).tolist(),
+         "fill": shown, "probability": p.tolist(), "lowest": maps.min(axis=(1, 2)).tolist(),
          "window with the lowest, (top, left)": corners, "scores": "softmax"})
 
 
-def draw(model, photos, labels, p, maps, spread, corners, window, stride):
+def draw(model, photos, labels, p, maps, spread, corners, window, stride, fill):
     """The figure, a row of three panels per photo."""
     H, W = spread.shape[1:]
-    panels, half = [], (window - stride) / 2 - 0.5
+    (height, width), (down, across) = pair("window", window, 1), pair("stride", stride, 1)
+    y, x = (height - down) / 2 - 0.5, (width - across) / 2 - 0.5
+    panels = []
     for n, photo in enumerate(photos):
         (top, left), (rows, columns), name = corners[n], maps[n].shape, short_label(model, labels[n])
         hidden = photo.x.copy()
-        hidden[..., top:top + window, left:left + window] = 0
+        hidden[..., top:top + height, left:left + width] = fill
         # Each value where the window's centre was, so that the map lies as the photo does.
-        extent = (half, half + stride * columns, half + stride * rows, half)
-        panels += [(f"{photo.name}: {name} {p[n]:.1%},\nwith this square hidden {maps[n].min():.1%}",
+        extent = (x, x + across * columns, y + down * rows, y)
+        panels += [(f"{photo.name}: {name} {p[n]:.1%},\nwith this window hidden {maps[n].min():.1%}",
                     model.preprocessing.to_image(hidden)),
-                   (f"probability of {name},\nby the square's centre", maps[n], {"cmap": "jet_r", "extent": extent}),
+                   (f"probability of {name},\nby the window's centre", maps[n], {"cmap": "jet_r", "extent": extent}),
                    (f"how far it falls, over the photo:\n{spread[n].min():.2g} (blue) to {spread[n].max():.2g} (red)",
                     plot.overlay(photo.image, spread[n]))]
     figure = plot.show_panels(panels, 3, size=3.2)
     axes = figure.axes
     for n, (top, left) in enumerate(corners):
         photo_axis, map_axis = axes[3 * n:3 * n + 2]
-        photo_axis.add_patch(Rectangle((left - 0.5, top - 0.5), window, window, fill=False, edgecolor="red"))
+        photo_axis.add_patch(Rectangle((left - 0.5, top - 0.5), width, height, fill=False, edgecolor="red"))
         map_axis.set(xlim=(-0.5, W - 0.5), ylim=(H - 0.5, -0.5))
         bar = figure.colorbar(map_axis.images[0], cax=map_axis.inset_axes([1.02, 0, 0.04, 1]))
         bar.formatter.set_useOffset(False)
@@ -73,16 +85,36 @@ def run(arguments):
     print(said)
     photos = load_photos(model, arguments.photos, arguments.seed)
     label = None if arguments.label is None else model.find_class(arguments.label)
-    run_demo(pictures(model, photos, label, arguments.window, arguments.stride), model, arguments, NAMES)
+    run_demo(pictures(model, photos, label, arguments.window, arguments.stride, arguments.fill), model, arguments,
+             NAMES)
+
+
+def pixels(text):
+    """A whole number from 1 on, or two as (down, across), for argparse."""
+    numbers = tuple(positive_int(part.strip()) for part in text.split(","))
+    if len(numbers) > 2:
+        raise argparse.ArgumentTypeError(f"expected one number, or two as DOWN,ACROSS, not {text!r}")
+    return numbers[0] if len(numbers) == 1 else numbers
+
+
+def colour(text):
+    """[R, G, B] of a grey level or of three numbers, for argparse."""
+    parts = [part.strip() for part in text.split(",")]
+    if len(parts) not in (1, 3) or not all(part.isdecimal() and int(part) <= 255 for part in parts):
+        raise argparse.ArgumentTypeError(f"expected a grey level, or three numbers R,G,B, of 0 to 255, not {text!r}")
+    return [int(part) for part in (parts if len(parts) == 3 else 3 * parts)]
 
 
 def parser():
     """The command line."""
     parser = demo_parser("occlusion", __doc__)
     parser.add_argument("--class", dest="label", help="number or name; left out, what the network sees")
-    parser.add_argument("--window", type=positive_int, help="side of the square in pixels of the network's input; "
-                        "left out, 32 of 224, in proportion")
-    parser.add_argument("--stride", type=positive_int, help="pixels from one place to the next; left out, 8 of 224")
+    parser.add_argument("--window", type=pixels, metavar="SIDE|DOWN,ACROSS", help="pixels of the network's input; "
+                        "left out, a square of 32 of 224, in proportion")
+    parser.add_argument("--stride", type=pixels, metavar="STEP|DOWN,ACROSS", help="pixels from one place to the "
+                        "next; left out, 8 of 224")
+    parser.add_argument("--fill", type=colour, metavar="GREY|R,G,B", help="the window's colour, 0 to 255; left out, "
+                        "the mean colour")
     return parser
 
 

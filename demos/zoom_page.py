@@ -1,5 +1,5 @@
 """All pictures of a folder on one large map, alike ones together, and a page to zoom into it:
-python -m demos.zoom_page [FOLDER]"""
+python -m demos.zoom_page [FOLDER | --mnist FOLDER]"""
 
 import base64
 import html
@@ -10,7 +10,7 @@ import numpy as np
 
 from demos.command import main, positive_int
 from demos.inputs import choose_model
-from demos.photo_folder import collect, draw_photos, folder_parser, read_photos
+from demos.photo_folder import collect, digit_photos, draw_photos, folder_parser, read_photos
 from demos.picture import Picture, output_folder, run_demo
 from minicnn import images, plot
 from minicnn.backend import to_device
@@ -21,10 +21,10 @@ from minicnn.visualize.grid_map import assign_to_grid, grid_sheet, thumbnail_map
 from minicnn.visualize.tsne import tsne
 
 NAMES = ("grid_map",)
-LARGE = ("grid_map_large.png", "grid_map_large.html")
+LARGE = ("grid_map_large", "free_map_large")  # each cell a picture; and where t-SNE puts them
 DRAWN = 240      # pictures, where no folder is given: 20 of each class
 FEWEST = 12      # pictures that make a map
-LARGEST_FREE = 4096  # pixels a side of the map without cells, which is only shown small
+LARGEST_FREE = 4096  # pixels a side of the map without cells
 PNG = b"\x89PNG\r\n\x1a\n"
 
 # The picture has its own pixels, and a transform puts them on the screen: screen = left, top + zoom * picture.
@@ -135,7 +135,7 @@ def pictures(model, gallery=None, layer=None, size=None, steps=1000, seed=0, fin
     """Technique 6: a t-SNE map of the features with thumbnails for points, and each thumbnail in a cell of its own.
 
     gallery : FolderPhotos, read one after another; left out, drawn shapes. size : pixels of a thumbnail; left out, 64
-    or as many as the network's crop has. finished : called with the full grid, uint8 (rows size, columns size, 3).
+    or as many as the network's crop has. finished : called with the grid, then the free map, uint8 (H, W, 3).
     """
     rng = np.random.default_rng(seed)
     found = collect(model, draw_photos(DRAWN, seed) if gallery is None else gallery, layer,
@@ -149,10 +149,10 @@ def pictures(model, gallery=None, layer=None, size=None, steps=1000, seed=0, fin
     rows = -(-N // columns)
     cells = assign_to_grid(positions, rows, columns)
     sheet = grid_sheet(found.thumbnails, cells, rows, columns, size)
-    if finished:
-        finished(sheet)
     side = min(2 * math.isqrt(N) * found.thumbnails.shape[1], LARGEST_FREE)
     free = thumbnail_map(found.thumbnails, positions, side)
+    if finished:
+        finished(sheet, free)
     what = "drawn shapes" if gallery is None else "pictures"
     title = f"{model.name}: {N:,} {what} by their {found.features.shape[1]} numbers at {found.layer}"
     smooth = {"interpolation": "antialiased"}
@@ -187,27 +187,39 @@ def write_zoom_page(path, png, title, overwrite=False):
 
 
 def run(arguments):
-    """Load, draw, save; then the grid in full size, and its page."""
-    model, said = choose_model(arguments.model, arguments.device)
+    """Load, draw, save; then both maps in full size, and their pages."""
+    model, said = choose_model(arguments.model or ("digits" if arguments.mnist else None), arguments.device)
     print(said)
-    if model.preprocessing.channel_order == "L" and not arguments.folder:
-        raise InputError(f"{model.name} sees grey pictures only; give a FOLDER of pictures")
-    if not arguments.folder:
+    if arguments.mnist and arguments.folder:
+        raise InputError("give a FOLDER or --mnist, not both")
+    gallery = None
+    if arguments.mnist:
+        gallery = digit_photos(arguments.mnist)
+    elif arguments.folder:
+        gallery = read_photos(arguments.folder)
+    elif model.preprocessing.channel_order == "L":
+        raise InputError(f"{model.name} sees grey pictures only; give --mnist FOLDER, or a FOLDER of pictures")
+    else:
         print(f"no folder given: {DRAWN} drawn shapes are on the map")
-    arguments.out = output_folder(arguments.out, "pictures", [f"{NAMES[0]}.png", *LARGE], arguments.overwrite)
-    sheets = []
-    run_demo(pictures(model, read_photos(arguments.folder) if arguments.folder else None, arguments.layer,
-                      arguments.thumbnail, arguments.steps, arguments.seed, sheets.append), model, arguments, NAMES)
-    png, page = (arguments.out / name for name in LARGE)
-    images.save_image(png, sheets[0], overwrite=True)
-    write_zoom_page(page, png, f"{len(sheets[0][0])}x{len(sheets[0])} pixels: alike ones together", overwrite=True)
-    print(f"{png}: {sheets[0].shape[1]}x{sheets[0].shape[0]} pixels; open {page} to zoom into it")
+    large = [f"{name}{suffix}" for name in LARGE for suffix in (".png", ".html")]
+    arguments.out = output_folder(arguments.out, "pictures", [f"{NAMES[0]}.png", *large], arguments.overwrite)
+    maps = []
+    run_demo(pictures(model, gallery, arguments.layer, arguments.thumbnail, arguments.steps, arguments.seed,
+                      lambda *both: maps.extend(both)), model, arguments, NAMES)
+    for name, picture in zip(LARGE, maps, strict=True):
+        png, page = (arguments.out / f"{name}{suffix}" for suffix in (".png", ".html"))
+        height, width, _ = picture.shape
+        images.save_image(png, picture, overwrite=True)
+        write_zoom_page(page, png, f"{width}x{height} pixels: alike ones together", overwrite=True)
+        print(f"{png}: {width}x{height} pixels; open {page} to zoom into it")
 
 
 def parser():
     """The command line."""
     parser = folder_parser("zoom_page", __doc__)
     parser.add_argument("--thumbnail", type=positive_int, help="pixels of a thumbnail in the grid (default 64)")
+    parser.add_argument("--mnist", metavar="FOLDER", help="map MNIST's 10,000 test digits in this folder, by the "
+                        "network digits unless --model names another")
     parser.add_argument("--steps", type=positive_int, default=1000, help="of t-SNE (default 1000)")
     return parser
 

@@ -273,18 +273,35 @@ def test_the_demo_maps_drawn_shapes_and_writes_the_large_picture_and_its_page(tm
     monkeypatch.setattr(zoom_page, "DRAWN", 60)
     assert run("--steps", 300, "--thumbnail", 20, "--out", tmp_path / "out") == 0
     assert "no folder given: 60 drawn shapes are on the map" in capsys.readouterr().out
-    names = ["grid_map.json", "grid_map.npy", "grid_map.png", "grid_map_large.html", "grid_map_large.png"]
+    names = ["free_map_large.html", "free_map_large.png", "grid_map.json", "grid_map.npy", "grid_map.png",
+             "grid_map_large.html", "grid_map_large.png"]
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == names
     assert load_image(tmp_path / "out" / "grid_map_large.png").shape == (8 * 20, 8 * 20, 3)
     card = json.loads((tmp_path / "out" / "grid_map.json").read_text())
     assert len(card["checks"]) == 6 and all(check["passed"] for check in card["checks"])
     cells = np.load(tmp_path / "out" / "grid_map.npy")
     assert cells.shape == (60, 2) and len({tuple(cell) for cell in cells.tolist()}) == 60
-    png = (tmp_path / "out" / "grid_map_large.png").read_bytes()
-    page = Page((tmp_path / "out" / "grid_map_large.html").read_text(encoding="utf-8"))
-    assert base64.b64decode(page.sources[0].partition(",")[2]) == png
+    assert load_image(tmp_path / "out" / "free_map_large.png").shape == (2 * 7 * 20, 2 * 7 * 20, 3)
+    for name in zoom_page.LARGE:
+        png = (tmp_path / "out" / f"{name}.png").read_bytes()
+        page = Page((tmp_path / "out" / f"{name}.html").read_text(encoding="utf-8"))
+        assert base64.b64decode(page.sources[0].partition(",")[2]) == png
     assert run("--out", tmp_path / "out") == 2  # before anything is computed
     assert "already; give another --out, or --overwrite" in capsys.readouterr().err
+
+
+def test_the_demo_maps_digits(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    np.savez(tmp_path / "t10k.npz", x=rng.integers(0, 256, (30, 28, 28), dtype=np.uint8), y=np.arange(30) % 10)
+    arguments = "--model", "digits", "--out", tmp_path / "out"
+    assert run("--mnist", tmp_path, "--steps", 100, *arguments) == 0
+    assert load_image(tmp_path / "out" / "grid_map_large.png").shape == (5 * 28, 6 * 28, 3)
+    for wrong, message in ((["--mnist", tmp_path, tmp_path], "give a FOLDER or --mnist, not both"),
+                           (["--mnist", tmp_path / "no"], "no"), ([], "digits sees grey pictures only; give --mnist")):
+        capsys.readouterr()
+        assert run(*wrong, *arguments[:2], "--out", tmp_path / "other") == 2
+        error = capsys.readouterr().err
+        assert message in error and error.count("\n") == 1 and not (tmp_path / "other").exists()
 
 
 def test_too_few_pictures_for_a_map_and_a_missing_folder_are_one_line(tmp_path, capsys):

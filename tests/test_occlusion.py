@@ -11,6 +11,7 @@ from PIL import Image
 
 from demos import occlusion as demo
 from demos.command import main
+from demos.inputs import load_photos
 from minicnn.backend import to_device
 from minicnn.errors import InputError
 from minicnn.layers import Conv2D, Flatten, GlobalAvgPool2D, Layer, Linear, MaxPool2D, ReLU, Softmax
@@ -315,7 +316,28 @@ def test_the_demo_draws_three_panels_a_photo(tmp_path, monkeypatch, capsys):
     assert "FAIL" not in capsys.readouterr().out
 
 
+def test_the_demo_takes_any_window_stride_and_colour(tmp_path):
+    out = tmp_path / "out"
+    assert run_demo("--model", "shapes", "--device", "cpu", "--window", "8,20", "--stride", "14,11",
+                    "--fill", "255,0,9", "--out", str(out)) == 0
+    card = json.loads((out / "occlusion.json").read_text())
+    assert all(check["passed"] for check in card["checks"]), card["checks"]
+    assert card["parameters"]["fill"] == "the colour 255, 0, 9" and card["parameters"]["window"] == [8, 20]
+    maps, model = np.load(out / "occlusion.npy"), load_model("shapes", "cpu")
+    assert maps.shape == (5, 5, 5)
+    photo = load_photos(model, [])[2]
+    hidden = photo.image.copy()
+    hidden[28:36, 11:31] = 255, 0, 9
+    p = class_probability(model.net, model.preprocessing.to_input(hidden), photo.label)
+    assert maps[2, 2, 1] == pytest.approx(p[0], abs=1e-5)
+
+
 @pytest.mark.parametrize("wrong, says", [
+    (["--window", "1,2,3"], "argument --window: expected one number, or two as DOWN,ACROSS, not '1,2,3'"),
+    (["--window", "5,x"], "argument --window: expected a whole number from 1 on, not 'x'"),
+    (["--window", "5,65"], "the window, 5 pixels high and 65 wide, is larger than the picture, 64 high and 64 wide"),
+    (["--fill", "256"], "argument --fill: expected a grey level, or three numbers R,G,B, of 0 to 255, not '256'"),
+    (["--fill", "1,2"], "argument --fill: expected a grey level"),
     (["--window", "65"], "the window, 65 pixels high and 65 wide, is larger than the picture, 64 high and 64 wide"),
     (["--stride", "0"], "argument --stride: expected a whole number from 1 on, not '0'"),
     (["--class", "oboe"], "no class 'oboe'"),
