@@ -28,10 +28,14 @@ def natural_int(text):
     return 0 if text == "0" else positive_int(text)
 
 
-def demo_parser(name, description):
-    """A parser with the options that all demos share; `name` as in python -m demos.NAME, "" for the gallery."""
+def demo_parser(name, description, photos=True):
+    """A parser with the options that all demos share; `name` as in python -m demos.NAME, "" for the gallery.
+
+    photos : whether it takes picture files.
+    """
     parser = OneLineParser(prog=f"python -m demos{'.' + name if name else ''}", description=description)
-    parser.add_argument("photos", nargs="*", metavar="PHOTO", help="picture files; left out, an example is used")
+    if photos:
+        parser.add_argument("photos", nargs="*", metavar="PHOTO", help="picture files; left out, an example is used")
     parser.add_argument("--model", help=MODEL_HELP)
     add_common(parser)
     return parser

@@ -17,16 +17,17 @@ from minicnn.shapes import CLASSES, draw_shapes
 from minicnn.visualize.checks_tsne import check_map, check_same_map
 from minicnn.visualize.features import feature_layer, image_features
 from minicnn.visualize.pca import pca
-from minicnn.visualize.tsne import tsne
+from minicnn.visualize.tsne import check_points, tsne
 
 NAMES = ("embedding_map",)
 DRAWN = 600  # pictures, where there are none given
 
 
-def pictures(model, x=None, labels=None, layer=None, perplexity=30.0, num_steps=1000, seed=0, count=DRAWN):
+def pictures(model, x=None, labels=None, layer=None, perplexity=None, num_steps=1000, seed=0, count=DRAWN):
     """Technique 5: the features of pictures x (N, C, H, W), with their labels (N,), as PCA and as t-SNE draw them.
 
-    Left out, `count` drawn shapes, which a network other than `shapes` describes as well as it can.
+    Left out, `count` drawn shapes, which a network other than `shapes` describes as well as it can. perplexity : left
+    out, 30, or as many as so few pictures allow.
     """
     names = model.labels
     if x is None:
@@ -34,8 +35,10 @@ def pictures(model, x=None, labels=None, layer=None, perplexity=30.0, num_steps=
         x, labels = draw_pictures(model, count, seed)
     layer = layer or feature_layer(model.net)
     features = image_features(model.net, x, layer)
+    if perplexity is None:
+        perplexity = max(1.1, min(30.0, (len(x) - 1) / 3))
+    check_points(features, perplexity)
     plain = pca(features, 2).positions
-    perplexity = min(perplexity, (len(x) - 1) / 3)
     positions, history, interrupted = draw_map(features, model.net.device, perplexity, num_steps, seed)
     title = (f"{model.name}: {len(x):,} pictures by their {features.shape[1]} numbers at {layer}"
              + (f", interrupted at step {history[-1][0]}" if interrupted else ""))
@@ -128,12 +131,13 @@ def find_digits(path, input_shape):
 
 def parser():
     """The command line."""
-    parser = demo_parser("embedding_map", __doc__)
+    parser = demo_parser("embedding_map", __doc__, photos=False)
     parser.add_argument("--mnist", metavar="PATH", help="MNIST's folder, for its test digits, or a file of it; left "
                         "out, shapes are drawn")
     parser.add_argument("--count", type=positive_int, help=f"pictures; left out, all digits, or {DRAWN} drawn shapes")
     parser.add_argument("--layer", help="whose activations; left out, the last before the classes")
-    parser.add_argument("--perplexity", type=float, default=30.0, help="how many neighbours count (default 30)")
+    parser.add_argument("--perplexity", type=float, help="how many neighbours count; left out, 30, or a third of the "
+                        "pictures where they are few")
     parser.add_argument("--steps", type=positive_int, default=1000)
     return parser
 

@@ -32,8 +32,8 @@ def pictures(model, gallery=None, queries=(), layer=None, k=5, seed=0, mirror=Tr
     mirror = mirror and not strange
     found = collect(model, draw_photos(DRAWN, seed) if drawn else gallery, layer, MIRRORED if mirror else 0)
     if len(found.names) <= k:
-        raise InputError(f"{len(found.names)} pictures are too few to show {k} neighbours of one; add some, or give a "
-                         "smaller -k")
+        count = f"{len(found.names)} picture{'s are' if len(found.names) > 1 else ' is'}"
+        raise InputError(f"{count} too few to show {k} neighbours of one; add some, or give a smaller -k")
     layer = found.layer
     if queries:
         asked = collect(model, queries, layer)

@@ -3,6 +3,7 @@
 FOLDER is a folder of pictures (or name files); without one, shapes are drawn.
 """
 
+import os
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import nullcontext
@@ -179,7 +180,11 @@ def table_of_numbers(best):
 
 
 def folder_sources(model, paths):
-    """The Sources of files and of folders of files; InputError for a folder without pictures."""
+    """The Sources of files and of folders of files; InputError for a path that leads nowhere, and for a folder without
+    pictures."""
+    for path in paths:
+        if not os.path.exists(path):
+            raise InputError(f"{path}: there is no such file or folder")
     files = [file for path in paths for file in (find_photos(path) if Path(path).is_dir() else [path])]
     return [Source(str(file), partial(read, model.preprocessing, file)) for file in files]
 

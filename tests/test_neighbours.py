@@ -416,3 +416,8 @@ def test_too_few_pictures_are_one_line(tmp_path, capsys):
     write_shapes(tmp_path / "photos", 4, by_class=False)
     assert run(tmp_path / "photos", "--out", tmp_path / "out") == 2
     assert "4 pictures are too few to show 5 neighbours of one" in capsys.readouterr().err
+    assert run(tmp_path / "photos", "-k", 1, "--query", tmp_path / "no.png", "--out", tmp_path / "out") == 2
+    assert "no.png" in capsys.readouterr().err
+    write_shapes(tmp_path / "single", 1, by_class=False)
+    assert run(tmp_path / "single", "-k", 1, "--out", tmp_path / "out") == 2
+    assert "1 picture is too few to show 1 neighbours of one" in capsys.readouterr().err

@@ -1,9 +1,12 @@
 """t-SNE: probabilities with the entropy asked for, the gradient, the forces by FFT against all pairs, and the maps."""
 
+import sys
+
 import numpy as np
 import pytest
 
 from demos import embedding_map
+from demos.command import main
 from minicnn.backend import to_device, to_host
 from minicnn.errors import InputError, UnknownNameError
 from minicnn.gradient_check import directional_error
@@ -223,7 +226,7 @@ def test_a_seed_draws_its_map(rng):
 
 @pytest.mark.parametrize(("x", "perplexity", "message"), [
     (np.zeros((60, 3), np.float32), 30, r"perplexity 30 is too large for 60 points: use at most 19\.6"),
-    (np.zeros((3, 3), np.float32), 5, "3 points are too few for a map: it takes at least 5"),
+    (np.zeros((3, 3), np.float32), 5, "a map takes at least 5 points, not 3"),
     (np.zeros((60, 3), np.float32), 1, "the perplexity is 1: .* must be above 1"),
     (np.full((60, 3), np.nan, np.float32), 5, "not finite"),
     (np.zeros((60, 3, 2), np.float32), 5, r"expected points of shape \(N, D\), got \(60, 3, 2\)"),
@@ -298,6 +301,23 @@ def test_the_demo_draws_shapes_by_themselves():
 def test_the_demo_says_that_digits_are_needed():
     with pytest.raises(InputError, match="digits takes grey digits, not drawn shapes: give --mnist FOLDER"):
         next(embedding_map.pictures(load_model("digits", "cpu")))
+
+
+@pytest.mark.parametrize(("arguments", "message"), [
+    (["--count", "24", "--perplexity", "10"], "perplexity 10 is too large for 24 points: use at most 7.6"),
+    (["--count", "24", "--perplexity", "nan"], "the perplexity is nan"), (["--steps", "0"], "from 1 on"),
+    (["--count", "1"], "a map takes at least 5 points, not 1"),
+    (["--count", "4"], "a map takes at least 5 points, not 4"),
+    (["--mnist", "empty"], "no t10k-images-idx3-ubyte(.gz) and no t10k*.npz in empty"),
+    (["photo.jpg"], "unrecognized arguments: photo.jpg")])
+def test_bad_input_is_one_line_and_exit_code_2(arguments, message, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    monkeypatch.setattr(sys, "argv", ["embedding_map", "--device", "cpu", "--out", "out", *arguments])
+    with pytest.raises(SystemExit) as end:
+        main(embedding_map.run, embedding_map.parser())
+    error = capsys.readouterr().err
+    assert end.value.code == 2 and message in error and error.count("\n") == 1 and not (tmp_path / "out").exists()
 
 
 def test_an_interrupted_demo_keeps_the_map_so_far(monkeypatch):

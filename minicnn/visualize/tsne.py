@@ -176,7 +176,7 @@ def check_points(x, perplexity):
     if not bool(get_array_module(x).isfinite(x).all()):
         raise InputError("the points have values that are not finite")
     if len(x) < 5:
-        raise InputError(f"{len(x)} points are too few for a map: it takes at least 5")
+        raise InputError(f"a map takes at least 5 points, not {len(x)}")
     if not perplexity > 1:
         raise InputError(f"the perplexity is {perplexity:g}: the number of neighbours that count must be above 1")
     if len(x) < 3 * perplexity + 1:
