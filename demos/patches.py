@@ -5,10 +5,7 @@ FOLDER is a folder of pictures (or name files); without one, shapes are drawn.
 
 import os
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import nullcontext
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +13,7 @@ import numpy as np
 from tqdm import tqdm
 
 from demos.command import demo_parser, main, positive_int
+from demos.executors import executor_for
 from demos.inputs import choose_model
 from demos.layers import feature_layers
 from demos.photo_folder import find_photos, warn
@@ -35,7 +33,7 @@ from minicnn.visualize.patches import (
     top_patches,
 )
 from minicnn.visualize.receptive_field import receptive_field
-from minicnn.visualize.sweep import resume, start_worker
+from minicnn.visualize.sweep import resume
 from minicnn.weights import weights_digest
 
 NAMES = ("patches",)
@@ -68,7 +66,7 @@ def pictures(model, photos, layer=None, channels=None, seed=0, rows=5, drawn=Non
     return picture_of_patches(model, sources, layer, channels, rows)
 
 
-def picture_of_patches(model, sources, layer=None, channels=None, rows=8, workers=1, folder=None):
+def picture_of_patches(model, sources, layer=None, channels=None, rows=8, workers=1, folder=None, cluster=None):
     """Technique 8 on Sources: a row a channel, its nine strongest patches and what in them drives it."""
     net, layer = model.net, model.net.find(layer or feature_layers(model.net)[-2])
     field = receptive_field(net, layer)
@@ -77,7 +75,7 @@ def picture_of_patches(model, sources, layer=None, channels=None, rows=8, worker
                          f"{', '.join(feature_layers(net))}")
     channels = channels and checked_channels(net, layer, channels)
     store = folder and resume(folder, {"weights_sha256": weights_digest(net), "layer": layer})
-    found, best, interrupted = search(model, sources, layer, workers, store)
+    found, best, interrupted = search(model, sources, layer, store, workers, cluster)
     shown = channels or strongest_channels(best, rows, field, *2 * [model.preprocessing.crop])
     best = TopPatches(*(part[shown] for part in best))
 
@@ -101,11 +99,11 @@ def picture_of_patches(model, sources, layer=None, channels=None, rows=8, worker
         raise KeyboardInterrupt
 
 
-def search(model, sources, layer, workers, store):
+def search(model, sources, layer, store, workers=1, cluster=None):
     """The Found, with a progress bar; Ctrl-C ends it early and keeps what was found so far."""
     read, latest, interrupted = [], None, False
-    pool = ProcessPoolExecutor(workers, get_context("spawn"), start_worker) if workers > 1 else nullcontext()
-    with pool as executor, tqdm(total=len(sources), desc=layer, unit="picture", leave=False, disable=None) as bar:
+    with (executor_for(workers, cluster) as executor,
+          tqdm(total=len(sources), desc=layer, unit="picture", leave=False, disable=None) as bar):
         def watch(best, seen):
             nonlocal latest
             latest = best, seen
@@ -222,7 +220,7 @@ def run(arguments):
               + ("" if model.name == "shapes" else f", which {model.name} was not trained on; it shows more on photos: "
                  "python -m demos.patches FOLDER"))
     run_demo(picture_of_patches(model, sources, arguments.layer, arguments.channels, workers=arguments.workers,
-                                folder=arguments.resume), model, arguments, NAMES)
+                                folder=arguments.resume, cluster=arguments.cluster), model, arguments, NAMES)
 
 
 def channel_list(text):
@@ -241,6 +239,8 @@ def parser():
     parser.add_argument("--layer", help="any layer with maps")
     parser.add_argument("--channels", type=channel_list, metavar="1,5,9", help="left out, the eight strongest")
     parser.add_argument("--workers", type=positive_int, default=1, metavar="N", help="processes (default 1)")
+    parser.add_argument("--cluster", metavar="ADDRESS", help="run on the workers of this Dask scheduler, as "
+                        "tcp://host:8786 (pip install 'minicnn[cluster]')")
     parser.add_argument("--resume", metavar="DIR", help="keep the results of each batch in this folder, and go on from "
                         "those that are there")
     return parser

@@ -2,6 +2,7 @@
 three ways."""
 
 import json
+import sys
 import weakref
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
@@ -484,6 +485,27 @@ def test_the_demo_on_a_folder_with_one_and_two_workers(folder, tmp_path, capsys)
     card = json.loads((tmp_path / "one" / "patches.json").read_text())["parameters"]
     assert card["receptive_field"] == {"size": 22, "stride": 4, "start": -9}
     assert card["patches"]["33"][0]["picture"].startswith(str(folder))
+
+
+def test_the_demo_on_a_dask_cluster(folder, tmp_path, capsys):
+    distributed = pytest.importorskip("distributed")
+    options = [str(folder), *SHAPES, "--channels", "33"]
+    with distributed.LocalCluster(processes=False, n_workers=1, dashboard_address=None) as cluster:
+        options_there = "--cluster", cluster.scheduler_address, "--out", str(tmp_path / "there")
+        assert demo(patches_demo, *options, *options_there) == 0
+    assert demo(patches_demo, *options, "--out", str(tmp_path / "here")) == 0
+    there, here = (np.load(tmp_path / name / "patches.npy") for name in ("there", "here"))
+    assert (there == here).all()
+    capsys.readouterr()
+    assert demo(patches_demo, *options, "--cluster", "nothing://here", "--out", str(tmp_path / "out")) == 2
+    error = capsys.readouterr().err
+    assert "no Dask scheduler at nothing://here: " in error and error.count("\n") == 1
+
+
+def test_without_dask_a_cluster_is_one_line(folder, tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    assert demo(patches_demo, str(folder), *SHAPES, "--cluster", "tcp://host:1", "--out", str(tmp_path / "out")) == 2
+    assert "--cluster needs Dask: pip install 'minicnn[cluster]'" in capsys.readouterr().err
 
 
 def test_the_demo_on_the_strict_gpu_finds_the_patches_of_the_cpu(strict_cupy, folder, tmp_path, capsys):

@@ -1,6 +1,7 @@
 """A sweep gives what a plain loop gives, in its order, on any executor, whatever fails, and however often it is begun
 again."""
 
+import logging
 import os
 import pickle
 import time
@@ -97,6 +98,16 @@ def processes():
         yield executor
 
 
+@pytest.fixture(scope="module")
+def dask():
+    """The executor of a Dask cluster of two processes on this machine."""
+    distributed = pytest.importorskip("distributed")
+    with (distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None,
+                                   silence_logs=logging.CRITICAL) as cluster,
+          distributed.Client(cluster) as client):
+        yield client.get_executor()
+
+
 def numbers(count=10):
     return [(f"batch {n}", n) for n in range(count)]
 
@@ -129,12 +140,9 @@ def test_processes_give_the_serial_result(processes):
     assert list(sweep(slow_first, numbers(), processes)) == EXPECTED
 
 
-def test_dask_gives_the_serial_result():
-    distributed = pytest.importorskip("distributed")
-    with distributed.Client(processes=False, n_workers=1, threads_per_worker=2, dashboard_address=None) as client:
-        with client.get_executor() as executor:
-            assert list(sweep(square, numbers(), executor)) == EXPECTED
-            failed = list(sweep(picky, numbers(), executor))
+def test_a_dask_cluster_gives_the_serial_result(dask):
+    assert list(sweep(slow_first, numbers(), dask)) == EXPECTED
+    failed = list(sweep(picky, numbers(), dask))
     assert [o.key for o in failed if o.problem] == ["batch 3"] and failed[4] == EXPECTED[4]
 
 
@@ -209,6 +217,12 @@ def test_a_lost_worker_costs_what_it_was_at_and_is_reported():
             outcomes = list(sweep(deadly, numbers(7), executor))
     assert outcomes[:3] + outcomes[4:] == EXPECTED[:3] + EXPECTED[4:7]
     assert outcomes[3].result is None and type(outcomes[3].problem).__name__ == "BrokenProcessPool"
+
+
+def test_a_lost_worker_of_a_dask_cluster_costs_what_it_was_at(dask):
+    outcomes = list(sweep(deadly, numbers(7), dask))
+    assert outcomes[:3] + outcomes[4:] == EXPECTED[:3] + EXPECTED[4:7]
+    assert outcomes[3].result is None and type(outcomes[3].problem).__name__ == "KilledWorker"
 
 
 def test_a_worker_that_is_lost_by_bad_luck_costs_nothing(tmp_path):
