@@ -14,7 +14,8 @@ from minicnn.backend import to_device, to_host
 from minicnn.errors import InputError
 from minicnn.mnist import load_digits
 from minicnn.shapes import CLASSES, draw_shapes
-from minicnn.visualize.checks_tsne import check_map, check_same_map
+from minicnn.visualize.checks_embedding import check_pca
+from minicnn.visualize.checks_tsne import check_map, check_map_gradient, check_same_map
 from minicnn.visualize.features import feature_layer, image_features
 from minicnn.visualize.pca import pca
 from minicnn.visualize.tsne import check_points, tsne
@@ -24,7 +25,7 @@ DRAWN = 600  # pictures, where there are none given
 
 
 def pictures(model, x=None, labels=None, layer=None, perplexity=None, num_steps=1000, seed=0, count=DRAWN):
-    """Technique 5: the features of pictures x (N, C, H, W), with their labels (N,), as PCA and as t-SNE draw them.
+    """Techniques 4, 5: the features of pictures x (N, C, H, W), with their labels (N,), as PCA and as t-SNE draw them.
 
     Left out, `count` drawn shapes, which a network other than `shapes` describes as well as it can. perplexity : left
     out, 30, or as many as so few pictures allow.
@@ -38,7 +39,8 @@ def pictures(model, x=None, labels=None, layer=None, perplexity=None, num_steps=
     if perplexity is None:
         perplexity = max(1.1, min(30.0, (len(x) - 1) / 3))
     check_points(features, perplexity)
-    plain = pca(features, 2).positions
+    components = pca(features, 2)
+    plain = components.positions
     positions, history, interrupted = draw_map(features, model.net.device, perplexity, num_steps, seed)
     title = (f"{model.name}: {len(x):,} pictures by their {features.shape[1]} numbers at {layer}"
              + (f", interrupted at step {history[-1][0]}" if interrupted else ""))
@@ -51,7 +53,8 @@ def pictures(model, x=None, labels=None, layer=None, perplexity=None, num_steps=
         "network are neighbours: what it has learnt to tell apart lies apart. How far apart clusters are, and how "
         "large they are, says little.",
         "van der Maaten and Hinton, Visualizing Data using t-SNE, JMLR 2008; Linderman et al. 2019 (arXiv:1712.09005)",
-        [*check_map(features, labels, positions, plain, history, perplexity), check_same_map(features, seed)],
+        [*check_pca(features, components), *check_map(features, labels, positions, plain, history, perplexity),
+         check_map_gradient(features, positions, np.random.default_rng(seed)), check_same_map(features, seed)],
         {"count": len(x), "layer": layer, "perplexity": perplexity, "steps": num_steps, "seed": seed,
          "divergence": history})
     if interrupted:

@@ -285,6 +285,15 @@ def test_the_checks_of_a_map_pass_and_fail(rng):
     assert [check.passed for check in shuffled] == [True, False, False, False]
 
 
+def test_the_check_of_the_gradient_passes_and_fails(rng, monkeypatch):
+    from minicnn.visualize import checks_tsne
+    x, _ = clusters(rng)
+    positions = rng.standard_normal((len(x), 2)).astype(np.float32)
+    assert checks_tsne.check_map_gradient(x, positions, rng).passed
+    monkeypatch.setattr(checks_tsne, "kl_gradient", lambda p, y: 1.001 * kl_gradient(p, y))
+    assert not checks_tsne.check_map_gradient(x, positions, rng).passed
+
+
 def test_digits_lie_apart_on_the_map_of_their_features(test_data, rng):
     x, labels = load_digits(test_data / "mnist", "t10k")
     x, labels = x[:800], labels[:800]

@@ -3,9 +3,17 @@
 import numpy as np
 
 from minicnn.errors import InputError
+from minicnn.gradient_check import directional_error
 from minicnn.visualize.checks import Check, above, below
 from minicnn.visualize.neighbours import nearest_others, squared_distances
-from minicnn.visualize.tsne import check_points, conditional_probabilities, tsne
+from minicnn.visualize.tsne import (
+    affinities,
+    check_points,
+    conditional_probabilities,
+    kl_divergence,
+    kl_gradient,
+    tsne,
+)
 
 BLOCK = 500  # rows of distances at a time
 
@@ -61,6 +69,16 @@ def check_map(x, labels, positions, plain, history, perplexity):
             Check("points whose nearest on the map is of their class", accuracy,
                   f"more than {accuracy_by_pca:.4f}, by two principal components (all the features: {in_features:.4f})",
                   accuracy > accuracy_by_pca)]
+
+
+def check_map_gradient(x, positions, rng, count=60):
+    """On up to `count` of the points x, (N, D), where the map has put them, (N, 2), in float64: the gradient that moved
+    them is the divergence's slope."""
+    part = np.linspace(0, len(x) - 1, min(count, len(x))).astype(int)
+    p = affinities(np.asarray(x[part], np.float64), min(10.0, (len(part) - 1) / 3), "exact")
+    places = np.asarray(positions[part], np.float64)
+    error = directional_error(lambda y: kl_divergence(p, y), places, kl_gradient(p, places), rng)
+    return below("slope of the divergence along 5 random directions against its gradient, float64", error, 1e-6)
 
 
 def check_same_map(x, seed, count=200, num_steps=300):
