@@ -1,11 +1,13 @@
-"""Where a sweep over many pictures runs: in this process, in several, or on a Dask cluster."""
+"""Where a sweep over many pictures runs, in this process, in several, or on a Dask cluster, and what it keeps."""
 
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context
 
+from demos.command import positive_int
 from minicnn.errors import InputError
-from minicnn.visualize.sweep import start_worker
+from minicnn.visualize.sweep import resume, start_worker
+from minicnn.weights import weights_digest
 
 ANSWER = 10  # seconds in which a scheduler has to answer
 
@@ -38,3 +40,17 @@ def dask_client(address):
     except (OSError, ValueError) as problem:
         raise InputError(f"no Dask scheduler at {address}: {' '.join(str(problem).split())}; start one with: dask "
                          "scheduler") from None
+
+
+def store_for(folder, net, layer):
+    """The store for `minicnn.visualize.sweep` in the folder, of what the layer answers; None for no folder."""
+    return folder and resume(folder, {"weights_sha256": weights_digest(net), "layer": layer})
+
+
+def add_sweep_options(parser):
+    """--workers, --cluster and --resume."""
+    parser.add_argument("--workers", type=positive_int, default=1, metavar="N", help="processes (default 1)")
+    parser.add_argument("--cluster", metavar="ADDRESS", help="run on the workers of this Dask scheduler, as "
+                        "tcp://host:8786 (pip install 'minicnn[cluster]')")
+    parser.add_argument("--resume", metavar="DIR", help="keep the results of each batch in this folder, and go on from "
+                        "those that are there")

@@ -5,12 +5,14 @@ from pathlib import Path
 import numpy as np
 
 from demos.command import main, positive_int
+from demos.executors import executor_for, store_for
 from demos.inputs import choose_model
 from demos.photo_folder import FolderPhoto, collect, digit_photos, draw_photos, folder_parser, read_photos
 from demos.picture import Picture, run_demo
 from minicnn import images, plot
 from minicnn.errors import InputError
 from minicnn.visualize.checks_embedding import check_distances, check_mirrored, check_precision
+from minicnn.visualize.features import feature_layer
 from minicnn.visualize.neighbours import nearest, nearest_others, neighbour_sheet
 
 NAMES = ("neighbours",)
@@ -19,18 +21,20 @@ DRAWN = 240     # pictures, where no folder is given: 20 of each class
 MIRRORED = 50   # pictures, at most, that are mirrored for the check
 
 
-def pictures(model, gallery=None, queries=(), layer=None, k=5, seed=0, mirror=True):
+def pictures(model, gallery=None, queries=(), layer=None, k=5, seed=0, mirror=True, executor=None,
+             store=None):
     """Technique 3: rows of a query and its k nearest in features, beside them the k nearest in pixels.
 
     gallery : FolderPhotos, read one after another; left out, drawn shapes. queries : FolderPhotos; left out, six
     of the gallery, which are then no neighbours of their own. mirror : whether a mirrored picture shows the same
-    thing, which is then checked; letters and digits do not.
+    thing, which is then checked; letters and digits do not. executor, store : as for collect.
     """
     rng = np.random.default_rng(seed)
     drawn = gallery is None
     strange = drawn and model.preprocessing.channel_order == "L"  # a network of grey digits knows nothing of shapes
     mirror = mirror and not strange
-    found = collect(model, draw_photos(DRAWN, seed) if drawn else gallery, layer, MIRRORED if mirror else 0)
+    found = collect(model, draw_photos(DRAWN, seed) if drawn else gallery, layer, MIRRORED if mirror else 0,
+                    executor=executor, store=store)
     if len(found.names) <= k:
         count = f"{len(found.names)} picture{'s are' if len(found.names) > 1 else ' is'}"
         raise InputError(f"{count} too few to show {k} neighbours of one; add some, or give a smaller -k")
@@ -98,8 +102,11 @@ def run(arguments):
     else:
         print(f"no folder given: {DRAWN} drawn shapes are compared")
     queries = [FolderPhoto(Path(path).stem, None, images.load_image(path)) for path in arguments.query]
-    made = pictures(model, gallery, queries, arguments.layer, arguments.k, arguments.seed, not arguments.mnist)
-    run_demo(made, model, arguments, NAMES)
+    layer = model.net.find(arguments.layer) if arguments.layer else feature_layer(model.net)
+    store = store_for(arguments.resume, model.net, layer)
+    with executor_for(arguments.workers, arguments.cluster) as executor:
+        run_demo(pictures(model, gallery, queries, layer, arguments.k, arguments.seed, not arguments.mnist, executor,
+                          store), model, arguments, NAMES)
 
 
 def parser():

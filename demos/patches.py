@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from demos.command import demo_parser, main, positive_int
-from demos.executors import executor_for
+from demos.command import demo_parser, main
+from demos.executors import add_sweep_options, executor_for, store_for
 from demos.inputs import choose_model
 from demos.layers import feature_layers
 from demos.photo_folder import find_photos, warn
@@ -33,8 +33,6 @@ from minicnn.visualize.patches import (
     top_patches,
 )
 from minicnn.visualize.receptive_field import receptive_field
-from minicnn.visualize.sweep import resume
-from minicnn.weights import weights_digest
 
 NAMES = ("patches",)
 TOP = 9
@@ -74,7 +72,7 @@ def picture_of_patches(model, sources, layer=None, channels=None, rows=8, worker
         raise InputError(f"each neuron of {layer!r} sees the whole picture; choose a layer with maps, such as "
                          f"{', '.join(feature_layers(net))}")
     channels = channels and checked_channels(net, layer, channels)
-    store = folder and resume(folder, {"weights_sha256": weights_digest(net), "layer": layer})
+    store = store_for(folder, net, layer)
     found, best, interrupted = search(model, sources, layer, store, workers, cluster)
     shown = channels or strongest_channels(best, rows, field, *2 * [model.preprocessing.crop])
     best = TopPatches(*(part[shown] for part in best))
@@ -238,11 +236,7 @@ def parser():
     parser = demo_parser("patches", __doc__)
     parser.add_argument("--layer", help="any layer with maps")
     parser.add_argument("--channels", type=channel_list, metavar="1,5,9", help="left out, the eight strongest")
-    parser.add_argument("--workers", type=positive_int, default=1, metavar="N", help="processes (default 1)")
-    parser.add_argument("--cluster", metavar="ADDRESS", help="run on the workers of this Dask scheduler, as "
-                        "tcp://host:8786 (pip install 'minicnn[cluster]')")
-    parser.add_argument("--resume", metavar="DIR", help="keep the results of each batch in this folder, and go on from "
-                        "those that are there")
+    add_sweep_options(parser)
     return parser
 
 

@@ -1,7 +1,11 @@
 """A folder of pictures, read one after another, and what a network says of each."""
 
+import hashlib
 import os
 import sys
+from collections import deque
+from contextlib import closing
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -9,10 +13,12 @@ from typing import NamedTuple
 import numpy as np
 
 from demos.command import MODEL_HELP, OneLineParser, add_common
+from demos.executors import add_sweep_options
 from minicnn import images, mnist
 from minicnn.errors import InputError
 from minicnn.shapes import CLASSES, draw_shape
 from minicnn.visualize.features import feature_layer, image_features
+from minicnn.visualize.sweep import network_function, sweep
 
 READABLE = (*images.SUFFIXES, ".gif", ".jfif")
 THUMBNAIL = 64  # pixels, at most: of the thumbnails, and of the pictures that are compared pixel by pixel
@@ -113,29 +119,52 @@ def digit_photos(folder, part="t10k"):
         yield FolderPhoto(f"{part} {n}", str(label), image)
 
 
-def collect(model, photos, layer=None, mirror=0, thumbnail=THUMBNAIL, report=None):
-    """The Collection of FolderPhotos, an iterable, of which no more than BATCH are in memory at a time.
+def collect(model, photos, layer=None, mirror=0, thumbnail=THUMBNAIL, report=None, executor=None, store=None):
+    """The Collection of FolderPhotos, an iterable, of which no more than BATCH are in memory at a time, and as many for
+    each batch that the executor has in flight.
 
     Each is cropped as the network wants it; the thumbnail is of that crop, `thumbnail` pixels a side or as many as
     the crop has. layer : left out, `feature_layer`'s. mirror : of how many the mirrored features are wanted too.
-    Skips, and reports, as `fit_photos` does. Raises InputError where no picture is left.
+    executor, store : as for minicnn.visualize.sweep; the result is the same. Skips, and reports, as `fit_photos` does,
+    and a batch that fails in an executor. Raises InputError where no picture is left.
     """
     layer = feature_layer(model.net) if layer is None else model.net.find(layer)
     thumbnail = min(thumbnail, model.preprocessing.crop)
     names, labels, thumbnails, features, mirrored = [], [], [], [], []
-    fitted = fit_photos(model, photos, report)
-    while batch := list(islice(fitted, BATCH)):
-        x = model.preprocessing.to_input(np.stack([photo.image for photo in batch]))
-        features.append(image_features(model.net, x, layer))
-        mirrored.append(features[-1][:0])
-        if len(names) < mirror:
-            mirrored.append(image_features(model.net, x[:mirror - len(names), :, :, ::-1].copy(), layer))
-        names += [photo.name for photo in batch]
-        labels += [photo.label for photo in batch]
-        thumbnails += [images.resize(photo.image, thumbnail, thumbnail) for photo in batch]
+    waiting = deque()  # (names, labels, thumbnails) of each batch whose features are still to come
+
+    def batches():
+        fitted, first = fit_photos(model, photos, report), 0
+        while batch := list(islice(fitted, BATCH)):
+            x = model.preprocessing.to_input(np.stack([photo.image for photo in batch]))
+            x = np.concatenate([x, x[:max(mirror - first, 0), :, :, ::-1]])
+            waiting.append(([photo.name for photo in batch], [photo.label for photo in batch],
+                            [images.resize(photo.image, thumbnail, thumbnail) for photo in batch]))
+            digest = () if store is None else (hashlib.sha256(x).hexdigest()[:16],)  # a changed picture is a new one
+            yield (first, *digest), x
+            first += len(batch)
+
+    function = network_function(partial(feature_arrays, layer=layer), model.net.trunk(layer), executor)
+    with closing(sweep(function, batches(), executor, store=store)) as found:
+        for (first, *_), result, problem in found:
+            of_batch = waiting.popleft()
+            if problem is not None:
+                if executor is None:
+                    raise problem
+                (report or warn)(f"skipped: {len(of_batch[0])} pictures from number {first + 1} on: {problem}")
+                continue
+            for whole, part in zip((names, labels, thumbnails), of_batch, strict=True):
+                whole += part
+            features.append(result["features"][:len(of_batch[0])])
+            mirrored.append(result["features"][len(of_batch[0]):])
     if not names:
         raise InputError("there are no pictures to compare")
     return Collection(names, labels, np.concatenate(features), np.stack(thumbnails), layer, np.concatenate(mirrored))
+
+
+def feature_arrays(net, x, layer):
+    """`image_features` as a sweep keeps them."""
+    return {"features": image_features(net, x, layer)}
 
 
 def fit_photos(model, photos, report=None):
@@ -160,5 +189,6 @@ def folder_parser(name, description):
     parser.add_argument("--model", help=MODEL_HELP)
     parser.add_argument("--layer", help="the layer whose activations are the features; left out, the last before "
                         "the classes")
+    add_sweep_options(parser)
     add_common(parser)
     return parser

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from demos.command import main, positive_int
+from demos.executors import executor_for, store_for
 from demos.inputs import choose_model
 from demos.photo_folder import collect, digit_photos, draw_photos, folder_parser, read_photos
 from demos.picture import Picture, output_folder, run_demo
@@ -17,6 +18,7 @@ from minicnn.backend import to_device
 from minicnn.errors import InputError
 from minicnn.files import replacing
 from minicnn.visualize.checks_embedding import check_grid, check_sheet
+from minicnn.visualize.features import feature_layer
 from minicnn.visualize.grid_map import assign_to_grid, grid_sheet, thumbnail_map
 from minicnn.visualize.tsne import tsne
 
@@ -131,15 +133,17 @@ else picture.addEventListener("load", showAll);
 """
 
 
-def pictures(model, gallery=None, layer=None, size=None, steps=1000, seed=0, finished=None):
+def pictures(model, gallery=None, layer=None, size=None, steps=1000, seed=0, finished=None, executor=None,
+             store=None):
     """Technique 6: a t-SNE map of the features with thumbnails for points, and each thumbnail in a cell of its own.
 
     gallery : FolderPhotos, read one after another; left out, drawn shapes. size : pixels of a thumbnail; left out, 64
-    or as many as the network's crop has. finished : called with the grid, then the free map, uint8 (H, W, 3).
+    or as many as the network's crop has. finished : called with the grid, then the free map, uint8 (H, W, 3). executor,
+    store : as for collect.
     """
     rng = np.random.default_rng(seed)
-    found = collect(model, draw_photos(DRAWN, seed) if gallery is None else gallery, layer,
-                    **({} if size is None else {"thumbnail": size}))
+    found = collect(model, draw_photos(DRAWN, seed) if gallery is None else gallery, layer, executor=executor,
+                    store=store, **({} if size is None else {"thumbnail": size}))
     N, size = len(found.names), size or found.thumbnails.shape[1]
     if N < FEWEST:
         raise InputError(f"a map needs at least {FEWEST} pictures, not {N}")
@@ -204,8 +208,11 @@ def run(arguments):
     large = [f"{name}{suffix}" for name in LARGE for suffix in (".png", ".html")]
     arguments.out = output_folder(arguments.out, "pictures", [f"{NAMES[0]}.png", *large], arguments.overwrite)
     maps = []
-    run_demo(pictures(model, gallery, arguments.layer, arguments.thumbnail, arguments.steps, arguments.seed,
-                      lambda *both: maps.extend(both)), model, arguments, NAMES)
+    layer = model.net.find(arguments.layer) if arguments.layer else feature_layer(model.net)
+    store = store_for(arguments.resume, model.net, layer)
+    with executor_for(arguments.workers, arguments.cluster) as executor:
+        run_demo(pictures(model, gallery, layer, arguments.thumbnail, arguments.steps, arguments.seed,
+                          lambda *both: maps.extend(both), executor, store), model, arguments, NAMES)
     for name, picture in zip(LARGE, maps, strict=True):
         png, page = (arguments.out / f"{name}{suffix}" for suffix in (".png", ".html"))
         height, width, _ = picture.shape

@@ -3,12 +3,14 @@
 import json
 import os
 import sys
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from demos import neighbours as demo
+from demos import photo_folder
 from demos.command import main
 from demos.photo_folder import collect, draw_photos, find_photos, read_photos
 from minicnn.backend import to_device, to_host
@@ -29,6 +31,7 @@ from minicnn.visualize.neighbours import (
     squared_distances,
 )
 from minicnn.visualize.pca import pca
+from minicnn.visualize.sweep import resume, start_worker
 
 
 def on(xp, x):
@@ -329,6 +332,50 @@ def test_the_mirrored_features_are_those_of_the_mirrored_pictures():
     for count in (0, 3, 16, 18, 99):
         found = collect(model, photos, mirror=count).mirrored
         np.testing.assert_allclose(found, collect(model, turned).features[:count], atol=1e-5)
+
+
+def test_neither_executors_nor_a_store_decide_what_is_collected(tmp_path):
+    model = load_model("shapes", "cpu")
+    store = resume(tmp_path / "kept", {})
+
+    def collected(executor=None, store=None):
+        return collect(model, draw_photos(40, 3), mirror=20, executor=executor, store=store)
+    whole = collected()
+    with ThreadPoolExecutor(2) as threads, ProcessPoolExecutor(2, initializer=start_worker) as processes:
+        for found in (collected(threads), collected(processes), collected(processes, store), collected(store=store)):
+            assert found.names == whole.names and found.labels == whole.labels
+            assert (found.features == whole.features).all() and (found.thumbnails == whole.thumbnails).all()
+            assert (found.mirrored == whole.mirrored).all() and len(found.mirrored) == 20
+    assert len(list((tmp_path / "kept").glob("*.npz"))) == 3  # 16, 16 and 8 pictures
+
+
+def test_a_batch_that_fails_in_an_executor_costs_its_pictures(monkeypatch):
+    def picky(net, x, layer):
+        if len(x) < 16:
+            raise InputError("too few")
+        return {"features": image_features(net, x, layer)}
+    monkeypatch.setattr(photo_folder, "feature_arrays", picky)
+    model, said = load_model("shapes", "cpu"), []
+    with ThreadPoolExecutor(1) as executor:
+        found = collect(model, draw_photos(20, 3), executor=executor, report=said.append)
+    assert len(found.names) == len(found.features) == len(found.thumbnails) == 16
+    assert said == ["skipped: 4 pictures from number 17 on: too few"]
+    with pytest.raises(InputError, match="too few"):  # in this thread nothing is swallowed
+        collect(model, draw_photos(20, 3))
+
+
+def test_the_demo_with_two_workers_that_goes_on_from_its_folder(tmp_path, capsys):
+    write_shapes(tmp_path / "photos", 20)
+    options = [tmp_path / "photos", "-k", 2]
+    assert run(*options, "--out", tmp_path / "one") == 0
+    for out, workers in (("two", 2), ("again", 1)):
+        assert run(*options, "--workers", workers, "--resume", tmp_path / "kept", "--out", tmp_path / out) == 0
+        assert (np.load(tmp_path / out / "neighbours.npy") == np.load(tmp_path / "one" / "neighbours.npy")).all()
+    assert list((tmp_path / "kept").glob("*.npz"))
+    capsys.readouterr()
+    assert run(*options, "--layer", "relu3", "--resume", tmp_path / "kept", "--out", tmp_path / "three") == 2
+    error = capsys.readouterr().err
+    assert "kept holds the results of another sweep (layer differ)" in error and error.count("\n") == 1
 
 
 def test_folders_without_pictures_are_one_line(tmp_path):

@@ -451,7 +451,7 @@ def test_on_real_weights_and_photos(test_data):
     found = TopPatches(*(part[rows] for part in whole))
     checks = check_patches(net, "fire5", rows, found, 25, lambda n: x[n:n + 1])
     assert len(checks) == 5 and all(check.passed for check in checks), checks
-    maxima = channel_maxima(net, "fire5/concat", x)["values"]
+    maxima = channel_maxima(net, x, "fire5/concat")["values"]
     assert (whole.values == -np.sort(-maxima, axis=0)[:9].T).all()
 
 

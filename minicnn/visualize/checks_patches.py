@@ -27,7 +27,7 @@ def check_order(net, layer, channels, patches, num_images, load):
     wrong, beyond = 0.0, 0.0
     images = spread(range(num_images), SAMPLE)
     for image in images:
-        found = channel_maxima(net, layer, load(image))
+        found = channel_maxima(net, load(image), layer)
         for row, channel in enumerate(channels):
             value, last = float(found["values"][0, channel]), float(patches.values[row, -1])
             at = np.flatnonzero(patches.images[row] == image)

@@ -1,10 +1,8 @@
 """Which parts of many pictures excite a channel most."""
 
 import hashlib
-import pickle
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from functools import lru_cache, partial
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +11,7 @@ from minicnn.backend import to_host
 from minicnn.errors import InputError
 from minicnn.visualize.entry import enter
 from minicnn.visualize.saliency import guided_backprop
-from minicnn.visualize.sweep import sweep
+from minicnn.visualize.sweep import network_function, sweep
 
 GREY = {"u": 128, "f": 0.5}  # by the kind of a picture's numbers
 
@@ -49,7 +47,8 @@ def top_patches(net, batches, layer, top=9, channels=None, executor=None, store=
     if top < 1:
         raise InputError(f"expected a number of patches from 1 on, not {top}")
     best, seen = None, 0
-    found = sweep(maxima_function(net, layer, executor), numbered(batches, store), executor, store=store)
+    function = network_function(partial(channel_maxima, layer=layer), net.trunk(layer), executor)
+    found = sweep(function, numbered(batches, store), executor, store=store)
     with closing(found):  # at an error too: what is not begun yet is called off
         for (first, count, *_), result, problem in found:
             seen = first + count
@@ -91,27 +90,7 @@ def numbered(batches, store):
         first += len(x)
 
 
-def maxima_function(net, layer, executor):
-    """`channel_maxima` with the network; for other processes it travels pickled, and each unpickles it once."""
-    if executor is None or isinstance(executor, ThreadPoolExecutor):
-        return partial(channel_maxima, net, layer)
-    if net.device != "cpu":
-        raise InputError("a network on the GPU works in this process alone: use no executor, or --device cpu")
-    return partial(packed_channel_maxima, pickle.dumps(net.trunk(layer)), layer)
-
-
-def packed_channel_maxima(packed, layer, x):
-    """`channel_maxima` by a pickled network."""
-    return channel_maxima(unpack(packed), layer, x)
-
-
-@lru_cache(maxsize=2)
-def unpack(packed):
-    """The network; kept, with what it has computed from its weights, for the next batch."""
-    return pickle.loads(packed)
-
-
-def channel_maxima(net, layer, x):
+def channel_maxima(net, x, layer):
     """The largest activation of every channel in every picture: {"values", "ys", "xs"}, each (N, channels), host.
 
     Of equal places the first one, row by row.

@@ -3,10 +3,12 @@
 import hashlib
 import json
 import os
+import pickle
 import signal
 import warnings
 from collections import deque
-from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from functools import lru_cache, partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -144,6 +146,32 @@ def start_worker():
     """The `initializer` of a ProcessPoolExecutor: one thread, as every core has its process; Ctrl-C is the parent's."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     set_num_threads(1)
+
+
+# ---- networks in other processes -------------------------------------------------------------------------------------
+
+
+def network_function(function, net, executor=None):
+    """function(net, x) as a function of x alone, for `sweep` on this executor.
+
+    For other processes the network travels pickled, and each unpickles it once. Raises InputError for a network on the
+    GPU there.
+    """
+    if executor is None or isinstance(executor, ThreadPoolExecutor):
+        return partial(function, net)
+    if net.device != "cpu":
+        raise InputError("a network on the GPU works in this process alone: use no executor, or --device cpu")
+    return partial(_unpack_and_call, function, pickle.dumps(net))
+
+
+def _unpack_and_call(function, packed, x):
+    return function(_unpack(packed), x)
+
+
+@lru_cache(maxsize=2)
+def _unpack(packed):
+    """The network; kept, with what it has computed from its weights, for the next batch."""
+    return pickle.loads(packed)
 
 
 # ---- going on where an interrupted sweep ended -----------------------------------------------------------------------
