@@ -94,7 +94,8 @@ def show_checks(picture):
 
 def demo_folder(arguments, names):
     """The folder that a demo writes `names` into: as `output_folder`, and the same again with --resume."""
-    again = arguments.overwrite or getattr(arguments, "resume", False)
+    # A sweep's --resume names a folder of its own: the pictures stay what they are.
+    again = arguments.overwrite or getattr(arguments, "resume", False) is True
     return output_folder(arguments.out, "pictures", [f"{name}.png" for name in names], again)
 
 

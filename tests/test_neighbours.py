@@ -372,6 +372,7 @@ def test_the_demo_with_two_workers_that_goes_on_from_its_folder(tmp_path, capsys
         assert run(*options, "--workers", workers, "--resume", tmp_path / "kept", "--out", tmp_path / out) == 0
         assert (np.load(tmp_path / out / "neighbours.npy") == np.load(tmp_path / "one" / "neighbours.npy")).all()
     assert list((tmp_path / "kept").glob("*.npz"))
+    assert run(*options, "--resume", tmp_path / "kept", "--out", tmp_path / "again") == 2  # it would be overwritten
     capsys.readouterr()
     assert run(*options, "--layer", "relu3", "--resume", tmp_path / "kept", "--out", tmp_path / "three") == 2
     error = capsys.readouterr().err
