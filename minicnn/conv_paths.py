@@ -17,8 +17,8 @@ import numpy as np
 
 from minicnn.memory import channels_last, empty
 from minicnn.planes import FEW, convolve_few_channels, convolve_into_few_channels, spread_to_few_channels
-from minicnn.threads import pieces, share_out, worth_sharing
-from minicnn.winograd import tiles, winograd_convolution
+from minicnn.threads import LEAST_WORK, pieces, share_out
+from minicnn.winograd import winograd_convolution
 
 MANY = 16  # channels in and out that Winograd's transforms need to pay
 FEW_PIXELS, MANY_WEIGHTS = 16**2, 2**16  # beyond: fetching F(4, 3)'s weights costs more than F(2, 3)'s multiplications
@@ -32,14 +32,14 @@ def fast_forward(layer, x):
     F, C, KH, KW = w.shape
     N, _, OH, OW = layer.output_shape(x.shape)  # raises where x does not fit
     if m := winograd_tile(layer, C, F, N * OH * OW, x.dtype):
-        return winograd_convolution(x, layer.winograd_weights.forward(w, m, tiles(m, N, OH, OW)), bias, layer.pad)
+        return winograd_convolution(x, layer.winograd_weights.forward(w, m), bias, layer.pad)
     if KH == KW == 1 and layer.pad == 0 and layer.stride == 1:
         return mix_channels(x, w[:, :, 0, 0].T, bias)
     if F <= FEW and C >= MANY and layer.stride == 1:
         return convolve_into_few_channels(x, w, bias, layer.pad)
     if C <= FEW:
         return convolve_few_channels(x, w, bias, layer.stride, layer.pad)
-    if worth_sharing(N * OH * OW * w.size):
+    if N * OH * OW * w.size > LEAST_WORK:
         return convolve_in_pieces(layer, x, (N, F, OH, OW))
     return None
 
@@ -52,7 +52,7 @@ def fast_backward(layer, dout, x):
     F, C, KH, KW = w.shape
     N, _, H, W = x.shape
     if layer.pad < KH and (m := winograd_tile(layer, F, C, N * H * W, dout.dtype)):
-        return winograd_back(dout, layer.winograd_weights.backward(w, m, tiles(m, N, H, W)), (H, W), layer.pad)
+        return winograd_back(dout, layer.winograd_weights.backward(w, m), (H, W), layer.pad)
     if KH == KW == 1 and layer.pad == 0 and layer.stride == 1:
         return mix_channels(dout, w[:, :, 0, 0], None)
     if C <= FEW:
@@ -62,7 +62,7 @@ def fast_backward(layer, dout, x):
     return None
 
 
-def winograd_back(dout, u, size, pad):
+def winograd_back(dout, filters, size, pad):
     """The gradient to x: at stride 1 the way back is a convolution too.
 
     Where dout is zero around a box, as behind a single neuron, it is computed from the box: so dx is exactly zero
@@ -72,11 +72,10 @@ def winograd_back(dout, u, size, pad):
     H, W = size
     top, bottom, left, right = support(dout)
     if (bottom - top, right - left) == (OH, OW):
-        return winograd_convolution(dout, u, None, 2 - pad)
-    _, _, blocks, _, block = u.shape
-    dx = np.zeros((N, H, W, blocks * block), dout.dtype).transpose(0, 3, 1, 2)
+        return winograd_convolution(dout, filters, None, 2 - pad)
+    dx = np.zeros((N, H, W, len(filters.w)), dout.dtype).transpose(0, 3, 1, 2)
     if bottom > top:
-        around = winograd_convolution(dout[:, :, top:bottom, left:right], u, None, 2)
+        around = winograd_convolution(dout[:, :, top:bottom, left:right], filters, None, 2)
         up, down = max(0, top - pad), min(H, bottom + 2 - pad)  # pixel i of dout came from i - pad to i - pad + 2 of x
         west, east = max(0, left - pad), min(W, right + 2 - pad)
         dx[:, :, up:down, west:east] = around[
@@ -103,7 +102,7 @@ def fast_weight_gradient(layer, dout, x):
         return None
     if F >= C or not is_turnable(layer):
         work = dout.size * layer.params["w"][0].size
-        return weight_gradient_in_pieces(layer, dout, x) if worth_sharing(work) else None
+        return weight_gradient_in_pieces(layer, dout, x) if work > LEAST_WORK else None
     # the sum over pixels of dout * conv(x, w) is that of x * conv(dout, turned w): so the roles can be exchanged
     dw = turned(layer).backward_params(x, dout)["w"]
     return dw[:, :, ::-1, ::-1].swapaxes(0, 1)
@@ -112,22 +111,24 @@ def fast_weight_gradient(layer, dout, x):
 def convolve_in_pieces(layer, x, shape):
     """im2col of as many pieces of the picture, one below the other, as there are threads."""
     out = channels_last(np, shape, x.dtype)
-    inner, jobs = pieces_of(layer, x, shape[2], math.prod(shape) * layer.params["w"][0].size)
+    work = math.prod(shape) * layer.params["w"][0].size
+    inner, jobs = pieces_of(layer, x, shape[2], work)
 
     def convolve(piece):
         rows, rows_of_x = piece
         out[:, :, rows] = inner.forward(rows_of_x)[0]
 
-    share_out(convolve, jobs)
+    share_out(convolve, jobs, work)
     return out
 
 
 def weight_gradient_in_pieces(layer, dout, x):
     """The sum of the weight gradients of as many pieces of the picture as there are threads."""
-    inner, jobs = pieces_of(layer, x, dout.shape[2], dout.size * layer.params["w"][0].size)
+    work = dout.size * layer.params["w"][0].size
+    inner, jobs = pieces_of(layer, x, dout.shape[2], work)
     found = []
     share_out(lambda piece: found.append((piece[0].start, inner.backward_params(dout[:, :, piece[0]], piece[1])["w"])),
-              jobs)
+              jobs, work)
     return sum(dw for _, dw in sorted(found, key=lambda pair: pair[0]))  # in one order, whichever was ready first
 
 
@@ -177,5 +178,6 @@ def mix_channels(x, matrix, bias):
         if bias is not None:
             out[piece] += bias
 
-    share_out(mix, pieces(len(pixels), len(pixels) * matrix.size))
+    work = len(pixels) * matrix.size
+    share_out(mix, pieces(len(pixels), work), work)
     return out.reshape(N, H, W, -1).transpose(0, 3, 1, 2)

@@ -10,11 +10,13 @@ from collections import Counter
 from minicnn.conv_paths import winograd_tile
 from minicnn.errors import InputError
 from minicnn.layers import Conv2D, MaxPool2D
+from minicnn.planes import FEW
 from minicnn.threads import get_num_threads
-from minicnn.winograd import BAND, MANY_TILES, tiles
+from minicnn.winograd import BAND, FEW_TILES, block_size, is_kept
 
-WORKSPACE = 6 * 4 * BAND  # bytes that a thread needs for the bands it works at: six arrays of that many numbers
-ONCE = 2**23              # of BLAS and of Python, when they compute for the first time
+WORKSPACE = 2**19         # numbers that a thread works at, other than in convolutions of many channels
+IM2COL = 2**20            # in those: a band of patches, what they are copied from, and the products
+ONCE = 2**22              # bytes, of BLAS and of Python, when they compute for the first time
 
 
 class Pool:
@@ -28,12 +30,8 @@ class Pool:
         if self.free[size]:
             self.free[size] -= 1
             return
-        unused = sum(size * count for size, count in self.free.items())
-        for other in reversed(list(self.free)):  # as memory.let_go
-            while self.free[other] and unused > self.total - unused + size:
-                self.free[other] -= 1
-                self.total -= other
-                unused -= other
+        self.total -= sum(other * count for other, count in self.free.items())  # as memory.let_go
+        self.free.clear()
         self.total += size
         self.peak = max(self.peak, self.total)
 
@@ -109,8 +107,9 @@ def peak_memory(net, shape, keep=(), upto=None, seeds=None, itemsize=4):
             arrays.drop(where[done])
     if seeds:
         go_back(nodes, arrays, sizes, caches, seeds)
-    return pool.peak + winograd_memory(nodes, net.shapes(shape[1:]), shape[0], bool(seeds)) \
-        + get_num_threads() * WORKSPACE + ONCE
+    # malloc keeps some of what was given back, in pieces between others: about as much as the largest array
+    return pool.peak + max(arrays.sizes.values()) + ONCE \
+        + winograd_memory(nodes, net.shapes(shape[1:]), shape[0], bool(seeds))
 
 
 def go_back(nodes, arrays, sizes, caches, seeds):
@@ -146,8 +145,9 @@ def go_back(nodes, arrays, sizes, caches, seeds):
 
 
 def winograd_memory(nodes, shapes, N, backward):
-    """Bytes of transformed weights: those that are kept, and the largest of those that are made for the moment."""
+    """Bytes of transformed weights that are kept, and what the largest layer needs besides while it is computed."""
     kept, moment, seen = 0, 0, set()
+    workspace, im2col = get_num_threads() * WORKSPACE, 0
     for name, layer, inputs in nodes:
         if not isinstance(layer, Conv2D) or id(layer) in seen:
             continue
@@ -156,12 +156,31 @@ def winograd_memory(nodes, shapes, N, backward):
         for size, C, F in ((shapes[name], *w.shape[1::-1]), (shapes[inputs[0]], *w.shape[:2]))[:1 + backward]:
             OH, OW = size[2:]
             if m := winograd_tile(layer, C, F, N * OH * OW, w.dtype) if layer.groups == 1 else 0:
-                transformed = (m + 2)**2 * C * F * w.itemsize
-                if tiles(m, N, OH, OW) > MANY_TILES:
-                    moment = max(moment, transformed)
-                else:
+                transformed = (m + 2)**2 * C * F
+                grid = N, -(-OH // m), -(-OW // m)
+                if is_kept(w, m):
                     kept += transformed
-    return kept + moment
+                elif math.prod(grid) > FEW_TILES:
+                    moment = max(moment, transformed)
+                workspace = max(workspace, winograd_workspace(m, C, F, grid))
+            elif w.shape[2] > 1 and min(C, F) > FEW:
+                im2col = get_num_threads() * IM2COL
+    return round(w.itemsize * (kept + moment + workspace + im2col)) if seen else 0
+
+
+def winograd_workspace(m, C, F, grid):
+    """Numbers in the scratch arrays of winograd.py on all threads; grid : (images, rows of tiles, across)."""
+    a, threads, count = m + 2, get_num_threads(), math.prod(grid)
+    size = block_size(F)
+    weights = C * size * (9 + 3 * a + 2 * a * a)
+    if count <= FEW_TILES:
+        T, products = -(-count // threads), count * size
+        shared = a * a * count * C
+    else:
+        T = max(1, BAND // (a * a * grid[2] * max(C, F))) * grid[2]  # of one band
+        products, shared = T * F, 0
+    # padded, half, gathered and the tiles; products, half of y and y
+    return shared + threads * (weights + T * C * (1.2 * m * m + m * a + 2 * a * a) + products * (a * a + a * m + m * m))
 
 
 def largest_size(net, memory, low=32, high=4096, **options):

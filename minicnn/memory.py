@@ -46,7 +46,7 @@ def empty(shape, dtype):
         array = buffer.view(dtype)  # before the question: so nobody else, a signal handler say, is given it meanwhile
         if sys.getrefcount(buffer) == IN_USE_ONCE:
             return array.reshape(shape)
-    let_go(size)
+    let_go()
     buffer = np.empty(size, np.uint8)
     _memory.buffers.setdefault(size, []).append(buffer)
     return buffer.view(dtype).reshape(shape)
@@ -73,19 +73,14 @@ def is_idle(buffers, i):
     return references(buffers, i) == IDLE
 
 
-def let_go(size):
-    """Make room for a new buffer: of the idle ones, free so many that they take no more than those in use."""
-    idle = [(buffers, i) for buffers in _memory.buffers.values() for i in range(len(buffers)) if is_idle(buffers, i)]
-    total = sum(buffer.size for buffers in _memory.buffers.values() for buffer in buffers)
-    unused = sum(buffers[i].size for buffers, i in idle)
-    used = total - unused + size
-    for buffers, i in reversed(idle):  # from the end of each list: the earlier indices stay what they were
-        if unused <= used:
-            break
-        unused -= buffers[i].size
-        del buffers[i]
-    for empty_size in [size for size, buffers in _memory.buffers.items() if not buffers]:
-        del _memory.buffers[empty_size]
+def let_go():
+    """Give all idle memory back: whoever needs a new size has it all, and of the old sizes only what is in use."""
+    for size, buffers in list(_memory.buffers.items()):
+        for i in reversed(range(len(buffers))):  # from the end: the earlier indices stay what they were
+            if is_idle(buffers, i):
+                del buffers[i]
+        if not buffers:
+            del _memory.buffers[size]
 
 
 def empty_like(x, dtype=None):

@@ -9,7 +9,6 @@ So BLAS has one thread in this process from the first shared layer on.
 import os
 import threading
 import time
-from itertools import pairwise
 from queue import SimpleQueue
 
 import numpy as np
@@ -17,6 +16,8 @@ import numpy as np
 from minicnn.errors import InputError
 
 __all__ = ["get_num_threads", "set_num_threads"]
+
+LEAST_WORK = 2**22  # multiply-adds in a product that are never worth cutting: some 80 microseconds
 
 
 class Workers:
@@ -119,19 +120,13 @@ def costs(team):
 
 
 def pieces(size, multiply_adds):
-    """[slices] of a length of `size`, a piece for each thread; one where the work is too little to share it.
+    """[slices] of a length of `size`, a piece for each thread; one where there is little work, whoever does it.
 
-    The first is the largest: the calling thread begins with it at once, the others have to wake up.
+    By shapes and the number of threads alone, not by what was measured: a product of fewer rows may round otherwise,
+    and the same work is to give the same numbers.
     """
-    if not worth_sharing(multiply_adds):
-        return [slice(0, size)]
-    team = workers()
-    count = min(size, team.count)
-    overhead, one = costs(team)
-    late = min(1.0, overhead / (multiply_adds * one))  # as a share of the whole work
-    others = size * (1 - late) / count
-    ends = {0, *(round(size - others * i) for i in range(count))}
-    return [slice(*piece) for piece in pairwise(sorted(ends))]
+    count = min(size, get_num_threads()) if multiply_adds > LEAST_WORK else 1
+    return [slice(size * i // count, size * (i + 1) // count) for i in range(count)]
 
 
 def _seconds(function):
@@ -140,10 +135,14 @@ def _seconds(function):
     return time.perf_counter() - start
 
 
-def share_out(work, jobs):
-    """Call work(job) for every job, each thread taking the next when it is free; what one raises is raised."""
+def share_out(work, jobs, multiply_adds=None):
+    """Call work(job) for every job, each thread taking the next when it is free; what one raises is raised.
+
+    multiply_adds : how much work it is altogether; where that is too little to share it, this thread does it all.
+    """
     team = workers()
-    if team.count == 1 or len(jobs) == 1 or threading.current_thread() in team.threads:
+    if len(jobs) == 1 or team.count == 1 or threading.current_thread() in team.threads or (
+            multiply_adds is not None and not worth_sharing(multiply_adds)):
         for job in jobs:
             work(job)
         return

@@ -17,7 +17,7 @@ from minicnn.errors import InputError
 from minicnn.layers import Conv2D, MaxPool2D, ReLU
 from minicnn.memory import scratch
 from minicnn.network import Network
-from minicnn.winograd import F2, F4, transform_weights, winograd_convolution
+from minicnn.winograd import F2, F4, Filters, winograd_convolution
 
 
 @pytest.fixture(autouse=True)
@@ -81,7 +81,7 @@ def test_it_is_the_convolution_in_float64(shape, pad, m, with_bias, seed):
     rng = np.random.default_rng(seed)
     x, w = channels_last(rng, N, C, H, W, dtype=float), filters(rng, F, C, dtype=float)
     bias = rng.standard_normal(F) if with_bias else None
-    out = winograd_convolution(x, transform_weights(w, m), bias, pad)
+    out = winograd_convolution(x, Filters(w, m), bias, pad)
     expected = exactly(x, w, bias, pad)
     assert out.shape == expected.shape
     np.testing.assert_allclose(out, expected, atol=1e-12)

@@ -173,27 +173,44 @@ def test_what_is_raised_arrives_when_all_are_done(who, problem):
     assert done == [who, "nobody", "nobody"]
 
 
-@pytest.mark.parametrize("count, late", [*product([1, 2, 3, 4, 7], [0.0, 0.1])])
-def test_pieces(count, late):
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 7])
+def test_pieces(count):
     threads.set_num_threads(count)
-    threads.workers().measured = late * 1e-4, 1e-11  # of 1e7 multiply-adds, the others miss that share
     for size, work in product([1, 2, 3, 7, 1000], [0, 1e3, 1e6, 5e6, 1e7, 1e9]):
         lengths = [piece.stop - piece.start for piece in threads.pieces(size, work)]
         assert [i for piece in threads.pieces(size, work) for i in range(size)[piece]] == [*range(size)]
-        assert min(lengths) > 0 and lengths[0] >= max(lengths) - 1 and len(lengths) <= count  # they are rounded
-    assert abs(threads.pieces(1000, 1e7)[0].stop - 1000 * (late + (1 - late) / count)) <= 1
+        assert len(lengths) == (min(count, size) if work > 2**22 else 1)
+        assert min(lengths) > 0 and max(lengths) - min(lengths) <= 1
+        threads.workers().measured = 1.0, 1e-15  # whatever was measured, the pieces are these
+        assert [piece.stop - piece.start for piece in threads.pieces(size, work)] == lengths
 
 
 @pytest.mark.parametrize("m, F, side", [*product([2, 4], [64, 20, 33], [27, 60])])
-def test_transformed_weights_are_kept_for_few_tiles_only(rng, m, F, side):
+def test_transformed_weights_by_blocks_and_all_at_once(rng, m, F, side, monkeypatch):
     exact, layer, G = Conv2D(32, F, 3, pad=1, rng=rng), Conv2D(32, F, 3, pad=1, winograd=m), winograd.TILES[m].G
     w, block = exact.params["w"].astype(float), 32 if F == 64 else F
     u = np.einsum("ik,fckl,jl->jicf", G, w, G).reshape(m + 2, m + 2, 32, F // block, block).swapaxes(2, 3)
-    for place, (dtype, bound) in product([memory.scratch, winograd.fresh], [(float, 1e-12), (np.float32, 1e-6)]):
-        assert_allclose(winograd.transform_weights(w.astype(dtype), m, place), u, rtol=0, atol=bound)
-        assert winograd.transform_weights(w.astype(dtype), m, place).dtype == dtype
+    for dtype, bound in [(float, 1e-12), (np.float32, 1e-6)]:
+        of_type = winograd.Filters(w.astype(dtype), m)
+        for place in (memory.scratch, winograd.fresh):
+            assert_allclose(winograd.transform_weights(of_type.w, m, place), u, rtol=0, atol=bound)
+        assert_allclose(of_type.all(), u, rtol=0, atol=bound)
+        for i in range(F // block):
+            assert_allclose(of_type.block(i), u[:, :, i], rtol=0, atol=bound)
+            assert of_type.block(i).dtype == dtype
     layer.params, exact.params["w"], exact.plain = exact.params.copy(), w, True
     x, dout = (rng.standard_normal((1, channels, side, side), np.float32) for channels in (32, F))
-    for found, one in [(layer.forward(x)[0], exact.forward(x)[0]), (layer.backward(dout, x), exact.backward(dout, x))]:
-        assert_allclose(found, one, rtol=0, atol=2e-5 * abs(one).max())
-    assert len(layer.winograd_weights.made) == (2 if side == 27 else 0)
+    expected = exact.forward(x)[0], exact.backward(dout, x)
+    for kept in (2, 0):  # both ways, or none of them
+        for found, one in zip((layer.forward(x)[0], layer.backward(dout, x)), expected, strict=True):
+            assert_allclose(found, one, rtol=0, atol=2e-5 * abs(one).max())
+        assert len(layer.winograd_weights.made) == kept
+        monkeypatch.setattr(winograd, "KEPT", 0)
+        layer.winograd_weights.made.clear()
+
+
+def test_large_transformed_weights_are_not_kept(rng):
+    layer = Conv2D(256, 256, 3, pad=1, rng=rng)
+    x = rng.standard_normal((1, 256, 20, 20), np.float32)
+    layer.backward(layer.forward(x)[0], x)
+    assert not layer.winograd_weights.made

@@ -6,15 +6,25 @@ from minicnn.backend import device_of, get_array_module, to_device
 from minicnn.errors import InputError
 from minicnn.initialize import ones, zeros
 from minicnn.layers.layer import Layer
+from minicnn.memory import empty_like
 
 
 def normalize(xp, x, axes, eps):
     """(x - mean) / sqrt(variance + eps) over `axes`; returns it, 1 / sqrt(...), the mean and the variance."""
     mean = x.mean(axis=axes, keepdims=True)
-    centred = x - mean
+    centred = xp.subtract(x, mean, out=empty_like(x))
     variance = (centred * centred).mean(axis=axes, keepdims=True)
     inverse_std = 1 / xp.sqrt(variance + eps)
-    return centred * inverse_std, inverse_std, mean, variance
+    centred *= inverse_std
+    return centred, inverse_std, mean, variance
+
+
+def scale_and_shift(x_hat, gamma, beta):
+    """gamma x_hat + beta, in one array."""
+    xp = get_array_module(x_hat)
+    out = xp.multiply(x_hat, gamma, out=empty_like(x_hat, xp.result_type(x_hat, gamma)))
+    out += beta
+    return out
 
 
 def normalize_backward(dx_hat, x_hat, inverse_std, axes):
@@ -41,7 +51,9 @@ class BatchNorm2D(Layer):
     def forward(self, x):
         xp = get_array_module(x)
         inverse_std = 1 / xp.sqrt(self.buffers["var"] + self.eps)
-        x_hat = (x - self.buffers["mean"][:, None, None]) * inverse_std[:, None, None]
+        mean = self.buffers["mean"][:, None, None]
+        x_hat = xp.subtract(x, mean, out=empty_like(x, xp.result_type(x, mean)))
+        x_hat *= inverse_std[:, None, None]
         return self._scale_and_shift(x_hat), (x_hat, inverse_std[:, None, None], False)
 
     def forward_train(self, x, *, rng):
@@ -56,13 +68,17 @@ class BatchNorm2D(Layer):
         return self._scale_and_shift(x_hat), (x_hat, inverse_std, True)
 
     def _scale_and_shift(self, x_hat):
-        return self.params["gamma"][:, None, None] * x_hat + self.params["beta"][:, None, None]
+        return scale_and_shift(x_hat, self.params["gamma"][:, None, None], self.params["beta"][:, None, None])
 
     def backward(self, dout, cache):
         # out = gamma x_hat + beta
         x_hat, inverse_std, from_batch = cache
-        dx_hat = dout * self.params["gamma"][:, None, None]
-        return normalize_backward(dx_hat, x_hat, inverse_std, (0, 2, 3)) if from_batch else dx_hat * inverse_std
+        xp, gamma = get_array_module(dout), self.params["gamma"][:, None, None]
+        dx_hat = xp.multiply(dout, gamma, out=empty_like(dout, xp.result_type(dout, gamma)))
+        if from_batch:
+            return normalize_backward(dx_hat, x_hat, inverse_std, (0, 2, 3))
+        dx_hat *= inverse_std
+        return dx_hat
 
     def backward_params(self, dout, cache):
         # out = gamma x_hat + beta
@@ -86,7 +102,8 @@ class InstanceNorm2D(Layer):
     def forward(self, x):
         xp = get_array_module(x)
         x_hat, inverse_std, _, _ = normalize(xp, x, (2, 3), self.eps)
-        return self.params["gamma"][:, None, None] * x_hat + self.params["beta"][:, None, None], (x_hat, inverse_std)
+        out = scale_and_shift(x_hat, self.params["gamma"][:, None, None], self.params["beta"][:, None, None])
+        return out, (x_hat, inverse_std)
 
     def backward(self, dout, cache):
         # out = gamma x_hat + beta
@@ -135,7 +152,7 @@ class ConditionalInstanceNorm2D(Layer):
         x_hat, inverse_std, _, _ = normalize(xp, x, (2, 3), self.eps)
         style = self._style_on(x)
         gamma, beta = style @ self.params["gamma"], style @ self.params["beta"]  # (N or 1, C)
-        return gamma[:, :, None, None] * x_hat + beta[:, :, None, None], (x_hat, inverse_std)
+        return scale_and_shift(x_hat, gamma[:, :, None, None], beta[:, :, None, None]), (x_hat, inverse_std)
 
     def backward(self, dout, cache):
         # out = (style @ gamma) x_hat + style @ beta
