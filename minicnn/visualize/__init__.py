@@ -8,6 +8,7 @@ from minicnn.visualize.attribution import (
     integrated_gradients,
     smooth_grad,
 )
+from minicnn.visualize.efros_leung import efros_leung, efros_leung_fill
 from minicnn.visualize.features import image_features
 from minicnn.visualize.filters import filter_grid, filter_weights
 from minicnn.visualize.grad_cam import grad_cam, guided_grad_cam, upsample_maps
@@ -20,12 +21,14 @@ from minicnn.visualize.receptive_field import receptive_field
 from minicnn.visualize.saliency import deconvnet, guided_backprop, neuron_gradient, saliency_map
 from minicnn.visualize.segment import saliency_segment
 from minicnn.visualize.sweep import resume, start_worker, sweep
+from minicnn.visualize.texture_pixels import Texture
 from minicnn.visualize.tsne import tsne
+from minicnn.visualize.wei_levoy import wei_levoy
 
-__all__ = ["TopPatches", "assign_to_grid", "class_probability", "class_visualization", "completeness_gap", "crop_patch",
-           "deconvnet", "feature_maps", "filter_grid", "filter_weights", "grad_cam", "gradient_times_input",
-           "grid_sheet", "guided_backprop", "guided_grad_cam", "guided_patch", "image_features",
-           "integrated_gradients", "nearest", "nearest_others", "neuron_gradient", "occlusion_map", "pca",
-           "precision_at", "receptive_field", "resume", "saliency_map", "saliency_segment", "smooth_grad",
-           "spread_occlusion", "squared_distances", "start_worker", "strongest_channels", "sweep", "thumbnail_map",
-           "top_patches", "tsne", "upsample_maps"]
+__all__ = ["Texture", "TopPatches", "assign_to_grid", "class_probability", "class_visualization", "completeness_gap",
+           "crop_patch", "deconvnet", "efros_leung", "efros_leung_fill", "feature_maps", "filter_grid",
+           "filter_weights", "grad_cam", "gradient_times_input", "grid_sheet", "guided_backprop", "guided_grad_cam",
+           "guided_patch", "image_features", "integrated_gradients", "nearest", "nearest_others", "neuron_gradient",
+           "occlusion_map", "pca", "precision_at", "receptive_field", "resume", "saliency_map", "saliency_segment",
+           "smooth_grad", "spread_occlusion", "squared_distances", "start_worker", "strongest_channels", "sweep",
+           "thumbnail_map", "top_patches", "tsne", "upsample_maps", "wei_levoy"]
