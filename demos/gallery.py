@@ -15,6 +15,7 @@ from demos import (
     occlusion,
     patches,
     saliency,
+    texture_pixels,
     zoom_page,
 )
 from demos.inputs import short_label
@@ -23,7 +24,7 @@ from minicnn.files import replacing
 
 NAMES = (*filters.NAMES, *neighbours.NAMES, *embedding_map.NAMES, *zoom_page.NAMES, *activations.NAMES,
          *patches.NAMES, *occlusion.NAMES, *saliency.NAMES, *guided_backprop.NAMES, *attribution.NAMES,
-         *class_visualization.NAMES)
+         *class_visualization.NAMES, *texture_pixels.NAMES)
 
 PAGE = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
@@ -69,6 +70,7 @@ def gallery_pictures(model, photos, seed):
     yield from guided_backprop.pictures(model, photos, seed=seed)
     yield from attribution.pictures(model, photos[:1], seed=seed)
     yield from class_visualization.pictures(model, seed=seed)
+    yield from texture_pixels.pictures(sweep=(5, 11, 15), seed=seed)
 
 
 def write_gallery(folder, model, said, photos, seed, report):

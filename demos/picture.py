@@ -62,16 +62,17 @@ def make_folder(folder):
 def save_picture(folder, picture, model, seconds, overwrite=False):
     """Write NAME.png, NAME.npy and the run card NAME.json; returns the run card.
 
-    model : the Model, or a list of them where the picture shows several.
+    model : the Model, a list of them where the picture shows several, or None where none took part.
     """
-    models = model if isinstance(model, list) else [model]
+    models = model if isinstance(model, list) else [model] if model else []
     make_folder(folder)
     save_figure(folder / f"{picture.name}.png", picture.figure, overwrite)
     with replacing(folder / f"{picture.name}.npy", overwrite) as temporary:
         np.save(temporary, picture.array)
     card = {
         "title": picture.title, "source": picture.source, "explanation": picture.explanation,
-        "model": ", ".join(model.name for model in models), "device": models[0].net.device,
+        "model": ", ".join(model.name for model in models),
+        "device": models[0].net.device if models else picture.parameters["device"],
         "weights_sha256": ", ".join(weights_digest(model.net) for model in models),
         "parameters": picture.parameters,
         "checks": [check._asdict() for check in picture.checks],

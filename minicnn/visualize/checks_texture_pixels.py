@@ -37,6 +37,17 @@ def check_texture(name, texture, sample, rng):
                   "less than 0.25", colours < 0.25)]
 
 
+def check_fill(texture, image, hole):
+    """A Texture that fills the image's hole, bool (H, W): outside it nothing changed, inside all comes from outside."""
+    known = texture.source[..., 0] >= 0
+    rows, columns = texture.source[known].T
+    strange = (texture.image[known] != image[rows, columns]).any(axis=-1) | hole[rows, columns]
+    changed = int((texture.image != image).any(axis=-1)[~hole].sum())
+    return [below("pixels that are not the pixel which they name as their source, or whose source is missing itself",
+                  int(strange.sum()), 0),
+            below("pixels outside the hole that changed", changed, 0)]
+
+
 def check_texture_methods(sample, window, rng):
     """The methods themselves, on small pictures: a checkerboard is continued without a fault, the same seed gives the
     same texture, and the sums of squared differences of the matrix product are those of their definition.

@@ -66,7 +66,7 @@ def efros_leung_fill(image, hole, *, window=11, rng, tolerance=0.1, max_error=0.
     if not len(centres):
         raise InputError(f"no window of {window}x{window} pixels lies outside the hole: there is nothing to copy from; "
                          "make the hole or the window smaller")
-    result = np.where(hole[..., None], 0, pixels).reshape(image.shape)
+    result = np.where(hole[..., None], np.uint8(0), pixels).reshape(image.shape)
     texture = Texture(result, np.where(hole[..., None], -1, pixel_coordinates(H, W)))
     grow(texture, pixels, centres, device_of(image), window, rng, tolerance, max_error, callback)
     return texture
