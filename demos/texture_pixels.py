@@ -124,7 +124,7 @@ def draw(sample, size, window, sweep, results):
                source_colours(texture.source, sample.shape)) for method, side, texture in results if side == window]
     windows = {side: texture for method, side, texture in results if method == METHODS["efros_leung"][0]}
     below = [(f"Efros-Leung, {side}x{side}", shown(windows[side])) for side in sorted(sweep) if side in windows]
-    return plot.show_panels(first + below, len(first))
+    return plot.show_panels(first + (below if len(windows) > 1 else []), len(first))
 
 
 def shown(texture):
