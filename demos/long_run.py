@@ -27,13 +27,16 @@ class Watch:
     names : of the terms, in their order. image : what it begins with. to_image : (1, C, H, W) -> uint8 (H, W, 3).
     """
 
+    unit = "step"  # of the bar
+
     def __init__(self, title, num_steps, names, image, *, run=None, to_image=None, frames=()):
         self.title, self.num_steps, self.names = title, num_steps, names
         self.latest, self.history, self.frames, self.stopped = image, [], {}, None
         self.run, self.to_image, self.wanted = run, to_image, frames
 
     def __enter__(self):
-        self.bar = tqdm(total=self.num_steps, desc=self.title, unit="step", leave=False, disable=None)
+        self.bar = tqdm(total=self.work(self.num_steps), desc=self.title, unit=self.unit, leave=False, disable=None,
+                        unit_scale=self.unit != "step")
         return self
 
     def __call__(self, progress, image):
@@ -41,7 +44,7 @@ class Watch:
         self.history.append(progress)
         if progress.step in self.wanted:
             self.frames[progress.step] = to_host(image)
-        self.bar.update(progress.step - self.bar.n)
+        self.bar.update(self.work(progress.step) - self.bar.n)
         self.bar.set_postfix_str("  ".join(f"{name} {value:.4g}" for name, value
                                            in zip(self.names, progress.values, strict=True)), refresh=False)
         if self.run is not None and progress.step % self.run.every == 0 and progress.step < self.num_steps:
@@ -53,6 +56,10 @@ class Watch:
             self.stopped = problem
             return True
         return False
+
+    def work(self, step):
+        """How much is done after this step, in units of the bar; another number where not all steps take as long."""
+        return step
 
     @property
     def image(self):
@@ -107,10 +114,10 @@ def long_run(arguments, folder, name, settings):
     return LongRun(folder, name, arguments.save_every, arguments.resume, settings)
 
 
-def add_long_run_options(parser):
-    """--save-every and --resume."""
-    parser.add_argument("--save-every", type=positive_int, default=25, metavar="STEPS",
-                        help="write the image so far and the state to go on from (default 25)")
+def add_long_run_options(parser, every=25):
+    """--save-every, `every` unless given, and --resume."""
+    parser.add_argument("--save-every", type=positive_int, default=every, metavar="STEPS",
+                        help=f"write the image so far and the state to go on from (default {every})")
     parser.add_argument("--resume", action="store_true", help="go on with the interrupted run in the --out folder")
 
 

@@ -15,10 +15,11 @@ from minicnn.errors import InputError
 from minicnn.files import replacing
 
 __all__ = ["MAX_PIXELS", "SUFFIXES", "center_crop", "fit", "load_image", "resize", "resize_long_side",
-           "resize_short_side", "save_image"]
+           "resize_short_side", "save_animation", "save_image"]
 
 MAX_PIXELS = 89_000_000  # a little under the 89.5 million above which Pillow warns of a decompression bomb
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")  # that save_image writes
+ANIMATED = (".gif", ".webp")  # that save_animation writes
 
 
 def load_image(path, min_side=2):
@@ -55,6 +56,25 @@ def save_image(path, image, overwrite=False):
         try:
             Image.fromarray(image).save(temporary, **_save_options(path))
         except (OSError, ValueError) as problem:
+            raise InputError(f"{path}: cannot be written ({_reason(problem)})") from problem
+
+
+def save_animation(path, frames, milliseconds=80, overwrite=False):
+    """Write `frames`, an iterable of uint8 (H, W, 3) of one size, as an endless .gif or .webp, each shown that long.
+
+    Raises InputError as `save_image` does, and where there is no frame. One frame at a time is in memory.
+    """
+    path, frames = Path(path), iter(frames)
+    if path.suffix.lower() not in ANIMATED:
+        raise InputError(f"{path}: unknown format {path.suffix!r} of an animation; use one of {', '.join(ANIMATED)}")
+    first = next(frames, None)
+    if first is None:
+        raise InputError(f"{path}: an animation needs at least one frame")
+    with replacing(path, overwrite) as temporary:
+        try:
+            Image.fromarray(first).save(temporary, save_all=True, append_images=map(Image.fromarray, frames),
+                                        duration=milliseconds, loop=0, **_save_options(path))
+        except (KeyError, OSError, ValueError) as problem:  # KeyError: a Pillow that was built without the format
             raise InputError(f"{path}: cannot be written ({_reason(problem)})") from problem
 
 

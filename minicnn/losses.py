@@ -11,6 +11,8 @@ from minicnn.backend import Array, get_array_module
 from minicnn.errors import InputError
 from minicnn.layers import Gram
 
+PRODUCTS = 2**22  # dot products that GuideMatch has at a time
+
 
 @dataclass(frozen=True)
 class ClassScore:
@@ -62,13 +64,45 @@ class NeuronActivation:
 
 @dataclass(frozen=True)
 class LayerNorm2:
-    """Half the squared norm of a whole layer, 1/2 sum of out²: DeepDream's objective, whose seed is `out`."""
+    """Half the squared norm of a whole layer, or of one channel, 1/2 sum of out²: DeepDream's objective, whose seed is
+    `out`."""
 
     layer: str
+    channel: int | None = None
 
     def __call__(self, activations):
         out = activations[self.layer]
-        return float((out * out).sum()) / 2, {self.layer: out}
+        if self.channel is None:
+            return float((out * out).sum()) / 2, {self.layer: out}
+        chosen = out[:, self.channel]
+        seed = get_array_module(out).zeros_like(out)
+        seed[:, self.channel] = chosen
+        return float((chosen * chosen).sum()) / 2, {self.layer: seed}
+
+
+@dataclass(frozen=True)
+class GuideMatch:
+    """Sum over positions of the dot product with the vector of `guide` that gives the largest: guided DeepDream.
+
+    guide : maps (1, C, h, w) of another picture at the layer, any h and w. The seed is, at each position, the vector
+    that matches best (objective_guide in dream.ipynb, Mordvintsev et al. 2015).
+    """
+
+    layer: str
+    guide: Array = field(repr=False)
+
+    def __call__(self, activations):
+        out = activations[self.layer]
+        N, C, H, W = out.shape
+        guide = self.guide[0].reshape(C, -1)  # (C, P)
+        vectors = out.transpose(0, 2, 3, 1).reshape(-1, C)  # (N H W, C)
+        matched = get_array_module(out).empty_like(vectors)
+        rows = max(1, PRODUCTS // guide.shape[1])  # at a time: all products are many more numbers than the layer has
+        for start in range(0, len(vectors), rows):
+            best = (vectors[start:start + rows] @ guide).argmax(axis=1)
+            matched[start:start + rows] = guide.T[best]
+        seed = matched.reshape(N, H, W, C).transpose(0, 3, 1, 2)
+        return float((out * seed).sum()), {self.layer: seed}
 
 
 @dataclass(frozen=True)

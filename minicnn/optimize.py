@@ -270,7 +270,7 @@ class Blur:
 
 
 def optimize_image(net, image, terms, *, update, num_steps, transforms=(), project=(), callback=None, rng=None,
-                   checkpoint=None):
+                   checkpoint=None, compute=loss_and_gradient):
     """Minimise the sum of weight * loss over `terms` by changing the image. Returns (image, history).
 
     image : (N, C, H, W) on the network's device. terms : [(weight, loss), …]; gradient ascent is a negative weight.
@@ -279,16 +279,17 @@ def optimize_image(net, image, terms, *, update, num_steps, transforms=(), proje
     project : functions (image, step) -> image called after each step, in turn: clamp, blur.
     callback : called with (Progress, image) after each step; a true answer ends the loop. history : [Progress, …].
     checkpoint : a Checkpoint, from which the run goes on where it holds an earlier part of it, and which is written.
+    compute : (net, image, terms) -> (total, gradient, values); another way than through the whole image at once.
     Raises DivergedError where a value is not finite, InputError where the gradient is zero everywhere.
     """
     history = []
     if checkpoint is not None:
         image, history = checkpoint.restore(image, update, rng)
-    evaluate = partial(transformed_loss, net, terms, ())
+    evaluate = partial(transformed_loss, net, terms, (), compute=compute)
     for step in range(len(history) + 1, num_steps + 1):
         if transforms:
             drawn = [(transform, transform.draw(rng)) for transform in transforms]
-            evaluate = partial(transformed_loss, net, terms, drawn)
+            evaluate = partial(transformed_loss, net, terms, drawn, compute=compute)
         before = image
         image, total, values = update.step(image, evaluate)
         for constrain in project:
@@ -311,15 +312,15 @@ def is_finite(number):
     return number - number == 0
 
 
-def transformed_loss(net, terms, drawn, image):
-    """`loss_and_gradient` of the image as the network is shown it; drawn : [(transform, its shift), …].
+def transformed_loss(net, terms, drawn, image, compute=loss_and_gradient):
+    """`compute` of the image as the network is shown it; drawn : [(transform, its shift), …].
 
     Raises InputError, saying why, where the gradient is zero everywhere but at a minimum of what can have one.
     """
     shown = image
     for transform, shift in drawn:
         shown = transform.apply(shown, shift)
-    total, gradient, values = loss_and_gradient(net, shown, terms)
+    total, gradient, values = compute(net, shown, terms)
     if not bool(gradient.any()) and (total != 0 or any(weight < 0 for weight, _ in terms)):
         raise InputError(f"the gradient is zero everywhere: {why_zero(net, terms, shown)}; start from another image or "
                          "from a layer before the ReLU")

@@ -2,12 +2,8 @@
 
 from minicnn.visualize.activations import feature_maps
 from minicnn.visualize.ascent import class_visualization
-from minicnn.visualize.attribution import (
-    completeness_gap,
-    gradient_times_input,
-    integrated_gradients,
-    smooth_grad,
-)
+from minicnn.visualize.attribution import completeness_gap, gradient_times_input, integrated_gradients, smooth_grad
+from minicnn.visualize.deepdream import deep_dream, dream_zoom
 from minicnn.visualize.efros_leung import efros_leung, efros_leung_fill
 from minicnn.visualize.features import image_features
 from minicnn.visualize.filters import filter_grid, filter_weights
@@ -22,13 +18,15 @@ from minicnn.visualize.saliency import deconvnet, guided_backprop, neuron_gradie
 from minicnn.visualize.segment import saliency_segment
 from minicnn.visualize.sweep import resume, start_worker, sweep
 from minicnn.visualize.texture_pixels import Texture
+from minicnn.visualize.tiles import tiled_loss_and_gradient
 from minicnn.visualize.tsne import tsne
 from minicnn.visualize.wei_levoy import wei_levoy
 
 __all__ = ["Texture", "TopPatches", "assign_to_grid", "class_probability", "class_visualization", "completeness_gap",
-           "crop_patch", "deconvnet", "efros_leung", "efros_leung_fill", "feature_maps", "filter_grid",
-           "filter_weights", "grad_cam", "gradient_times_input", "grid_sheet", "guided_backprop", "guided_grad_cam",
-           "guided_patch", "image_features", "integrated_gradients", "nearest", "nearest_others", "neuron_gradient",
-           "occlusion_map", "pca", "precision_at", "receptive_field", "resume", "saliency_map", "saliency_segment",
-           "smooth_grad", "spread_occlusion", "squared_distances", "start_worker", "strongest_channels", "sweep",
-           "thumbnail_map", "top_patches", "tsne", "upsample_maps", "wei_levoy"]
+           "crop_patch", "deconvnet", "deep_dream", "dream_zoom", "efros_leung", "efros_leung_fill", "feature_maps",
+           "filter_grid", "filter_weights", "grad_cam", "gradient_times_input", "grid_sheet", "guided_backprop",
+           "guided_grad_cam", "guided_patch", "image_features", "integrated_gradients", "nearest", "nearest_others",
+           "neuron_gradient", "occlusion_map", "pca", "precision_at", "receptive_field", "resume", "saliency_map",
+           "saliency_segment", "smooth_grad", "spread_occlusion", "squared_distances", "start_worker",
+           "strongest_channels", "sweep", "thumbnail_map", "tiled_loss_and_gradient", "top_patches", "tsne",
+           "upsample_maps", "wei_levoy"]

@@ -3,8 +3,21 @@
 from typing import NamedTuple
 
 from minicnn.errors import InputError
-from minicnn.layers import Concat, Conv2D, Flatten, GlobalAvgPool2D, Linear, Pad2D, Upsample2D
+from minicnn.layers import (
+    Concat,
+    ConditionalInstanceNorm2D,
+    Conv2D,
+    Flatten,
+    GlobalAvgPool2D,
+    Gram,
+    InstanceNorm2D,
+    Linear,
+    Pad2D,
+    Upsample2D,
+)
 from minicnn.layers.pool import Pool2D
+
+GLOBAL = GlobalAvgPool2D | Flatten | Linear | Gram | InstanceNorm2D | ConditionalInstanceNorm2D  # look at all positions
 
 
 class ReceptiveField(NamedTuple):
@@ -42,7 +55,7 @@ def receptive_field(net, layer):
 
 def after(layer, fields):
     """The field of `layer`'s units, from those of its inputs' units."""
-    if None in fields or isinstance(layer, GlobalAvgPool2D | Flatten | Linear):
+    if None in fields or isinstance(layer, GLOBAL):
         return None
     size, stride, start = fields[0]
     if isinstance(layer, Conv2D):

@@ -1,0 +1,243 @@
+"""What a network sees in a photo, drawn into it: python -m demos.deepdream photo.jpg [--layer NAME] [--zoom FRAMES]"""
+
+import hashlib
+from pathlib import Path
+from typing import NamedTuple
+
+import matplotlib
+import numpy as np
+
+from demos import dream_flight
+from demos.command import demo_parser, main, natural_int, positive_int
+from demos.dream_flight import SMOOTH, SOURCE
+from demos.inputs import choose_model, warn_about_memory
+from demos.layers import feature_layers
+from demos.long_run import Watch, add_long_run_options, add_presets, chosen_settings, long_run
+from demos.picture import Picture, demo_folder, make_folder, run_demo
+from minicnn import images, plot
+from minicnn.errors import InputError
+from minicnn.shapes import draw_shape
+from minicnn.visualize.checks_deepdream import check_deep_dream, check_tiles
+from minicnn.visualize.deepdream import DREAM_PRESETS, check_reach, deep_dream, octave_sizes, resize_maps
+from minicnn.visualize.receptive_field import receptive_field
+from minicnn.visualize.tiles import choose_tile
+
+NAMES = ("deepdream",)
+IMAGE = "dream"  # the picture alone, pixel by pixel
+LAYERS = (("fire8/concat", "fire6/concat"), ("relu4_3", "relu3_3"), ("relu4", "relu3"))  # what looks best, where it is
+
+
+class Dream(NamedTuple):
+    """What to see in the photo: a layer, one channel of it, or the features of another picture, uint8 (H, W, 3)."""
+
+    layer: str
+    channel: int | None = None
+    guide: np.ndarray | None = None
+
+    def sought(self, model):
+        """The keywords of `deep_dream`."""
+        guide = None if self.guide is None else model.preprocessing.to_input(self.guide)
+        return {"layer": self.layer, "channel": self.channel, "guide": guide}
+
+    @property
+    def caption(self):
+        """In words."""
+        return self.layer + (f", channel {self.channel}" if self.channel is not None else "") + \
+            (", guided" if self.guide is not None else "")
+
+
+class DreamWatch(Watch):
+    """A Watch whose bar counts pixels: a step of the last octave takes many times as long as one of the first."""
+
+    unit = "pixel"
+
+    def __init__(self, title, sizes, num_steps, *arguments, **settings):
+        super().__init__(title, len(sizes) * num_steps, *arguments, **settings)
+        self.sizes, self.steps_an_octave = sizes, num_steps
+
+    def work(self, step):
+        return sum(H * W * min(self.steps_an_octave, max(0, step - octave * self.steps_an_octave))
+                   for octave, (H, W) in enumerate(self.sizes))
+
+    def __call__(self, progress, image):
+        octave, size = (progress.step - 1) // self.steps_an_octave + 1, f"{image.shape[3]}x{image.shape[2]}"
+        self.bar.set_description_str(f"{self.title}, octave {octave} of {len(self.sizes)}, {size} pixels",
+                                     refresh=False)
+        super().__call__(progress, image)
+
+
+def pictures(model, name, photo, dreams=None, seed=0, settings=None, tile="auto", run=None):
+    """Technique 20: the photo, uint8 (H, W, 3), and what is dreamt into it; of a single dream, octave by octave.
+
+    dreams : [Dream, …]; two layers and a guide, unless given. settings : of `deep_dream`; the notebook's, unless given.
+    tile : as `deep_dream` has it. run : the LongRun that saves it as it goes, or None.
+    """
+    dreams = dreams or example_dreams(model)
+    settings = settings or DREAM_PRESETS["deepdream-2015"]
+    x = model.preprocessing.to_input(photo)
+    panels, results, checks = [(name, photo, SMOOTH)], [], []
+    for dream in dreams:
+        image, watch = sleep(model, x, dream, seed, settings, tile, run)
+        results.append(image)
+        checks += check_deep_dream(model.net, x, image, watch.history, model.preprocessing,
+                                   np.random.default_rng([seed, 1]), **dream.sought(model),
+                                   **{key: settings[key] for key in ("num_steps", "max_jitter")})
+        if len(dreams) == 1:
+            panels += [(f"octave {step // settings['num_steps']}: {frame.shape[3]}x{frame.shape[2]}",
+                        model.preprocessing.to_image(frame), SMOOTH) for step, frame in watch.frames.items()]
+        if dream.guide is not None:
+            panels.append(("guide", dream.guide, SMOOTH))
+        panels.append((dream.caption, model.preprocessing.to_image(image), SMOOTH))
+        if watch.stopped is not None:
+            break
+    if receptive_field(model.net, dreams[0].layer) is not None:
+        checks += check_tiles(model.net, x, dreams[0].layer)
+    title = f"{model.name}: DeepDream of {name}, {dreams[0].caption if len(dreams) == 1 else 'several ways'}" + \
+        (", stopped" if watch.stopped else "")
+    yield Picture(
+        NAMES[0], title, plot.show_panels(panels, min(3, len(panels)), title), np.concatenate(results),
+        "Whatever the layer sees in the photo, it is shown more of: the pixels go along the gradient of the layer's "
+        "squared norm, at a small size first, so that large things come before small ones. A guide lets it see only "
+        "what is in another picture.",
+        SOURCE, checks, {"photo": name, "size": list(photo.shape[:2]), "dreams": [dream.caption for dream in dreams],
+                         "seed": seed, "tile": tile} | settings, watch.history)
+    if run is not None:
+        run.finish(watch.stopped)
+    elif watch.stopped is not None:
+        raise watch.stopped
+
+
+def sleep(model, x, dream, seed, settings, tile, run):
+    """(The dream, (1, C, H, W) as the photo, who watched it); Ctrl-C ends it early and keeps the image so far."""
+    sizes = octave_sizes(*x.shape[2:], settings["num_octaves"], settings["octave_scale"])
+    num_steps = settings["num_steps"]
+    watch = DreamWatch(dream.caption, sizes, num_steps, ("objective",), x, run=run,
+                       to_image=model.preprocessing.to_image,
+                       frames=[num_steps * octave for octave in range(1, len(sizes))])
+    with watch:
+        _, watch.history = deep_dream(model.net, x, model.preprocessing, rng=np.random.default_rng(seed), tile=tile,
+                                      callback=watch, checkpoint=run and run.checkpoint(), **dream.sought(model),
+                                      **settings)
+    image = watch.image
+    return image if image.shape == x.shape else resize_maps(image, x.shape[2:]), watch
+
+
+def example_dreams(model):
+    """A deep layer, one before it, and the first one guided by a drawn star."""
+    deep, earlier = default_layers(model.net)
+    dreams = [Dream(deep), Dream(earlier)]
+    if model.net.input_shape[0] == 3:
+        star = draw_shape(9, np.random.default_rng(3))[0]
+        dreams.append(Dream(deep, guide=images.resize(star, *model.net.input_shape[1:])))
+    return dreams
+
+
+def default_layers(net):
+    """(A deep layer, one before it) that make good dreams."""
+    maps = {name for name, shape in net.shapes().items() if len(shape) == 4}
+    known = [pair for pair in LAYERS if maps.issuperset(pair)]
+    ends = feature_layers(net)
+    return known[0] if known else (ends[-1], ends[max(0, len(ends) - 2)])
+
+
+def example_photo():
+    """(name, uint8 (H, W, 3)): matplotlib's portrait of Grace Hopper."""
+    return "grace_hopper", images.load_image(Path(matplotlib.get_data_path(), "sample_data", "grace_hopper.jpg"))
+
+
+
+# ---- the command -----------------------------------------------------------------------------------------------------
+
+
+def run(arguments):
+    """Load, dream, save."""
+    model, said = choose_model(arguments.model, arguments.device)
+    print(said)
+    if len(arguments.photos) > 1:
+        raise InputError(f"one photo at a time, not {len(arguments.photos)}")
+    name, photo = (Path(arguments.photos[0]).stem, images.load_image(arguments.photos[0])) if arguments.photos \
+        else example_photo()
+    photo = images.resize_long_side(photo, arguments.size or default_size(model))
+    settings = chosen_settings(arguments, DREAM_PRESETS)
+    dream = chosen_dream(model, arguments)
+    sizes = octave_sizes(*photo.shape[:2], settings["num_octaves"], settings["octave_scale"])
+    check_reach(model.net, dream.layer, dream.channel, sizes)
+    tile = choose_tile(model.net, dream.layer, (1, model.net.input_shape[0], *photo.shape[:2])) \
+        if arguments.tile is None else arguments.tile or None
+    if tile is None:
+        warn_about_memory(model.net.trunk(dream.layer), (1, model.net.input_shape[0], *photo.shape[:2]))
+    else:
+        print(f"the gradient is computed by tiles of {tile} pixels")
+    kept = {"model": model.name, "photo": digest(photo), "guide": dream.guide is not None and digest(dream.guide),
+            "layer": dream.layer, "channel": dream.channel, "tile": tile, "seed": arguments.seed} | settings
+    if arguments.zoom:
+        dream_flight.run(model, name, photo, dream.caption, dream.sought(model), settings, tile, kept, arguments)
+        return
+    folder = demo_folder(arguments, (*NAMES, IMAGE))
+    run = long_run(arguments, folder, NAMES[0], kept)
+    run_demo(with_image(pictures(model, name, photo, [dream], arguments.seed, settings, tile, run), model, folder),
+             model, arguments, NAMES, folder)
+
+
+def with_image(pictures, model, folder):
+    """The pictures, each of which leaves the dream in its own pixels beside it."""
+    for picture in pictures:
+        make_folder(folder)
+        images.save_image(folder / f"{IMAGE}.png", model.preprocessing.to_image(picture.array[-1]), overwrite=True)
+        yield picture
+
+
+def chosen_dream(model, arguments):
+    """The Dream that the command line asks for."""
+    layer = model.net.find(arguments.layer) if arguments.layer else default_layers(model.net)[0]
+    guide = None
+    if arguments.guide:
+        if arguments.channel is not None:
+            raise InputError("a dream is guided by a picture (--guide) or seeks one channel (--channel), not both")
+        guide = images.fit(images.load_image(arguments.guide), model.preprocessing.resize, model.preprocessing.crop)
+    return Dream(layer, arguments.channel, guide)
+
+
+def default_size(model):
+    """The long side in pixels: 512 where the network knows photos, three times its own side where it is small."""
+    return 512 if model.net.input_shape[1] > 200 else 3 * model.net.input_shape[1]
+
+
+def small(model, image):
+    """The picture for the gallery, uint8 (H, W, 3): twice as large where the network is small, so that octaves fit."""
+    side = image.shape[0]
+    return image if side > 200 else images.resize(image, 2 * side, 2 * side)
+
+
+def digest(picture):
+    """What tells one picture from another."""
+    return hashlib.sha256(picture.tobytes()).hexdigest()[:16]
+
+
+def parser():
+    """The command line."""
+    parser = demo_parser("deepdream", __doc__)
+    parser.add_argument("--layer", help="left out, the one that makes the best dreams")
+    parser.add_argument("--channel", type=natural_int, help="of the layer; left out, all of them")
+    parser.add_argument("--guide", metavar="PHOTO", help="a picture whose features are to be dreamt of")
+    parser.add_argument("--size", type=positive_int, help="the long side in pixels (default 512; of a small network, "
+                        "three times its own)")
+    parser.add_argument("--tile", type=natural_int, metavar="PIXELS", help="compute by tiles of this side, 0: never "
+                        "(default: above 1,024 pixels, or where memory is short); changes the time, not the picture")
+    add_presets(parser, DREAM_PRESETS, "deepdream-2015")
+    parser.add_argument("--octaves", dest="num_octaves", type=positive_int, help="how many sizes")
+    parser.add_argument("--octave-scale", type=float, help="from one size to the next")
+    parser.add_argument("--steps", dest="num_steps", type=positive_int, help="in each octave")
+    parser.add_argument("--step-size", type=float, help="mean change of a pixel in a step, in grey levels of 255")
+    parser.add_argument("--max-jitter", type=natural_int, help="pixels")
+    parser.add_argument("--zoom", type=positive_int, metavar="FRAMES", help="fly into the dream: so many frames, into "
+                        "frames/ and an animation")
+    parser.add_argument("--zoom-by", type=float, default=0.05, metavar="PART", help="of the sides that a frame cuts "
+                        "off (default 0.05)")
+    parser.add_argument("--animation", default="gif", help="gif or webp (default gif)")
+    add_long_run_options(parser, every=10)
+    return parser
+
+
+if __name__ == "__main__":
+    main(run, parser())
