@@ -223,7 +223,8 @@ def parser():
     parser.add_argument("--size", type=positive_int, help="the long side in pixels (default 512; of a small network, "
                         "three times its own)")
     parser.add_argument("--tile", type=natural_int, metavar="PIXELS", help="compute by tiles of this side, 0: never "
-                        "(default: above 1,024 pixels, or where memory is short); changes the time, not the picture")
+                        "(default: above 1,024 pixels, or where memory is short); the gradient is the same but for its "
+                        "last bits")
     add_presets(parser, DREAM_PRESETS, "deepdream-2015")
     parser.add_argument("--octaves", dest="num_octaves", type=positive_int, help="how many sizes")
     parser.add_argument("--octave-scale", type=float, help="from one size to the next")

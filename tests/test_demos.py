@@ -14,6 +14,7 @@ from PIL import Image
 from demos import (
     activations,
     class_visualization,
+    deepdream,
     embedding_map,
     filters,
     gallery,
@@ -266,8 +267,9 @@ def test_a_layers_name_becomes_a_files_name():
 
 @pytest.mark.parametrize(("module", "options"), [
     (filters, []), (activations, []), (saliency, []), (guided_backprop, []),
-    (class_visualization, ["--class", "dotted disc", "--steps", "3"])],
-    ids=["filters", "activations", "saliency", "guided_backprop", "class_visualization"])
+    (class_visualization, ["--class", "dotted disc", "--steps", "3"]),
+    (deepdream, ["--size", "64", "--octaves", "2", "--steps", "3"])],
+    ids=["filters", "activations", "saliency", "guided_backprop", "class_visualization", "deepdream"])
 def test_a_demo_on_the_strict_gpu_makes_the_picture_of_the_cpu(module, options, strict_cupy, tmp_path):
     for device in ("gpu", "cpu"):
         assert demo(module, "--model", "shapes", "--device", device, "--out", str(tmp_path / device), *options) == 0

@@ -525,6 +525,28 @@ def test_grey_round_trip(tmp_path):
     assert mode_of(tmp_path / "grey.png") == "L"
 
 
+@pytest.mark.parametrize("suffix", [".gif", ".webp", ".GIF"])
+def test_an_animation_has_its_frames_and_their_time(tmp_path, suffix):
+    frames = [np.full((12, 20, 3), level, np.uint8) for level in (20, 120, 220)]
+    images.save_animation(tmp_path / f"flight{suffix}", iter(frames), milliseconds=120)
+    with Image.open(tmp_path / f"flight{suffix}") as animation:
+        assert animation.n_frames == 3 and animation.size == (20, 12) and animation.info["loop"] == 0
+        for number, frame in enumerate(frames):
+            animation.seek(number)
+            shown = np.asarray(animation.convert("RGB")).astype(int)
+            assert animation.info["duration"] == 120 and np.abs(shown - frame).max() <= 4
+    assert names(tmp_path) == [f"flight{suffix}"]
+
+
+def test_what_is_no_animation_is_refused(tmp_path):
+    path = tmp_path / "flight.gif"
+    assert "at least one frame" in error_line(images.save_animation, path, [])
+    assert "use one of .gif, .webp" in error_line(images.save_animation, tmp_path / "flight.mp4", [CORNERS])
+    path.write_text("precious")
+    assert "already exists" in error_line(images.save_animation, path, [CORNERS])
+    assert path.read_text() == "precious" and names(tmp_path) == ["flight.gif"]
+
+
 def test_view_with_strides_round_trip(tmp_path):
     image = noise(10, 12)[::2, ::-1]
     images.save_image(tmp_path / "image.png", image)

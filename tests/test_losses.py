@@ -19,6 +19,7 @@ from minicnn.losses import (
     ClassScore,
     FeatureMatch,
     GramMatch,
+    GuideMatch,
     LayerNorm2,
     NeuronActivation,
     PNorm,
@@ -62,7 +63,16 @@ def channel_mean(x, channel):
     return math.fsum(x[n, channel, i, j] / (H * W) for n, i, j in reference.indices(N, H, W))
 
 
+def best_products(x, guide):
+    """objective_guide of the notebook: at each position, the largest dot product with a vector of the guide."""
+    N, C, H, W = x.shape
+    vectors = [guide[0, :, i, j] for i, j in reference.indices(*guide.shape[2:])]
+    return math.fsum(max(math.fsum(x[n, c, i, j] * vector[c] for c in range(C)) for vector in vectors)
+                     for n, i, j in reference.indices(N, H, W))
+
+
 TARGET = 0.5 * np.random.default_rng(5).standard_normal(MAPS)
+GUIDE = np.random.default_rng(7).standard_normal((1, 3, 2, 6))
 GRAM_TARGET = np.random.default_rng(6).standard_normal((2, 3, 3))
 
 
@@ -83,6 +93,8 @@ CASES = {
     "neuron": Case(lambda xp: NeuronActivation("a", 2, (3, 1)), MAPS, lambda x: x[0, 2, 3, 1] + x[1, 2, 3, 1]),
     "neuron without a position": Case(lambda xp: NeuronActivation("a", 3), SCORES, lambda x: x[0, 3] + x[1, 3]),
     "layer norm": Case(lambda xp: LayerNorm2("a"), MAPS, lambda x: sum_of_powers(x, 2) / 2),
+    "layer norm of a channel": Case(lambda xp: LayerNorm2("a", 1), MAPS, lambda x: sum_of_powers(x[:, 1], 2) / 2),
+    "guide match": Case(lambda xp: GuideMatch("a", xp.asarray(GUIDE)), MAPS, lambda x: best_products(x, GUIDE)),
     "feature match": Case(lambda xp: FeatureMatch("a", xp.asarray(TARGET)), MAPS,
                           lambda x: squared_distance(x, TARGET)),
     "gram match": Case(lambda xp: GramMatch("a", xp.asarray(GRAM_TARGET)), MAPS,
@@ -125,8 +137,9 @@ def test_float32_stays_float32(name, xp, rng):
     make, shape, twin = CASES[name]
     x = rng.standard_normal(shape).astype("float32")
     loss = make(xp)
-    if hasattr(loss, "target"):
-        object.__setattr__(loss, "target", loss.target.astype("float32"))
+    for name in ("target", "guide"):
+        if hasattr(loss, name):
+            object.__setattr__(loss, name, getattr(loss, name).astype("float32"))
     value, seeds = loss({"a": xp.asarray(x)})
     assert seeds["a"].dtype == "float32"
     assert value == pytest.approx(twin(x.astype("float64")), rel=1e-5)
