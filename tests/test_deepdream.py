@@ -345,6 +345,22 @@ def test_ctrl_c_saves_the_dream_so_far_which_goes_on_to_the_same_image(stop_at, 
     assert cards[0]["history"] == cards[1]["history"]
 
 
+def test_a_diverged_dream_keeps_the_last_finite_image(tmp_path, monkeypatch, capsys):
+    plain, calls = deepdream.optimize_image, []
+
+    def diverging(*arguments, project, **settings):
+        calls.append(1)
+        bad = 2 if len(calls) == 3 else None  # of the third octave
+        return plain(*arguments, project=(*project, lambda image, step: image / (step != bad)), **settings)
+    monkeypatch.setattr(deepdream, "optimize_image", diverging)
+    with np.errstate(all="ignore"):
+        assert run("--steps", 4, "--out", tmp_path / "out") == 2
+    assert "octave 3 of 4: the image has values that are not finite at step 2" in capsys.readouterr().err
+    card = json.loads((tmp_path / "out" / "deepdream.json").read_text())
+    assert [step for step, *_ in card["history"]] == list(range(1, 10)) and "stopped" in card["title"]
+    assert np.isfinite(np.load(tmp_path / "out" / "deepdream.npy")).all()
+
+
 def test_a_flight_is_written_as_frames_and_as_an_animation(tmp_path, capsys):
     out = tmp_path / "out"
     assert run("--zoom", 3, "--steps", 3, "--octaves", 2, "--animation", "webp", "--out", out) == 0
@@ -380,6 +396,7 @@ def test_an_interrupted_flight_keeps_its_frames_and_goes_on(stop_at, tmp_path, c
 
 @pytest.mark.parametrize("arguments, expected", [
     (["--layer", "relu_4"], "no layer 'relu_4'; did you mean relu4"),
+    (["--channel", "30"], "the gradient is zero everywhere: every way from 'relu4' to the image passes a ReLU"),
     (["--channel", "96"], "layer 'relu4' has channels 0 to 95, not 96"),
     (["--size", "20"], "the octave of 6x7 pixels does not reach 'relu4'"),
     (["--octaves", "0"], "expected a whole number from 1 on, not '0'"),

@@ -7,8 +7,8 @@ from functools import partial
 
 from minicnn.backend import get_ndimage, to_device, to_host
 from minicnn.errors import InputError
-from minicnn.losses import GuideMatch, LayerNorm2
-from minicnn.optimize import Clamp, Jitter, NormalizedStep, optimize_image
+from minicnn.losses import GuideMatch, LayerNorm2, loss_and_gradient
+from minicnn.optimize import Clamp, DivergedError, Jitter, NormalizedStep, optimize_image
 from minicnn.visualize.entry import enter
 from minicnn.visualize.tiles import choose_tile, tiled_loss_and_gradient
 
@@ -49,23 +49,32 @@ def deep_dream(net, x, preprocessing, *, rng, layer, channel=None, guide=None, n
         if octave:
             image = photo + resize_maps(image - photos[octave - 1], photo.shape[2:])
         side = choose_tile(net, layer, photo.shape) if tile == "auto" else tile
-        image, steps = optimize_image(
-            net, image, terms,
-            update=NormalizedStep(step_in_input_units(step_size, preprocessing), "mean_abs"),
-            num_steps=num_steps,
-            transforms=(Jitter(max_jitter),),
-            project=(Clamp(low, high),),
-            callback=callback and partial(call_with_all_steps, callback, octave * num_steps),
-            rng=rng,
-            checkpoint=checkpoint and checkpoint.part(octave),
-            **({"compute": partial(tiled_loss_and_gradient, tile=side)} if side else {}))
-        history += [step._replace(step=octave * num_steps + step.step) for step in steps]
+        try:
+            image, steps = optimize_image(
+                net, image, terms,
+                update=NormalizedStep(step_in_input_units(step_size, preprocessing), "mean_abs"),
+                num_steps=num_steps,
+                transforms=(Jitter(max_jitter),),
+                project=(Clamp(low, high),),
+                callback=callback and partial(call_with_all_steps, callback, octave * num_steps),
+                rng=rng,
+                checkpoint=checkpoint and checkpoint.part(octave),
+                compute=partial(tiled_loss_and_gradient, tile=side) if side else loss_and_gradient)
+        except DivergedError as problem:
+            raise DivergedError(f"octave {octave + 1} of {len(photos)}: {problem}", octave * num_steps + problem.step,
+                                problem.image, history + counted_on(problem.history, octave * num_steps)) from None
+        history += counted_on(steps, octave * num_steps)
     return to_host(image), history
+
+
+def counted_on(history, before):
+    """The steps of one octave, before which there were so many."""
+    return [progress._replace(step=before + progress.step) for progress in history]
 
 
 def call_with_all_steps(callback, before, progress, image):
     """The callback of one octave, before which there were so many steps."""
-    return callback(progress._replace(step=before + progress.step), image)
+    return callback(*counted_on([progress], before), image)
 
 
 def objective(net, layer, channel, guide):
