@@ -17,6 +17,7 @@ from minicnn.errors import InputError
 
 __all__ = ["get_num_threads", "set_num_threads"]
 
+BAND = 2**18   # numbers of an array that are worked at at a time
 LEAST_WORK = 2**22  # multiply-adds in a product that are never worth cutting: some 80 microseconds
 
 
@@ -127,6 +128,15 @@ def pieces(size, multiply_adds):
     """
     count = min(size, get_num_threads()) if multiply_adds > LEAST_WORK else 1
     return [slice(size * i // count, size * (i + 1) // count) for i in range(count)]
+
+
+def bands(x, axis):
+    """[the slices of x] that cut it along the axis into pieces that stay in a core's cache; a GPU wants it whole."""
+    if not isinstance(x, np.ndarray):
+        return [...]
+    size = x.shape[axis]
+    length = max(1, BAND * size // x.size)
+    return [(slice(None),) * axis + (slice(start, start + length),) for start in range(0, size, length)]
 
 
 def _seconds(function):

@@ -8,9 +8,7 @@ from minicnn.backend import get_array_module
 from minicnn.errors import InputError
 from minicnn.layers.layer import Layer
 from minicnn.memory import channels_last
-from minicnn.threads import share_out
-
-BAND = 2**19  # numbers at a time
+from minicnn.threads import bands, share_out
 
 
 def pooled_size(size, kernel_size, stride, pad, ceil):
@@ -30,15 +28,6 @@ def positions(i, size, out_size, stride, pad):
     count = max(0, min(out_size - 1, (size - 1 + pad - i) // stride) - first + 1)
     start = first * stride + i - pad
     return slice(first, first + count), slice(start, start + count * stride, stride)
-
-
-def bands(x, axis):
-    """[the slices of x] that cut it along the axis into pieces that stay in a core's cache; a GPU wants it whole."""
-    size = x.shape[axis]
-    if get_array_module(x).__name__ == "cupy":
-        return [...]
-    length = max(1, BAND * size // x.size)
-    return [(slice(None),) * axis + (slice(start, start + length),) for start in range(0, size, length)]
 
 
 class Pool2D(Layer):

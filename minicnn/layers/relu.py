@@ -6,6 +6,7 @@ The cache is the output: positive exactly where the input was.
 from minicnn.backend import get_array_module
 from minicnn.layers.layer import Layer
 from minicnn.memory import empty_like
+from minicnn.threads import bands, share_out
 
 LARGE = 2**14  # numbers; above, memory that is used again saves more time than it takes to find it
 
@@ -16,12 +17,7 @@ class ReLU(Layer):
     cached = ("out",)
 
     def forward(self, x):
-        xp = get_array_module(x)
-        if x.size > LARGE and x.ndim > 1:
-            zeros = xp.zeros_like(x[..., :1, :])  # the maximum of two arrays is faster than of an array and a number
-            out = xp.maximum(x, zeros, out=empty_like(x))
-        else:
-            out = xp.maximum(x, 0)
+        out = get_array_module(x).maximum(x, 0) if x.size <= LARGE or x.ndim < 4 else maximum_of_zero(x)
         return out, out
 
     def backward(self, dout, out):
@@ -42,8 +38,23 @@ class DeconvReLU(ReLU):
         return dout * (dout > 0)
 
 
+def maximum_of_zero(x):
+    """max(x, 0) of a large (N, C, H, W): a part of the rows after the other, on all threads."""
+    xp = get_array_module(x)
+    out = empty_like(x)
+    zeros = xp.zeros_like(x[..., :1, :])  # the maximum of two arrays is faster than of an array and a number
+    share_out(lambda band: xp.maximum(x[band], zeros, out=out[band]), bands(x, 2))
+    return out
+
+
 def multiply_by_positive(dout, out):
     """dout * (out > 0), in one array."""
-    dx = get_array_module(out).greater(out, 0, out=empty_like(out, dout.dtype))  # 1 or 0
-    dx *= dout
+    xp = get_array_module(out)
+    dx = empty_like(out, dout.dtype)
+
+    def multiply(band):
+        xp.greater(out[band], 0, out=dx[band])  # 1 or 0
+        dx[band] *= dout[band]
+
+    share_out(multiply, bands(out, 2) if out.ndim == 4 else [...])
     return dx
