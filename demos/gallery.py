@@ -8,6 +8,7 @@ from demos import (
     activations,
     attribution,
     class_visualization,
+    compare,
     deepdream,
     embedding_map,
     filters,
@@ -24,8 +25,8 @@ from demos.picture import make_folder, save_picture
 from minicnn.files import replacing
 
 NAMES = (*filters.NAMES, *neighbours.NAMES, *embedding_map.NAMES, *zoom_page.NAMES, *activations.NAMES, *patches.NAMES,
-         *occlusion.NAMES, *saliency.NAMES, *guided_backprop.NAMES, *attribution.NAMES, *class_visualization.NAMES,
-         *texture_pixels.NAMES, *deepdream.NAMES)
+         *occlusion.NAMES, *saliency.NAMES, *guided_backprop.NAMES, *attribution.NAMES, *compare.NAMES,
+         *class_visualization.NAMES, *texture_pixels.NAMES, *deepdream.NAMES)
 
 PAGE = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
@@ -70,6 +71,7 @@ def gallery_pictures(model, photos, seed):
     yield from saliency.pictures(model, photos, seed=seed)
     yield from guided_backprop.pictures(model, photos, seed=seed)
     yield from attribution.pictures(model, photos[:1], seed=seed)
+    yield from compare.pictures(model, [compare.surest(photos)], seed=seed)
     yield from class_visualization.pictures(model, seed=seed)
     yield from texture_pixels.pictures(sweep=(5, 11, 15), seed=seed)
     yield from deepdream.pictures(model, photos[0].name, deepdream.small(model, photos[0].image), seed=seed)

@@ -5,14 +5,13 @@ import sys
 import numpy as np
 
 from demos.command import demo_parser, main
+from demos.compare import COARSE, POINTING_PICTURES, drawn_pictures, pointing_maps
 from demos.gallery import gallery_pictures
 from demos.inputs import choose_model, load_photos
-from minicnn.shapes import CLASSES, draw_shapes
-from minicnn.visualize.checks import check_pointing_game
+from minicnn.visualize.checks_attribution import check_pointing_games, check_segmentation
+from minicnn.visualize.checks_compare import check_mean_areas, check_sanity
 from minicnn.visualize.checks_occlusion import check_occlusion_masks
-
-POINTING_SEED, POINTING_PICTURES = 20_000_000, 300  # pictures that no training has seen
-OCCLUDED_PICTURES = 48  # of them
+from minicnn.visualize.compare import attribution_maps
 
 
 def run(arguments):
@@ -41,13 +40,27 @@ def checks_of(model, photos, seed):
     for picture in gallery_pictures(model, photos, seed):
         yield picture.name, picture.checks
     if model.name == "shapes":
-        rng = np.random.default_rng(POINTING_SEED)
-        labels = np.arange(POINTING_PICTURES) % len(CLASSES)
-        images, masks = draw_shapes(labels, rng)
-        x = model.preprocessing.to_input(images)
-        yield "pointing_game", check_pointing_game(model.net, x, labels, masks, rng)
-        some = slice(OCCLUDED_PICTURES)
-        yield "occlusion", check_occlusion_masks(model.net, x[some], labels[some], masks[some], 16, 16)
+        yield from mask_checks(model)
+
+
+def mask_checks(model):
+    """(name, checks) of what is judged on sets of freshly drawn pictures, with their objects' masks."""
+    net, rng = model.net, np.random.default_rng(0)
+    images, x, labels, masks = drawn_pictures(model, POINTING_PICTURES)
+    maps = pointing_maps(net, x, labels)
+    yield "pointing_game", check_pointing_games(maps, masks, rng)
+    some = slice(48)
+    yield "occlusion", check_occlusion_masks(net, x[some], labels[some], masks[some], 16, 16)
+    some = slice(120)
+    yield "segmentation", check_segmentation(images[some], maps["saliency"][some], masks[some])
+    some = slice(36)
+    these = {method: found[some] for method, found in maps.items()}
+    yield "compare", check_mean_areas(net, x[some], labels[some], these, rng)
+
+    def explain(network, image, label):
+        return attribution_maps(network, image, label, rng=np.random.default_rng(0), stride=8, window=16, **COARSE)
+    some = slice(12)
+    yield "compare", check_sanity(net, x[some], labels[some], explain, rng)
 
 
 if __name__ == "__main__":

@@ -429,11 +429,11 @@ def test_every_method_points_at_the_object(drawn):
         "integrated gradients": np.abs(integrated_gradients(net, x, labels, steps=8).sum(axis=1)),
         "Grad-CAM": upsample_maps(grad_cam(net, x, labels), 64, 64),
         "guided Grad-CAM": np.abs(guided_grad_cam(net, x, labels)).max(axis=1)}
-    checks = check_pointing_games(maps, masks)
-    assert len(checks) == 5 and all(check.passed for check in checks), checks
+    checks = check_pointing_games(maps, masks, np.random.default_rng(0))
+    assert len(checks) == 6 and all(check.passed for check in checks), checks
     corner = np.zeros_like(masks, dtype=float)
     corner[:, 0, 0] = 1
-    assert not check_pointing_games({"the corner": corner}, masks)[0].passed
+    assert not check_pointing_games({"the corner": corner}, masks, np.random.default_rng(0))[0].passed
 
 
 def test_smooth_grad_is_smoother_than_the_gradient(drawn):

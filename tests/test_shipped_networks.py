@@ -6,12 +6,16 @@ import numpy as np
 import pytest
 
 import minicnn
+from minicnn.layers import GuidedReLU
 from minicnn.mnist import load_digits
 from minicnn.models import load_model
 from minicnn.shapes import CLASSES, draw_shapes
 from minicnn.train import accuracy
 from minicnn.visualize import class_visualization, saliency_map
-from minicnn.visualize.checks import check_class_visualization, check_pointing_game, deletion_curve
+from minicnn.visualize.attribution import class_gradient
+from minicnn.visualize.checks import check_class_visualization
+from minicnn.visualize.checks_attribution import check_pointing_games
+from minicnn.visualize.compare import exchange_curve, largest
 
 SEED = 20_000_000  # far from every seed that training uses
 
@@ -57,7 +61,9 @@ def test_shapes_knows_freshly_drawn_pictures(model, drawn):
 
 def test_the_most_salient_pixel_is_in_the_object(model, drawn):
     x, labels, masks = (array[:300] for array in drawn)
-    checks = check_pointing_game(model.net, x, labels, masks, np.random.default_rng(0))
+    guided = largest(class_gradient(model.net.with_relu(GuidedReLU()), x, labels))
+    maps = {"plain": saliency_map(model.net, x, labels), "guided": guided}
+    checks = check_pointing_games(maps, masks, np.random.default_rng(0))
     plain, guided, chance = (check.value for check in checks)
     print(f"largest value inside the object's mask: plain {plain:.1%}, guided {guided:.1%}, random {chance:.1%}")
     assert all(check.passed for check in checks) and plain >= 0.8 and guided >= 0.8 and chance < 0.3
@@ -115,7 +121,7 @@ def test_blanking_what_is_salient_hurts_squeezenet_more(test_data, tmp_path):
         saliency = saliency_map(model.net, x, label)[0]
         for name, blocks in grids.items():
             most_salient = np.argsort(-np.bincount(blocks.ravel(), saliency.ravel()))
-            areas[name].append([deletion_curve(model.net, x, label, blocks, order).mean()
+            areas[name].append([exchange_curve(model.net, x, 0 * x, label, blocks, order, steps=7, share=0.5).mean()
                                 for order in (most_salient, rng.permutation(len(most_salient)))])
     for name, pairs in areas.items():
         salient, random = np.mean(pairs, axis=0)

@@ -3,6 +3,7 @@
 from minicnn.visualize.activations import feature_maps
 from minicnn.visualize.ascent import class_visualization
 from minicnn.visualize.attribution import completeness_gap, gradient_times_input, integrated_gradients, smooth_grad
+from minicnn.visualize.compare import attribution_maps, deletion_insertion, exchange_curve, rank_correlations
 from minicnn.visualize.deepdream import deep_dream, dream_zoom
 from minicnn.visualize.efros_leung import efros_leung, efros_leung_fill
 from minicnn.visualize.features import image_features
@@ -13,8 +14,9 @@ from minicnn.visualize.neighbours import nearest, nearest_others, precision_at, 
 from minicnn.visualize.occlusion import class_probability, occlusion_map, spread_occlusion
 from minicnn.visualize.patches import TopPatches, crop_patch, guided_patch, strongest_channels, top_patches
 from minicnn.visualize.pca import pca
+from minicnn.visualize.randomise import cascade_similarity
 from minicnn.visualize.receptive_field import receptive_field
-from minicnn.visualize.saliency import deconvnet, guided_backprop, neuron_gradient, saliency_map
+from minicnn.visualize.saliency import deconvnet, guided_backprop, neuron_gradient, pointing_game, saliency_map
 from minicnn.visualize.segment import saliency_segment
 from minicnn.visualize.sweep import resume, start_worker, sweep
 from minicnn.visualize.texture_pixels import Texture
@@ -22,11 +24,12 @@ from minicnn.visualize.tiles import tiled_loss_and_gradient
 from minicnn.visualize.tsne import tsne
 from minicnn.visualize.wei_levoy import wei_levoy
 
-__all__ = ["Texture", "TopPatches", "assign_to_grid", "class_probability", "class_visualization", "completeness_gap",
-           "crop_patch", "deconvnet", "deep_dream", "dream_zoom", "efros_leung", "efros_leung_fill", "feature_maps",
-           "filter_grid", "filter_weights", "grad_cam", "gradient_times_input", "grid_sheet", "guided_backprop",
-           "guided_grad_cam", "guided_patch", "image_features", "integrated_gradients", "nearest", "nearest_others",
-           "neuron_gradient", "occlusion_map", "pca", "precision_at", "receptive_field", "resume", "saliency_map",
-           "saliency_segment", "smooth_grad", "spread_occlusion", "squared_distances", "start_worker",
+__all__ = ["Texture", "TopPatches", "assign_to_grid", "attribution_maps", "cascade_similarity", "class_probability",
+           "class_visualization", "completeness_gap", "crop_patch", "deconvnet", "deep_dream", "deletion_insertion",
+           "dream_zoom", "efros_leung", "efros_leung_fill", "exchange_curve", "feature_maps", "filter_grid",
+           "filter_weights", "grad_cam", "gradient_times_input", "grid_sheet", "guided_backprop", "guided_grad_cam",
+           "guided_patch", "image_features", "integrated_gradients", "nearest", "nearest_others", "neuron_gradient",
+           "occlusion_map", "pca", "pointing_game", "precision_at", "rank_correlations", "receptive_field", "resume",
+           "saliency_map", "saliency_segment", "smooth_grad", "spread_occlusion", "squared_distances", "start_worker",
            "strongest_channels", "sweep", "thumbnail_map", "tiled_loss_and_gradient", "top_patches", "tsne",
            "upsample_maps", "wei_levoy"]

@@ -9,9 +9,10 @@ from minicnn.gradient_check import directional_error
 from minicnn.layers import ReLU
 from minicnn.losses import one_hot
 from minicnn.visualize.activations import scale_maps
+from minicnn.visualize.compare import block_grid, block_order, exchange_curve
 from minicnn.visualize.grid import tile_corners, tile_images
 from minicnn.visualize.receptive_field import receptive_field
-from minicnn.visualize.saliency import guided_backprop, pointing_game, saliency_map
+from minicnn.visualize.saliency import guided_backprop, saliency_map
 
 
 class Check(NamedTuple):
@@ -64,45 +65,18 @@ def check_saliency(net, x, labels, rng, grid=7):
     slope_error = directional_error(score, x64, gradient, rng)
 
     saliency = saliency_map(net, x, labels)
-    N, H, W = saliency.shape
-    blocks = np.arange(H)[:, None] * grid // H * grid + np.arange(W) * grid // W  # (H, W): which block a pixel is in
+    blocks = block_grid(*saliency.shape[1:], grid)
     salient, random = [], []
-    for image, label, values in zip(x, labels, saliency, strict=True):
-        most_salient = np.argsort(-np.bincount(blocks.ravel(), values.ravel()), kind="stable")
-        salient.append(deletion_curve(net, image[None], label, blocks, most_salient).mean())
-        random += [deletion_curve(net, image[None], label, blocks, rng.permutation(grid**2)).mean() for _ in range(3)]
+    for image, label, values in zip(to_host(x)[:, None], labels, saliency, strict=True):
+        def curve(order, image=image, label=label):
+            return exchange_curve(net, image, np.zeros_like(image), label, blocks, order, steps=7, share=0.5)
+        salient.append(curve(block_order(values, blocks, rng)).mean())
+        random += [curve(rng.permutation(grid**2)).mean() for _ in range(3)]
     salient, random = float(np.mean(salient)), float(np.mean(random))
     return [above("largest saliency", saliency.max(), 0.0),
             below("slope of the score along 5 random directions against the gradient, float64", slope_error, 1e-6),
             Check("mean probability of the class while up to half of the picture is blanked, most salient parts first",
                   salient, f"less than {random:.4f}, in random order", salient < random)]
-
-
-def deletion_curve(net, x, label, blocks, order, steps=8):
-    """The probability of class `label`, (steps,), while the image x (1, C, H, W) loses up to half of its blocks.
-
-    blocks : (H, W), the number of each pixel's block. order : the blocks' numbers, the first to go first.
-    """
-    images = np.repeat(to_host(x), steps, axis=0)
-    for step, image in enumerate(images):
-        image[:, np.isin(blocks, order[:round(0.5 * len(order) * step / (steps - 1))])] = 0
-    scores = to_host(net.predict(to_device(images, net.device)))
-    exp = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return exp[:, label] / exp.sum(axis=1)
-
-
-def check_pointing_game(net, x, labels, masks, rng):
-    """Pictures x (N, C, H, W) with their objects' masks: how often a map's largest value is in the object."""
-    plain = saliency_map(net, x, labels)
-    guided = [guided_backprop(net, x[n:n + 1], net.output, int(label))[0] for n, label in enumerate(labels)]
-    inside = pointing_game(plain, masks)
-    by_guided = pointing_game(np.abs(guided).max(axis=1), masks)
-    by_chance = pointing_game(rng.random(plain.shape), masks)
-    where = f"in the object's mask, share of {len(x)} pictures"
-    return [Check(f"largest saliency {where}", inside, "at least 0.8", inside >= 0.8),
-            Check(f"largest guided gradient {where}", by_guided, "at least 0.8", by_guided >= 0.8),
-            Check(f"a random pixel {where}", by_chance, f"about {masks.mean():.2f}, the masks' share of the pixels",
-                  abs(by_chance - masks.mean()) < 0.1)]
 
 
 def check_neuron_gradient(net, x, layer, channel, position, rng):

@@ -65,10 +65,22 @@ def choose_neuron(out, layer, channel=None, position=None):
     return (channel, *(position or ()))
 
 
-def pointing_game(maps, masks):
+def pointing_game(maps, masks, margin=0):
     """The share of maps (N, H, W) whose largest value lies inside the object's mask (N, H, W); arrays on the host.
 
-    Zhang et al. 2016 (arXiv:1608.00507).
+    margin : pixels around the object that count as a part of it. Zhang et al. 2016 (arXiv:1608.00507).
     """
     best = maps.reshape(len(maps), -1).argmax(axis=1)
-    return float(masks.reshape(len(masks), -1)[range(len(masks)), best].mean())
+    return float(widened(masks, margin).reshape(len(masks), -1)[range(len(masks)), best].mean())
+
+
+def widened(masks, margin):
+    """Masks (N, H, W) with all pixels that are up to `margin` steps, across or down, from them."""
+    for _ in range(margin):
+        wider = masks.copy()
+        wider[:, 1:] |= masks[:, :-1]
+        wider[:, :-1] |= masks[:, 1:]
+        wider[:, :, 1:] |= masks[:, :, :-1]
+        wider[:, :, :-1] |= masks[:, :, 1:]
+        masks = wider
+    return masks
