@@ -15,7 +15,7 @@ from minicnn.errors import InputError
 from minicnn.files import replacing
 from minicnn.optimize import Progress
 
-KEYS = {"about", "settings", "update", "arrays", "rng", "history", "axes"}  # of the line of JSON
+KEYS = {"about", "settings", "update", "arrays", "rng", "history", "axes", "stopped"}  # of the line of JSON
 
 
 class Checkpoint:
@@ -23,12 +23,13 @@ class Checkpoint:
 
     path : ends with .npz. every : steps from one writing to the next; the last step writes too. resume : whether to go
     on from the file, where there is one; if not, it is overwritten. settings : what the run depends on, as JSON has it;
-    to go on with other settings is refused.
+    to go on with other settings is refused. `stopped` is True after `restore` of a run that its callback ended.
     """
 
     def __init__(self, path, every=25, resume=False, settings=None):
         self.path, self.every, self.resume = Path(path), every, resume
         self.settings = json.loads(json.dumps(settings or {}))
+        self.stopped = False
 
     def part(self, name):
         """The Checkpoint of one part of a longer run, an octave or a size, in a file of its own beside this one."""
@@ -55,11 +56,13 @@ class Checkpoint:
             setattr(update, key, arrays[key] if count is None else [arrays[f"{key}:{i}"] for i in range(count)])
         if rng is not None:
             rng.bit_generator.state = stored["rng"]
+        self.stopped = stored["stopped"]
         history = [Progress(step, total, values) for step, total, *values in stored["history"]]
         return arrays["image"], history
 
-    def save(self, image, update, rng, history):
-        """Write the file, through a temporary one; its folder is made where it is missing."""
+    def save(self, image, update, rng, history, stopped=False):
+        """Write the file, through a temporary one; its folder is made where it is missing. stopped : whether the run
+        ends here, however many steps it might have taken."""
         arrays, counts, plain = {"image": image}, {}, {}
         for key, value in vars(update).items():
             if key in getattr(update, "not_kept", ()):
@@ -72,7 +75,7 @@ class Checkpoint:
             else:
                 plain[key] = value
         stored = {"about": described(image, update, rng), "settings": self.settings, "update": plain, "arrays": counts,
-                  "rng": rng and rng.bit_generator.state,
+                  "rng": rng and rng.bit_generator.state, "stopped": bool(stopped),
                   "history": [[step, total, *values] for step, total, values in history],
                   "axes": {name: memory_order(array) for name, array in arrays.items()}}
         arrays = {name: to_host(array.transpose(tuple(stored["axes"][name]))) for name, array in arrays.items()}

@@ -14,7 +14,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from minicnn.errors import InputError
 from minicnn.files import replacing
 
-__all__ = ["MAX_PIXELS", "SUFFIXES", "center_crop", "fit", "load_image", "resize", "resize_long_side",
+__all__ = ["MAX_PIXELS", "SUFFIXES", "center_crop", "fit", "load_image", "psnr", "resize", "resize_long_side",
            "resize_short_side", "save_animation", "save_image"]
 
 MAX_PIXELS = 89_000_000  # a little under the 89.5 million above which Pillow warns of a decompression bomb
@@ -214,6 +214,12 @@ def _is_grey(image):
 def _is_rgb(image):
     return (isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.ndim == 3
             and image.shape[2] == 3 and image.size > 0)
+
+
+def psnr(image, original):
+    """The peak signal-to-noise ratio of two uint8 images of one shape, in dB; infinite where they are the same."""
+    mean_square = float(((image.astype(np.float64) - original) ** 2).mean())
+    return float(10 * np.log10(255**2 / mean_square)) if mean_square else float("inf")
 
 
 def _check_rgb(image):

@@ -31,6 +31,25 @@ class ClassScore:
 
 
 @dataclass(frozen=True)
+class ClassMargin:
+    """Sum over images of the score of class `label` minus the best score of another class: positive where `label` wins.
+
+    label : one class for all images, or a sequence of one per image.
+    """
+
+    layer: str
+    label: Any
+
+    def __call__(self, activations):
+        scores = activations[self.layer]  # (N, classes)
+        seed = one_hot(scores, self.label)
+        others = scores - 1e30 * seed
+        rivals = others.argmax(axis=1).tolist()
+        seed = seed - one_hot(scores, rivals)
+        return float((scores * seed).sum()), {self.layer: seed}
+
+
+@dataclass(frozen=True)
 class ChannelMean:
     """Sum over images of the mean activation of one channel."""
 

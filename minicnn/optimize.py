@@ -285,6 +285,8 @@ def optimize_image(net, image, terms, *, update, num_steps, transforms=(), proje
     history = []
     if checkpoint is not None:
         image, history = checkpoint.restore(image, update, rng)
+        if checkpoint.stopped:
+            return image, history
     evaluate = partial(transformed_loss, net, terms, (), compute=compute)
     for step in range(len(history) + 1, num_steps + 1):
         if transforms:
@@ -301,7 +303,7 @@ def optimize_image(net, image, terms, *, update, num_steps, transforms=(), proje
         history.append(Progress(step, total, values))
         stop = callback is not None and callback(history[-1], image)
         if checkpoint is not None and (step % checkpoint.every == 0 or step == num_steps or stop):
-            checkpoint.save(image, update, rng, history)
+            checkpoint.save(image, update, rng, history, stopped=stop)
         if stop:
             break
     return image, history

@@ -86,6 +86,11 @@ class Preprocessing(NamedTuple):
                         for pixel in (0, 255))
         return black[:, None, None], white[:, None, None]
 
+    @property
+    def unit(self):
+        """How much one level of 255 is in x, as a mean over the channels: the unit of published step lengths."""
+        return self.scale * len(self.std) / sum(self.std)
+
     def _per_channel(self, values):
         return np.asarray(values, np.float32)
 
