@@ -12,7 +12,9 @@ from demos import (
     deepdream,
     embedding_map,
     filters,
+    fooling,
     guided_backprop,
+    inversion,
     neighbours,
     occlusion,
     patches,
@@ -26,7 +28,8 @@ from minicnn.files import replacing
 
 NAMES = (*filters.NAMES, *neighbours.NAMES, *embedding_map.NAMES, *zoom_page.NAMES, *activations.NAMES, *patches.NAMES,
          *occlusion.NAMES, *saliency.NAMES, *guided_backprop.NAMES, *attribution.NAMES, *compare.NAMES,
-         *class_visualization.NAMES, *texture_pixels.NAMES, *deepdream.NAMES)
+         *class_visualization.NAMES, *texture_pixels.NAMES, *deepdream.NAMES, *fooling.NAMES,
+         *inversion.NAMES)
 
 PAGE = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
@@ -75,6 +78,8 @@ def gallery_pictures(model, photos, seed):
     yield from class_visualization.pictures(model, seed=seed)
     yield from texture_pixels.pictures(sweep=(5, 11, 15), seed=seed)
     yield from deepdream.pictures(model, photos[0].name, deepdream.small(model, photos[0].image), seed=seed)
+    yield from fooling.pictures(model, photos[:3], seed=seed)
+    yield from inversion.quick_pictures(model, photos[:1], seed)
 
 
 def write_gallery(folder, model, said, photos, seed, report):

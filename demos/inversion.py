@@ -1,4 +1,4 @@
-"""What each layer still knows of a photo: python -m demos.inversion photo.jpg [--layer NAME …] [--preset mahendran]"""
+"""What each layer still knows of a photo: python -m demos.inversion photo.jpg [--layer NAME …] [--preset tuned]"""
 
 import argparse
 
@@ -14,6 +14,7 @@ from minicnn.backend import to_device, to_host
 from minicnn.visualize.checks_inversion import check_inversion
 from minicnn.visualize.inversion import INVERSION_PRESETS, inversion_report, invert_features, tv_weight_by_depth
 
+QUICK = ((60, 2e-3), (60, 4e-4), (20, 4e-5))  # a third of the steps: rougher, where the layer is deep
 DEPTH = ("relu_conv1", "fire2/concat", "fire3/concat", "fire5/concat", "fire7/concat", "fire9/concat")  # SqueezeNet's
 NAMES = ("inversion",)
 
@@ -21,10 +22,13 @@ NAMES = ("inversion",)
 def pictures(model, photos, layers=None, seed=0, settings=None, run=None):
     """Technique 19: a row per photo: the photo, and what inverting its activations gives, layer by layer.
 
-    settings : of `invert_features`; the paper's, unless given. run : the LongRun that saves it as it goes, or None.
+    settings : of `invert_features`; the preset "tuned", unless given. run : the LongRun that saves it as it goes, or
+    None.
     """
-    net, settings = model.net, settings or INVERSION_PRESETS["mahendran"]
+    net, settings = model.net, settings or INVERSION_PRESETS["tuned"]
     layers = [net.find(layer) for layer in layers or default_layers(net)]
+    tv_weights = {layer: tv_weight_by_depth(net, layer, photos[0].x.shape[2:], settings["tv_weight"])
+                  for layer in layers}
     num_steps = sum(steps for steps, _ in settings["rates"])
     panels, inverted, numbers, checks, stopped, history = [], [], {}, [], None, []
     for n, photo in enumerate(photos):
@@ -57,11 +61,14 @@ def pictures(model, photos, layers=None, seed=0, settings=None, run=None):
         "detail, then colours, then where things are.",
         "Mahendran and Vedaldi 2015 (arXiv:1412.0035), section 3",
         checks, {"photos": list(numbers), "layers": layers, "seed": seed, "numbers": numbers,
-                 "tv_weight by layer": {layer: tv_weight_by_depth(net, layer, photos[0].x.shape[2:])
-                                        if settings["tv_weight"] is None else settings["tv_weight"]
-                                        for layer in layers}} | settings, history)
+                 "tv_weight by layer": tv_weights} | settings, history)
     if run is not None:
         run.finish(stopped)
+
+
+def quick_pictures(model, photos, seed=0):
+    """The same with less to do, for the gallery: fewer steps, and the first four layers, as deep ones need them all."""
+    return pictures(model, photos, default_layers(model.net)[:4], seed, INVERSION_PRESETS["tuned"] | {"rates": QUICK})
 
 
 def default_layers(net):
@@ -79,6 +86,17 @@ def rates(text):
     if not found or min(steps for steps, _ in found) < 1:
         raise argparse.ArgumentTypeError(f"expected steps and learning rates as in 100x0.004,200x0.0004, not {text!r}")
     return found
+
+
+def weights(text):
+    """ "20" -> 20.0, "1,10,20" -> (1.0, 10.0, 20.0), for argparse."""
+    try:
+        found = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        found = ()
+    if len(found) not in (1, 3):
+        raise argparse.ArgumentTypeError(f"expected a number, or three as in 1,10,20, not {text!r}")
+    return found if len(found) == 3 else found[0]
 
 
 def run(arguments):
@@ -102,10 +120,10 @@ def parser():
     parser = demo_parser("inversion", __doc__)
     parser.add_argument("--layer", dest="layers", action="append", help="may be given several times, near ones first; "
                         "left out, some over the depth of the network")
-    add_presets(parser, INVERSION_PRESETS, "mahendran")
+    add_presets(parser, INVERSION_PRESETS, "tuned")
     parser.add_argument("--rates", type=rates, help="steps and learning rates, as 100x0.004,200x0.0004")
     parser.add_argument("--update", help="momentum, adam or lbfgs (which takes no rate)")
-    parser.add_argument("--tv-weight", type=float, help="how smooth; left out, by depth")
+    parser.add_argument("--tv-weight", type=weights, help="how smooth: a number, or three by depth, as 1,10,20")
     parser.add_argument("--tv-beta", type=float)
     parser.add_argument("--p-weight", type=float, help="how near to the mean colour")
     parser.add_argument("--p", type=float)

@@ -8,8 +8,10 @@ from minicnn.visualize.deepdream import deep_dream, dream_zoom
 from minicnn.visualize.efros_leung import efros_leung, efros_leung_fill
 from minicnn.visualize.features import image_features
 from minicnn.visualize.filters import filter_grid, filter_weights
+from minicnn.visualize.fooling import Fooled, fooling_image, fooling_report
 from minicnn.visualize.grad_cam import grad_cam, guided_grad_cam, upsample_maps
 from minicnn.visualize.grid_map import assign_to_grid, grid_sheet, thumbnail_map
+from minicnn.visualize.inversion import Inverted, feature_error, inversion_report, invert_features
 from minicnn.visualize.neighbours import nearest, nearest_others, precision_at, squared_distances
 from minicnn.visualize.occlusion import class_probability, occlusion_map, spread_occlusion
 from minicnn.visualize.patches import TopPatches, crop_patch, guided_patch, strongest_channels, top_patches
@@ -24,12 +26,13 @@ from minicnn.visualize.tiles import tiled_loss_and_gradient
 from minicnn.visualize.tsne import tsne
 from minicnn.visualize.wei_levoy import wei_levoy
 
-__all__ = ["Texture", "TopPatches", "assign_to_grid", "attribution_maps", "cascade_similarity", "class_probability",
-           "class_visualization", "completeness_gap", "crop_patch", "deconvnet", "deep_dream", "deletion_insertion",
-           "dream_zoom", "efros_leung", "efros_leung_fill", "exchange_curve", "feature_maps", "filter_grid",
-           "filter_weights", "grad_cam", "gradient_times_input", "grid_sheet", "guided_backprop", "guided_grad_cam",
-           "guided_patch", "image_features", "integrated_gradients", "nearest", "nearest_others", "neuron_gradient",
-           "occlusion_map", "pca", "pointing_game", "precision_at", "rank_correlations", "receptive_field", "resume",
-           "saliency_map", "saliency_segment", "smooth_grad", "spread_occlusion", "squared_distances", "start_worker",
-           "strongest_channels", "sweep", "thumbnail_map", "tiled_loss_and_gradient", "top_patches", "tsne",
-           "upsample_maps", "wei_levoy"]
+__all__ = ["Fooled", "Inverted", "Texture", "TopPatches", "assign_to_grid", "attribution_maps", "cascade_similarity",
+           "class_probability", "class_visualization", "completeness_gap", "crop_patch", "deconvnet", "deep_dream",
+           "deletion_insertion", "dream_zoom", "efros_leung", "efros_leung_fill", "exchange_curve", "feature_error",
+           "feature_maps", "filter_grid", "filter_weights", "fooling_image", "fooling_report", "grad_cam",
+           "gradient_times_input", "grid_sheet", "guided_backprop", "guided_grad_cam", "guided_patch",
+           "image_features", "integrated_gradients", "inversion_report", "invert_features", "nearest",
+           "nearest_others", "neuron_gradient", "occlusion_map", "pca", "pointing_game", "precision_at",
+           "rank_correlations", "receptive_field", "resume", "saliency_map", "saliency_segment", "smooth_grad",
+           "spread_occlusion", "squared_distances", "start_worker", "strongest_channels", "sweep", "thumbnail_map",
+           "tiled_loss_and_gradient", "top_patches", "tsne", "upsample_maps", "wei_levoy"]

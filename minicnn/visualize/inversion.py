@@ -12,20 +12,24 @@ from minicnn.optimize import LBFGS, Adam, Momentum, optimize_image
 from minicnn.preprocessing import TORCHVISION
 from minicnn.visualize.receptive_field import receptive_field
 
+MAHENDRAN = {"normalized": True, "feature_weight": 1.0, "tv_weight": (1.0, 10.0, 100.0), "tv_beta": 2.0,
+             "p_weight": 8e-10, "p": 6.0, "update": "momentum", "rates": ((100, 4e-3), (200, 4e-4), (100, 4e-5)),
+             "noise": "normal", "clamp": 0.0, "clamp_until": 0}
 # What invert_features takes, by the name of who published it: experiment_cnn.m and invert_nn.m of deep-goggle, the code
-# of the paper; and CS231n's assignment on style transfer, without style, which inverts layer fire2.
+# of the paper, made for AlexNet; and CS231n's assignment on style transfer, without style, which inverts layer fire2.
+# "tuned" is the paper's with shorter steps at first and less smoothing of deep layers: on SqueezeNet's fire9, the
+# paper's diverges for some photos.
 INVERSION_PRESETS = {
-    "mahendran": {"normalized": True, "feature_weight": 1.0, "tv_weight": None, "tv_beta": 2.0, "p_weight": 8e-10,
-                  "p": 6.0, "update": "momentum", "rates": ((100, 4e-3), (200, 4e-4), (100, 4e-5)), "noise": "normal",
-                  "clamp": 0.0, "clamp_until": 0},
+    "mahendran": MAHENDRAN,
     "cs231n": {"normalized": False, "feature_weight": 6e-2, "tv_weight": 2e-2, "tv_beta": 2.0, "p_weight": 0.0,
                "p": 6.0, "update": "adam", "rates": ((180, 3.0), (20, 0.1)), "noise": "uniform", "clamp": 1.5,
                "clamp_until": 189},
+    "tuned": MAHENDRAN | {"tv_weight": (1.0, 10.0, 20.0), "rates": ((100, 1e-3), (200, 4e-4), (100, 4e-5))},
 }
 UPDATES = {"momentum": Momentum, "adam": Adam, "lbfgs": lambda learning_rate: LBFGS()}  # from a learning rate
 NOISES = ("normal", "uniform")
 PHOTO_RMS = 70.0  # levels of 255: how far photos are from the mean colour, root mean square, over 25 of ImageNet
-ALEXNET = ((51 / 227, 1.0), (131 / 227, 10.0))  # (how much of the picture's side a unit sees, the paper's tv_weight)
+ALEXNET = (51 / 227, 131 / 227)  # how much of the picture's side a unit of relu2 sees, and of relu4
 
 
 class Inverted(NamedTuple):
@@ -37,8 +41,8 @@ class Inverted(NamedTuple):
 
 
 def invert_features(net, layer, target, preprocessing, *, rng, size=None, normalized=True, feature_weight=1.0,
-                    tv_weight=None, tv_beta=2.0, p_weight=8e-10, p=6.0, update="momentum",
-                    rates=((100, 4e-3), (200, 4e-4), (100, 4e-5)), noise="normal", clamp=0.0, clamp_until=0,
+                    tv_weight=(1.0, 10.0, 20.0), tv_beta=2.0, p_weight=8e-10, p=6.0, update="momentum",
+                    rates=((100, 1e-3), (200, 4e-4), (100, 4e-5)), noise="normal", clamp=0.0, clamp_until=0,
                     callback=None, checkpoint=None):
     """An image, (1, C, *size) on the host, whose activations at `layer` are near `target`, and the history.
 
@@ -49,10 +53,10 @@ def invert_features(net, layer, target, preprocessing, *, rng, size=None, normal
     the paper's balance, for any network and any size. Mahendran and Vedaldi 2015 (arXiv:1412.0035), equations 1 to 5.
 
     target : phi0, what the network gives at `layer`, of one image; a layer of maps, or one after them, whose maps then
-    have the network's own size. size : (H, W) of the image; left out, the network's own. tv_weight : None takes the
-    paper's for a layer of AlexNet that sees as much, see `tv_weight_by_depth`. update : "momentum", "adam" or "lbfgs",
+    have the network's own size. size : (H, W) of the image; left out, the network's own. tv_weight : a number,
+    or three of which the depth of the layer decides, see `tv_weight_by_depth`. update : "momentum", "adam" or "lbfgs",
     which takes no rate. rates : ((steps, learning rate), …); the update begins anew at each. noise : "normal", of a
-    photo's norm, or "uniform", 0 to 1. clamp : bounds of z, up to and with step `clamp_until`; 0 sets none.
+    photo's norm, or "uniform", z in 0 to 1. clamp : bounds of z, up to and with step `clamp_until`; 0 sets none.
     rng : numpy.random.Generator for the noise. callback : called with (Progress, image) after each step;
     Progress.values are the three terms without their weights, of x. checkpoint : a Checkpoint to go on from later.
     Raises InputError for a target that the layer cannot give, or that is 0 everywhere, and for unknown names.
@@ -67,7 +71,7 @@ def invert_features(net, layer, target, preprocessing, *, rng, size=None, normal
     unit = preprocessing.unit / (1 if normalized else TORCHVISION.unit)
     phi0, sigma = float((target * target).sum()), PHOTO_RMS * (shape[1] * shape[2] * shape[3]) ** 0.5
     of_features, of_image, of_rate = (1 / phi0, 1 / (2 * sigma**2), sigma**2) if normalized else (1, 1, 1)
-    tv_weight = tv_weight_by_depth(net, layer, shape[2:]) if tv_weight is None else tv_weight
+    tv_weight = tv_weight_by_depth(net, layer, shape[2:], tv_weight)
     terms = [(feature_weight * of_features, FeatureMatch(layer, target)),
              (tv_weight * of_image / unit**tv_beta, TotalVariation(tv_beta)),
              (p_weight * of_image / unit**p, PNorm(p))]
@@ -114,14 +118,16 @@ def checked_target(net, layer, target, shape):
     return target
 
 
-def tv_weight_by_depth(net, layer, size):
-    """1, 10 or 100: what the paper takes for AlexNet's layers up to relu2, up to relu4, and after them.
-
-    Of another network, the layers whose units see as much of the side of the picture, (H, W), count as those.
+def tv_weight_by_depth(net, layer, size, weights):
+    """`weights`, where it is one number; of three, the first for the layers whose units see at most as much of the side
+    of the picture, (H, W), as those of AlexNet's relu2, the next up to relu4, the last beyond.
     """
+    if not hasattr(weights, "__len__"):
+        return weights
+    near, middle, deep = weights
     field = receptive_field(net, layer)
     share = field.size / min(size) if field else 1.0
-    return next((weight for most, weight in ALEXNET if share <= most), 100.0)
+    return near if share <= ALEXNET[0] else middle if share <= ALEXNET[1] else deep
 
 
 def feature_error(net, layer, x, target):
