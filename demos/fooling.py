@@ -31,16 +31,10 @@ def pictures(model, photos, target=None, num_steps=100, seed=0, settings=None, o
                              "--target")
     fooled, reports, checks = [], [], []
     for n, (photo, chosen) in enumerate(zip(photos, targets, strict=True)):
-        watch = Watch(f"{photo.name}: {short_label(model, chosen)}", num_steps, (settings["objective"],), photo.x,
-                      run=run, to_image=model.preprocessing.to_image)
-        with watch:
-            fooling_image(model.net, photo.x, chosen, model.preprocessing, num_steps=num_steps, callback=watch,
-                          checkpoint=run and run.checkpoint(n), **settings)
-        fooled.append(model.preprocessing.to_image(watch.image))
-        steps = watch.history[-1].step if watch.history else 0
-        reports.append(fooling_report(model.net, photo.image, fooled[-1], chosen, model.preprocessing, steps,
-                                      settings["margin"]))
-        checks += check_fooling(model.net, photo.image, fooled[-1], reports[-1], chosen, model.preprocessing,
+        picture, report, watch = fool(model, photo, chosen, num_steps, settings, run, n)
+        fooled.append(picture)
+        reports.append(report)
+        checks += check_fooling(model.net, photo.image, picture, report, chosen, model.preprocessing,
                                 np.random.default_rng([seed, n]), photo.name, settings["epsilon"])
         if watch.stopped is not None:
             break
@@ -59,6 +53,21 @@ def pictures(model, photos, target=None, num_steps=100, seed=0, settings=None, o
                  "reports": [report._asdict() for report in reports]} | settings, watch.history)
     if run is not None:
         run.finish(watch.stopped)
+
+
+def fool(model, photo, target, num_steps, settings, run, n):
+    """(picture, Fooled, Watch) of the n-th photo; Ctrl-C ends it early and keeps the picture so far."""
+    watch = Watch(f"{photo.name}: {short_label(model, target)}", num_steps, (settings["objective"],), photo.x,
+                  run=run, to_image=model.preprocessing.to_image)
+    with watch:
+        picture, report, watch.history = fooling_image(
+            model.net, photo.x, target, model.preprocessing, num_steps=num_steps, callback=watch,
+            checkpoint=run and run.checkpoint(n), **settings)
+    if watch.stopped is not None:
+        picture = model.preprocessing.to_image(watch.image)
+        report = fooling_report(model.net, photo.image, picture, target, model.preprocessing, len(watch.history),
+                                settings["margin"])
+    return picture, report, watch
 
 
 def default_target(model, photo):

@@ -39,8 +39,9 @@ def pictures(model, photos, layers=None, seed=0, settings=None, run=None):
             watch = Watch(f"{photo.name}: {layer}", num_steps, ("features", "TV", "norm"), np.zeros_like(photo.x),
                           run=run, to_image=model.preprocessing.to_image)
             with watch:
-                invert_features(net, layer, targets[layer], model.preprocessing, rng=np.random.default_rng([seed, n]),
-                                callback=watch, checkpoint=run and run.checkpoint(f"{n}-{layer}"), **settings)
+                watch.latest, watch.history = invert_features(
+                    net, layer, targets[layer], model.preprocessing, rng=np.random.default_rng([seed, n]),
+                    callback=watch, checkpoint=run and run.checkpoint(f"{n}-{layer}"), **settings)
             reports[layer] = report = inversion_report(net, layer, watch.image, targets[layer], photo.image,
                                                        model.preprocessing)
             inverted.append(watch.image)

@@ -81,6 +81,17 @@ def test_a_run_can_be_made_longer(update, xp, tmp_path):
     assert to_host(finished).tobytes() == to_host(whole).tobytes()
 
 
+@each_update
+def test_a_run_that_its_callback_ended_is_not_gone_on_with(update, xp, tmp_path):
+    path = tmp_path / "run.npz"
+
+    def ends(progress, image):
+        return progress.step == 4
+    image, history = climb(xp, update, 9, Checkpoint(path, every=3), ends)
+    again, same = climb(xp, update, 9, Checkpoint(path, every=3, resume=True), interrupt_at(5))
+    assert to_host(again).tobytes() == to_host(image).tobytes() and same == history and len(history) == 4
+
+
 def test_saving_changes_nothing(tmp_path):
     plain, history = climb(np, LBFGS(), 6)
     saved, same = climb(np, LBFGS(), 6, Checkpoint(tmp_path / "run.npz", every=1))

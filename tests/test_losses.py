@@ -16,6 +16,7 @@ from minicnn.layers import Conv2D, GlobalAvgPool2D, Gram, Linear, MaxPool2D, ReL
 from minicnn.losses import (
     L2,
     ChannelMean,
+    ClassMargin,
     ClassScore,
     FeatureMatch,
     GramMatch,
@@ -58,6 +59,10 @@ def squared_distance(a, b):
     return sum_of_powers(a - b, 2)
 
 
+def class_margin(x, labels):
+    return sum(x[n, label] - max(score for k, score in enumerate(x[n]) if k != label) for n, label in enumerate(labels))
+
+
 def channel_mean(x, channel):
     N, C, H, W = x.shape
     return math.fsum(x[n, channel, i, j] / (H * W) for n, i, j in reference.indices(N, H, W))
@@ -89,6 +94,9 @@ CASES = {
     "class score, a label an image": Case(lambda xp: ClassScore("a", [3, 0]), SCORES, lambda x: x[0, 3] + x[1, 0]),
     "class score, labels in an array": Case(lambda xp: ClassScore("a", np.array([1, 3])), SCORES,
                                             lambda x: x[0, 1] + x[1, 3]),
+    "class margin": Case(lambda xp: ClassMargin("a", 2), SCORES, lambda x: class_margin(x, [2, 2])),
+    "class margin, a label an image": Case(lambda xp: ClassMargin("a", [3, 0]), SCORES,
+                                           lambda x: class_margin(x, [3, 0])),
     "channel mean": Case(lambda xp: ChannelMean("a", 1), MAPS, lambda x: channel_mean(x, 1)),
     "neuron": Case(lambda xp: NeuronActivation("a", 2, (3, 1)), MAPS, lambda x: x[0, 2, 3, 1] + x[1, 2, 3, 1]),
     "neuron without a position": Case(lambda xp: NeuronActivation("a", 3), SCORES, lambda x: x[0, 3] + x[1, 3]),
