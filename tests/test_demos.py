@@ -19,6 +19,7 @@ from demos import (
     filters,
     gallery,
     guided_backprop,
+    inversion,
     neighbours,
     patches,
     saliency,
@@ -268,8 +269,8 @@ def test_a_layers_name_becomes_a_files_name():
 @pytest.mark.parametrize(("module", "options"), [
     (filters, []), (activations, []), (saliency, []), (guided_backprop, []),
     (class_visualization, ["--class", "dotted disc", "--steps", "3"]),
-    (deepdream, ["--size", "64", "--octaves", "2", "--steps", "3"])],
-    ids=["filters", "activations", "saliency", "guided_backprop", "class_visualization", "deepdream"])
+    (deepdream, ["--size", "64", "--octaves", "2", "--steps", "3"]), (inversion, ["--rates", "3x0.001"])],
+    ids=["filters", "activations", "saliency", "guided_backprop", "class_visualization", "deepdream", "inversion"])
 def test_a_demo_on_the_strict_gpu_makes_the_picture_of_the_cpu(module, options, strict_cupy, tmp_path):
     for device in ("gpu", "cpu"):
         assert demo(module, "--model", "shapes", "--device", device, "--out", str(tmp_path / device), *options) == 0
