@@ -104,7 +104,7 @@ def repulsion(p, positions, grid):
     return *fft_repulsion(positions, grid), grid
 
 
-def tsne(x, perplexity=30.0, num_steps=1000, *, rng, exaggeration=12.0, exaggerated_steps=250, learning_rate=None,
+def tsne(x, perplexity=30.0, num_steps=1000, *, rng, exaggeration=4.0, exaggerated_steps=250, learning_rate=None,
          momentum=(0.5, 0.8), callback=None, initial=None, method="auto"):
     """A map of the points x, (N, D): positions (N, 2) on the host, and the history, [(step, divergence)].
 
