@@ -19,6 +19,7 @@ from demos import (
     occlusion,
     patches,
     saliency,
+    texture_gram,
     texture_pixels,
     zoom_page,
 )
@@ -26,10 +27,10 @@ from demos.inputs import short_label
 from demos.picture import make_folder, save_picture
 from minicnn.files import replacing
 
-NAMES = (*filters.NAMES, *neighbours.NAMES, *embedding_map.NAMES, *zoom_page.NAMES, *activations.NAMES, *patches.NAMES,
-         *occlusion.NAMES, *saliency.NAMES, *guided_backprop.NAMES, *attribution.NAMES, *compare.NAMES,
-         *class_visualization.NAMES, *texture_pixels.NAMES, *deepdream.NAMES, *fooling.NAMES,
-         *inversion.NAMES)
+NAMES = (*filters.NAMES, *neighbours.NAMES, *embedding_map.NAMES, *zoom_page.NAMES, *activations.NAMES,
+         *patches.NAMES, *occlusion.NAMES, *saliency.NAMES, *guided_backprop.NAMES, *attribution.NAMES,
+         *compare.NAMES, *class_visualization.NAMES, *texture_pixels.NAMES, *deepdream.NAMES, *fooling.NAMES,
+         *inversion.NAMES, *texture_gram.NAMES)
 
 PAGE = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
@@ -80,6 +81,8 @@ def gallery_pictures(model, photos, seed):
     yield from deepdream.pictures(model, photos[0].name, deepdream.small(model, photos[0].image), seed=seed)
     yield from fooling.pictures(model, photos[:3], seed=seed)
     yield from inversion.quick_pictures(model, photos[:1], seed)
+    if model.net.input_shape[0] == 3:
+        yield from texture_gram.gallery_pictures(model, seed=seed)
 
 
 def write_gallery(folder, model, said, photos, seed, report):

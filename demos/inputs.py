@@ -88,6 +88,25 @@ def warn_about_memory(net, shape):
           f"{way_out}", file=sys.stderr)
 
 
+def refuse_too_large(net, size, layers, backward=True):
+    """Raise InputError where a picture of `size`, (H, W), will not fit into memory, naming the size that would.
+
+    layers : where losses look; backward : whether a way back follows, as in an optimisation.
+    """
+    free = available_memory(net.device)
+    options = {"keep": layers, "upto": layers, "seeds": layers if backward else ()}
+    try:
+        needed = peak_memory(net, (1, net.input_shape[0], *size), **options)
+    except InputError:
+        return  # what the network cannot take at all: the pass says why
+    if free is None or needed <= free:
+        return
+    fitting = largest_size(net, free, **options)
+    raise InputError(f"{size[1]}x{size[0]} pixels take about {needed / 1e9:.2f} GB of memory, and {free / 1e9:.2f} GB "
+                     f"are free; " + (f"{fitting}x{fitting} would fit: give a smaller --size" if fitting else
+                                      "nothing that is useful would fit: take layers that come earlier"))
+
+
 def see(model, name, picture):
     """The Photo of a picture, uint8 (H, W, 3), resized and cropped as the network wants it."""
     if min(picture.shape[:2]) < 2:

@@ -124,7 +124,7 @@ def add_long_run_options(parser, every=25):
 def add_presets(parser, presets, default):
     """--preset NAME, and which settings it stands for."""
     parser.add_argument("--preset", default=default, help=f"settings by name: {', '.join(presets)} (default "
-                        f"{default}); each of them can still be set")
+                        f"{default or 'the one for the network'}); each of them can still be set")
 
 
 def chosen_settings(arguments, presets):

@@ -138,16 +138,23 @@ class FeatureMatch:
 
 @dataclass(frozen=True)
 class GramMatch:
-    """Sum of (Gram(out) - target)²: the style loss of one layer, target of shape (N, C, C)."""
+    """Sum of (Gram(out) - target)²: the style loss of one layer, target of shape (N, C, C).
+
+    mask : (H, W), by which the features are multiplied first, so that a part of the picture has a style of its own
+    (Gatys et al. 2017, arXiv:1611.07865, section 4); None for the whole picture.
+    """
 
     layer: str
     target: Array = field(repr=False)
     gram: Gram = Gram()
+    mask: Array | None = field(default=None, repr=False)
 
     def __call__(self, activations):
-        gram, cache = self.gram.forward(activations[self.layer])
+        out = activations[self.layer]
+        gram, cache = self.gram.forward(out if self.mask is None else out * self.mask)
         difference = gram - self.target
-        return float((difference * difference).sum()), {self.layer: self.gram.backward(2 * difference, cache)}
+        seed = self.gram.backward(2 * difference, cache)
+        return float((difference * difference).sum()), {self.layer: seed if self.mask is None else seed * self.mask}
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,12 @@ from typing import Any, NamedTuple
 
 from minicnn.backend import Array, choose_device, device_of, to_device
 from minicnn.errors import InputError, unknown_name
-from minicnn.layers import Conv2D, Layer, ReLU
+from minicnn.layers import AvgPool2D, Conv2D, Layer, MaxPool2D, ReLU
 from minicnn.layers.conv import checked_winograd
+from minicnn.layers.pool import Pool2D
 from minicnn.memory import add
+
+POOLINGS = {"max": MaxPool2D, "avg": AvgPool2D}
 
 
 class Node(NamedTuple):
@@ -139,14 +142,19 @@ class Network:
     def predict(self, x, layer=None):
         """The activation of `layer` (the output, unless given), keeping nothing else: for many images."""
         layer = self.output if layer is None else self.find(layer)
-        nodes = self._nodes_upto(layer)
-        last_use = self._last_use(nodes, (layer,))
+        return self.features(x, (layer,))[layer]
+
+    def features(self, x, layers):
+        """{name: activation} of these layers, keeping nothing else: where no way back follows."""
+        layers = [self.find(name) for name in layers]
+        nodes = self._nodes_upto(layers)
+        last_use = self._last_use(nodes, layers)
         outs = {"input": x}
         for name, step, inputs in nodes:
             outs[name] = step.forward(*map(outs.get, inputs))[0]
             for done in last_use[name]:
                 del outs[done]
-        return outs[layer]
+        return {name: outs[name] for name in layers}
 
     def forward_train(self, x, rng, keep=None):
         """`forward` as in training: Dropout drops, BatchNorm2D uses the batch; `rng`: numpy.random.Generator."""
@@ -227,6 +235,16 @@ class Network:
         """A network with the same layers and weights, but every ReLU replaced by the layer `relu`, another rule."""
         return self._sibling([node._replace(layer=relu) if isinstance(node.layer, ReLU) else node
                               for node in self.nodes])
+
+    def with_pooling(self, pooling):
+        """A network with the same layers and weights, every pool of windows replaced by one of that kind: "max", or
+        "avg", which Gatys et al. 2015 (arXiv:1505.07376) found to give smoother pictures."""
+        if pooling not in POOLINGS:
+            raise unknown_name("pooling", pooling, POOLINGS)
+        kind = POOLINGS[pooling]
+        return self._sibling([
+            node._replace(layer=kind(pool.kernel_size, pool.stride, pool.pad, pool.ceil))
+            if isinstance(pool := node.layer, Pool2D) and not isinstance(pool, kind) else node for node in self.nodes])
 
     def to_device(self, device):
         """The same network with its parameters on "cpu", "gpu" or "auto"."""

@@ -124,13 +124,16 @@ class LBFGS:
     """Limited-memory BFGS with a line search for the strong Wolfe conditions.
 
     Nocedal and Wright 2006, algorithms 7.4 (two loops), 3.5 and 3.6. One step takes one or more evaluations.
-    memory : how many past steps describe the curvature.
+    memory : how many past steps describe the curvature. within : a Clamp that the array never leaves; what has arrived
+    at a bound stays there as long as its gradient points outwards, and the search goes along the bent line (Bertsekas
+    1982). To clamp after each step instead costs a second evaluation, and a step that the search did not choose.
     """
 
-    not_kept = ("at", "known", "known_by")  # by a checkpoint: found again by one evaluation
+    not_kept = ("at", "known", "known_by", "within")  # by a checkpoint: found again by one evaluation
 
-    def __init__(self, memory=20, max_evaluations=20, c1=1e-4, c2=0.9):
+    def __init__(self, memory=20, max_evaluations=20, c1=1e-4, c2=0.9, within=None):
         self.memory, self.max_evaluations, self.c1, self.c2 = memory, max_evaluations, c1, c2
+        self.within = within
         self.steps, self.changes = [], []  # differences of x, and of the gradient, of the last steps
         self.at, self.known = None, None   # where the last line search ended, and the evaluation there,
         self.known_by = None               # by this function: another one, of another jitter, must look anew
@@ -139,22 +142,34 @@ class LBFGS:
         """One step from `x`; evaluate(x) -> (total, gradient, values). Returns (new x, total, values)."""
         known = self.at is x and self.known_by is evaluate
         total, gradient, values = self.known if known else evaluate(x)
-        direction = self._direction(gradient)
+        free = self._free(x, gradient)
+        downhill = gradient * free
+        direction = self._direction(downhill) * free
         slope = dot(direction, gradient)
         if slope >= 0:  # no way down: forget the curvature and start again
             self.steps, self.changes = [], []
-            direction, slope = -gradient, -dot(gradient, gradient)
+            direction, slope = -downhill, -dot(downhill, downhill)
         if slope == 0:
             return x, total, values
-        first = 1.0 if self.steps else min(1.0, 1 / float(abs(gradient).sum()))
+        first = 1.0 if self.steps else min(1.0, 1 / float(abs(downhill).sum()))
         length, after = self._line_search(x, direction, total, slope, first, evaluate)
         if after is None:  # no step along this line lowers the total
             self.steps, self.changes = [], []
             return x, total, values
-        new = x + length * direction
+        new = self._inside(x + length * direction)
         self._remember(new - x, after[1] - gradient)
         self.at, self.known, self.known_by = new, after, evaluate
         return new, total, values
+
+    def _inside(self, x):
+        """x within the bounds."""
+        return x if self.within is None else self.within(x, None)
+
+    def _free(self, x, gradient):
+        """False where x is at a bound and the step against the gradient would leave it; 1 without bounds."""
+        if self.within is None:
+            return 1
+        return ~((x <= self.within.low) & (gradient > 0) | (x >= self.within.high) & (gradient < 0))
 
     def _direction(self, gradient):
         """-H gradient, H being the inverse Hessian that the remembered steps suggest."""
@@ -181,8 +196,10 @@ class LBFGS:
         low = (0.0, total, slope, None)
         high = None
         for _ in range(self.max_evaluations):
-            after = evaluate(x + length * direction)
-            here = (length, after[0], dot(direction, after[1]), after)
+            there = x + length * direction
+            after = evaluate(self._inside(there))
+            moving = direction if self.within is None else direction * (self._inside(there) == there)
+            here = (length, after[0], dot(moving, after[1]), after)
             if not (here[1] <= total + self.c1 * length * slope) or here[1] >= low[1]:
                 high = here  # too far: not low enough (or not a number)
             elif abs(here[2]) <= -self.c2 * slope:

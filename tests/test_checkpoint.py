@@ -16,6 +16,7 @@ from minicnn.optimize import (
     LBFGS,
     Adam,
     Blur,
+    Clamp,
     DivergedError,
     GradientDescent,
     Jitter,
@@ -25,8 +26,10 @@ from minicnn.optimize import (
     optimize_image,
 )
 
-UPDATES = [GradientDescent(0.1), Momentum(0.1), NormalizedStep(0.5), Adam(0.05), RMSProp(0.05), LBFGS(memory=3)]
-each_update = pytest.mark.parametrize("update", UPDATES, ids=lambda update: type(update).__name__)
+UPDATES = [GradientDescent(0.1), Momentum(0.1), NormalizedStep(0.5), Adam(0.05), RMSProp(0.05), LBFGS(memory=3),
+           LBFGS(memory=3, within=Clamp(-1.0, 1.0))]
+each_update = pytest.mark.parametrize(
+    "update", UPDATES, ids=lambda update: type(update).__name__ + (" within" if getattr(update, "within", 0) else ""))
 
 
 def network(xp):

@@ -24,6 +24,7 @@ from demos import (
     patches,
     saliency,
     step_through,
+    texture_gram,
     train_shapes,
     verify,
     zoom_page,
@@ -34,10 +35,11 @@ from demos.inputs import choose_model, load_photos
 from demos.layers import feature_layers
 from demos.long_run import LongRun
 from demos.picture import file_stem
+from minicnn import optimize
 from minicnn.errors import InputError
 from minicnn.models import build_network, load_model, squeezenet1_1
 from minicnn.preprocessing import TORCHVISION
-from minicnn.visualize import ascent, feature_maps
+from minicnn.visualize import ascent, feature_maps, texture
 from minicnn.visualize.checks import Check
 from minicnn.weights import Header, save_weights
 
@@ -144,7 +146,7 @@ def test_an_interrupted_gallery_keeps_what_is_finished_and_a_valid_page(tmp_path
 @pytest.fixture
 def stop_at(monkeypatch):
     """stop_at(step): as if the user pressed Ctrl-C then; stop_at(None): no more."""
-    plain = ascent.optimize_image
+    plain = optimize.optimize_image
 
     def stop(at):
         def optimize_image(*arguments, callback, **settings):
@@ -153,7 +155,8 @@ def stop_at(monkeypatch):
                 if progress.step == at:
                     raise KeyboardInterrupt
             return plain(*arguments, callback=callback_then_stop, **settings)
-        monkeypatch.setattr(ascent, "optimize_image", optimize_image)
+        for module in (ascent, texture):
+            monkeypatch.setattr(module, "optimize_image", optimize_image)
     return stop
 
 
@@ -182,6 +185,30 @@ def test_an_interrupted_class_visualization_goes_on_to_the_same_image(stop_at, t
     whole, again = (np.load(folder / "class_visualization.npy") for folder in (tmp_path / "whole", out))
     assert whole.tobytes() == again.tobytes()
     assert {file.name for file in out.iterdir()} == {f"class_visualization.{kind}" for kind in ("png", "npy", "json")}
+
+
+def test_ctrl_c_in_a_texture_saves_what_is_there_and_goes_on_later(stop_at, tmp_path, capsys):
+    arguments = ["--model", "shapes", "--device", "cpu", "--steps", "6", "--save-every", "2", "--size", "32"]
+    assert demo(texture_gram, *arguments, "--out", str(tmp_path / "whole")) == 0
+    out = tmp_path / "out"
+    stop_at(5)
+    assert demo(texture_gram, *arguments, "--out", str(out)) == 130
+    assert np.load(out / "texture_gram.npy").shape == (1, 3, 32, 32)  # of three
+    stop_at(None)
+    assert demo(texture_gram, *arguments, "--resume", "--out", str(out)) == 0
+    whole, again = (np.load(folder / "texture_gram.npy") for folder in (tmp_path / "whole", out))
+    assert whole.shape == (3, 3, 32, 32) and whole.tobytes() == again.tobytes()
+    assert len(json.loads((out / "texture_gram.json").read_text())["history"]) == 6
+    assert {file.name for file in out.iterdir()} == {f"texture_gram.{kind}" for kind in ("png", "npy", "json")}
+
+
+def test_a_texture_too_large_for_the_memory_is_refused_before_it_starts(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("demos.inputs.available_memory", lambda device: 3e7)
+    assert demo(texture_gram, "--model", "shapes", "--device", "cpu", "--size", "700", "--out", str(tmp_path)) == 2
+    error = capsys.readouterr().err
+    assert "700x700 pixels take about" in error and "and 0.03 GB are free; " in error
+    assert "would fit: give a smaller --size" in error and error.count("\n") == 1
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_image_is_saved_as_it_goes(tmp_path, monkeypatch):
@@ -224,8 +251,9 @@ def test_nothing_is_overwritten_without_being_asked(tmp_path, capsys):
 @pytest.mark.parametrize(("module", "options"), [
     (filters, ["--layer", "conv4"]), (activations, ["--layer", "relu4", "--channel", "3", "--scale", "channel"]),
     (guided_backprop, ["--layer", "conv3", "--channel", "3", "--position", "5", "9"]),
-    (class_visualization, ["--class", "striped star", "--class", "4", "--steps", "60"])],
-    ids=["filters", "activations", "guided_backprop", "class_visualization"])
+    (class_visualization, ["--class", "striped star", "--class", "4", "--steps", "60"]),
+    (texture_gram, ["--layers", "relu1", "--size", "64"])],
+    ids=["filters", "activations", "guided_backprop", "class_visualization", "texture_gram"])
 def test_a_demo_writes_picture_array_and_run_card(module, options, tmp_path, capsys):
     assert demo(module, "--model", "shapes", "--device", "cpu", "--out", str(tmp_path / "out"), *options) == 0
     check_outputs(tmp_path / "out", module.NAMES)
@@ -269,8 +297,10 @@ def test_a_layers_name_becomes_a_files_name():
 @pytest.mark.parametrize(("module", "options"), [
     (filters, []), (activations, []), (saliency, []), (guided_backprop, []),
     (class_visualization, ["--class", "dotted disc", "--steps", "3"]),
-    (deepdream, ["--size", "64", "--octaves", "2", "--steps", "3"]), (inversion, ["--rates", "3x0.001"])],
-    ids=["filters", "activations", "saliency", "guided_backprop", "class_visualization", "deepdream", "inversion"])
+    (deepdream, ["--size", "64", "--octaves", "2", "--steps", "3"]), (inversion, ["--rates", "3x0.001"]),
+    (texture_gram, ["--layers", "relu1", "--size", "32", "--steps", "4"])],
+    ids=["filters", "activations", "saliency", "guided_backprop", "class_visualization", "deepdream", "inversion",
+         "texture_gram"])
 def test_a_demo_on_the_strict_gpu_makes_the_picture_of_the_cpu(module, options, strict_cupy, tmp_path):
     for device in ("gpu", "cpu"):
         assert demo(module, "--model", "shapes", "--device", device, "--out", str(tmp_path / device), *options) == 0
@@ -407,6 +437,15 @@ def test_feature_layers_are_the_ends_of_the_stages():
     (class_visualization, ["--preset", "cs231"], "no preset 'cs231'; did you mean cs231n"),
     (class_visualization, ["--resume"], "there is nothing to go on from in"),
     (class_visualization, ["--stpes", "3"], "unrecognized arguments"),
+    (texture_gram, ["--layers", "relu1,relu9,conv7"], "no layer 'relu9', 'conv7'"),
+    (texture_gram, ["--layers", "relu1=0"], "all weights are 0"),
+    (texture_gram, ["--layers", "relu1=x"], "invalid layer_names value: 'relu1=x'"),
+    (texture_gram, ["--preset", "gatys"], "no layer 'relu1_1', 'pool4': the network"),
+    (texture_gram, ["--preset", "gaty"], "no preset 'gaty'; did you mean gatys"),
+    (texture_gram, ["--optimizer", "adm"], "no optimizer 'adm'; did you mean adam"),
+    (texture_gram, ["--size", "3", "--layers", "pool3"], "the source has 3x3 pixels, too few for 'pool3'"),
+    (texture_gram, ["one.png", "two.png"], "one picture is the source, not 2"),
+    (texture_gram, ["--resume"], "there is nothing to go on from in"),
     (step_through, ["--layer", "cnov1"], "no layer 'cnov1'; did you mean conv1")])
 def test_bad_input_is_one_line_and_exit_code_2(module, arguments, expected, tmp_path, capsys):
     if "--model" not in arguments:

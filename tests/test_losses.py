@@ -79,6 +79,7 @@ def best_products(x, guide):
 TARGET = 0.5 * np.random.default_rng(5).standard_normal(MAPS)
 GUIDE = np.random.default_rng(7).standard_normal((1, 3, 2, 6))
 GRAM_TARGET = np.random.default_rng(6).standard_normal((2, 3, 3))
+MASK = np.random.default_rng(7).uniform(size=(4, 5))
 
 
 class Case(NamedTuple):
@@ -110,6 +111,9 @@ CASES = {
     "gram match, not normalised": Case(
         lambda xp: GramMatch("a", xp.asarray(GRAM_TARGET), Gram(normalize=False)), MAPS,
         lambda x: squared_distance(reference.gram(x, False), GRAM_TARGET)),
+    "gram match, masked": Case(
+        lambda xp: GramMatch("a", xp.asarray(GRAM_TARGET), mask=xp.asarray(MASK)), MAPS,
+        lambda x: squared_distance(reference.gram(x * MASK, True), GRAM_TARGET)),
     "total variation": Case(lambda xp: TotalVariation(layer="a"), MAPS, lambda x: total_variation(x, 2)),
     "total variation, beta 1.5": Case(lambda xp: TotalVariation(1.5, "a"), MAPS, lambda x: total_variation(x, 1.5)),
     "total variation, beta 3": Case(lambda xp: TotalVariation(3, "a"), MAPS, lambda x: total_variation(x, 3)),
@@ -118,6 +122,12 @@ CASES = {
     "3-norm": Case(lambda xp: PNorm(3, "a"), MAPS, lambda x: sum_of_powers(x, 3)),
 }
 each_loss = pytest.mark.parametrize("name", CASES)
+
+
+def test_a_mask_of_ones_is_none_bit_for_bit(xp, rng):
+    x, target = xp.asarray(rng.standard_normal(MAPS).astype("float32")), xp.asarray(GRAM_TARGET.astype("float32"))
+    plain, masked = (GramMatch("a", target, mask=mask)({"a": x}) for mask in (None, xp.ones((4, 5), "float32")))
+    assert masked[0] == plain[0] and to_host(masked[1]["a"]).tobytes() == to_host(plain[1]["a"]).tobytes()
 
 
 # ---- each loss alone -------------------------------------------------------------------------------------------------
@@ -145,8 +155,8 @@ def test_float32_stays_float32(name, xp, rng):
     make, shape, twin = CASES[name]
     x = rng.standard_normal(shape).astype("float32")
     loss = make(xp)
-    for name in ("target", "guide"):
-        if hasattr(loss, name):
+    for name in ("target", "guide", "mask"):
+        if getattr(loss, name, None) is not None:
             object.__setattr__(loss, name, getattr(loss, name).astype("float32"))
     value, seeds = loss({"a": xp.asarray(x)})
     assert seeds["a"].dtype == "float32"

@@ -288,6 +288,19 @@ def test_predict_equals_forward(xp, rng):
     assert np.array_equal(to_host(net.predict(x, "features.3")), to_host(activations["fire2/concat"]))
 
 
+def test_features_are_activations_of_several_layers(xp, rng):
+    net = fire_net(xp, rng)
+    x = xp.asarray(rng.standard_normal((2, 2, 9, 11)))
+    activations = net.forward(x).activations
+    names = ["pool10", "input", "features.3", "conv1"]
+    found = net.features(x, names)
+    assert list(found) == [net.find(name) for name in names]
+    for name, out in found.items():
+        assert np.array_equal(to_host(out), to_host(activations[name]))
+    with pytest.raises(UnknownNameError, match="no layer 'conv99'"):
+        net.features(x, ["conv99"])
+
+
 # ---- backward, by hand -------------------------------------------------------------------------------------
 
 def test_fan_out_adds(xp):
@@ -488,6 +501,26 @@ def test_another_relu_rule_works_on_the_trace_of_the_plain_network(rule, naive, 
     assert np.array_equal(to_host(grads["conv2"]), dconv2)
     drelu1 = net.layer("conv2").backward(xp.asarray(dconv2), trace.caches["conv2"])
     assert np.array_equal(to_host(grads["conv1"]), naive(to_host(drelu1), before["conv1"]))
+
+
+def test_with_pooling_is_the_network_built_so(rng):
+    net = models.vgg16(seed=None).trunk("pool2")
+    average = net.with_pooling("avg")
+    assert [type(node.layer) for node in average.nodes] == [
+        type(node.layer) for node in models.vgg16(seed=None, pooling="avg").trunk("pool2").nodes]
+    assert isinstance(net.layer("pool1"), MaxPool2D) and average.layer("conv1_1") is net.layer("conv1_1")
+    assert average.with_pooling("max").layer("pool1").kernel_size == 2
+    assert net.with_pooling("max").layer("pool1") is net.layer("pool1")
+    with pytest.raises(UnknownNameError, match="no pooling 'mean'"):
+        net.with_pooling("mean")
+
+
+def test_with_pooling_keeps_the_windows(xp, rng):
+    net = Network((1, 8, 8))
+    net.add("pool1", MaxPool2D(3, stride=2, pad=1, ceil=True))
+    x = rng.standard_normal((1, 1, 8, 7))
+    expected = AvgPool2D(3, stride=2, pad=1, ceil=True).forward(xp.asarray(x))[0]
+    assert np.array_equal(to_host(net.with_pooling("avg").predict(xp.asarray(x))), to_host(expected))
 
 
 def test_another_relu_rule_shares_the_weights_and_leaves_the_network_alone(rng):

@@ -395,6 +395,47 @@ def test_lbfgs_needs_about_as_many_iterations_as_scipy():
     assert ours <= 1.3 * theirs + 3
 
 
+def test_lbfgs_within_bounds_ends_where_scipy_does(xp):
+    bowl = Quadratic(np, 12, condition=100)
+    bounds = np.sort(np.random.default_rng(1).standard_normal((2, *bowl.start.shape)), axis=0)
+    low, high = bounds[0] - 0.1, bounds[1] + 0.1
+
+    def flat(x):
+        total, gradient, _ = bowl(x.reshape(bowl.start.shape))
+        return total, gradient.ravel()
+    start = np.clip(bowl.start, low, high)
+    found = scipy.optimize.minimize(flat, start.ravel(), jac=True, method="L-BFGS-B",
+                                    options={"gtol": 1e-9, "ftol": 0},
+                                    bounds=scipy.optimize.Bounds(low.ravel(), high.ravel()))
+    at_bounds = (found.x <= low.ravel()) | (found.x >= high.ravel())
+    assert 2 < at_bounds.sum() < 10  # so that some are free, and some are not
+    on_device, seen = Quadratic(xp, 12, condition=100), []
+
+    def watched(x):
+        seen.append(to_host(x))
+        return on_device(x)
+    points, totals = run(LBFGS(within=Clamp(xp.asarray(low), xp.asarray(high))), watched, xp.asarray(start), 60)
+    assert np.abs(to_host(points[-1]).ravel() - found.x).max() < 1e-6
+    assert all(((x >= low) & (x <= high)).all() for x in seen)
+    assert all(after <= before for before, after in zip(totals, totals[1:], strict=False))
+    reached = next(i for i, x in enumerate(seen) if bowl(x)[0] <= found.fun + 1e-8 * (bowl(start)[0] - found.fun))
+    assert reached <= 1.5 * found.nfev
+
+
+def test_bounds_that_are_never_met_change_nothing(xp):
+    wide = LBFGS(within=Clamp(-1e3, 1e3))
+    for bounded, plain in zip(run(wide, rosenbrock, rosenbrock_start(xp, 6), 30),
+                              run(LBFGS(), rosenbrock, rosenbrock_start(xp, 6), 30), strict=True):
+        assert all(np.array_equal(np.asarray(to_host(a) if hasattr(a, "shape") else a),
+                                  np.asarray(to_host(b) if hasattr(b, "shape") else b))
+                   for a, b in zip(bounded, plain, strict=True))
+
+
+def test_lbfgs_leaves_a_bound_again(xp):
+    points, _ = run(LBFGS(within=Clamp(-1.2, 2.0)), rosenbrock, rosenbrock_start(xp, 2), 60)  # it begins at the bound
+    assert np.abs(to_host(points[-1]) - 1).max() < 1e-4
+
+
 def test_lbfgs_evaluates_no_point_twice(xp):
     seen = []
 

@@ -21,6 +21,7 @@ from minicnn.visualize.receptive_field import receptive_field
 from minicnn.visualize.saliency import deconvnet, guided_backprop, neuron_gradient, pointing_game, saliency_map
 from minicnn.visualize.segment import saliency_segment
 from minicnn.visualize.sweep import resume, start_worker, sweep
+from minicnn.visualize.texture import synthesize_texture
 from minicnn.visualize.texture_pixels import Texture
 from minicnn.visualize.tiles import tiled_loss_and_gradient
 from minicnn.visualize.tsne import tsne
@@ -34,5 +35,6 @@ __all__ = ["Fooled", "Inverted", "Texture", "TopPatches", "assign_to_grid", "att
            "image_features", "integrated_gradients", "inversion_report", "invert_features", "nearest",
            "nearest_others", "neuron_gradient", "occlusion_map", "pca", "pointing_game", "precision_at",
            "rank_correlations", "receptive_field", "resume", "saliency_map", "saliency_segment", "smooth_grad",
-           "spread_occlusion", "squared_distances", "start_worker", "strongest_channels", "sweep", "thumbnail_map",
-           "tiled_loss_and_gradient", "top_patches", "tsne", "upsample_maps", "wei_levoy"]
+           "spread_occlusion", "squared_distances", "start_worker", "strongest_channels", "sweep",
+           "synthesize_texture", "thumbnail_map", "tiled_loss_and_gradient", "top_patches", "tsne", "upsample_maps",
+           "wei_levoy"]

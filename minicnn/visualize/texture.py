@@ -1,0 +1,83 @@
+"""Textures by Gram matrices: a picture in which the same features occur together, wherever they are."""
+
+from minicnn.backend import get_array_module, to_device, to_host
+from minicnn.errors import InputError, unknown_name
+from minicnn.optimize import LBFGS, Adam, Clamp, optimize_image
+from minicnn.visualize.entry import enter
+from minicnn.visualize.style_terms import as_weights, check_layers, check_size, gram_targets, style_terms
+
+# What synthesize_texture takes, by who published it or by the network it is for.
+TEXTURE_PRESETS = {
+    # Gatys' own program for VGG-19 normalised: w = 1e9 in each layer, on w / 4 (see style_terms.py), noise of one grey
+    # level; at the end it also calls match_histogram. Where Caffe says conv1_1 its ReLU has already been there.
+    "gatys": {"layers": dict.fromkeys(("relu1_1", "pool1", "pool2", "pool3", "pool4"), 1e9 / 4), "reduction": "sum",
+              "pooling": "avg", "optimizer": "lbfgs", "num_steps": 2000, "learning_rate": 1.0, "noise": 0.02},
+    "squeezenet": {"layers": dict.fromkeys(("relu_conv1", "fire2/concat", "fire3/concat", "fire4/concat"), 1.0),
+                   "reduction": "relative", "pooling": "avg", "optimizer": "lbfgs", "num_steps": 600,
+                   "learning_rate": 0.3, "noise": 0.1},
+    "shapes": {"layers": dict.fromkeys(("relu1", "relu2", "relu3"), 1.0), "reduction": "relative", "pooling": "avg",
+               "optimizer": "lbfgs", "num_steps": 300, "learning_rate": 0.3, "noise": 0.1},
+}
+
+
+def synthesize_texture(net, source, *, rng, layers, size=None, reduction="relative", pooling="avg", optimizer="lbfgs",
+                       num_steps=600, learning_rate=0.3, noise=0.3, callback=None, checkpoint=None):
+    """A picture, (1, C, H, W) on the host, with the Gram matrices of `source`, (1, C, H, W), and the history.
+
+    layers : their names, or {name: weight}. size : (H, W) of the picture; the source's own, unless given. reduction :
+    how a layer's error counts, see style_terms.py. pooling : "max" or "avg". optimizer : "lbfgs" or "adam", which alone
+    has a learning rate. Begins with normal noise around the source's mean colour, `noise` times as strong as the
+    source varies, and stays within the source's least and greatest value, channel by channel; rng :
+    numpy.random.Generator. What no layer sees stays as it began. callback, checkpoint : as of `optimize_image`;
+    Progress.values are the layers' sums of squares.
+    Raises InputError for layers that are not there, a picture too small for them, and weights that are all 0.
+    Gatys et al. 2015 (arXiv:1505.07376).
+    """
+    source = enter(net, source)
+    xp = get_array_module(source)
+    weights = texture_weights(net, layers)
+    net = net.with_pooling(pooling)
+    shape = (source.shape[1], *(size or source.shape[2:]))
+    check_size(net, source.shape[1:], list(weights), "the source")
+    check_size(net, shape, list(weights), "the texture")
+    mean, spread, low, high = (of(source, axis=(0, 2, 3))[:, None, None] for of in (xp.mean, xp.std, xp.min, xp.max))
+    drawn = to_device(rng.standard_normal((1, *shape), dtype="float32").astype(str(source.dtype)), net.device)
+    within = Clamp(low, high)
+    update = make_update(optimizer, learning_rate, within)
+    image, history = optimize_image(
+        net, within(mean + noise * spread * drawn, 0),
+        style_terms(gram_targets(net, [source], weights), weights, 1.0, reduction),
+        update=update, num_steps=num_steps, project=() if optimizer == "lbfgs" else (within,), callback=callback,
+        checkpoint=checkpoint)
+    return to_host(image), history
+
+
+def texture_weights(net, layers):
+    """{the network's own name: weight} of the layers that count."""
+    weights = as_weights(layers, "texture")
+    check_layers(net, weights)
+    weights = {net.find(layer): weight for layer, weight in weights.items() if weight}
+    if not weights:
+        raise InputError("all weights are 0: there is nothing that the texture should have")
+    return weights
+
+
+def make_update(optimizer, learning_rate, within=None):
+    """LBFGS, which finds the length of its steps itself and keeps within the Clamp, or Adam, which does not.
+
+    Raises UnknownNameError for another name.
+    """
+    if optimizer not in ("lbfgs", "adam"):
+        raise unknown_name("optimizer", optimizer, ["lbfgs", "adam"])
+    return LBFGS(memory=20, within=within) if optimizer == "lbfgs" else Adam(learning_rate)
+
+
+def match_histogram(image, source):
+    """The image, (1, C, H, W), with the values of the source, channel by channel, in the order that they have."""
+    xp = get_array_module(image)
+    matched = []
+    for values, wanted in zip(image[0], source[0], strict=True):
+        ranks = xp.argsort(xp.argsort(values.ravel()))
+        among = xp.sort(wanted.ravel())[ranks * wanted.size // values.size]
+        matched.append(among.reshape(values.shape))
+    return xp.stack(matched)[None]
