@@ -19,6 +19,7 @@ from demos import (
     occlusion,
     patches,
     saliency,
+    style_transfer,
     texture_gram,
     texture_pixels,
     zoom_page,
@@ -30,7 +31,7 @@ from minicnn.files import replacing
 NAMES = (*filters.NAMES, *neighbours.NAMES, *embedding_map.NAMES, *zoom_page.NAMES, *activations.NAMES,
          *patches.NAMES, *occlusion.NAMES, *saliency.NAMES, *guided_backprop.NAMES, *attribution.NAMES,
          *compare.NAMES, *class_visualization.NAMES, *texture_pixels.NAMES, *deepdream.NAMES, *fooling.NAMES,
-         *inversion.NAMES, *texture_gram.NAMES)
+         *inversion.NAMES, *texture_gram.NAMES, *style_transfer.NAMES)
 
 PAGE = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
@@ -83,6 +84,7 @@ def gallery_pictures(model, photos, seed):
     yield from inversion.quick_pictures(model, photos[:1], seed)
     if model.net.input_shape[0] == 3:
         yield from texture_gram.gallery_pictures(model, seed=seed)
+        yield from style_transfer.gallery_pictures(model, photos, seed=seed)
 
 
 def write_gallery(folder, model, said, photos, seed, report):

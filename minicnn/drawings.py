@@ -8,7 +8,8 @@ __all__ = ["STYLES", "draw_scene", "draw_style"]
 
 
 def draw_scene(size=96):
-    """A house under a sun before hills, uint8 (size, size, 3)."""
+    """A house under a sun before hills, on rough paper, uint8 (size, size, 3): flat colours would leave dead ReLUs, and
+    a dead ReLU takes no style."""
     y, x = np.mgrid[:size, :size] / size
     image = _mix(y[..., None] * 1.6, (0.35, 0.55, 0.85), (0.85, 0.88, 0.9))
     _paint(image, 0.12 - np.hypot(y - 0.2, x - 0.76), (0.99, 0.86, 0.35))
@@ -21,6 +22,7 @@ def draw_scene(size=96):
     _paint(image, np.minimum(0.035 - abs(x - 0.6), np.minimum(y - 0.65, 0.8 - y)), (0.4, 0.25, 0.17))
     for centre in (0.51, 0.69):
         _paint(image, np.minimum(0.03 - abs(x - centre), 0.03 - abs(y - 0.63)), (0.3, 0.4, 0.55))
+    image += 0.047 * np.random.default_rng(5).standard_normal((size, size, 1))
     return np.rint(255 * np.clip(image, 0, 1)).astype(np.uint8)
 
 

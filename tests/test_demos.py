@@ -24,6 +24,7 @@ from demos import (
     patches,
     saliency,
     step_through,
+    style_transfer,
     texture_gram,
     train_shapes,
     verify,
@@ -39,7 +40,7 @@ from minicnn import optimize
 from minicnn.errors import InputError
 from minicnn.models import build_network, load_model, squeezenet1_1
 from minicnn.preprocessing import TORCHVISION
-from minicnn.visualize import ascent, feature_maps, texture
+from minicnn.visualize import ascent, feature_maps, style, texture
 from minicnn.visualize.checks import Check
 from minicnn.weights import Header, save_weights
 
@@ -155,7 +156,7 @@ def stop_at(monkeypatch):
                 if progress.step == at:
                     raise KeyboardInterrupt
             return plain(*arguments, callback=callback_then_stop, **settings)
-        for module in (ascent, texture):
+        for module in (ascent, texture, style):
             monkeypatch.setattr(module, "optimize_image", optimize_image)
     return stop
 
@@ -200,6 +201,65 @@ def test_ctrl_c_in_a_texture_saves_what_is_there_and_goes_on_later(stop_at, tmp_
     assert whole.shape == (3, 3, 32, 32) and whole.tobytes() == again.tobytes()
     assert len(json.loads((out / "texture_gram.json").read_text())["history"]) == 6
     assert {file.name for file in out.iterdir()} == {f"texture_gram.{kind}" for kind in ("png", "npy", "json")}
+
+
+def test_an_interrupted_style_transfer_of_several_sizes_goes_on_to_the_same_picture(stop_at, tmp_path):
+    arguments = ["--model", "shapes", "--device", "cpu", "--size", "32", "--coarse", "16", "--steps", "4",
+                 "--fine-steps", "3", "--save-every", "2"]
+    assert demo(style_transfer, *arguments, "--out", str(tmp_path / "whole")) == 0
+    card = json.loads((tmp_path / "whole" / "style_transfer.json").read_text())
+    assert [step for step, *_ in card["history"]] == list(range(1, 11))  # 16, 23, 32 pixels
+    out = tmp_path / "out"
+    stop_at(3)  # of the second size: the first has only its four
+    assert demo(style_transfer, *arguments, "--out", str(out)) == 130
+    assert np.load(out / "style_transfer.npy").shape[2:] == (16, 16)
+    stop_at(None)
+    assert demo(style_transfer, *arguments, "--resume", "--out", str(out)) == 0
+    whole, again = (np.load(folder / "style_transfer.npy") for folder in (tmp_path / "whole", out))
+    assert whole.shape == (1, 3, 32, 32) and whole.tobytes() == again.tobytes()
+    assert {file.name for file in out.iterdir()} == {f"style_transfer.{kind}" for kind in ("png", "npy", "json")}
+
+
+def test_style_transfer_with_all_that_can_be_given(tmp_path):
+    rng = np.random.default_rng(2)
+    for name in ("content", "first", "second", "begin"):
+        Image.fromarray(rng.integers(0, 256, (24, 32, 3), dtype=np.uint8)).save(tmp_path / f"{name}.png")
+    halves = np.zeros((24, 32), np.uint8)
+    halves[:, 16:] = 255
+    Image.fromarray(halves).save(tmp_path / "right.png")
+    Image.fromarray(255 - halves).save(tmp_path / "left.png")
+    files = [str(tmp_path / f"{name}.png") for name in ("content", "first", "second")]
+    assert demo(style_transfer, *files, "--model", "shapes", "--device", "cpu", "--mask", str(tmp_path / "right.png"),
+                "--mask", str(tmp_path / "left.png"), "--blend", "1,2", "--init", str(tmp_path / "begin.png"),
+                "--original-colors", "--size", "32", "--steps", "12", "--pooling", "max", "--style-scale", "1.5",
+                "--optimizer", "adam", "--learning-rate", "0.1", "--out", str(tmp_path / "out")) == 0
+    card = json.loads((tmp_path / "out" / "style_transfer.json").read_text())
+    assert card["parameters"]["terms"] == ["content relu3", "style 1 relu1", "style 1 relu2", "style 1 relu3",
+                                           "style 2 relu1", "style 2 relu2", "style 2 relu3", "TV"]
+    assert card["parameters"]["init"] == "a picture" and len(card["history"]) == 12
+    assert any("U and V" in check["what"] for check in card["checks"])
+
+
+def test_the_sweeps_are_sheets_with_their_checks(tmp_path):
+    assert demo(style_transfer, "--model", "shapes", "--device", "cpu", "--sweep", "--size", "48", "--steps", "20",
+                "--out", str(tmp_path)) == 0
+    check_outputs(tmp_path, style_transfer.SWEEP_NAMES)
+    assert np.load(tmp_path / "style_transfer_ratio.npy").shape == (5, 3, 48, 48)
+
+
+def test_a_mask_of_another_size_is_refused(tmp_path, photo, capsys):
+    Image.new("L", (20, 10), 255).save(tmp_path / "mask.png")
+    assert demo(style_transfer, photo, "--model", "shapes", "--device", "cpu", "--mask", str(tmp_path / "mask.png"),
+                "--out", str(tmp_path / "out")) == 2
+    error = capsys.readouterr().err
+    assert "mask 1 has 20x10 pixels, the content picture 120x90" in error and error.count("\n") == 1
+
+
+def test_a_style_too_large_for_the_memory_is_refused(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("demos.inputs.available_memory", lambda device: 5e7)
+    assert demo(style_transfer, "--model", "shapes", "--device", "cpu", "--style-scale", "20", "--out",
+                str(tmp_path)) == 2
+    assert "1920x1920 pixels take about" in capsys.readouterr().err
 
 
 def test_a_texture_too_large_for_the_memory_is_refused_before_it_starts(tmp_path, monkeypatch, capsys):
@@ -252,8 +312,8 @@ def test_nothing_is_overwritten_without_being_asked(tmp_path, capsys):
     (filters, ["--layer", "conv4"]), (activations, ["--layer", "relu4", "--channel", "3", "--scale", "channel"]),
     (guided_backprop, ["--layer", "conv3", "--channel", "3", "--position", "5", "9"]),
     (class_visualization, ["--class", "striped star", "--class", "4", "--steps", "60"]),
-    (texture_gram, ["--layers", "relu1", "--size", "64"])],
-    ids=["filters", "activations", "guided_backprop", "class_visualization", "texture_gram"])
+    (texture_gram, ["--layers", "relu1", "--size", "64"]), (style_transfer, ["--steps", "30"])],
+    ids=["filters", "activations", "guided_backprop", "class_visualization", "texture_gram", "style_transfer"])
 def test_a_demo_writes_picture_array_and_run_card(module, options, tmp_path, capsys):
     assert demo(module, "--model", "shapes", "--device", "cpu", "--out", str(tmp_path / "out"), *options) == 0
     check_outputs(tmp_path / "out", module.NAMES)
@@ -298,9 +358,10 @@ def test_a_layers_name_becomes_a_files_name():
     (filters, []), (activations, []), (saliency, []), (guided_backprop, []),
     (class_visualization, ["--class", "dotted disc", "--steps", "3"]),
     (deepdream, ["--size", "64", "--octaves", "2", "--steps", "3"]), (inversion, ["--rates", "3x0.001"]),
-    (texture_gram, ["--layers", "relu1", "--size", "32", "--steps", "4"])],
+    (texture_gram, ["--layers", "relu1", "--size", "32", "--steps", "4"]),
+    (style_transfer, ["--size", "32", "--steps", "4"])],
     ids=["filters", "activations", "saliency", "guided_backprop", "class_visualization", "deepdream", "inversion",
-         "texture_gram"])
+         "texture_gram", "style_transfer"])
 def test_a_demo_on_the_strict_gpu_makes_the_picture_of_the_cpu(module, options, strict_cupy, tmp_path):
     for device in ("gpu", "cpu"):
         assert demo(module, "--model", "shapes", "--device", device, "--out", str(tmp_path / device), *options) == 0
@@ -446,6 +507,23 @@ def test_feature_layers_are_the_ends_of_the_stages():
     (texture_gram, ["--size", "3", "--layers", "pool3"], "the source has 3x3 pixels, too few for 'pool3'"),
     (texture_gram, ["one.png", "two.png"], "one picture is the source, not 2"),
     (texture_gram, ["--resume"], "there is nothing to go on from in"),
+    (style_transfer, ["--preset", "neural-style"], "no layer 'relu4_2', 'relu1_1', 'relu2_1', 'relu3_1'"),
+    (style_transfer, ["--preset", "starry"], "no preset 'starry'; did you mean starry-night"),
+    (style_transfer, ["--content-weight", "0", "--style-weight", "0"], "all weights are 0"),
+    (style_transfer, ["--style-weight", "-3"], "the style weight is -3.0; a number from 0 on is expected"),
+    (style_transfer, ["--size", "3", "--style-layers", "pool3"], "the content has 3x3 pixels, too few for"),
+    (style_transfer, ["--blend", "1,2"], "2 blend weights for 1 pictures of style"),
+    (style_transfer, ["--blend", "0"], "all blend weights are 0"),
+    (style_transfer, ["--blend", "x"], "invalid numbers value: 'x'"),
+    (style_transfer, ["--colours", "orginal"], "no colours 'orginal'; did you mean original"),
+    (style_transfer, ["--side", "width"], "no side 'width'"),
+    (style_transfer, ["--init", "missing.png"], "missing.png: no such file"),
+    (style_transfer, ["--mask", "missing.png"], "missing.png: no such file"),
+    (style_transfer, ["--style-scale", "0"], "the style scale is 0.0"),
+    (style_transfer, ["--coarse", "200"], "--coarse 200 is larger than the size, 96"),
+    (style_transfer, ["no_such_photo.jpg"], "no_such_photo.jpg"),
+    (style_transfer, ["--learning-rate", "nan", "--optimizer", "adam"], "diverged"),
+    (style_transfer, ["--resume"], "there is nothing to go on from in"),
     (step_through, ["--layer", "cnov1"], "no layer 'cnov1'; did you mean conv1")])
 def test_bad_input_is_one_line_and_exit_code_2(module, arguments, expected, tmp_path, capsys):
     if "--model" not in arguments:

@@ -20,6 +20,7 @@ from minicnn.visualize.randomise import cascade_similarity
 from minicnn.visualize.receptive_field import receptive_field
 from minicnn.visualize.saliency import deconvnet, guided_backprop, neuron_gradient, pointing_game, saliency_map
 from minicnn.visualize.segment import saliency_segment
+from minicnn.visualize.style import StyleSettings, transfer_style
 from minicnn.visualize.sweep import resume, start_worker, sweep
 from minicnn.visualize.texture import synthesize_texture
 from minicnn.visualize.texture_pixels import Texture
@@ -27,14 +28,14 @@ from minicnn.visualize.tiles import tiled_loss_and_gradient
 from minicnn.visualize.tsne import tsne
 from minicnn.visualize.wei_levoy import wei_levoy
 
-__all__ = ["Fooled", "Inverted", "Texture", "TopPatches", "assign_to_grid", "attribution_maps", "cascade_similarity",
-           "class_probability", "class_visualization", "completeness_gap", "crop_patch", "deconvnet", "deep_dream",
-           "deletion_insertion", "dream_zoom", "efros_leung", "efros_leung_fill", "exchange_curve", "feature_error",
-           "feature_maps", "filter_grid", "filter_weights", "fooling_image", "fooling_report", "grad_cam",
-           "gradient_times_input", "grid_sheet", "guided_backprop", "guided_grad_cam", "guided_patch",
-           "image_features", "integrated_gradients", "inversion_report", "invert_features", "nearest",
+__all__ = ["Fooled", "Inverted", "StyleSettings", "Texture", "TopPatches", "assign_to_grid", "attribution_maps",
+           "cascade_similarity", "class_probability", "class_visualization", "completeness_gap", "crop_patch",
+           "deconvnet", "deep_dream", "deletion_insertion", "dream_zoom", "efros_leung", "efros_leung_fill",
+           "exchange_curve", "feature_error", "feature_maps", "filter_grid", "filter_weights", "fooling_image",
+           "fooling_report", "grad_cam", "gradient_times_input", "grid_sheet", "guided_backprop", "guided_grad_cam",
+           "guided_patch", "image_features", "integrated_gradients", "inversion_report", "invert_features", "nearest",
            "nearest_others", "neuron_gradient", "occlusion_map", "pca", "pointing_game", "precision_at",
            "rank_correlations", "receptive_field", "resume", "saliency_map", "saliency_segment", "smooth_grad",
            "spread_occlusion", "squared_distances", "start_worker", "strongest_channels", "sweep",
-           "synthesize_texture", "thumbnail_map", "tiled_loss_and_gradient", "top_patches", "tsne", "upsample_maps",
-           "wei_levoy"]
+           "synthesize_texture", "thumbnail_map", "tiled_loss_and_gradient", "top_patches", "transfer_style", "tsne",
+           "upsample_maps", "wei_levoy"]

@@ -104,9 +104,7 @@ def style_terms(targets, layers, weight, reduction="sum", masks=None):
         share, mask = weight * layers[layer] / divisor(target, reduction), None
         if masks is not None:
             part = float((masks[layer] * masks[layer]).mean())
-            if part == 0:
-                continue
-            share, mask = share * part, masks[layer] / part**0.5
+            share, mask = share * part, masks[layer] / (part**0.5 or 1.0)  # 0 where a deep layer sees nothing of it
         terms.append((share, GramMatch(layer, target, mask=mask)))
     return terms
 
