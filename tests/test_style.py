@@ -236,6 +236,12 @@ def test_neural_style_is_means_of_squares():
     assert loss_and_gradient(net, x, posed.terms)[0] == pytest.approx(expected, rel=1e-6)
 
 
+def test_a_relative_total_variation_is_1_at_the_content(xp):
+    posed = problem(network(xp), tv_weight=0.5)
+    weight, loss = posed.terms[-1]
+    assert weight * loss({"input": posed.content})[0] == pytest.approx(0.5, rel=1e-5)
+
+
 def test_gatys_is_half_the_squares_and_a_quarter_over_n_and_m():
     """1/2 sum (F - P)² and 1 / (4 N² M²) sum (G - A)², alpha / beta = 1e-3, arXiv:1508.06576, equations 1 to 7."""
     preset = STYLE_PRESETS["gatys"] | {"content_layers": {"relu2": 1.0}, "style_layers": dict.fromkeys(STYLE, 0.2)}

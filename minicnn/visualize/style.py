@@ -57,16 +57,16 @@ STYLE_PRESETS = {
         "style_scale": 1.0, "optimizer": "lbfgs", "learning_rate": 10.0, "last_learning_rate": None, "clamp": None,
         "num_steps": 500, "init": "noise", "noise": 1.0},
     "squeezenet": {
-        "content_layers": {"fire4/concat": 1.0}, "content_weight": 1.0,
+        "content_layers": {"fire4/concat": 1.0}, "content_weight": 2.0,
         "style_layers": dict.fromkeys(("relu_conv1", "fire2/concat", "fire3/concat", "fire4/concat", "fire5/concat"),
                                       1.0),
-        "style_weight": 10.0, "tv_weight": 0.0, "reduction": "relative", "pooling": "avg", "size": 256, "side": "long",
+        "style_weight": 10.0, "tv_weight": 0.05, "reduction": "relative", "pooling": "avg", "size": 256, "side": "long",
         "style_scale": 1.0, "optimizer": "lbfgs", "learning_rate": 0.1, "last_learning_rate": None, "clamp": None,
         "num_steps": 200, "init": "content", "noise": 1.0},
     "shapes": {
         "content_layers": {"relu3": 1.0}, "content_weight": 1.0,
         "style_layers": dict.fromkeys(("relu1", "relu2", "relu3"), 1.0),
-        "style_weight": 20.0, "tv_weight": 1e-4, "reduction": "relative", "pooling": "avg", "size": 96, "side": "long",
+        "style_weight": 20.0, "tv_weight": 0.1, "reduction": "relative", "pooling": "avg", "size": 96, "side": "long",
         "style_scale": 1.0, "optimizer": "lbfgs", "learning_rate": 0.1, "last_learning_rate": None, "clamp": None,
         "num_steps": 60, "init": "content", "noise": 1.0},
 }
@@ -216,7 +216,8 @@ def style_problem(net, content, styles, preprocessing, settings, size, masks=Non
             maps = None if mask is None else layer_masks(mask, net, x.shape[1:], style_layers)
             terms += style_terms(targets[-1], style_layers, weight * settings.style_weight, settings.reduction, maps)
     if settings.tv_weight:
-        terms.append((settings.tv_weight, TotalVariation()))
+        own = TotalVariation()({"input": x})[0] if settings.reduction == "relative" else 1.0
+        terms.append((settings.tv_weight / (own or 1.0), TotalVariation()))
     return Problem(net, x, x_styles, terms, targets)
 
 

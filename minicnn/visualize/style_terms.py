@@ -4,8 +4,8 @@ Published implementations differ in how they sum up, which `reduction` names:
 - "sum": sum of squares; CS231n's weights are meant so. With Gatys' G = F Fᵀ / (H W) his w / 4 * sum of (G - G')² / C²
   is w / 4 * sum of the squares of our Gram layer's differences, which divides by C too. So w / 4 is the weight here.
 - "mean": of the squares; neural-style's weights are meant so.
-- "relative": the sum, as a share of what it is for a picture without any features. It suits every network and layer
-  alike, which is what Gatys' normalised VGG-19 is for.
+- "relative": the sum, as a share of what it is for a picture without any features; total variation as a share of the
+  content's own. It suits every network, layer and unit alike, which is what Gatys' normalised VGG-19 is for.
 """
 
 import math
