@@ -188,8 +188,11 @@ def run(arguments):
               f"--preset {default_preset(model)} finds its own")
     names = SWEEP_NAMES if arguments.sweep else NAMES
     folder = demo_folder(arguments, names)
-    run = long_run(arguments, folder, NAMES[0], {"model": model.name, "sources": sources.names, "seed": arguments.seed}
-                   | {key: value for key, value in shown(settings).items() if key != "num_steps"})
+    # more steps can be added only where they change nothing about those before
+    free = {"num_steps"} if settings.optimizer == "lbfgs" and not settings.coarse else set()
+    run = long_run(arguments, folder, NAMES[0], {"model": model.name, "sources": sources.names,
+                                                 "masks": arguments.masks, "seed": arguments.seed}
+                   | {key: value for key, value in shown(settings).items() if key not in free})
     make = sweep_pictures if arguments.sweep else pictures
     run_demo(make(model, sources, settings, arguments.seed, run), model, arguments, names, folder)
 

@@ -220,6 +220,21 @@ def test_an_interrupted_style_transfer_of_several_sizes_goes_on_to_the_same_pict
     assert {file.name for file in out.iterdir()} == {f"style_transfer.{kind}" for kind in ("png", "npy", "json")}
 
 
+def test_steps_can_be_added_to_an_interrupted_style_transfer_unless_they_change_the_others(stop_at, tmp_path, capsys):
+    arguments = ["--model", "shapes", "--device", "cpu", "--size", "32", "--save-every", "2"]
+    lbfgs, adam = (["--optimizer", name] for name in ("lbfgs", "adam"))
+    assert demo(style_transfer, *arguments, *lbfgs, "--steps", "9", "--out", str(tmp_path / "whole")) == 0
+    for optimizer, code in ((lbfgs, 0), (adam, 2)):
+        out = tmp_path / optimizer[1]
+        stop_at(3)
+        assert demo(style_transfer, *arguments, *optimizer, "--steps", "5", "--out", str(out)) == 130
+        stop_at(None)
+        assert demo(style_transfer, *arguments, *optimizer, "--steps", "9", "--resume", "--out", str(out)) == code
+    assert "it has num_steps 5, not 9" in capsys.readouterr().err
+    whole, again = (np.load(tmp_path / folder / "style_transfer.npy") for folder in ("whole", "lbfgs"))
+    assert whole.tobytes() == again.tobytes()
+
+
 def test_style_transfer_with_all_that_can_be_given(tmp_path):
     rng = np.random.default_rng(2)
     for name in ("content", "first", "second", "begin"):
