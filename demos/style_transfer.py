@@ -116,7 +116,7 @@ def sweep_pictures(model, sources, settings, seed=0, run=None):
             checks = check_content_sweep([content_error(problem.net, to_device(result.image, model.net.device),
                                                         problem.content, content_layers) for result in results])
         else:
-            checks = check_scale_sweep([result.picture for result in results])
+            checks = check_scale_sweep(strokes_alone(model, settings))
         title = f"{model.name}: {what}" + (", stopped" if stopped else "")
         yield Picture(
             name, title, plot.show_panels(panels, len(panels), title), np.stack([r.image[0] for r in results]),
@@ -129,6 +129,18 @@ def sweep_pictures(model, sources, settings, seed=0, run=None):
             break
     if run is not None:
         run.finish(stopped)
+
+
+def strokes_alone(model, settings):
+    """The drawn strokes at each style scale, without content: of one size, so that their scale is a number, which a
+    painting's is not."""
+    size = 64 if default_preset(model) == "shapes" else 128
+    drawn = drawn_sources(192)
+    return [transfer_style(
+        model.net, drawn.content, drawn.styles, model.preprocessing,
+        StyleSettings(**vars(settings) | {"size": size, "coarse": None, "style_scale": scale, "content_weight": 0.0,
+                                          "blend": None, "colours": "style", "init": "noise", "num_steps": 50}),
+        rng=np.random.default_rng(0)).picture for scale in SCALES]
 
 
 def total_steps(settings):
@@ -178,6 +190,8 @@ def run(arguments):
     sources = load_sources(model, arguments)
     settings = StyleSettings(**given_settings(arguments))
     settings.check()
+    if arguments.sweep and not all(settings.weighted_layers()):
+        raise InputError("--sweep compares content with style: both need weights above 0")
     layers = check_layers(model.net, [layer for kind in settings.weighted_layers() for layer in kind])
     refuse_too_large(model.net, sized(sources.content, settings.size, settings.side).shape[:2], layers)
     for style in sources.styles:

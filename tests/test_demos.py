@@ -529,6 +529,7 @@ def test_feature_layers_are_the_ends_of_the_stages():
     (style_transfer, ["--size", "3", "--style-layers", "pool3"], "the content has 3x3 pixels, too few for"),
     (style_transfer, ["--blend", "1,2"], "2 blend weights for 1 pictures of style"),
     (style_transfer, ["--blend", "0"], "all blend weights are 0"),
+    (style_transfer, ["--sweep", "--style-weight", "0"], "both need weights above 0"),
     (style_transfer, ["--blend", "x"], "invalid numbers value: 'x'"),
     (style_transfer, ["--colours", "orginal"], "no colours 'orginal'; did you mean original"),
     (style_transfer, ["--side", "width"], "no side 'width'"),

@@ -114,12 +114,12 @@ def check_content_sweep(errors):
 
 
 def check_scale_sweep(pictures):
-    """The larger the style, the larger what it paints: the mean spatial frequency falls. pictures : by style scale,
-    ascending, uint8 (H, W, 3)."""
+    """The larger the style, the larger what it paints: the mean spatial frequency falls. pictures : one texture painted
+    alone, by style scale, ascending, uint8 (H, W, 3)."""
     frequencies = [mean_frequency(picture) for picture in pictures]
     falls = all(after < before for before, after in zip(frequencies, frequencies[1:], strict=False))
-    return [Check("mean spatial frequency at the largest style scale, cycles a pixel", frequencies[-1], "each scale "
-                  "less than the one before: " + ", ".join(f"{frequency:.3g}" for frequency in frequencies), falls)]
+    return [Check("mean spatial frequency of drawn strokes at the largest style scale, cycles a pixel", frequencies[-1],
+                  "each scale less than the one before: " + ", ".join(f"{value:.3g}" for value in frequencies), falls)]
 
 
 def mean_frequency(picture):
