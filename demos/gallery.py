@@ -7,6 +7,7 @@ import time
 from demos import (
     activations,
     attribution,
+    class_presets,
     class_visualization,
     compare,
     deepdream,
@@ -16,6 +17,7 @@ from demos import (
     guided_backprop,
     inversion,
     neighbours,
+    neuron_visualization,
     occlusion,
     patches,
     saliency,
@@ -30,7 +32,8 @@ from minicnn.files import replacing
 
 NAMES = (*filters.NAMES, *neighbours.NAMES, *embedding_map.NAMES, *zoom_page.NAMES, *activations.NAMES,
          *patches.NAMES, *occlusion.NAMES, *saliency.NAMES, *guided_backprop.NAMES, *attribution.NAMES,
-         *compare.NAMES, *class_visualization.NAMES, *texture_pixels.NAMES, *deepdream.NAMES, *fooling.NAMES,
+         *compare.NAMES, *class_visualization.NAMES, *class_presets.NAMES,
+         *neuron_visualization.GRID_NAMES, *texture_pixels.NAMES, *deepdream.NAMES, *fooling.NAMES,
          *inversion.NAMES, *texture_gram.NAMES, *style_transfer.NAMES)
 
 PAGE = """<!DOCTYPE html>
@@ -78,6 +81,8 @@ def gallery_pictures(model, photos, seed):
     yield from attribution.pictures(model, photos[:1], seed=seed)
     yield from compare.pictures(model, [compare.surest(photos)], seed=seed)
     yield from class_visualization.pictures(model, seed=seed)
+    yield from class_presets.pictures(model, size=min(128, model.net.input_shape[1]), seed=seed)
+    yield from neuron_visualization.gallery_pictures(model, seed=seed)
     yield from texture_pixels.pictures(sweep=(5, 11, 15), seed=seed)
     yield from deepdream.pictures(model, photos[0].name, deepdream.small(model, photos[0].image), seed=seed)
     yield from fooling.pictures(model, photos[:3], seed=seed)

@@ -51,34 +51,54 @@ class ClassMargin:
 
 @dataclass(frozen=True)
 class ChannelMean:
-    """Sum over images of the mean activation of one channel."""
+    """Sum over images of the mean activation of one channel.
+
+    channel : one for all images, or a sequence of one per image.
+    """
 
     layer: str
-    channel: int
+    channel: Any
 
     def __call__(self, activations):
         out = activations[self.layer]
-        xp = get_array_module(out)
-        seed = xp.zeros_like(out)
-        seed[:, self.channel] = 1 / out[0, 0].size
-        return float(out[:, self.channel].mean(axis=(1, 2)).sum()), {self.layer: seed}
+        seed, value = get_array_module(out).zeros_like(out), 0.0
+        for images, channel in channel_of_images(self.channel, len(out)):
+            seed[images, channel] = 1 / out[0, 0].size
+            value = value + out[images, channel].mean(axis=(1, 2)).sum()
+        return float(value), {self.layer: seed}
 
 
 @dataclass(frozen=True)
 class NeuronActivation:
-    """Sum over images of the activation of one neuron: a channel, and its (y, x) unless the layer has none."""
+    """Sum over images of the activation of one neuron: a channel, and its (y, x) unless the layer has none.
+
+    channel : one for all images, or a sequence of one per image.
+    """
 
     layer: str
-    channel: int
+    channel: Any
     position: tuple | None = None
 
     def __call__(self, activations):
         out = activations[self.layer]
-        xp = get_array_module(out)
-        neuron = (slice(None), self.channel, *(self.position or ()))
-        seed = xp.zeros_like(out)
-        seed[neuron] = 1
-        return float(out[neuron].sum()), {self.layer: seed}
+        seed, value = get_array_module(out).zeros_like(out), 0.0
+        for images, channel in channel_of_images(self.channel, len(out)):
+            neuron = (images, channel, *(self.position or ()))
+            seed[neuron] = 1
+            value = value + out[neuron].sum()
+        return float(value), {self.layer: seed}
+
+
+def channel_of_images(channel, count):
+    """[(a slice of the images, its channel), …]: one for all `count` images, or one each where there are several.
+
+    Raises InputError for another number of channels than images.
+    """
+    if not hasattr(channel, "__len__"):
+        return [(slice(None), channel)]
+    if len(channel) != count:
+        raise InputError(f"{len(channel)} channels for {count} images")
+    return [(slice(n, n + 1), int(one)) for n, one in enumerate(channel)]
 
 
 @dataclass(frozen=True)

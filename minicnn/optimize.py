@@ -12,6 +12,10 @@ from minicnn.backend import get_array_module, get_ndimage
 from minicnn.errors import InputError
 from minicnn.losses import loss_and_gradient
 
+TINY = 1e-30  # what is divided by is at least so much
+NOTHING_TO_CLIMB = ("the gradient is zero everywhere: nothing that is optimised depends on the image (dead ReLUs?); "
+                    "start from another image or from a layer before the ReLU")
+
 
 class DivergedError(InputError):
     """The optimisation left the numbers at `step`; `image` is the last finite one, `history` the steps up to it."""
@@ -33,12 +37,15 @@ class Progress(NamedTuple):
 
 
 class FirstOrder:
-    """An update that needs the gradient alone."""
+    """An update that needs the gradient alone. `gradient` is that of the last step, of which a projection may ask."""
+
+    gradient = None
+    not_kept = ("gradient",)  # by a checkpoint: each step has its own
 
     def step(self, x, evaluate):
         """One step from `x`; evaluate(x) -> (total, gradient, values). Returns (new x, total, values)."""
-        total, gradient, values = evaluate(x)
-        return x - self.delta(gradient), total, values
+        total, self.gradient, values = evaluate(x)
+        return x - self.delta(self.gradient), total, values
 
     def delta(self, gradient):
         """What to subtract, of the gradient's shape."""
@@ -70,20 +77,48 @@ class Momentum(FirstOrder):
 class NormalizedStep(FirstOrder):
     """delta = learning_rate * gradient / norm: steps of one length, as in CS231n; DeepDream divides by mean |g|.
 
-    norm : "l2", the Euclidean norm of the whole gradient, or "mean_abs".
+    norm : "l2", the Euclidean norm of the whole gradient, or "mean_abs". per_image : whether each image of a batch
+    takes a step of that length, whatever the others' gradients; one whose gradient is zero stays as it is.
     """
 
-    def __init__(self, learning_rate, norm="l2"):
+    def __init__(self, learning_rate, norm="l2", per_image=False):
         if norm not in ("l2", "mean_abs"):
             raise InputError(f"norm is 'l2' or 'mean_abs', not {norm!r}")
-        self.learning_rate, self.norm = learning_rate, norm
+        self.learning_rate, self.norm, self.per_image = learning_rate, norm, per_image
 
     def delta(self, gradient):
+        if self.per_image:
+            return self._delta_of_each(gradient)
         size = float((gradient * gradient).sum()) ** 0.5 if self.norm == "l2" else float(abs(gradient).mean())
         if size == 0:
-            raise InputError("the gradient is zero everywhere: nothing that is optimised depends on the image "
-                             "(dead ReLUs?); start from another image or from a layer before the ReLU")
+            raise InputError(NOTHING_TO_CLIMB)
         return gradient * (self.learning_rate / size)
+
+    def _delta_of_each(self, gradient):
+        xp, axes = get_array_module(gradient), tuple(range(1, gradient.ndim))
+        if self.norm == "l2":
+            size = xp.sqrt((gradient * gradient).sum(axis=axes, keepdims=True))
+        else:
+            size = abs(gradient).mean(axis=axes, keepdims=True)
+        if not bool(size.any()):
+            raise InputError(NOTHING_TO_CLIMB)
+        return gradient * (self.learning_rate / xp.maximum(size, TINY))
+
+
+class DesiredProgress(FirstOrder):
+    """delta = rate * gradient, the rate at which each image's loss would fall by `progress`, if it were linear.
+
+    Never more than `max_rate`. The learning rate policy "progress" of Yosinski et al. 2015 (arXiv:1506.06579), whose
+    code has rate = min(max_rate, progress / |gradient|²).
+    """
+
+    def __init__(self, progress, max_rate):
+        self.progress, self.max_rate = progress, max_rate
+
+    def delta(self, gradient):
+        xp = get_array_module(gradient)
+        square = (gradient * gradient).sum(axis=tuple(range(1, gradient.ndim)), keepdims=True)
+        return gradient * xp.minimum(self.progress / xp.maximum(square, TINY), self.max_rate)
 
 
 class Adam(FirstOrder):
@@ -283,6 +318,51 @@ class Blur:
         return get_ndimage(image).gaussian_filter(image, (0, 0, self.sigma, self.sigma))
 
 
+@dataclass(frozen=True)
+class Decay:
+    """Shrinks the image towards 0, the mean colour, by a share of it: the L2 decay of Yosinski et al. 2015."""
+
+    share: float
+
+    def __call__(self, image, step):
+        return image * (1 - self.share)
+
+
+@dataclass(frozen=True)
+class SmallNorm:
+    """Sets `percent` of each image's pixels to 0: those with the smallest norm over the channels.
+
+    Yosinski et al. 2015 (arXiv:1506.06579), section 4: the pixels that the picture can do without.
+    """
+
+    percent: float
+
+    def __call__(self, image, step):
+        return image * above_percentile((image * image).sum(axis=1, keepdims=True), self.percent)
+
+
+@dataclass(frozen=True)
+class SmallContribution:
+    """Sets `percent` of each image's pixels to 0: those that the loss would miss least, were it linear.
+
+    The contribution of a pixel is |sum over channels of image * gradient|, with the gradient of the last step of
+    `update`, a first-order one. Yosinski et al. 2015 (arXiv:1506.06579), section 4.
+    """
+
+    percent: float
+    update: FirstOrder
+
+    def __call__(self, image, step):
+        contribution = abs((image * self.update.gradient).sum(axis=1, keepdims=True))
+        return image * above_percentile(contribution, self.percent)
+
+
+def above_percentile(values, percent):
+    """Where `values` (N, 1, H, W) are not below the percentile of their image: a mask of that shape."""
+    xp = get_array_module(values)
+    return values >= xp.percentile(values, percent, axis=(2, 3), keepdims=True).astype(values.dtype)
+
+
 # ---- the loop --------------------------------------------------------------------------------------------------------
 
 
@@ -353,6 +433,6 @@ def why_zero(net, terms, image):
     layers = [loss.layer for _, loss in terms if loss.layer != "input"] or [net.output]
     activations = net.forward(image, upto=layers).activations
     for name, out in activations.items():
-        if not bool(out.any()):
+        if name != "input" and not bool(out.any()):
             return f"every value of {name!r} is 0 for this image (its ReLU is dead)"
     return f"every way from {layers[0]!r} to the image passes a ReLU that is 0 for this image"

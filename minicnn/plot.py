@@ -40,18 +40,20 @@ def show_image(picture, title=None, width=8.0, **options):
     return figure
 
 
-def show_rows(panels, width=8.0, tallest=1.2):
+def show_rows(panels, width=8.0, tallest=1.2, title=None, interpolation="nearest"):
     """A figure of pictures below each other, each as wide as the figure, `width` inches, or `tallest` times that high.
 
-    panels : [(caption, picture)], grey where it is (H, W); nearest-neighbour, no axes.
+    panels : [(caption, picture)], grey where it is (H, W); no axes.
     """
     heights = [width * min(tallest, picture.shape[0] / picture.shape[1]) + 0.35 for _, picture in panels]
-    figure = Figure(figsize=(width, sum(heights)), layout="constrained")
+    figure = Figure(figsize=(width, sum(heights) + (0.4 if title else 0.0)), layout="constrained")
     axes = figure.subplots(len(panels), 1, squeeze=False, height_ratios=heights).ravel()
     for axis, (caption, picture) in zip(axes, panels, strict=True):
         axis.axis("off")
-        axis.imshow(picture, interpolation="nearest", **grey_options(picture))
+        axis.imshow(picture, interpolation=interpolation, **grey_options(picture))
         axis.set_title(caption, fontsize=10)
+    if title:
+        figure.suptitle(title, fontsize=11)
     return figure
 
 
@@ -64,6 +66,19 @@ def gradient_to_colours(gradient, percentile=99.5):
     """A gradient (3, H, W) as colours (H, W, 3) in 0..1 around 0.5 grey; the few largest values are cut off."""
     largest = np.percentile(np.abs(gradient), percentile) or np.abs(gradient).max() or 1.0
     return np.clip(gradient / (2 * largest) + 0.5, 0, 1).transpose(1, 2, 0)
+
+
+def amplify(picture, middle, least=2.0):
+    """(a picture uint8 (H, W, 3) with its contrast about the colour `middle` enlarged, how many times).
+
+    Until few pixels are cut off; a picture that this would not enlarge `least` times stays as it is. middle : uint8
+    (H, W, 3).
+    """
+    difference = picture.astype(np.float32) - middle
+    factor = 120 / max(1.0, float(np.percentile(np.abs(difference), 99.7)))
+    if factor < least:
+        return picture, 1.0
+    return np.clip(np.rint(127 + factor * difference), 0, 255).astype(np.uint8), factor
 
 
 def saliency_range(saliency, percentile=99.7):

@@ -17,6 +17,7 @@ from minicnn.optimize import (
     Adam,
     Blur,
     Clamp,
+    DesiredProgress,
     DivergedError,
     GradientDescent,
     Jitter,
@@ -27,7 +28,7 @@ from minicnn.optimize import (
 )
 
 UPDATES = [GradientDescent(0.1), Momentum(0.1), NormalizedStep(0.5), Adam(0.05), RMSProp(0.05), LBFGS(memory=3),
-           LBFGS(memory=3, within=Clamp(-1.0, 1.0))]
+           DesiredProgress(0.5, 1.0), LBFGS(memory=3, within=Clamp(-1.0, 1.0))]
 each_update = pytest.mark.parametrize(
     "update", UPDATES, ids=lambda update: type(update).__name__ + (" within" if getattr(update, "within", 0) else ""))
 

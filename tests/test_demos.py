@@ -13,6 +13,7 @@ from PIL import Image
 
 from demos import (
     activations,
+    class_presets,
     class_visualization,
     deepdream,
     embedding_map,
@@ -21,6 +22,7 @@ from demos import (
     guided_backprop,
     inversion,
     neighbours,
+    neuron_visualization,
     patches,
     saliency,
     step_through,
@@ -286,6 +288,47 @@ def test_a_texture_too_large_for_the_memory_is_refused_before_it_starts(tmp_path
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(("module", "name", "options"), [
+    (class_visualization, "class_presets", ["--compare", "--class", "4"]),
+    (neuron_visualization, "neuron_visualization", ["--layer", "relu2", "--channels", "3,4"]),
+    (neuron_visualization, "neuron_grid", ["--grid", "--columns", "2"])], ids=["compare", "neurons", "grid"])
+def test_interrupted_ascents_go_on_to_the_same_images(module, name, options, stop_at, tmp_path):
+    arguments = ["--model", "shapes", "--device", "cpu", "--steps", "6", "--save-every", "2", *options]
+    assert demo(module, *arguments, "--out", str(tmp_path / "whole")) == 0
+    out = tmp_path / "out"
+    stop_at(5)
+    assert demo(module, *arguments, "--out", str(out)) == 130
+    assert json.loads((out / f"{name}.json").read_text())["title"].endswith(", stopped")
+    stop_at(None)
+    assert demo(module, *arguments, "--resume", "--out", str(out)) == 0
+    assert np.load(tmp_path / "whole" / f"{name}.npy").tobytes() == np.load(out / f"{name}.npy").tobytes()
+    assert {file.name for file in out.iterdir()} == {f"{name}.{kind}" for kind in ("png", "npy", "json")}
+
+
+def test_what_was_finished_before_the_interruption_is_not_lost(tmp_path, monkeypatch):
+    """Ctrl-C in the second of two classes: the first one's image comes from its state."""
+    plain, calls = ascent.optimize_image, []
+
+    def optimize_image(*arguments, callback, **settings):
+        calls.append(settings)
+
+        def callback_then_stop(progress, image):
+            callback(progress, image)
+            if len(calls) == 2 and progress.step == 4:
+                raise KeyboardInterrupt
+        return plain(*arguments, callback=callback_then_stop, **settings)
+    monkeypatch.setattr(ascent, "optimize_image", optimize_image)
+    arguments = ["--model", "shapes", "--device", "cpu", "--steps", "6", "--save-every", "2", "--class", "3", "--class",
+                 "4"]
+    assert demo(class_visualization, *arguments, "--out", str(tmp_path / "out")) == 130
+    assert demo(class_visualization, *arguments, "--resume", "--out", str(tmp_path / "out")) == 0
+    assert demo(class_visualization, *arguments, "--out", str(tmp_path / "whole")) == 0
+    again, whole = (np.load(tmp_path / folder / "class_visualization.npy") for folder in ("out", "whole"))
+    assert again.shape == (2, 3, 64, 64) and again.tobytes() == whole.tobytes()
+    card = json.loads((tmp_path / "out" / "class_visualization.json").read_text())
+    assert card["title"] == "shapes: Iteration 6 / 6" and len(card["history"]) == 6
+
+
 def test_the_image_is_saved_as_it_goes(tmp_path, monkeypatch):
     saved = []
     monkeypatch.setattr(LongRun, "save_so_far", lambda run, picture: saved.append(picture.shape))
@@ -327,8 +370,10 @@ def test_nothing_is_overwritten_without_being_asked(tmp_path, capsys):
     (filters, ["--layer", "conv4"]), (activations, ["--layer", "relu4", "--channel", "3", "--scale", "channel"]),
     (guided_backprop, ["--layer", "conv3", "--channel", "3", "--position", "5", "9"]),
     (class_visualization, ["--class", "striped star", "--class", "4", "--steps", "60"]),
+    (neuron_visualization, ["--layer", "relu2", "--channels", "3,4", "--steps", "40"]),
     (texture_gram, ["--layers", "relu1", "--size", "64"]), (style_transfer, ["--steps", "30"])],
-    ids=["filters", "activations", "guided_backprop", "class_visualization", "texture_gram", "style_transfer"])
+    ids=["filters", "activations", "guided_backprop", "class_visualization", "neuron_visualization",
+         "texture_gram", "style_transfer"])
 def test_a_demo_writes_picture_array_and_run_card(module, options, tmp_path, capsys):
     assert demo(module, "--model", "shapes", "--device", "cpu", "--out", str(tmp_path / "out"), *options) == 0
     check_outputs(tmp_path / "out", module.NAMES)
@@ -372,11 +417,12 @@ def test_a_layers_name_becomes_a_files_name():
 @pytest.mark.parametrize(("module", "options"), [
     (filters, []), (activations, []), (saliency, []), (guided_backprop, []),
     (class_visualization, ["--class", "dotted disc", "--steps", "3"]),
+    (neuron_visualization, ["--layer", "relu2", "--channels", "3,4", "--steps", "3"]),
     (deepdream, ["--size", "64", "--octaves", "2", "--steps", "3"]), (inversion, ["--rates", "3x0.001"]),
     (texture_gram, ["--layers", "relu1", "--size", "32", "--steps", "4"]),
     (style_transfer, ["--size", "32", "--steps", "4"])],
-    ids=["filters", "activations", "saliency", "guided_backprop", "class_visualization", "deepdream", "inversion",
-         "texture_gram", "style_transfer"])
+    ids=["filters", "activations", "saliency", "guided_backprop", "class_visualization", "neuron_visualization",
+         "deepdream", "inversion", "texture_gram", "style_transfer"])
 def test_a_demo_on_the_strict_gpu_makes_the_picture_of_the_cpu(module, options, strict_cupy, tmp_path):
     for device in ("gpu", "cpu"):
         assert demo(module, "--model", "shapes", "--device", device, "--out", str(tmp_path / device), *options) == 0
@@ -414,6 +460,49 @@ def test_the_run_card_repeats_the_run(tmp_path):
     assert (one == two).all()
     card = json.loads((tmp_path / "one" / "class_visualization.json").read_text())
     assert card["parameters"]["seed"] == 3 and card["parameters"]["steps"] == 5 and len(card["history"]) == 5
+
+
+def test_all_presets_side_by_side(tmp_path, capsys):
+    assert demo(class_visualization, "--compare", "--model", "shapes", "--device", "cpu", "--class", "striped disc",
+                "--out", str(tmp_path / "out")) == 0
+    check_outputs(tmp_path / "out", class_presets.NAMES)
+    card = json.loads((tmp_path / "out" / "class_presets.json").read_text())
+    assert list(card["parameters"]["presets"]) == list(ascent.CLASS_PRESETS)
+    assert all(0 < preset["high_frequency_share"] < 0.5 for preset in card["parameters"]["presets"].values())
+    assert np.load(tmp_path / "out" / "class_presets.npy").shape == (6, 3, 64, 64)
+
+
+def test_a_setting_that_is_given_holds_for_the_preset_and_for_all_when_they_are_compared(tmp_path):
+    common = ["--model", "shapes", "--device", "cpu", "--class", "4", "--steps", "2", "--gain", "2.5"]
+    assert demo(class_visualization, *common, "--preset", "yosinski-3", "--start-noise", "50", "--small-norm", "25",
+                "--out", str(tmp_path / "one")) == 0
+    card = json.loads((tmp_path / "one" / "class_visualization.json").read_text())
+    expected = ascent.CLASS_PRESETS["yosinski-3"] | {"num_steps": 2, "gain": 2.5, "start_noise": 50.0, "small_norm": 25}
+    assert expected.items() <= card["parameters"].items()
+    assert {check["what"]: check["value"] for check in card["checks"]}[
+        "share of the pixels that are exactly the mean colour"] == 0.25
+    assert demo(class_visualization, *common, "--compare", "--out", str(tmp_path / "all")) == 0
+    card = json.loads((tmp_path / "all" / "class_presets.json").read_text())
+    assert {(preset["num_steps"], preset["gain"]) for preset in card["parameters"]["presets"].values()} == {(2, 2.5)}
+
+
+@pytest.mark.parametrize("kind", ["neuron", "channel", "layer"])
+def test_neurons_channels_and_layers(kind, tmp_path):
+    assert demo(neuron_visualization, "--model", "shapes", "--device", "cpu", "--kind", kind, "--layer", "relu3",
+                "--steps", "50", "--out", str(tmp_path / "out")) == 0
+    check_outputs(tmp_path / "out", neuron_visualization.NAMES)
+    shape = {"neuron": (4, 3, 25, 25), "channel": (4, 3, 64, 64), "layer": (1, 3, 64, 64)}[kind]
+    assert np.load(tmp_path / "out" / "neuron_visualization.npy").shape == shape
+
+
+def test_the_grid_of_neurons_on_a_users_pictures(photo, tmp_path):
+    assert demo(neuron_visualization, photo, "--model", "shapes", "--device", "cpu", "--grid", "--columns", "3",
+                "--layer", "relu1,relu2", "--out", str(tmp_path / "out")) == 0
+    check_outputs(tmp_path / "out", neuron_visualization.GRID_NAMES)
+    card = json.loads((tmp_path / "out" / "neuron_grid.json").read_text())
+    assert card["parameters"]["layers"] == ["relu1", "relu2"] and len(card["parameters"]["channels"]["relu2"]) == 3
+    images = np.load(tmp_path / "out" / "neuron_grid.npy")
+    assert images.shape == (6, 3, 13, 13) and not images[:3, :, 7:].any()  # a neuron of relu1 sees 7 pixels
 
 
 def test_step_through_prints_a_line_a_layer_forward_and_back(capsys):
@@ -511,6 +600,16 @@ def test_feature_layers_are_the_ends_of_the_stages():
     (class_visualization, ["--learning-rate", "nan"], "diverged"),
     (class_visualization, ["--seed", "-1"], "expected a whole number"),
     (class_visualization, ["--preset", "cs231"], "no preset 'cs231'; did you mean cs231n"),
+    (class_visualization, ["--policy", "normalised"], "no policy 'normalised'; did you mean normalized"),
+    (class_visualization, ["--small-norm", "100"], "from 0 to below 100, not 100"),
+    (class_visualization, ["--preset", "yosinski-2"], "every value of 'relu1' is 0 for this image"),
+    (neuron_visualization, ["--layer", "relu9"], "no layer 'relu9'; did you mean relu"),
+    (neuron_visualization, ["--channels", "999"], "has channels 0 to 63, not 999"),
+    (neuron_visualization, ["--kind", "neurone"], "no kind 'neurone'; did you mean neuron"),
+    (neuron_visualization, ["--layer", "fc6", "--kind", "channel", "--channels", "1"], "'fc6' has no maps"),
+    (neuron_visualization, ["--position", "3", "99", "--channels", "1"], "has positions (y, x) up to (15, 15)"),
+    (neuron_visualization, ["--layer", "relu1,relu2"], "one layer at a time, or --grid"),
+    (neuron_visualization, ["--grid", "--channels", "3"], "leave out --channels"),
     (class_visualization, ["--resume"], "there is nothing to go on from in"),
     (class_visualization, ["--stpes", "3"], "unrecognized arguments"),
     (texture_gram, ["--layers", "relu1,relu9,conv7"], "no layer 'relu9', 'conv7'"),

@@ -99,6 +99,10 @@ CASES = {
     "class margin, a label an image": Case(lambda xp: ClassMargin("a", [3, 0]), SCORES,
                                            lambda x: class_margin(x, [3, 0])),
     "channel mean": Case(lambda xp: ChannelMean("a", 1), MAPS, lambda x: channel_mean(x, 1)),
+    "channel mean, one of each image": Case(lambda xp: ChannelMean("a", [2, 0]), MAPS,
+                                            lambda x: float(x[0, 2].mean() + x[1, 0].mean())),
+    "neuron, one of each image": Case(lambda xp: NeuronActivation("a", [2, 0], (3, 1)), MAPS,
+                                      lambda x: x[0, 2, 3, 1] + x[1, 0, 3, 1]),
     "neuron": Case(lambda xp: NeuronActivation("a", 2, (3, 1)), MAPS, lambda x: x[0, 2, 3, 1] + x[1, 2, 3, 1]),
     "neuron without a position": Case(lambda xp: NeuronActivation("a", 3), SCORES, lambda x: x[0, 3] + x[1, 3]),
     "layer norm": Case(lambda xp: LayerNorm2("a"), MAPS, lambda x: sum_of_powers(x, 2) / 2),
@@ -382,3 +386,9 @@ def test_the_image_is_not_written_into(xp, rng):
 def test_a_misspelt_layer(rng):
     with pytest.raises(UnknownNameError, match="no layer 'relu_1'; did you mean relu1"):
         loss_and_gradient(small_net(np, rng), np.zeros((1, 2, 6, 7)), [(1.0, LayerNorm2("relu_1"))])
+
+
+@pytest.mark.parametrize("loss", [ChannelMean("a", [1, 0, 2]), NeuronActivation("a", [1], (0, 0))], ids=str)
+def test_another_number_of_channels_than_images(loss, xp):
+    with pytest.raises(InputError, match=r"^\d channels for 2 images$"):
+        loss({"a": xp.ones(MAPS)})

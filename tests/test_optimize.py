@@ -20,12 +20,16 @@ from minicnn.optimize import (
     Adam,
     Blur,
     Clamp,
+    Decay,
+    DesiredProgress,
     FirstOrder,
     GradientDescent,
     Jitter,
     Momentum,
     NormalizedStep,
     RMSProp,
+    SmallContribution,
+    SmallNorm,
     between,
     dot,
     optimize_image,
@@ -46,6 +50,11 @@ def fresh(update):
 def gradient_descent_twin(gradients, rate):
     for gradient in gradients:
         yield [rate * g for g in gradient]
+
+
+def progress_twin(gradients, progress, max_rate):
+    for gradient in gradients:
+        yield [min(max_rate, progress / math.fsum(g * g for g in gradient)) * g for g in gradient]
 
 
 def momentum_twin(gradients, rate, momentum):
@@ -95,6 +104,11 @@ UPDATES = {
                          lambda torch, x: torch.optim.SGD([x], 0.2, momentum=0.5)),
     "normalized, l2": Case(lambda: NormalizedStep(0.7), lambda g: normalized_twin(g, 0.7, "l2")),
     "normalized, mean_abs": Case(lambda: NormalizedStep(0.7, "mean_abs"), lambda g: normalized_twin(g, 0.7, "mean")),
+    "normalized, l2, each image": Case(lambda: NormalizedStep(0.7, per_image=True),
+                                       lambda g: normalized_twin(g, 0.7, "l2")),
+    "normalized, mean_abs, each image": Case(lambda: NormalizedStep(0.7, "mean_abs", per_image=True),
+                                             lambda g: normalized_twin(g, 0.7, "mean")),
+    "desired progress": Case(lambda: DesiredProgress(0.3, 0.1), lambda g: progress_twin(g, 0.3, 0.1)),
     "Adam": Case(lambda: Adam(0.1), lambda g: adam_twin(g, 0.1, 0.9, 0.999, 1e-8),
                  lambda torch, x: torch.optim.Adam([x], 0.1)),
     "Adam, other settings": Case(lambda: Adam(0.1, 0.7, 0.8, 0.3), lambda g: adam_twin(g, 0.1, 0.7, 0.8, 0.3),
@@ -176,6 +190,73 @@ def test_normalized_step_of_a_zero_gradient(norm, xp):
     assert str(refusal.value) == (
         "the gradient is zero everywhere: nothing that is optimised depends on the image (dead ReLUs?); start from "
         "another image or from a layer before the ReLU")
+
+
+@pytest.mark.parametrize("make", [lambda: NormalizedStep(0.7, per_image=True), lambda: DesiredProgress(0.3, 5.0),
+                                  lambda: NormalizedStep(0.7, "mean_abs", per_image=True)])
+def test_each_image_of_a_batch_takes_the_step_that_it_would_take_alone(make, xp, rng):
+    gradient = rng.standard_normal((3, 2, 4, 5)) * np.array([1, 100, 1e-3]).reshape(3, 1, 1, 1)
+    together = to_host(make().delta(xp.asarray(gradient)))
+    for n in range(3):
+        assert np.allclose(together[n:n + 1], to_host(make().delta(xp.asarray(gradient[n:n + 1]))), rtol=1e-12)
+    gradient[1] = 0  # this one stays, the others go on
+    deltas = to_host(make().delta(xp.asarray(gradient)))
+    assert not deltas[1].any() and np.array_equal(deltas[0], together[0]) and deltas[2].any()
+
+
+def test_all_zero_gradients_of_a_batch(xp):
+    with pytest.raises(InputError, match="the gradient is zero everywhere"):
+        NormalizedStep(1.0, per_image=True).delta(xp.zeros((2, 1, 3, 3)))
+
+
+def test_desired_progress_is_made_where_the_loss_is_linear(xp, rng):
+    slope = xp.asarray(rng.standard_normal(SHAPE))
+    x = xp.zeros(SHAPE)
+    for _ in range(3):
+        x, total, _ = DesiredProgress(0.25, 1e9).step(x, lambda at: (float((at * slope).sum()), slope, []))
+    assert float((x * slope).sum()) == pytest.approx(-0.75)
+
+
+# ---- Yosinski's regularizers -----------------------------------------------------------------------------------------
+
+
+def zeroed_twin(image, sizes, percent):
+    """Each image's pixels sorted by size, one number at a time; the smallest `percent` of them are set to zero."""
+    out = image.copy()
+    N, _, H, W = image.shape
+    for n in range(N):
+        order = sorted((sizes[n, y, x], y, x) for y in range(H) for x in range(W))
+        for _, y, x in order[:round(percent / 100 * H * W)]:
+            out[n, :, y, x] = 0
+    return out
+
+
+@pytest.mark.parametrize("percent", [0, 20, 50, 90])
+def test_small_norm_zeroes_that_percentage_of_the_pixels_of_each_image(percent, xp, rng):
+    image = rng.standard_normal((2, 3, 8, 10)) * np.array([1, 50]).reshape(2, 1, 1, 1)
+    got = to_host(SmallNorm(percent)(xp.asarray(image), 1))
+    assert np.array_equal(got, zeroed_twin(image, np.sqrt((image**2).sum(axis=1)), percent))
+
+
+@pytest.mark.parametrize("percent", [0, 50, 90])
+def test_small_contribution_zeroes_what_the_loss_would_miss_least(percent, xp, rng):
+    image, gradient = rng.standard_normal((2, 2, 3, 8, 10))
+    update = GradientDescent(0.0)
+    update.step(xp.asarray(image), lambda x: (0.0, xp.asarray(gradient), []))
+    got = to_host(SmallContribution(percent, update)(xp.asarray(image), 1))
+    assert np.array_equal(got, zeroed_twin(image, np.abs((-image * gradient).sum(axis=1)), percent))
+
+
+@pytest.mark.parametrize("step", [SmallNorm(50.0), Decay(0.3)], ids=str)
+def test_regularizers_keep_float32_and_their_argument(step, xp, rng):
+    image = xp.asarray(rng.standard_normal((1, 3, 6, 6), dtype="float32"))
+    before = to_host(image).copy()
+    assert step(image, 1).dtype == "float32"
+    assert np.array_equal(to_host(image), before)
+
+
+def test_decay_is_a_share(xp):
+    assert to_host(Decay(0.25)(xp.full((1, 1, 1, 2), 4.0), 1)).ravel().tolist() == [3, 3]
 
 
 # ---- what they minimise ----------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from minicnn.layers import Concat, Conv2D, GuidedReLU, MaxPool2D, ReLU
 from minicnn.models import alexnet, build_network, caffenet, squeezenet1_0, squeezenet1_1, vgg16, vgg19
 from minicnn.network import Network
 from minicnn.optimize import Clamp
-from minicnn.preprocessing import Preprocessing
+from minicnn.preprocessing import TORCHVISION, Preprocessing
 from minicnn.visualize import (
     class_visualization,
     deconvnet,
@@ -464,10 +464,11 @@ def test_the_recipe_is_cs231ns(rng):
         image = image + 25 * gradient / np.linalg.norm(gradient)
         image = np.roll(np.roll(image, -ox, 3), -oy, 2)
         for c in range(3):
-            image[:, c] = np.clip(image[:, c], (0 - PLAIN.mean[c]) / PLAIN.std[c], (1 - PLAIN.mean[c]) / PLAIN.std[c])
+            image[:, c] = np.clip(image[:, c], (0 - TORCHVISION.mean[c]) / TORCHVISION.std[c],
+                                  (1 - TORCHVISION.mean[c]) / TORCHVISION.std[c])
         if t % 2 == 0:
             image = gaussian_filter1d(gaussian_filter1d(image, 0.5, axis=2), 0.5, axis=3)
-    ours, _ = class_visualization(net, label, PLAIN, rng=np.random.default_rng(9), num_steps=steps, blur_every=2)
+    ours, _ = class_visualization(net, label, TORCHVISION, rng=np.random.default_rng(9), num_steps=steps, blur_every=2)
     assert np.abs(ours - image).max() < 1e-3
 
 

@@ -1,7 +1,12 @@
 """The pictures of the field, as functions from arrays to arrays; minicnn.plot draws them."""
 
 from minicnn.visualize.activations import feature_maps
-from minicnn.visualize.ascent import class_visualization
+from minicnn.visualize.ascent import (
+    channel_visualization,
+    class_visualization,
+    layer_visualization,
+    neuron_visualization,
+)
 from minicnn.visualize.attribution import completeness_gap, gradient_times_input, integrated_gradients, smooth_grad
 from minicnn.visualize.compare import attribution_maps, deletion_insertion, exchange_curve, rank_correlations
 from minicnn.visualize.deepdream import deep_dream, dream_zoom
@@ -29,13 +34,13 @@ from minicnn.visualize.tsne import tsne
 from minicnn.visualize.wei_levoy import wei_levoy
 
 __all__ = ["Fooled", "Inverted", "StyleSettings", "Texture", "TopPatches", "assign_to_grid", "attribution_maps",
-           "cascade_similarity", "class_probability", "class_visualization", "completeness_gap", "crop_patch",
-           "deconvnet", "deep_dream", "deletion_insertion", "dream_zoom", "efros_leung", "efros_leung_fill",
-           "exchange_curve", "feature_error", "feature_maps", "filter_grid", "filter_weights", "fooling_image",
-           "fooling_report", "grad_cam", "gradient_times_input", "grid_sheet", "guided_backprop", "guided_grad_cam",
-           "guided_patch", "image_features", "integrated_gradients", "inversion_report", "invert_features", "nearest",
-           "nearest_others", "neuron_gradient", "occlusion_map", "pca", "pointing_game", "precision_at",
-           "rank_correlations", "receptive_field", "resume", "saliency_map", "saliency_segment", "smooth_grad",
-           "spread_occlusion", "squared_distances", "start_worker", "strongest_channels", "sweep",
-           "synthesize_texture", "thumbnail_map", "tiled_loss_and_gradient", "top_patches", "transfer_style", "tsne",
-           "upsample_maps", "wei_levoy"]
+           "cascade_similarity", "channel_visualization", "class_probability", "class_visualization",
+           "completeness_gap", "crop_patch", "deconvnet", "deep_dream", "deletion_insertion", "dream_zoom",
+           "efros_leung", "efros_leung_fill", "exchange_curve", "feature_error", "feature_maps", "filter_grid",
+           "filter_weights", "fooling_image", "fooling_report", "grad_cam", "gradient_times_input", "grid_sheet",
+           "guided_backprop", "guided_grad_cam", "guided_patch", "image_features", "integrated_gradients",
+           "inversion_report", "invert_features", "layer_visualization", "nearest", "nearest_others", "neuron_gradient",
+           "neuron_visualization", "occlusion_map", "pca", "pointing_game", "precision_at", "rank_correlations",
+           "receptive_field", "resume", "saliency_map", "saliency_segment", "smooth_grad", "spread_occlusion",
+           "squared_distances", "start_worker", "strongest_channels", "sweep", "synthesize_texture", "thumbnail_map",
+           "tiled_loss_and_gradient", "top_patches", "transfer_style", "tsne", "upsample_maps", "wei_levoy"]

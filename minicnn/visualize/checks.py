@@ -131,7 +131,8 @@ def randomised_similarity(net, x, layer, channel, position, guided, rng):
 
 def check_class_visualization(net, image, noise, label, preprocessing, rng):
     """The image (1, C, H, W) as an 8-bit picture: its class comes first, with a score that neither the noise it was
-    nor a random step of the same length reaches, and it is smoother than the noise.
+    nor a random step of the same length reaches, and it is smoother than the noise, or, where it began as 0, than white
+    noise.
     """
     random = rng.standard_normal(image.shape)
     control = noise + random * (np.linalg.norm(image - noise) / np.linalg.norm(random))
@@ -139,13 +140,15 @@ def check_class_visualization(net, image, noise, label, preprocessing, rng):
     batch = np.concatenate([picture, noise, control]).astype(np.float32)
     scores, *others = to_host(net.predict(to_device(batch, net.device)))
     rank = 1 + int((scores > scores[label]).sum())
-    share, noise_share = high_frequency_share(image), high_frequency_share(noise)
+    white = noise if noise.any() else random
+    share, noise_share = high_frequency_share(image), high_frequency_share(white)
     before, control = (float(other[label]) for other in others)
     return [Check("rank of the class for the 8-bit picture", rank, "1", rank == 1),
             Check("its score", float(scores[label]), f"more than {before:.2f}, where it began, and {control:.2f}, by a "
                   "random step as long", bool(scores[label] > max(before, control))),
             Check("share of the energy above half of the highest frequency", share,
-                  f"less than {noise_share:.3f}, the noise it began as", share < noise_share)]
+                  f"less than {noise_share:.3f}, " + ("the noise it began as" if noise.any() else "white noise"),
+                  share < noise_share)]
 
 
 def high_frequency_share(image, cutoff=0.5):

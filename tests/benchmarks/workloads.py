@@ -18,6 +18,8 @@ from minicnn.layers import Conv2D, InstanceNorm2D, Pad2D, ReLU, Upsample2D  # no
 from minicnn.losses import FeatureMatch, GramMatch, TotalVariation  # noqa: E402
 from minicnn.network import Network  # noqa: E402
 from minicnn.optimize import Adam, optimize_image  # noqa: E402
+from minicnn.preprocessing import TORCHVISION  # noqa: E402
+from minicnn.visualize import class_visualization  # noqa: E402
 
 
 class Workload(NamedTuple):
@@ -157,6 +159,45 @@ def style_transfer(size):
                     lambda: multiply_adds(models.vgg19().trunk("relu5_1"), size, 2))
 
 
+# ---- a class visualization -----------------------------------------------------------------------------------------
+
+def class_visualization_of(size, steps):
+    """SqueezeNet 1.1, the recipe of CS231n: jitter, a normalized step, clamp, blur; all steps of one picture."""
+    from scipy.ndimage import gaussian_filter1d
+
+    low, high = TORCHVISION.valid_range()
+
+    def ours():
+        net = models.squeezenet1_1()
+        return lambda: class_visualization(net, 76, TORCHVISION, rng=np.random.default_rng(0), size=size,
+                                           num_steps=steps)
+
+    def theirs(channels_last):  # the notebook's cell, but for the words it prints
+        module = laid_out(with_plain_relu(torch_oracle.SqueezeNet("1_1")), channels_last)
+
+        def once():
+            rng = np.random.default_rng(0)
+            image = picture(size, channels_last)
+            for step in range(1, steps + 1):
+                oy, ox = rng.integers(-16, 17, 2).tolist()
+                image = torch.roll(image, (oy, ox), (2, 3)).requires_grad_()
+                score = module(image)[0, 76] - 1e-3 * (image * image).sum()
+                score.backward()
+                with torch.no_grad():
+                    image = image + 25.0 * size / 224 * image.grad / image.grad.norm()
+                    image = torch.roll(image, (-oy, -ox), (2, 3))
+                    for c in range(3):
+                        image[:, c].clamp_(float(low[c, 0, 0]), float(high[c, 0, 0]))
+                    if step % 10 == 0:
+                        blurred = gaussian_filter1d(gaussian_filter1d(image.numpy(), 0.5, axis=2), 0.5, axis=3)
+                        image = laid_out(torch.from_numpy(blurred), channels_last)
+            return image
+        return once
+
+    return Workload(f"class visualization, SqueezeNet 1.1, {size} px, {steps} steps", 1.0, ours, theirs,
+                    lambda: multiply_adds(models.squeezenet1_1(), size, 2 * steps))
+
+
 # ---- a training step of the transform network of fast style transfer -------------------------------------------
 
 def transform_network():
@@ -241,4 +282,4 @@ def training_step(size, batch):
 
 WORKLOADS = {workload.name: workload for workload in (
     *(there_and_back(name, size) for name in NETWORKS for size in (224, 512)),
-    style_transfer(512), training_step(256, 4))}
+    style_transfer(512), class_visualization_of(224, 100), training_step(256, 4))}

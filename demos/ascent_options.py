@@ -1,0 +1,38 @@
+"""What the demos of gradient ascent do alike: the options that stand for its settings, and faint pictures."""
+
+import numpy as np
+
+from demos.command import natural_int, positive_int
+from demos.long_run import add_presets
+from minicnn import plot
+
+
+def add_ascent_options(parser, presets, default):
+    """--preset, and an option for each setting of `minicnn.visualize.ascent.ascend`."""
+    add_presets(parser, presets, default)
+    parser.add_argument("--steps", dest="num_steps", type=positive_int)
+    parser.add_argument("--start-noise", type=float, metavar="DEVIATION",
+                        help="of the first image; 0 is the mean colour")
+    parser.add_argument("--policy", help="normalized: steps of one length; constant: as long as the gradient says; "
+                        "progress: so long that the score would rise by --progress")
+    parser.add_argument("--learning-rate", type=float, help="length of a normalized step, at 224 pixels; what the "
+                        "gradient is multiplied by, or by at most")
+    parser.add_argument("--progress", type=float)
+    parser.add_argument("--gain", type=float, help="every step is so many times longer")
+    parser.add_argument("--l2-reg", type=float, help="penalty on the sum of squares")
+    parser.add_argument("--decay", type=float, help="share that the image loses in each step")
+    parser.add_argument("--blur-every", type=positive_int, metavar="STEPS")
+    parser.add_argument("--blur-sigma", type=float, help="pixels")
+    parser.add_argument("--small-norm", type=float, metavar="PERCENT", help="of the pixels, the smallest, set to zero")
+    parser.add_argument("--small-contribution", type=float, metavar="PERCENT", help="of the pixels, those that matter "
+                        "least, set to zero")
+    parser.add_argument("--max-jitter", type=natural_int, help="pixels, at 224 pixels")
+    parser.add_argument("--clamp", help="to the colours that exist: first (before the blur), last, or none")
+    parser.add_argument("--inputs", help="whose inputs the numbers are meant for: torchvision or caffe")
+
+
+def amplified(model, caption, image):
+    """(caption, picture) of an image x (1, C, H, W); a faint one with more contrast, and the caption says so."""
+    middle = model.preprocessing.to_image(np.zeros_like(image))
+    picture, factor = plot.amplify(model.preprocessing.to_image(image), middle)
+    return f"{caption} (contrast x {factor:.0f})" if factor > 1 else caption, picture
