@@ -110,10 +110,10 @@ def grid_pictures(model, sources, layers=None, columns=8, seed=0, settings=None,
 
 
 def gallery_pictures(model, seed=0):
-    """The grid as the gallery has it: layers whose neurons see a part of the picture, some steps, some drawn shapes."""
-    layers = [layer for layer in feature_layers(model.net) if neuron_view(model.net, layer)[0] <= 64]
-    yield from grid_pictures(model, drawn_sources(model, min(60, drawn_count(model)), seed), layers, 8, seed,
-                             NEURON_PRESETS["neuron"] | {"num_steps": 60})
+    """The grid as the gallery has it: layers whose neurons see a small part of the picture, and few drawn shapes."""
+    largest = min(64, model.net.input_shape[1] - 1)
+    layers = [layer for layer in feature_layers(model.net) if neuron_view(model.net, layer)[0] <= largest]
+    yield from grid_pictures(model, drawn_sources(model, min(60, drawn_count(model)), seed), layers, seed=seed)
 
 
 def padded(batches):
