@@ -121,6 +121,22 @@ class DesiredProgress(FirstOrder):
         return gradient * xp.minimum(self.progress / xp.maximum(square, TINY), self.max_rate)
 
 
+class FadingStep(NormalizedStep):
+    """A NormalizedStep whose learning rate goes in a line from `first`, at the first step, to `last` after `num_steps`.
+
+    Nguyen et al. 2016 (arXiv:1605.09304), who end at almost nothing.
+    """
+
+    def __init__(self, first, last, num_steps, norm="l2"):
+        super().__init__(first, norm)
+        self.first, self.last, self.num_steps, self.count = first, last, num_steps, 0
+
+    def delta(self, gradient):
+        self.learning_rate = self.first + (self.last - self.first) * min(1.0, self.count / self.num_steps)
+        self.count += 1
+        return super().delta(gradient)
+
+
 class Adam(FirstOrder):
     """Kingma and Ba 2014 (arXiv:1412.6980), algorithm 1."""
 

@@ -318,6 +318,20 @@ def pad2d(x, pad, mode):
     return out
 
 
+def fourier_features2d(x, periods, directions):
+    """The channels of x, then cosine and sine of the phase of each plane wave, in turns, at each pixel."""
+    N, C, H, W = x.shape
+    out = np.zeros((N, C + 2 * len(periods) * directions, H, W))
+    out[:, :C] = x
+    for n, i, j, row, column in indices(N, len(periods), directions, H, W):
+        angle = np.pi * j / directions
+        turns = (column * np.cos(angle) + row * np.sin(angle)) / periods[i]
+        channel = C + 2 * (i * directions + j)
+        out[n, channel, row, column], out[n, channel + 1, row, column] = (np.cos(2 * np.pi * turns),
+                                                                           np.sin(2 * np.pi * turns))
+    return out
+
+
 def concat(*xs):
     """The channels of the first, then those of the next."""
     N, _, H, W = xs[0].shape

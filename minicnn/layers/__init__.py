@@ -11,7 +11,8 @@ from minicnn.layers.pool import AvgPool2D, GlobalAvgPool2D, MaxPool2D
 from minicnn.layers.relu import DeconvReLU, GuidedReLU, ReLU
 from minicnn.layers.resize import Pad2D, Upsample2D
 from minicnn.layers.softmax import Softmax
+from minicnn.layers.waves import FourierFeatures2D
 
 __all__ = ["Add", "AvgPool2D", "BatchNorm2D", "Concat", "ConditionalInstanceNorm2D", "Conv2D", "DeconvReLU",
-           "Dropout", "Flatten", "GlobalAvgPool2D", "Gram", "GuidedReLU", "InstanceNorm2D", "Layer", "Linear",
-           "LocalResponseNorm", "MaxPool2D", "Pad2D", "ReLU", "Softmax", "Upsample2D"]
+           "Dropout", "Flatten", "FourierFeatures2D", "GlobalAvgPool2D", "Gram", "GuidedReLU", "InstanceNorm2D",
+           "Layer", "Linear", "LocalResponseNorm", "MaxPool2D", "Pad2D", "ReLU", "Softmax", "Upsample2D"]
