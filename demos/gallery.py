@@ -14,8 +14,10 @@ from demos import (
     embedding_map,
     filters,
     fooling,
+    generator_prior,
     guided_backprop,
     inversion,
+    multifaceted,
     neighbours,
     neuron_visualization,
     occlusion,
@@ -30,11 +32,10 @@ from demos.inputs import short_label
 from demos.picture import make_folder, save_picture
 from minicnn.files import replacing
 
-NAMES = (*filters.NAMES, *neighbours.NAMES, *embedding_map.NAMES, *zoom_page.NAMES, *activations.NAMES,
-         *patches.NAMES, *occlusion.NAMES, *saliency.NAMES, *guided_backprop.NAMES, *attribution.NAMES,
-         *compare.NAMES, *class_visualization.NAMES, *class_presets.NAMES,
-         *neuron_visualization.GRID_NAMES, *texture_pixels.NAMES, *deepdream.NAMES, *fooling.NAMES,
-         *inversion.NAMES, *texture_gram.NAMES, *style_transfer.NAMES)
+NAMES = (*filters.NAMES, *neighbours.NAMES, *embedding_map.NAMES, *zoom_page.NAMES, *activations.NAMES, *patches.NAMES,
+         *occlusion.NAMES, *saliency.NAMES, *guided_backprop.NAMES, *attribution.NAMES, *compare.NAMES,
+         *class_visualization.NAMES, *class_presets.NAMES, *texture_pixels.NAMES, *deepdream.NAMES, *fooling.NAMES,
+         *inversion.NAMES, *texture_gram.NAMES, *style_transfer.NAMES, *multifaceted.NAMES, *generator_prior.NAMES)
 
 PAGE = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
@@ -83,6 +84,9 @@ def gallery_pictures(model, photos, seed):
     yield from class_visualization.pictures(model, seed=seed)
     yield from class_presets.pictures(model, size=min(128, model.net.input_shape[1]), seed=seed)
     yield from neuron_visualization.gallery_pictures(model, seed=seed)
+    if model.name == "shapes":
+        yield from multifaceted.pictures(model, count=225, seed=seed)
+        yield from generator_prior.pictures(model, labels=(2, 9, 10), num_steps=40, seed=seed)
     yield from texture_pixels.pictures(sweep=(5, 11, 15), seed=seed)
     yield from deepdream.pictures(model, photos[0].name, deepdream.small(model, photos[0].image), seed=seed)
     yield from fooling.pictures(model, photos[:3], seed=seed)
@@ -90,6 +94,13 @@ def gallery_pictures(model, photos, seed):
     if model.net.input_shape[0] == 3:
         yield from texture_gram.gallery_pictures(model, seed=seed)
         yield from style_transfer.gallery_pictures(model, photos, seed=seed)
+
+
+def count_pictures(model):
+    """How many pictures the gallery of this network has."""
+    missing = (() if model.name == "shapes" else OF_DRAWN_CLASSES) + (
+        () if model.net.input_shape[0] == 3 else OF_COLOURS)
+    return len(NAMES) - len(missing)
 
 
 def write_gallery(folder, model, said, photos, seed, report):
@@ -105,7 +116,7 @@ def write_gallery(folder, model, said, photos, seed, report):
         sections.append(section(picture.name, card))
         write_page(folder, model, said, photos, sections)
         failed = sum(not check["passed"] for check in card["checks"])
-        report(f"[{len(sections)}/{len(NAMES)}] {picture.name}.png  {card['seconds']:.1f} s  "
+        report(f"[{len(sections)}/{count_pictures(model)}] {picture.name}.png  {card['seconds']:.1f} s  "
                f"{len(card['checks']) - failed} of {len(card['checks'])} checks passed  {picture.title}")
         start = time.perf_counter()
 
@@ -129,7 +140,7 @@ def write_page(folder, model, said, photos, sections):
             f"{html.escape(short_label(model, label))} {share:.1%}" for label, share in photo.top) + "</li>"
         for photo in photos)
     page = PAGE.format(model=html.escape(model.name), said=html.escape(said), photos=seen,
-                       sections="\n".join(sections), count=len(sections), total=len(NAMES),
-                       state="" if len(sections) == len(NAMES) else "; not finished")
+                       sections="\n".join(sections), count=len(sections), total=count_pictures(model),
+                       state="" if len(sections) == count_pictures(model) else "; not finished")
     with replacing(folder / "index.html", overwrite=True) as temporary:
         temporary.write_text(page, encoding="utf-8")

@@ -50,6 +50,8 @@ def choose_model(name, device):
         name, why = "shapes", ("the small network that is shipped: no pretrained SqueezeNet weights in the cache "
                                "folder (python -m weights_converter fetch squeezenet1_1 puts them there)")
     model = load_model(name, device)
+    if model.net.input_shape[0] not in (1, 3):
+        raise InputError(f"{model.name} does not look at pictures: its input has {model.net.input_shape[0]} channels")
     where = model.net.device
     if device == "auto" and where == "cpu":
         where = f"cpu ({gpu_problem()})"

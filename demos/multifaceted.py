@@ -4,10 +4,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from demos.command import main, positive_int
+from demos.command import demo_parser, main, positive_int
 from demos.inputs import choose_model, short_label
 from demos.long_run import Watch, add_long_run_options, chosen_settings, long_run
-from demos.photo_folder import digit_photos, fit_photos, folder_parser, read_photos
+from demos.photo_folder import digit_photos, fit_photos, read_photos
 from demos.picture import Picture, demo_folder, run_demo
 from minicnn import plot
 from minicnn.backend import to_device, to_host
@@ -178,7 +178,9 @@ def choice_of_model(arguments):
 
 def parser():
     """The command line."""
-    parser = folder_parser("multifaceted", __doc__)
+    parser = demo_parser("multifaceted", __doc__, photos=False)
+    parser.add_argument("folder", nargs="?", metavar="FOLDER", help="images of one class; left out, shapes are drawn")
+    parser.add_argument("--layer", help="whose activations describe an image; left out, the last before the classes")
     parser.add_argument("--mnist", metavar="FOLDER", help="MNIST's folder: facets of a digit of its test part")
     parser.add_argument("--class", dest="label", help="number or name of the class that the images are of; left out, "
                         "the one that the network takes most of them for, 7 of digits, or dotted disc of drawn shapes")

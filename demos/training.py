@@ -1,9 +1,10 @@
-"""What the two training scripts share: their options, and a progress bar around the training."""
+"""What the training scripts share: their options, and a progress bar around the training."""
 
 from tqdm import tqdm
 
 from demos.command import OneLineParser, natural_int, positive_int
 from minicnn.files import check_target
+from minicnn.losses import cross_entropy
 from minicnn.optimize import Adam
 from minicnn.train import CosineSchedule, train
 
@@ -20,8 +21,8 @@ def training_parser(name, description, steps, batch_size):
     return parser
 
 
-def train_with_progress(net, batches, arguments, weight_decay):
-    """Train in place: Adam, from 2e-3 down along a cosine, with a bar that shows the loss.
+def train_with_progress(net, batches, arguments, weight_decay, learning_rate=2e-3, loss=cross_entropy):
+    """Train in place: Adam, from `learning_rate` down along a cosine, with a bar that shows the loss.
 
     Raises InputError first where the result or the checkpoint could not be written afterwards.
     """
@@ -29,9 +30,9 @@ def train_with_progress(net, batches, arguments, weight_decay):
     if arguments.checkpoint:
         check_target(arguments.checkpoint, overwrite=True)
     with tqdm(total=arguments.steps, unit="step", disable=None) as bar:
-        def show(step, loss):
+        def show(step, value):
             bar.update(step + 1 - bar.n)
-            bar.set_postfix(loss=f"{loss:.4f}")
-        train(net, batches, update=Adam(2e-3), num_steps=arguments.steps,
-              schedule=CosineSchedule(2e-3, arguments.steps, warm_up=100), weight_decay=weight_decay,
-              seed=arguments.seed, checkpoint=arguments.checkpoint, callback=show)
+            bar.set_postfix(loss=f"{value:.4f}")
+        train(net, batches, update=Adam(learning_rate), num_steps=arguments.steps,
+              schedule=CosineSchedule(learning_rate, arguments.steps, warm_up=100), weight_decay=weight_decay,
+              loss=loss, seed=arguments.seed, checkpoint=arguments.checkpoint, callback=show)

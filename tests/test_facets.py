@@ -418,6 +418,13 @@ def test_ctrl_c_saves_what_is_there_and_the_demo_goes_on_to_the_same(short, tmp_
     assert {file.suffix for file in out.iterdir()} == {".png", ".npy", ".json"}
 
 
+def test_the_demo_on_the_strict_gpu_makes_the_pictures_of_the_cpu(short, strict_cupy, tmp_path):
+    for device in ("gpu", "cpu"):
+        assert run(*short, "--device", device, "--out", str(tmp_path / device)) == 0
+    on_gpu, on_cpu = (np.load(tmp_path / device / "multifaceted.npy") for device in ("gpu", "cpu"))
+    assert np.linalg.norm(on_gpu - on_cpu) < 5e-2 * np.linalg.norm(on_cpu)  # Winograd's rounding tips some ReLUs
+
+
 def test_a_folder_of_photos(short, tmp_path, capsys):
     model = load_model("shapes", "cpu")
     (tmp_path / "photos").mkdir()

@@ -1,4 +1,4 @@
-"""The two networks that are shipped: they are what they claim, and the pictures of them are true."""
+"""The three networks that are shipped: they are what they claim, and the pictures of them are true."""
 
 from pathlib import Path
 
@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import minicnn
-from minicnn.layers import GuidedReLU
+from minicnn.layers import AvgPool2D, GuidedReLU
 from minicnn.mnist import load_digits
-from minicnn.models import load_model
+from minicnn.models import load_model, shapes_encoder
 from minicnn.shapes import CLASSES, draw_shapes
 from minicnn.train import accuracy
 from minicnn.visualize import class_visualization, saliency_map
@@ -34,14 +34,16 @@ def drawn(model):
     return model.preprocessing.to_input(images), labels, masks
 
 
-@pytest.mark.parametrize("name", ["digits", "shapes"])
-def test_each_file_is_under_a_megabyte_and_says_where_it_is_from(name):
+@pytest.mark.parametrize("name, script", [("digits", "train_digits"), ("shapes", "train_shapes"),
+                                          ("shapes_decoder", "train_decoder")])
+def test_each_file_is_under_a_megabyte_and_says_where_it_is_from(name, script):
     from minicnn.weights import read_header
     path = Path(minicnn.__file__).parent / "data" / f"{name}.h5"
     header = read_header(path)
     assert path.stat().st_size < 1_000_000
-    assert f"trained by demos/train_{name}.py" in header.origin and header.licence == "MIT"
-    assert len(header.labels) == load_model(name, "cpu").net.shapes()[load_model(name, "cpu").net.output][1]
+    assert f"trained by demos/{script}.py" in header.origin and header.licence == "MIT"
+    if name != "shapes_decoder":  # which has no classes
+        assert len(header.labels) == load_model(name, "cpu").net.shapes()[load_model(name, "cpu").net.output][1]
 
 
 def test_digits_reads_the_ten_thousand_test_digits(test_data):
@@ -57,6 +59,19 @@ def test_shapes_knows_freshly_drawn_pictures(model, drawn):
     share = accuracy(model.net, x, labels)
     print(f"shapes: {share:.2%} of {len(x)} freshly drawn pictures")
     assert share >= 0.97 and model.labels == list(CLASSES)
+
+
+def test_the_decoder_paints_what_the_network_sees(model, drawn):
+    """Freshly drawn pictures, from their codes: the same class, and their colours to a grid of 16x16."""
+    x, labels, _ = drawn
+    codes = shapes_encoder(model.net).predict(x)
+    painted = load_model("shapes_decoder", "cpu").net.predict(codes)
+    share = accuracy(model.net, painted, labels)
+    coarse, original = (AvgPool2D(4).forward(array)[0] for array in (painted, x))
+    unexplained = float(((coarse - original) ** 2).mean() / original.var())
+    print(f"decoder: the network knows {share:.1%} of {len(x)} painted pictures; of the variance of their colours, in "
+          f"4x4 pixels, {1 - unexplained:.1%} is that of the originals")
+    assert share >= 0.85 and unexplained < 0.2
 
 
 def test_the_most_salient_pixel_is_in_the_object(model, drawn):

@@ -436,3 +436,29 @@ def he_weights(net, rng):
             buffers["mean"] = rng.standard_normal(buffers["mean"].shape, np.float32) / 10
             buffers["var"] = rng.uniform(0.5, 2, buffers["var"].shape).astype(np.float32)
     return net
+
+
+# ---- the shipped decoder -----------------------------------------------------------------------------------
+
+
+def shapes_decoder(net, code):
+    """The picture of a code, (N, 120, 4, 4), by the decoder `net` of minicnn, whose arrays are read by name."""
+    def array(name, key):
+        layer = net.layer(name)
+        return torch.from_numpy({**layer.params, **layer.buffers}[key])
+
+    def normalized(name, x):
+        return F.batch_norm(x, *(array(name, key) for key in ("mean", "var", "gamma", "beta")), eps=1e-5)
+
+    x = normalized("norm0", torch.from_numpy(code))
+    for i in range(1, 6):
+        x = F.interpolate(x, scale_factor=2) if i > 2 else x
+        x = F.relu(normalized(f"norm{i}", F.conv2d(x, array(f"conv{i}", "w"), array(f"conv{i}", "b"), padding=1)))
+    x = F.interpolate(x, scale_factor=2)
+    rows, columns = torch.meshgrid(torch.arange(64.0), torch.arange(64.0), indexing="ij")
+    waves = [wave(2 * torch.pi * (columns * np.cos(angle) + rows * np.sin(angle)) / period)
+             for period in (4.8, 6.2, 8.0) for angle in np.arange(6) * np.pi / 6 for wave in (torch.cos, torch.sin)]
+    x = torch.cat([x, torch.stack(waves).expand(len(x), -1, -1, -1)], 1)
+    for i in (6, 7):
+        x = F.relu(F.conv2d(x, array(f"conv{i}", "w"), array(f"conv{i}", "b")))
+    return F.conv2d(x, array("picture", "w"), array("picture", "b"), padding=1).numpy()

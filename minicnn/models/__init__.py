@@ -1,6 +1,7 @@
 """The networks: functions that build them without weights, and `load_model`, which brings weights along."""
 
 from minicnn.models.alexnet import alexnet, caffenet
+from minicnn.models.decoder import shapes_decoder, shapes_encoder
 from minicnn.models.load import Model, build_network, cache_folder, load_model
 from minicnn.models.resnet import resnet18
 from minicnn.models.small import digits, shapes
@@ -9,4 +10,4 @@ from minicnn.models.vgg import vgg16, vgg19
 from minicnn.preprocessing import Preprocessing
 
 __all__ = ["Model", "Preprocessing", "alexnet", "build_network", "cache_folder", "caffenet", "digits", "load_model",
-           "resnet18", "shapes", "squeezenet1_0", "squeezenet1_1", "vgg16", "vgg19"]
+           "resnet18", "shapes", "shapes_decoder", "shapes_encoder", "squeezenet1_0", "squeezenet1_1", "vgg16", "vgg19"]

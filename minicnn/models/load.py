@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from minicnn.errors import InputError, unknown_name
 from minicnn.models.alexnet import alexnet, caffenet
+from minicnn.models.decoder import shapes_decoder
 from minicnn.models.first_layer import first_layer
 from minicnn.models.resnet import resnet18
 from minicnn.models.small import digits, shapes
@@ -16,8 +17,8 @@ from minicnn.preprocessing import Preprocessing
 
 ARCHITECTURES = {"vgg16": vgg16, "vgg19": vgg19, "squeezenet1_0": squeezenet1_0, "squeezenet1_1": squeezenet1_1,
                  "alexnet": alexnet, "caffenet": caffenet, "resnet18": resnet18, "digits": digits, "shapes": shapes,
-                 "first_layer": first_layer}
-EMBEDDED = ("shapes", "digits")
+                 "shapes_decoder": shapes_decoder, "first_layer": first_layer}
+EMBEDDED = ("shapes", "digits", "shapes_decoder")
 
 
 class Model(NamedTuple):
@@ -105,7 +106,8 @@ def cached_models():
 
 
 def load_model(name, device="auto"):
-    """The Model called `name` ("squeezenet1_1" in the cache, a path to an .h5 file, "shapes", "digits").
+    """The Model called `name` ("squeezenet1_1" in the cache, a path to an .h5 file, "shapes", "digits",
+    "shapes_decoder", whose preprocessing is that of the pictures it paints).
 
     Raises InputError, naming the file, where it is missing, damaged or does not fit its architecture.
     """

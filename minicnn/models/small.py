@@ -1,4 +1,4 @@
-"""The two small networks that are trained with this library and shipped with it."""
+"""The two small classifiers that are trained with this library and shipped with it."""
 
 import numpy as np
 

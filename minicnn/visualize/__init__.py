@@ -8,15 +8,19 @@ from minicnn.visualize.ascent import (
     neuron_visualization,
 )
 from minicnn.visualize.attribution import completeness_gap, gradient_times_input, integrated_gradients, smooth_grad
+from minicnn.visualize.clusters import kmeans
 from minicnn.visualize.compare import attribution_maps, deletion_insertion, exchange_curve, rank_correlations
 from minicnn.visualize.deepdream import deep_dream, dream_zoom
+from minicnn.visualize.denoise import denoise_tv
 from minicnn.visualize.efros_leung import efros_leung, efros_leung_fill
 from minicnn.visualize.features import image_features
 from minicnn.visualize.filters import filter_grid, filter_weights
 from minicnn.visualize.fooling import Fooled, fooling_image, fooling_report
+from minicnn.visualize.generator import generated_class, stacked
 from minicnn.visualize.grad_cam import grad_cam, guided_grad_cam, upsample_maps
 from minicnn.visualize.grid_map import assign_to_grid, grid_sheet, thumbnail_map
 from minicnn.visualize.inversion import Inverted, feature_error, inversion_report, invert_features
+from minicnn.visualize.multifaceted import facet_visualization, find_facets
 from minicnn.visualize.neighbours import nearest, nearest_others, precision_at, squared_distances
 from minicnn.visualize.occlusion import class_probability, occlusion_map, spread_occlusion
 from minicnn.visualize.patches import TopPatches, crop_patch, guided_patch, strongest_channels, top_patches
@@ -35,12 +39,13 @@ from minicnn.visualize.wei_levoy import wei_levoy
 
 __all__ = ["Fooled", "Inverted", "StyleSettings", "Texture", "TopPatches", "assign_to_grid", "attribution_maps",
            "cascade_similarity", "channel_visualization", "class_probability", "class_visualization",
-           "completeness_gap", "crop_patch", "deconvnet", "deep_dream", "deletion_insertion", "dream_zoom",
-           "efros_leung", "efros_leung_fill", "exchange_curve", "feature_error", "feature_maps", "filter_grid",
-           "filter_weights", "fooling_image", "fooling_report", "grad_cam", "gradient_times_input", "grid_sheet",
-           "guided_backprop", "guided_grad_cam", "guided_patch", "image_features", "integrated_gradients",
-           "inversion_report", "invert_features", "layer_visualization", "nearest", "nearest_others", "neuron_gradient",
-           "neuron_visualization", "occlusion_map", "pca", "pointing_game", "precision_at", "rank_correlations",
-           "receptive_field", "resume", "saliency_map", "saliency_segment", "smooth_grad", "spread_occlusion",
-           "squared_distances", "start_worker", "strongest_channels", "sweep", "synthesize_texture", "thumbnail_map",
+           "completeness_gap", "crop_patch", "deconvnet", "deep_dream", "deletion_insertion", "denoise_tv",
+           "dream_zoom", "efros_leung", "efros_leung_fill", "exchange_curve", "facet_visualization", "feature_error",
+           "feature_maps", "filter_grid", "filter_weights", "find_facets", "fooling_image", "fooling_report",
+           "generated_class", "grad_cam", "gradient_times_input", "grid_sheet", "guided_backprop", "guided_grad_cam",
+           "guided_patch", "image_features", "integrated_gradients", "inversion_report", "invert_features", "kmeans",
+           "layer_visualization", "nearest", "nearest_others", "neuron_gradient", "neuron_visualization",
+           "occlusion_map", "pca", "pointing_game", "precision_at", "rank_correlations", "receptive_field", "resume",
+           "saliency_map", "saliency_segment", "smooth_grad", "spread_occlusion", "squared_distances", "stacked",
+           "start_worker", "strongest_channels", "sweep", "synthesize_texture", "thumbnail_map",
            "tiled_loss_and_gradient", "top_patches", "transfer_style", "tsne", "upsample_maps", "wei_levoy"]

@@ -1,0 +1,43 @@
+"""Trains the decoder of the shipped `shapes` network, from its features to pictures: python -m demos.train_decoder"""
+
+import numpy as np
+
+from demos.command import main
+from demos.training import train_with_progress, training_parser
+from minicnn.decode import CodeBatches, Likeness
+from minicnn.models import load_model, shapes_decoder, shapes_encoder
+from minicnn.shapes import CLASSES, PREPROCESSING, ShapeBatches, draw_shapes
+from minicnn.train import accuracy
+from minicnn.weights import Header, save_weights
+
+BATCH_SIZE = 24
+TEST_SEED, TESTED = 1_000_000, 600  # pictures that no training sees
+BLOCKS = [("input", 4, 1.5), ("chroma", 4, 1.5), ("relu1", 8, 2.0), ("relu2", 4, 1.0), ("relu3", 2, 1.0),
+          ("relu5", 2, 1.0)]
+
+
+def run(arguments):
+    """Train, report what the network makes of painted pictures, save."""
+    net = load_model("shapes", "cpu").net
+    encoder, decoder = shapes_encoder(net), shapes_decoder(seed=arguments.seed)
+    likeness = Likeness(encoder, BLOCKS)
+    batches = CodeBatches(ShapeBatches(arguments.batch_size, arguments.seed), likeness)
+    train_with_progress(decoder, batches, arguments, weight_decay=0.0, learning_rate=4e-3, loss=likeness)
+    labels = np.arange(TESTED) % len(CLASSES)
+    x = PREPROCESSING.to_input(draw_shapes(labels, np.random.default_rng(TEST_SEED))[0])
+    painted = np.concatenate([decoder.predict(encoder.predict(x[n:n + 50])) for n in range(0, len(x), 50)])
+    print(f"of {len(x)} freshly drawn pictures, decoded from their features, the network knows "
+          f"{accuracy(net, painted, labels):.1%} (of the pictures themselves {accuracy(net, x, labels):.1%})")
+    header = Header("shapes_decoder", "shapes_decoder", PREPROCESSING,
+                    origin="trained by demos/train_decoder.py on pictures drawn by minicnn/shapes.py", licence="MIT")
+    save_weights(arguments.out, decoder, header, overwrite=arguments.overwrite)
+    print(f"wrote {arguments.out}")
+
+
+def parser():
+    """The command line."""
+    return training_parser("train_decoder", __doc__, steps=2400, batch_size=BATCH_SIZE)
+
+
+if __name__ == "__main__":
+    main(run, parser())
