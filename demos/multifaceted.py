@@ -161,7 +161,7 @@ def run(arguments):
     label = commonest_class(model, x) if label is None else label
     num_facets = arguments.facets or suggest_facets(len(x))
     if not arguments.facets and num_facets < 10:
-        print(f"{num_facets} facets, fewer than the paper's 10, as there are {len(x):,} images, not 750")
+        print(f"{num_facets} facets, fewer than the paper's 10, as there are {len(x):,} images, not 1,000")
     run = long_run(arguments, folder, NAMES[0],
                    {"model": model.name, "images": len(x), "class": label, "facets": num_facets,
                     "layer": arguments.layer, "preset": arguments.preset, "seed": arguments.seed})
@@ -184,7 +184,7 @@ def parser():
     parser.add_argument("--mnist", metavar="FOLDER", help="MNIST's folder: facets of a digit of its test part")
     parser.add_argument("--class", dest="label", help="number or name of the class that the images are of; left out, "
                         "the one that the network takes most of them for, 7 of digits, or dotted disc of drawn shapes")
-    parser.add_argument("--facets", type=positive_int, help="how many; left out, one for 75 images, 2 to 10")
+    parser.add_argument("--facets", type=positive_int, help="how many; left out, one for 100 images, 2 to 10")
     parser.add_argument("--count", type=positive_int, default=DRAWN, help=f"drawn shapes (default {DRAWN})")
     parser.add_argument("--preset", help=f"settings by name: {', '.join(FACET_PRESETS)}; left out, small for pictures "
                         "of up to 100 pixels")

@@ -235,7 +235,7 @@ def test_more_facets_than_images_are_refused(rng):
 
 
 def test_suggestions():
-    assert [suggest_facets(count) for count in (1, 2, 25, 149, 300, 750, 5000)] == [1, 2, 2, 2, 4, 10, 10]
+    assert [suggest_facets(count) for count in (1, 2, 25, 149, 300, 750, 5000)] == [1, 2, 2, 2, 3, 7, 10]
 
 
 def test_layout_features_average_the_maps_in_parts(xp, rng):
@@ -386,10 +386,10 @@ def run(*arguments):
 def test_the_demo_without_weights_draws_shapes_and_passes_its_checks(tmp_path, capsys):
     assert run("--device", "cpu", "--out", str(tmp_path / "out")) == 0
     said = capsys.readouterr().out
-    assert "4 facets, fewer than the paper's 10, as there are 300 images, not 750" in said and "FAIL" not in said
+    assert "3 facets, fewer than the paper's 10, as there are 300 images, not 1,000" in said and "FAIL" not in said
     card = json.loads((tmp_path / "out" / "multifaceted.json").read_text())
     assert len(card["checks"]) == 5 and len(card["history"]) == 37 and sum(card["parameters"]["sizes"]) == 300
-    assert np.load(tmp_path / "out" / "multifaceted.npy").shape == (4, 3, 77, 77)
+    assert np.load(tmp_path / "out" / "multifaceted.npy").shape == (3, 3, 77, 77)
     assert Image.open(tmp_path / "out" / "multifaceted.png").size[0] > 500
 
 
@@ -418,11 +418,13 @@ def test_ctrl_c_saves_what_is_there_and_the_demo_goes_on_to_the_same(short, tmp_
     assert {file.suffix for file in out.iterdir()} == {".png", ".npy", ".json"}
 
 
-def test_the_demo_on_the_strict_gpu_makes_the_pictures_of_the_cpu(short, strict_cupy, tmp_path):
+def test_the_demo_on_the_strict_gpu_makes_the_pictures_of_the_cpu(short, strict_cupy, tmp_path, monkeypatch):
+    # rounding grows from step to step, and in t-SNE, which so few images do without
+    monkeypatch.setitem(FACET_PRESETS, "short", {"stages": [stage._replace(num_steps=1) for stage in STAGES]})
     for device in ("gpu", "cpu"):
-        assert run(*short, "--device", device, "--out", str(tmp_path / device)) == 0
+        assert run(*short, "--count", "16", "--device", device, "--out", str(tmp_path / device)) == 0
     on_gpu, on_cpu = (np.load(tmp_path / device / "multifaceted.npy") for device in ("gpu", "cpu"))
-    assert np.linalg.norm(on_gpu - on_cpu) < 5e-2 * np.linalg.norm(on_cpu)  # Winograd's rounding tips some ReLUs
+    assert np.linalg.norm(on_gpu - on_cpu) < 1e-2 * np.linalg.norm(on_cpu)
 
 
 def test_a_folder_of_photos(short, tmp_path, capsys):

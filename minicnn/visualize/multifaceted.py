@@ -71,8 +71,8 @@ class Facets(NamedTuple):
 
 
 def suggest_facets(count):
-    """As many facets as `count` images can well have, 1 to the paper's 10: some 75 images each, to choose 15 from."""
-    return int(np.clip(count // 75, min(count, 2), 10))
+    """As many facets as `count` images can well have, 1 to the paper's 10: some 100 images each, to choose 15 from."""
+    return int(np.clip(count // 100, min(count, 2), 10))
 
 
 def layout_features(net, x, layer=None, parts=4, batch_size=16):
