@@ -7,7 +7,7 @@ import numpy as np
 from demos.command import main, positive_int
 from demos.executors import executor_for, store_for
 from demos.inputs import choose_model
-from demos.photo_folder import FolderPhoto, collect, digit_photos, draw_photos, folder_parser, read_photos
+from demos.photo_folder import FolderPhoto, choose_photos, collect, draw_photos, folder_parser
 from demos.picture import Picture, run_demo
 from minicnn import images, plot
 from minicnn.errors import InputError
@@ -90,16 +90,8 @@ def run(arguments):
     """Load, draw, save."""
     model, said = choose_model(arguments.model, arguments.device)
     print(said)
-    if arguments.mnist and arguments.folder:
-        raise InputError("give a FOLDER or --mnist, not both")
-    gallery = None
-    if arguments.mnist:
-        gallery = digit_photos(arguments.mnist)
-    elif arguments.folder:
-        gallery = read_photos(arguments.folder)
-    elif model.preprocessing.channel_order == "L":
-        raise InputError(f"{model.name} sees grey pictures only; give --mnist FOLDER, or a FOLDER of pictures")
-    else:
+    gallery = choose_photos(model, arguments)
+    if gallery is None:
         print(f"no folder given: {DRAWN} drawn shapes are compared")
     queries = [FolderPhoto(Path(path).stem, None, images.load_image(path)) for path in arguments.query]
     layer = model.net.find(arguments.layer) if arguments.layer else feature_layer(model.net)

@@ -104,6 +104,22 @@ def warn(line):
     print(line, file=sys.stderr)
 
 
+def choose_photos(model, arguments):
+    """The FolderPhotos that the command line asks for, in a folder or MNIST's; None where drawn shapes are to do.
+
+    Raises InputError where both are asked for, and where neither is and the network takes no colours, as shapes have.
+    """
+    if arguments.mnist and arguments.folder:
+        raise InputError("give a FOLDER or --mnist, not both")
+    if arguments.mnist:
+        return digit_photos(arguments.mnist)
+    if arguments.folder:
+        return read_photos(arguments.folder)
+    if model.preprocessing.channel_order == "L":
+        raise InputError(f"{model.name} sees grey pictures only; give --mnist FOLDER, or a FOLDER of pictures")
+    return None
+
+
 def draw_photos(count, seed):
     """`count` FolderPhotos of textured shapes, of each class as many, drawn by minicnn.shapes."""
     rng = np.random.default_rng(seed)

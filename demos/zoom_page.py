@@ -11,7 +11,7 @@ import numpy as np
 from demos.command import main, positive_int
 from demos.executors import executor_for, store_for
 from demos.inputs import choose_model
-from demos.photo_folder import collect, digit_photos, draw_photos, folder_parser, read_photos
+from demos.photo_folder import choose_photos, collect, draw_photos, folder_parser
 from demos.picture import Picture, output_folder, run_demo
 from minicnn import images, plot
 from minicnn.backend import to_device
@@ -194,16 +194,8 @@ def run(arguments):
     """Load, draw, save; then both maps in full size, and their pages."""
     model, said = choose_model(arguments.model or ("digits" if arguments.mnist else None), arguments.device)
     print(said)
-    if arguments.mnist and arguments.folder:
-        raise InputError("give a FOLDER or --mnist, not both")
-    gallery = None
-    if arguments.mnist:
-        gallery = digit_photos(arguments.mnist)
-    elif arguments.folder:
-        gallery = read_photos(arguments.folder)
-    elif model.preprocessing.channel_order == "L":
-        raise InputError(f"{model.name} sees grey pictures only; give --mnist FOLDER, or a FOLDER of pictures")
-    else:
+    gallery = choose_photos(model, arguments)
+    if gallery is None:
         print(f"no folder given: {DRAWN} drawn shapes are on the map")
     large = [f"{name}{suffix}" for name in LARGE for suffix in (".png", ".html")]
     arguments.out = output_folder(arguments.out, "pictures", [f"{NAMES[0]}.png", *large], arguments.overwrite)
