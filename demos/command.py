@@ -1,6 +1,7 @@
 """What every demo's command line does alike: its common options, and errors that become one line."""
 
 import argparse
+import math
 import sys
 
 from minicnn.errors import InputError
@@ -26,6 +27,24 @@ def positive_int(text):
 def natural_int(text):
     """A whole number from 0 on, for argparse."""
     return 0 if text == "0" else positive_int(text)
+
+
+def number(text):
+    """A finite number, for argparse."""
+    try:
+        found = float(text)
+    except ValueError:
+        found = math.nan
+    if not math.isfinite(found):
+        raise argparse.ArgumentTypeError(f"expected a number, not {text!r}")
+    return found
+
+
+def positive_number(text):
+    """A finite number above 0, for argparse."""
+    if number(text) <= 0:
+        raise argparse.ArgumentTypeError(f"expected a number above 0, not {text!r}")
+    return number(text)
 
 
 def demo_parser(name, description, photos=True):

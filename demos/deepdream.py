@@ -1,6 +1,5 @@
 """What a network sees in a photo, drawn into it: python -m demos.deepdream photo.jpg [--layer NAME] [--zoom FRAMES]"""
 
-import hashlib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -8,11 +7,11 @@ import matplotlib
 import numpy as np
 
 from demos import dream_flight
-from demos.command import demo_parser, main, natural_int, positive_int
+from demos.command import demo_parser, main, natural_int, number, positive_int, positive_number
 from demos.dream_flight import SMOOTH, SOURCE
 from demos.inputs import choose_model, warn_about_memory
 from demos.layers import feature_layers
-from demos.long_run import Watch, add_long_run_options, add_presets, chosen_settings, long_run
+from demos.long_run import Watch, add_long_run_options, add_presets, chosen_settings, digest, long_run
 from demos.picture import Picture, demo_folder, make_folder, run_demo
 from minicnn import images, plot
 from minicnn.errors import InputError
@@ -145,7 +144,6 @@ def example_photo():
     return "grace_hopper", images.load_image(Path(matplotlib.get_data_path(), "sample_data", "grace_hopper.jpg"))
 
 
-
 # ---- the command -----------------------------------------------------------------------------------------------------
 
 
@@ -203,15 +201,10 @@ def default_size(model):
     return 512 if model.net.input_shape[1] > 200 else 3 * model.net.input_shape[1]
 
 
-def small(model, image):
+def small(image):
     """The picture for the gallery, uint8 (H, W, 3): twice as large where the network is small, so that octaves fit."""
     side = image.shape[0]
     return image if side > 200 else images.resize(image, 2 * side, 2 * side)
-
-
-def digest(picture):
-    """What tells one picture from another."""
-    return hashlib.sha256(picture.tobytes()).hexdigest()[:16]
 
 
 def parser():
@@ -227,13 +220,14 @@ def parser():
                         "last bits")
     add_presets(parser, DREAM_PRESETS, "deepdream-2015")
     parser.add_argument("--octaves", dest="num_octaves", type=positive_int, help="how many sizes")
-    parser.add_argument("--octave-scale", type=float, help="from one size to the next")
+    parser.add_argument("--octave-scale", type=number, help="from one size to the next")
     parser.add_argument("--steps", dest="num_steps", type=positive_int, help="in each octave")
-    parser.add_argument("--step-size", type=float, help="mean change of a pixel in a step, in grey levels of 255")
+    parser.add_argument("--step-size", type=positive_number, help="mean change of a pixel in a step, in grey "
+                        "levels of 255")
     parser.add_argument("--max-jitter", type=natural_int, help="pixels")
     parser.add_argument("--zoom", type=positive_int, metavar="FRAMES", help="fly into the dream: so many frames, into "
                         "frames/ and an animation")
-    parser.add_argument("--zoom-by", type=float, default=0.05, metavar="PART", help="of the sides that a frame cuts "
+    parser.add_argument("--zoom-by", type=number, default=0.05, metavar="PART", help="of the sides that a frame cuts "
                         "off (default 0.05)")
     parser.add_argument("--animation", default="gif", help="gif or webp (default gif)")
     add_long_run_options(parser, every=10)

@@ -97,7 +97,8 @@ def pictures(model, name, photo, caption, sought, settings, tile, kept, flight, 
     if flight.path(0).is_file():
         yield picture(model, name, photo, caption, sought, settings, kept, flight, stopped)
     if stopped is not None:
-        print(f"go on with the same command and --resume --out {flight.folder}", file=sys.stderr)
+        if flight.files:
+            print(f"go on with the same command and --resume --out {flight.folder}", file=sys.stderr)
         raise stopped
 
 

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from demos.command import demo_parser, main, natural_int, positive_int
+from demos.command import demo_parser, main, natural_int, number, positive_int, positive_number
 from demos.inputs import choose_model, load_photos, short_label
-from demos.long_run import Watch, add_long_run_options, add_presets, chosen_settings, long_run
+from demos.long_run import Watch, add_long_run_options, add_presets, chosen_settings, digest, long_run
 from demos.picture import Picture, demo_folder, make_folder, run_demo
 from minicnn import images, plot
 from minicnn.backend import to_device, to_host
@@ -122,8 +122,8 @@ def run(arguments):
     settings = chosen_settings(arguments, FOOLING_PRESETS)
     names = [f"fooled_{n}_{photo.name}" for n, photo in enumerate(photos)]
     folder = demo_folder(arguments, (*NAMES, *names))
-    run = long_run(arguments, folder, NAMES[0], {"model": model.name, "photos": [photo.name for photo in photos],
-                                                 "target": target} | settings)
+    run = long_run(arguments, folder, NAMES[0], {"model": model.name, "target": target,
+                                                 "photos": [digest(photo.image) for photo in photos]} | settings)
     made = pictures(model, photos, target, arguments.steps, arguments.seed, settings, other, run)
     run_demo(with_files(made, folder, names), model, arguments, NAMES, folder)
 
@@ -136,8 +136,8 @@ def parser():
     parser.add_argument("--transfer", metavar="MODEL", help="another network that is shown the results")
     add_presets(parser, FOOLING_PRESETS, "margin")
     parser.add_argument("--objective", help="score or margin")
-    parser.add_argument("--learning-rate", type=float, help="length of a step, at 224 pixels")
-    parser.add_argument("--margin", type=float, help="by how much the target's score must be above all others")
+    parser.add_argument("--learning-rate", type=positive_number, help="length of a step, at 224 pixels")
+    parser.add_argument("--margin", type=number, help="by how much the target's score must be above all others")
     parser.add_argument("--epsilon", type=natural_int, help="the most, in levels of 255, by which a colour may "
                         "change; 0, no bound")
     add_long_run_options(parser)

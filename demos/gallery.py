@@ -91,7 +91,7 @@ def gallery_pictures(model, photos, seed):
         yield from multifaceted.pictures(model, count=225, seed=seed)
         yield from generator_prior.pictures(model, labels=(2, 9, 10), num_steps=40, seed=seed)
     yield from texture_pixels.pictures(sweep=(5, 11, 15), seed=seed)
-    yield from deepdream.pictures(model, photos[0].name, deepdream.small(model, photos[0].image), seed=seed)
+    yield from deepdream.pictures(model, photos[0].name, deepdream.small(photos[0].image), seed=seed)
     yield from fooling.pictures(model, photos[:3], seed=seed)
     yield from inversion.quick_pictures(model, photos[:1], seed)
     if model.net.input_shape[0] == 3:

@@ -4,10 +4,10 @@ import argparse
 
 import numpy as np
 
-from demos.command import demo_parser, main, natural_int
+from demos.command import demo_parser, main, natural_int, number, positive_int, positive_number
 from demos.inputs import choose_model, load_photos, warn_about_memory
 from demos.layers import feature_layers
-from demos.long_run import Watch, add_long_run_options, add_presets, chosen_settings, long_run
+from demos.long_run import Watch, add_long_run_options, add_presets, chosen_settings, digest, long_run
 from demos.picture import Picture, demo_folder, run_demo
 from minicnn import plot
 from minicnn.backend import to_device, to_host
@@ -51,7 +51,7 @@ def pictures(model, photos, layers=None, seed=0, settings=None, run=None):
             if stopped is not None:
                 break
         numbers[photo.name] = {layer: report._asdict() for layer, report in reports.items()}
-        checks += check_inversion(net, reports, targets, model.preprocessing, photo.name, photo.x.shape)
+        checks += check_inversion(net, reports, targets, photo.name, photo.x.shape)
         if stopped is not None:
             break
     yield Picture(
@@ -81,10 +81,10 @@ def rates(text):
     """ "100x0.004,200x0.0004" -> ((100, 0.004), (200, 0.0004)), for argparse."""
     try:
         parts = [part.split("x") for part in text.split(",")]
-        found = tuple((int(steps), float(rate)) for steps, rate in parts)
-    except ValueError:
+        found = tuple((positive_int(steps), positive_number(rate)) for steps, rate in parts)
+    except (ValueError, argparse.ArgumentTypeError):
         found = ()
-    if not found or min(steps for steps, _ in found) < 1:
+    if not found:
         raise argparse.ArgumentTypeError(f"expected steps and learning rates as in 100x0.004,200x0.0004, not {text!r}")
     return found
 
@@ -92,8 +92,8 @@ def rates(text):
 def weights(text):
     """ "20" -> 20.0, "1,10,20" -> (1.0, 10.0, 20.0), for argparse."""
     try:
-        found = tuple(float(part) for part in text.split(","))
-    except ValueError:
+        found = tuple(map(number, text.split(",")))
+    except argparse.ArgumentTypeError:
         found = ()
     if len(found) not in (1, 3):
         raise argparse.ArgumentTypeError(f"expected a number, or three as in 1,10,20, not {text!r}")
@@ -111,8 +111,8 @@ def run(arguments):
     settings = chosen_settings(arguments, INVERSION_PRESETS)
     warn_about_memory(model.net, photos[0].x.shape)
     folder = demo_folder(arguments, NAMES)
-    run = long_run(arguments, folder, NAMES[0], {"model": model.name, "photos": [photo.name for photo in photos],
-                                                 "seed": arguments.seed} | settings)
+    run = long_run(arguments, folder, NAMES[0], {"model": model.name, "seed": arguments.seed,
+                                                 "photos": [digest(photo.image) for photo in photos]} | settings)
     run_demo(pictures(model, photos, layers, arguments.seed, settings, run), model, arguments, NAMES, folder)
 
 
@@ -125,14 +125,15 @@ def parser():
     parser.add_argument("--rates", type=rates, help="steps and learning rates, as 100x0.004,200x0.0004")
     parser.add_argument("--update", help="momentum, adam or lbfgs (which takes no rate)")
     parser.add_argument("--tv-weight", type=weights, help="how smooth: a number, or three by depth, as 1,10,20")
-    parser.add_argument("--tv-beta", type=float)
-    parser.add_argument("--p-weight", type=float, help="how near to the mean colour")
-    parser.add_argument("--p", type=float)
-    parser.add_argument("--feature-weight", type=float)
+    parser.add_argument("--tv-beta", type=positive_number, help="power of the step between pixels: 2 smooths, 1 "
+                        "keeps edges")
+    parser.add_argument("--p-weight", type=number, help="how near to the mean colour")
+    parser.add_argument("--p", type=positive_number, help="the power by which bright pixels count")
+    parser.add_argument("--feature-weight", type=positive_number, help="how near to the layer's activations")
     parser.add_argument("--normalized", action=argparse.BooleanOptionalAction, default=None,
                         help="whether the terms are divided by the norms of the features and of a photo")
-    parser.add_argument("--noise", help="what it begins with: normal or uniform")
-    parser.add_argument("--clamp", type=float, help="bounds of the image, in the preset's unit; 0 sets none")
+    parser.add_argument("--init", dest="noise", help="what it begins with: normal or uniform noise")
+    parser.add_argument("--clamp", type=number, help="bounds of the image, in the preset's unit; 0 sets none")
     parser.add_argument("--clamp-until", type=natural_int, metavar="STEP")
     add_long_run_options(parser)
     return parser

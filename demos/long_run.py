@@ -1,5 +1,6 @@
 """What the demos that optimise an image do alike: follow it, save it as it goes, go on with it later, and presets."""
 
+import hashlib
 import sys
 from pathlib import Path
 
@@ -78,6 +79,9 @@ class LongRun:
         if resume and not self.files():
             raise InputError(f"there is nothing to go on from in {folder}: --resume needs the --out folder of a "
                              f"run of this demo that was interrupted after its first {every} steps")
+        if not resume:
+            for file in self.files():  # of an interrupted run that is not to go on: its parts are not this run's
+                file.unlink()
 
     def checkpoint(self, part=""):
         """The Checkpoint of one of the demo's optimisations."""
@@ -111,7 +115,16 @@ def long_run(arguments, folder, name, settings):
     """The LongRun of a demo that `add_long_run_options` gave its options."""
     if arguments.resume and not arguments.out:
         raise InputError("--resume needs the --out folder of the run that was interrupted")
+    left = sorted(folder.glob(f"{name}_state*.npz"))
+    if left and not arguments.resume and not arguments.overwrite:
+        raise InputError(f"{folder} holds {left[0].name}, an interrupted run to go on from; give --resume, another "
+                         "--out, or --overwrite to begin anew")
     return LongRun(folder, name, arguments.save_every, arguments.resume, settings)
+
+
+def digest(picture):
+    """What tells one picture from another, for the settings of a LongRun."""
+    return hashlib.sha256(np.ascontiguousarray(picture)).hexdigest()[:16]
 
 
 def add_long_run_options(parser, every=25):

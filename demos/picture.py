@@ -1,6 +1,7 @@
 """A finished picture with its raw array and its run card, and how the three are written."""
 
 import json
+import os
 import platform
 import re
 import time
@@ -42,13 +43,25 @@ def file_stem(text):
 def output_folder(wanted, default, names, overwrite):
     """The folder to write into: `wanted`, or the first of default, default-2, … that does not exist.
 
-    Raises InputError where it holds one of the files `names` already and `overwrite` is False: before any work.
+    Raises InputError where it holds one of the files `names` already and `overwrite` is False, and where it can be
+    neither written nor made: before any work.
     """
     folder = Path(wanted) if wanted else free_path(Path(default))
+    check_folder(folder)
     there = [name for name in names if (folder / name).exists()]
     if there and not overwrite:
-        raise InputError(f"{folder} holds {', '.join(there)} already; give another --out, or --overwrite")
+        more = f" and {len(there) - 3} more" if len(there) > 3 else ""
+        raise InputError(f"{folder} holds {', '.join(there[:3])}{more} already; give another --out, or --overwrite")
     return folder
+
+
+def check_folder(folder):
+    """Raise InputError where the folder, or the first one above it that is there, cannot be written."""
+    there = next((place for place in (folder, *folder.parents) if os.path.lexists(place)), Path())
+    if not os.path.isdir(there):
+        raise InputError(f"{folder} cannot be made: {there} is a file; give another --out")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise InputError(f"no permission to write in {there}; give another --out")
 
 
 def make_folder(folder):
@@ -97,7 +110,8 @@ def demo_folder(arguments, names):
     """The folder that a demo writes `names` into: as `output_folder`, and the same again with --resume."""
     # A sweep's --resume names a folder of its own: the pictures stay what they are.
     again = arguments.overwrite or getattr(arguments, "resume", False) is True
-    return output_folder(arguments.out, "pictures", [f"{name}.png" for name in names], again)
+    return output_folder(arguments.out, "pictures", [f"{name}{suffix}" for suffix in (".png", ".npy", ".json")
+                                                      for name in names], again)
 
 
 def run_demo(pictures, model, arguments, names, folder=None):

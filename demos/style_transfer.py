@@ -4,9 +4,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from demos.command import demo_parser, main, positive_int
+from demos.command import demo_parser, main, number, positive_int, positive_number
 from demos.inputs import choose_model, load_photos, refuse_too_large
-from demos.long_run import Watch, add_long_run_options, add_presets, chosen_settings, long_run
+from demos.long_run import Watch, add_long_run_options, add_presets, chosen_settings, digest, long_run
 from demos.picture import Picture, demo_folder, run_demo
 from demos.texture_gram import layer_names
 from minicnn import images, plot
@@ -204,8 +204,11 @@ def run(arguments):
     folder = demo_folder(arguments, names)
     # more steps can be added only where they change nothing about those before
     free = {"num_steps"} if settings.optimizer == "lbfgs" and not settings.coarse else set()
-    run = long_run(arguments, folder, NAMES[0], {"model": model.name, "sources": sources.names,
-                                                 "masks": arguments.masks, "seed": arguments.seed}
+    pictures_of = {"content": digest(sources.content), "styles": [digest(style) for style in sources.styles],
+                   "masks": [digest(mask) for mask in sources.masks or ()]}
+    if not isinstance(settings.init, str):
+        pictures_of["begins with"] = digest(settings.init)
+    run = long_run(arguments, folder, NAMES[0], {"model": model.name, "seed": arguments.seed} | pictures_of
                    | {key: value for key, value in shown(settings).items() if key not in free})
     make = sweep_pictures if arguments.sweep else pictures
     run_demo(make(model, sources, settings, arguments.seed, run), model, arguments, names, folder)
@@ -247,7 +250,7 @@ def given_settings(arguments):
 
 def numbers(text):
     """3,7 -> (3.0, 7.0), for argparse."""
-    return tuple(map(float, text.split(",")))
+    return tuple(map(number, text.split(",")))
 
 
 def parser():
@@ -256,13 +259,13 @@ def parser():
     add_presets(parser, STYLE_PRESETS, None)
     parser.add_argument("--size", "--image-size", type=positive_int, help="pixels of the --side")
     parser.add_argument("--side", help="which side --size is: long, as in neural-style, or short, as in CS231n")
-    parser.add_argument("--content-weight", type=float)
-    parser.add_argument("--style-weight", type=float)
-    parser.add_argument("--tv-weight", type=float)
+    parser.add_argument("--content-weight", type=number)
+    parser.add_argument("--style-weight", type=number)
+    parser.add_argument("--tv-weight", type=number)
     parser.add_argument("--content-layers", type=layer_names, help="names, with weights if wanted: relu4_2=1")
     parser.add_argument("--style-layers", type=layer_names, help="likewise: relu1_1=2,relu2_1=1")
     parser.add_argument("--reduction", help="how squares are summed up: sum (CS231n), mean (neural-style) or relative")
-    parser.add_argument("--style-scale", type=float, help="the style's size as a part of the content's")
+    parser.add_argument("--style-scale", type=number, help="the style's size as a part of the content's")
     parser.add_argument("--blend", "--style-blend-weights", type=numbers, help="a weight per style: 3,7")
     parser.add_argument("--mask", dest="masks", action="append", metavar="PICTURE",
                         help="where a style goes, white there; once for each style, as large as the content")
@@ -271,11 +274,11 @@ def parser():
     parser.add_argument("--original-colors", dest="colours", action="store_const", const="original",
                         help="the same as --colours original")
     parser.add_argument("--init", help="content, noise, or a picture file")
-    parser.add_argument("--noise", type=float, help="strength of the noise that it begins with")
+    parser.add_argument("--noise", type=number, help="strength of the noise that it begins with")
     parser.add_argument("--optimizer", help="lbfgs or adam")
-    parser.add_argument("--learning-rate", type=float, help="of Adam")
-    parser.add_argument("--last-learning-rate", type=float, help="of Adam, for the last tenth of the steps")
-    parser.add_argument("--clamp", type=float, help="x stays within +- this")
+    parser.add_argument("--learning-rate", type=positive_number, help="of Adam")
+    parser.add_argument("--last-learning-rate", type=positive_number, help="of Adam, for the last tenth of the steps")
+    parser.add_argument("--clamp", type=number, help="x stays within +- this")
     parser.add_argument("--pooling", help="max or avg")
     parser.add_argument("--steps", "--num-iterations", dest="num_steps", type=positive_int)
     parser.add_argument("--coarse", type=positive_int, help="begin at this size and go up by sqrt 2")

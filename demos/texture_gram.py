@@ -1,12 +1,13 @@
 """More of a texture, by Gram matrices: python -m demos.texture_gram photo.jpg [--layers NAME,NAME] [--size 192]"""
 
+import argparse
 from typing import NamedTuple
 
 import numpy as np
 
-from demos.command import demo_parser, main, positive_int
+from demos.command import demo_parser, main, number, positive_int, positive_number
 from demos.inputs import choose_model, refuse_too_large
-from demos.long_run import Watch, add_long_run_options, add_presets, chosen_settings, long_run
+from demos.long_run import Watch, add_long_run_options, add_presets, chosen_settings, digest, long_run
 from demos.picture import Picture, demo_folder, run_demo
 from minicnn import images, plot
 from minicnn.drawings import draw_style
@@ -110,8 +111,8 @@ def run(arguments):
     weights = texture_weights(model.net, settings["layers"])
     refuse_too_large(model.net, source.image.shape[:2], list(weights))
     folder = demo_folder(arguments, NAMES)
-    run = long_run(arguments, folder, NAMES[0], {"model": model.name, "source": source.name, "seed": arguments.seed,
-                                                 "size": list(source.image.shape[:2])}
+    run = long_run(arguments, folder, NAMES[0], {"model": model.name, "source": digest(source.image),
+                                                 "size": list(source.image.shape[:2]), "seed": arguments.seed}
                    | {key: value for key, value in settings.items() if key != "num_steps"})
     run_demo(pictures(model, source, settings, seed=arguments.seed, run=run,
                       histogram=arguments.histogram), model, arguments, NAMES, folder)
@@ -119,8 +120,10 @@ def run(arguments):
 
 def layer_names(text):
     """relu1_1,relu2_1 or relu1_1=2,relu2_1=1 -> {layer: weight}, for argparse."""
-    pairs = [part.partition("=") for part in text.split(",")]
-    return {name: float(weight) if equals else 1.0 for name, equals, weight in pairs}
+    pairs = [part.strip().partition("=") for part in text.split(",")]
+    if not all(name for name, *_ in pairs):
+        raise argparse.ArgumentTypeError(f"expected layers, with weights or without: relu1=2,pool1; not {text!r}")
+    return {name: number(weight) if equals else 1.0 for name, equals, weight in pairs}
 
 
 def parser():
@@ -133,8 +136,8 @@ def parser():
     parser.add_argument("--pooling", help="max or avg")
     parser.add_argument("--optimizer", help="lbfgs or adam")
     parser.add_argument("--steps", dest="num_steps", type=positive_int)
-    parser.add_argument("--learning-rate", type=float, help="of Adam")
-    parser.add_argument("--noise", type=float, help="that it begins with, as a part of the source's contrast")
+    parser.add_argument("--learning-rate", type=positive_number, help="of Adam")
+    parser.add_argument("--noise", type=number, help="that it begins with, as a part of the source's contrast")
     parser.add_argument("--histogram", action="store_true",
                         help="give what is shown exactly the source's colours, channel by channel, as Gatys does")
     add_long_run_options(parser)

@@ -359,8 +359,41 @@ def test_nothing_is_overwritten_without_being_asked(tmp_path, capsys):
     assert demo(filters, *arguments) == 2
     assert "filters.png" in capsys.readouterr().err
     assert (tmp_path / "out" / "filters.png").stat().st_mtime_ns == before
+    (tmp_path / "out" / "filters.png").rename(tmp_path / "filters.png")  # the array is the user's too
+    assert demo(filters, *arguments) == 2
+    assert "filters.npy" in capsys.readouterr().err
+    (tmp_path / "filters.png").rename(tmp_path / "out" / "filters.png")
     assert demo(filters, *arguments, "--overwrite") == 0
     assert (tmp_path / "out" / "filters.png").stat().st_mtime_ns != before
+
+
+@pytest.mark.parametrize("out", ["file", "file/out"])
+def test_a_folder_that_cannot_be_made_is_one_line_before_any_work(out, tmp_path, monkeypatch, capsys):
+    (tmp_path / "file").write_text("of the user")
+    monkeypatch.setattr(texture, "optimize_image", lambda *arguments, **settings: pytest.fail("it has begun"))
+    assert demo(texture_gram, "--model", "shapes", "--device", "cpu", "--out", str(tmp_path / out)) == 2
+    error = capsys.readouterr().err
+    assert f"{tmp_path / 'file'} is a file; give another --out" in error and error.count("\n") == 1
+    assert (tmp_path / "file").read_text() == "of the user"
+
+
+def test_the_state_of_a_killed_run_is_not_lost_by_starting_anew(stop_at, tmp_path, capsys):
+    arguments = ["--model", "shapes", "--device", "cpu", "--layers", "relu1,relu3", "--steps", "6", "--save-every", "2",
+                 "--size", "32", "--out", str(tmp_path)]
+    stop_at(3)
+    assert demo(texture_gram, *arguments) == 130
+    for kind in ("png", "npy", "json"):  # a run that was killed leaves its state alone
+        (tmp_path / f"texture_gram.{kind}").unlink()
+    state = (tmp_path / "texture_gram_state-1.npz").read_bytes()
+    stop_at(None)
+    assert demo(texture_gram, *arguments) == 2
+    assert "holds texture_gram_state-1.npz, an interrupted run to go on from; give --resume" in capsys.readouterr().err
+    assert (tmp_path / "texture_gram_state-1.npz").read_bytes() == state
+    (tmp_path / "texture_gram_state-2.npz").write_bytes(state)  # of a part that the next run will not reach
+    stop_at(3)
+    assert demo(texture_gram, *arguments, "--seed", "1", "--overwrite") == 130
+    stop_at(None)
+    assert demo(texture_gram, *arguments, "--seed", "1", "--resume") == 0
 
 
 # ---- one demo at a time ----------------------------------------------------------------------------------------------
@@ -614,7 +647,9 @@ def test_feature_layers_are_the_ends_of_the_stages():
     (class_visualization, ["--stpes", "3"], "unrecognized arguments"),
     (texture_gram, ["--layers", "relu1,relu9,conv7"], "no layer 'relu9', 'conv7'"),
     (texture_gram, ["--layers", "relu1=0"], "all weights are 0"),
-    (texture_gram, ["--layers", "relu1=x"], "invalid layer_names value: 'relu1=x'"),
+    (texture_gram, ["--layers", "relu1=x"], "--layers: expected a number, not 'x'"),
+    (texture_gram, ["--layers", "relu1=nan"], "--layers: expected a number, not 'nan'"),
+    (texture_gram, ["--layers", "relu1,,relu2"], "expected layers, with weights or without: relu1=2,pool1"),
     (texture_gram, ["--preset", "gatys"], "no layer 'relu1_1', 'pool4': the network"),
     (texture_gram, ["--preset", "gaty"], "no preset 'gaty'; did you mean gatys"),
     (texture_gram, ["--optimizer", "adm"], "no optimizer 'adm'; did you mean adam"),
@@ -629,7 +664,8 @@ def test_feature_layers_are_the_ends_of_the_stages():
     (style_transfer, ["--blend", "1,2"], "2 blend weights for 1 pictures of style"),
     (style_transfer, ["--blend", "0"], "all blend weights are 0"),
     (style_transfer, ["--sweep", "--style-weight", "0"], "both need weights above 0"),
-    (style_transfer, ["--blend", "x"], "invalid numbers value: 'x'"),
+    (style_transfer, ["--blend", "x"], "--style-blend-weights: expected a number, not 'x'"),
+    (style_transfer, ["--content-weight", "nan"], "--content-weight: expected a number, not 'nan'"),
     (style_transfer, ["--colours", "orginal"], "no colours 'orginal'; did you mean original"),
     (style_transfer, ["--side", "width"], "no side 'width'"),
     (style_transfer, ["--init", "missing.png"], "missing.png: no such file"),
@@ -637,7 +673,10 @@ def test_feature_layers_are_the_ends_of_the_stages():
     (style_transfer, ["--style-scale", "0"], "the style scale is 0.0"),
     (style_transfer, ["--coarse", "200"], "--coarse 200 is larger than the size, 96"),
     (style_transfer, ["no_such_photo.jpg"], "no_such_photo.jpg"),
-    (style_transfer, ["--learning-rate", "nan", "--optimizer", "adam"], "diverged"),
+    (style_transfer, ["--learning-rate", "0", "--optimizer", "adam"], "expected a number above 0, not '0'"),
+    (inversion, ["--rates", "3xnan"], "expected steps and learning rates as in 100x0.004,200x0.0004, not '3xnan'"),
+    (inversion, ["--tv-weight", "1,inf,3"], "expected a number, or three as in 1,10,20, not '1,inf,3'"),
+    (deepdream, ["--step-size", "nan"], "--step-size: expected a number, not 'nan'"),
     (style_transfer, ["--resume"], "there is nothing to go on from in"),
     (step_through, ["--layer", "cnov1"], "no layer 'cnov1'; did you mean conv1")])
 def test_bad_input_is_one_line_and_exit_code_2(module, arguments, expected, tmp_path, capsys):

@@ -266,7 +266,7 @@ def test_the_demo_writes_pictures_that_fool(photo, tmp_path, capsys):
     said = capsys.readouterr().out
     assert "pictures that shapes takes for the target too: 1 (" in said and "FAIL margin" not in said
     assert run_demo(photo, "--target", "striped disc", "--out", str(out)) == 2  # nothing is overwritten
-    assert "holds fooling.png, fooled_0_star.png already" in capsys.readouterr().err
+    assert "holds fooling.png, fooled_0_star.png, fooling.npy and 1 more already" in capsys.readouterr().err
 
 
 def test_ctrl_c_saves_the_picture_so_far_and_resume_ends_as_the_whole(photo, tmp_path, monkeypatch, capsys):
@@ -285,6 +285,11 @@ def test_ctrl_c_saves_the_picture_so_far_and_resume_ends_as_the_whole(photo, tmp
     assert images.load_image(out / "fooled_0_star.png").shape == (64, 64, 3)
     assert "go on with the same command and --resume" in capsys.readouterr().err
     monkeypatch.setattr(fooling, "optimize_image", plain)
+    (tmp_path / "other").mkdir()  # another photo of the same name
+    other = tmp_path / "other" / "star.png"
+    images.save_image(other, draw_shapes([9], np.random.default_rng(1))[0][0])
+    assert run_demo(str(other), *arguments[1:], "--resume", "--out", str(out)) == 2
+    assert "was saved by another run: it has photos" in capsys.readouterr().err
     assert run_demo(*arguments, "--resume", "--out", str(out)) == 0
     whole, again = (np.load(folder / "fooling.npy") for folder in (tmp_path / "whole", out))
     assert (whole == again).all()
@@ -295,6 +300,8 @@ def test_ctrl_c_saves_the_picture_so_far_and_resume_ends_as_the_whole(photo, tmp
     (["--target", "striped disc"], "shapes takes striped disc for striped disc already; give another --target"),
     (["--target", "no such thing"], "no class 'no such thing'"), (["--objective", "scor"], "did you mean score"),
     (["--transfer", "shape"], "did you mean shapes"), (["--epsilon", "-1"], "expected a whole number"),
+    (["--learning-rate", "-1"], "expected a number above 0, not '-1'"),
+    (["--margin", "nan"], "--margin: expected a number, not 'nan'"),
     (["--preset", "cs231"], "did you mean cs231n")])
 def test_bad_input_is_one_line_and_exit_code_2(arguments, expected, tmp_path, capsys):
     assert run_demo(*arguments, "--out", str(tmp_path / "out")) == 2

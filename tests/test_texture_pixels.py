@@ -551,7 +551,7 @@ def test_ctrl_c_before_there_is_anything_writes_nothing(tmp_path, monkeypatch):
 def test_nothing_is_overwritten_without_being_asked(tmp_path, capsys):
     (tmp_path / "texture_pixels.png").write_text("precious")
     assert run_demo(*SMALL, "--out", str(tmp_path)) == 2
-    assert "texture_pixels.png already" in capsys.readouterr().err
+    assert "holds texture_pixels.png" in capsys.readouterr().err
     assert (tmp_path / "texture_pixels.png").read_text() == "precious"
 
 

@@ -7,7 +7,7 @@ from minicnn.visualize.checks import Check, below
 from minicnn.visualize.inversion import feature_error
 
 
-def check_inversion(net, reports, targets, preprocessing, name, shape):
+def check_inversion(net, reports, targets, name, shape):
     """Reports {layer: Inverted} of one photo, in the order of depth, and the targets {layer: activations}: the pictures
     keep in 8 bits what they show, they have the activations better than a flat picture, (1, C, H, W), and the deeper
     the layer, the less is left of the photo; of four layers, two neighbours may change places (-0.8). name : of the

@@ -175,7 +175,7 @@ def transfer_style(net, content, styles, preprocessing, settings, *, rng, masks=
     image, history = None, []
     for size in settings.sizes():
         problem = style_problem(net, content, styles, preprocessing, settings, size, masks)
-        image = first_image(settings, problem, content, preprocessing, rng) if image is None \
+        image = first_image(settings, problem, preprocessing, rng) if image is None \
             else resized(image, problem, preprocessing)
         steps = settings.num_steps if not history else settings.fine_steps
         for number, (update, num_steps, project) in enumerate(phases(settings, steps)):
@@ -277,7 +277,7 @@ class ClampUntil:
         return Clamp(-self.size, self.size)(image, step) if step < self.step else image
 
 
-def first_image(settings, problem, content, preprocessing, rng):
+def first_image(settings, problem, preprocessing, rng):
     """What the optimisation begins with, (1, 3, H, W) on the network's device."""
     if isinstance(settings.init, str):
         x = problem.content
