@@ -47,15 +47,15 @@ def positive_number(text):
     return number(text)
 
 
-def demo_parser(name, description, photos=True):
+def demo_parser(name, description, photos=True, model_help=MODEL_HELP):
     """A parser with the options that all demos share; `name` as in python -m demos.NAME, "" for the gallery.
 
-    photos : whether it takes picture files.
+    photos : whether it takes picture files. model_help : of --model, where another network than usual is the default.
     """
     parser = OneLineParser(prog=f"python -m demos{'.' + name if name else ''}", description=description)
     if photos:
         parser.add_argument("photos", nargs="*", metavar="PHOTO", help="picture files; left out, an example is used")
-    parser.add_argument("--model", help=MODEL_HELP)
+    parser.add_argument("--model", help=model_help)
     add_common(parser)
     return parser
 

@@ -134,14 +134,15 @@ def find_digits(path, input_shape):
 
 def parser():
     """The command line."""
-    parser = demo_parser("embedding_map", __doc__, photos=False)
+    parser = demo_parser("embedding_map", __doc__, photos=False, model_help="a network's name or a weights file (.h5); "
+                         "left out, the shipped network that knows the pictures: shapes, or digits for --mnist")
     parser.add_argument("--mnist", metavar="PATH", help="MNIST's folder, for its test digits, or a file of it; left "
                         "out, shapes are drawn")
     parser.add_argument("--count", type=positive_int, help=f"pictures; left out, all digits, or {DRAWN} drawn shapes")
     parser.add_argument("--layer", help="whose activations; left out, the last before the classes")
     parser.add_argument("--perplexity", type=float, help="how many neighbours count; left out, 30, or a third of the "
                         "pictures where they are few")
-    parser.add_argument("--steps", type=positive_int, default=1000)
+    parser.add_argument("--steps", type=positive_int, default=1000, help="of t-SNE (default 1000)")
     return parser
 
 

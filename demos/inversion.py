@@ -134,7 +134,7 @@ def parser():
                         help="whether the terms are divided by the norms of the features and of a photo")
     parser.add_argument("--init", dest="noise", help="what it begins with: normal or uniform noise")
     parser.add_argument("--clamp", type=number, help="bounds of the image, in the preset's unit; 0 sets none")
-    parser.add_argument("--clamp-until", type=natural_int, metavar="STEP")
+    parser.add_argument("--clamp-until", type=natural_int, metavar="STEP", help="afterwards it may go beyond them")
     add_long_run_options(parser)
     return parser
 

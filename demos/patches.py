@@ -3,6 +3,7 @@
 FOLDER is a folder of pictures (or name files); without one, shapes are drawn.
 """
 
+import argparse
 import os
 from collections.abc import Callable
 from functools import partial
@@ -224,11 +225,8 @@ def run(arguments):
 def channel_list(text):
     """Channels with commas between, for argparse."""
     if not all(part.strip().isdecimal() for part in text.split(",")):
-        raise ValueError
+        raise argparse.ArgumentTypeError(f"expected channels as in 1,5,9, not {text!r}")
     return [int(part) for part in text.split(",")]
-
-
-channel_list.__name__ = "list of channels, such as 1,5,9,"  # argparse says "invalid … value"
 
 
 def parser():

@@ -135,7 +135,7 @@ def parser():
     parser.add_argument("--reduction", help="how a layer's error counts: sum, mean or relative")
     parser.add_argument("--pooling", help="max or avg")
     parser.add_argument("--optimizer", help="lbfgs or adam")
-    parser.add_argument("--steps", dest="num_steps", type=positive_int)
+    parser.add_argument("--steps", dest="num_steps", type=positive_int, help="for each stack of layers")
     parser.add_argument("--learning-rate", type=positive_number, help="of Adam")
     parser.add_argument("--noise", type=number, help="that it begins with, as a part of the source's contrast")
     parser.add_argument("--histogram", action="store_true",
