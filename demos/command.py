@@ -40,6 +40,13 @@ def number(text):
     return found
 
 
+def natural_number(text):
+    """A finite number from 0 on, for argparse."""
+    if number(text) < 0:
+        raise argparse.ArgumentTypeError(f"expected a number from 0 on, not {text!r}")
+    return number(text)
+
+
 def positive_number(text):
     """A finite number above 0, for argparse."""
     if number(text) <= 0:

@@ -4,7 +4,7 @@ import argparse
 
 import numpy as np
 
-from demos.command import demo_parser, main, natural_int, number, positive_int, positive_number
+from demos.command import demo_parser, main, natural_int, natural_number, positive_int, positive_number
 from demos.inputs import choose_model, load_photos, warn_about_memory
 from demos.layers import feature_layers
 from demos.long_run import Watch, add_long_run_options, add_presets, chosen_settings, digest, long_run
@@ -92,11 +92,11 @@ def rates(text):
 def weights(text):
     """ "20" -> 20.0, "1,10,20" -> (1.0, 10.0, 20.0), for argparse."""
     try:
-        found = tuple(map(number, text.split(",")))
+        found = tuple(map(natural_number, text.split(",")))
     except argparse.ArgumentTypeError:
         found = ()
     if len(found) not in (1, 3):
-        raise argparse.ArgumentTypeError(f"expected a number, or three as in 1,10,20, not {text!r}")
+        raise argparse.ArgumentTypeError(f"expected a number from 0 on, or three as in 1,10,20, not {text!r}")
     return found if len(found) == 3 else found[0]
 
 
@@ -127,13 +127,13 @@ def parser():
     parser.add_argument("--tv-weight", type=weights, help="how smooth: a number, or three by depth, as 1,10,20")
     parser.add_argument("--tv-beta", type=positive_number, help="power of the step between pixels: 2 smooths, 1 "
                         "keeps edges")
-    parser.add_argument("--p-weight", type=number, help="how near to the mean colour")
+    parser.add_argument("--p-weight", type=natural_number, help="how near to the mean colour")
     parser.add_argument("--p", type=positive_number, help="the power by which bright pixels count")
     parser.add_argument("--feature-weight", type=positive_number, help="how near to the layer's activations")
     parser.add_argument("--normalized", action=argparse.BooleanOptionalAction, default=None,
                         help="whether the terms are divided by the norms of the features and of a photo")
     parser.add_argument("--init", dest="noise", help="what it begins with: normal or uniform noise")
-    parser.add_argument("--clamp", type=number, help="bounds of the image, in the preset's unit; 0 sets none")
+    parser.add_argument("--clamp", type=natural_number, help="bounds of the image, in the preset's unit; 0 sets none")
     parser.add_argument("--clamp-until", type=natural_int, metavar="STEP", help="afterwards it may go beyond them")
     add_long_run_options(parser)
     return parser

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from demos.command import demo_parser, main, number, positive_int, positive_number
+from demos.command import demo_parser, main, natural_number, number, positive_int, positive_number
 from demos.inputs import choose_model, load_photos, refuse_too_large
 from demos.long_run import Watch, add_long_run_options, add_presets, chosen_settings, digest, long_run
 from demos.picture import Picture, demo_folder, run_demo
@@ -274,11 +274,11 @@ def parser():
     parser.add_argument("--original-colors", dest="colours", action="store_const", const="original",
                         help="the same as --colours original")
     parser.add_argument("--init", help="content, noise, or a picture file")
-    parser.add_argument("--noise", type=number, help="strength of the noise that it begins with")
+    parser.add_argument("--noise", type=natural_number, help="strength of the noise that it begins with")
     parser.add_argument("--optimizer", help="lbfgs or adam")
     parser.add_argument("--learning-rate", type=positive_number, help="of Adam")
     parser.add_argument("--last-learning-rate", type=positive_number, help="of Adam, for the last tenth of the steps")
-    parser.add_argument("--clamp", type=number, help="x stays within +- this")
+    parser.add_argument("--clamp", type=positive_number, help="x stays within +- this")
     parser.add_argument("--pooling", help="max or avg")
     parser.add_argument("--steps", "--num-iterations", dest="num_steps", type=positive_int,
                         help="at the first size, the only one without --coarse")

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from demos.command import demo_parser, main, number, positive_int, positive_number
+from demos.command import demo_parser, main, natural_number, number, positive_int, positive_number
 from demos.inputs import choose_model, refuse_too_large
 from demos.long_run import Watch, add_long_run_options, add_presets, chosen_settings, digest, long_run
 from demos.picture import Picture, demo_folder, run_demo
@@ -137,7 +137,7 @@ def parser():
     parser.add_argument("--optimizer", help="lbfgs or adam")
     parser.add_argument("--steps", dest="num_steps", type=positive_int, help="for each stack of layers")
     parser.add_argument("--learning-rate", type=positive_number, help="of Adam")
-    parser.add_argument("--noise", type=number, help="that it begins with, as a part of the source's contrast")
+    parser.add_argument("--noise", type=natural_number, help="that it begins with, as a part of the source's contrast")
     parser.add_argument("--histogram", action="store_true",
                         help="give what is shown exactly the source's colours, channel by channel, as Gatys does")
     add_long_run_options(parser)

@@ -675,7 +675,8 @@ def test_feature_layers_are_the_ends_of_the_stages():
     (style_transfer, ["no_such_photo.jpg"], "no_such_photo.jpg"),
     (style_transfer, ["--learning-rate", "0", "--optimizer", "adam"], "expected a number above 0, not '0'"),
     (inversion, ["--rates", "3xnan"], "expected steps and learning rates as in 100x0.004,200x0.0004, not '3xnan'"),
-    (inversion, ["--tv-weight", "1,inf,3"], "expected a number, or three as in 1,10,20, not '1,inf,3'"),
+    (inversion, ["--tv-weight", "1,inf,3"], "expected a number from 0 on, or three as in 1,10,20, not '1,inf,3'"),
+    (inversion, ["--clamp", "-1"], "--clamp: expected a number from 0 on, not '-1'"),
     (deepdream, ["--step-size", "nan"], "--step-size: expected a number, not 'nan'"),
     (style_transfer, ["--resume"], "there is nothing to go on from in"),
     (step_through, ["--layer", "cnov1"], "no layer 'cnov1'; did you mean conv1")])

@@ -306,7 +306,8 @@ def test_ctrl_c_saves_the_row_so_far_and_resume_ends_as_the_whole(tmp_path, monk
 @pytest.mark.parametrize(("arguments", "expected"), [
     (["--layer", "rleu1"], "did you mean relu1"), (["--preset", "mahendra"], "did you mean mahendran"),
     (["--rates", "5"], "expected steps and learning rates as in"), (["--rates", "0x1"], "expected steps"),
-    (["--tv-weight", "1,2"], "expected a number, or three as in"), (["--update", "adma"], "did you mean adam"),
+    (["--tv-weight", "1,2"], "expected a number from 0 on, or three as in"),
+    (["--update", "adma"], "did you mean adam"),
     (["--rates", "9x1e9"], "diverged")])
 def test_bad_input_is_one_line_and_exit_code_2(arguments, expected, tmp_path, capsys):
     with np.errstate(all="ignore"):
