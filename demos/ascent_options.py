@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from demos.command import natural_int, positive_int
+from demos.command import natural_int, natural_number, positive_int, positive_number
 from demos.long_run import add_presets
 from minicnn import plot
 
@@ -10,22 +10,23 @@ from minicnn import plot
 def add_ascent_options(parser, presets, default):
     """--preset, and an option for each setting of `minicnn.visualize.ascent.ascend`."""
     add_presets(parser, presets, default)
-    parser.add_argument("--steps", dest="num_steps", type=positive_int)
-    parser.add_argument("--start-noise", type=float, metavar="DEVIATION",
+    parser.add_argument("--steps", dest="num_steps", type=positive_int, help="for each image")
+    parser.add_argument("--start-noise", type=natural_number, metavar="DEVIATION",
                         help="of the first image; 0 is the mean colour")
     parser.add_argument("--policy", help="normalized: steps of one length; constant: as long as the gradient says; "
                         "progress: so long that the score would rise by --progress")
-    parser.add_argument("--learning-rate", type=float, help="length of a normalized step, at 224 pixels; what the "
-                        "gradient is multiplied by, or by at most")
-    parser.add_argument("--progress", type=float)
-    parser.add_argument("--gain", type=float, help="every step is so many times longer")
-    parser.add_argument("--l2-reg", type=float, help="penalty on the sum of squares")
-    parser.add_argument("--decay", type=float, help="share that the image loses in each step")
-    parser.add_argument("--blur-every", type=positive_int, metavar="STEPS")
-    parser.add_argument("--blur-sigma", type=float, help="pixels")
-    parser.add_argument("--small-norm", type=float, metavar="PERCENT", help="of the pixels, the smallest, set to zero")
-    parser.add_argument("--small-contribution", type=float, metavar="PERCENT", help="of the pixels, those that matter "
-                        "least, set to zero")
+    parser.add_argument("--learning-rate", type=positive_number, help="length of a normalized step, at 224 pixels; "
+                        "what the gradient is multiplied by, or by at most")
+    parser.add_argument("--progress", type=positive_number, help="of the score in a step, for that policy")
+    parser.add_argument("--gain", type=positive_number, help="every step is so many times longer")
+    parser.add_argument("--l2-reg", type=natural_number, help="penalty on the sum of squares")
+    parser.add_argument("--decay", type=natural_number, help="share that the image loses in each step")
+    parser.add_argument("--blur-every", type=positive_int, metavar="STEPS", help="from one blur to the next")
+    parser.add_argument("--blur-sigma", type=natural_number, help="pixels")
+    parser.add_argument("--small-norm", type=natural_number, metavar="PERCENT", help="of the pixels, the smallest, "
+                        "set to zero")
+    parser.add_argument("--small-contribution", type=natural_number, metavar="PERCENT", help="of the pixels, those "
+                        "that matter least, set to zero")
     parser.add_argument("--max-jitter", type=natural_int, help="pixels, at 224 pixels")
     parser.add_argument("--clamp", help="to the colours that exist: first (before the blur), last, or none")
     parser.add_argument("--inputs", help="whose inputs the numbers are meant for: torchvision or caffe")

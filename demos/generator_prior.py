@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from demos.command import demo_parser, main, positive_int
+from demos.command import demo_parser, main, natural_number, positive_int, positive_number
 from demos.inputs import choose_model, short_label
 from demos.long_run import Watch, add_long_run_options, add_presets, chosen_settings, long_run
 from demos.picture import Picture, demo_folder, run_demo
@@ -120,7 +120,8 @@ def run(arguments):
     labels = tuple(model.find_class(label) for label in arguments.labels or ()) or LABELS
     settings = chosen_settings(arguments, GENERATOR_PRESETS)
     folder = demo_folder(arguments, NAMES)
-    run = long_run(arguments, folder, NAMES[0], {"seed": arguments.seed, "steps": arguments.steps} | settings)
+    run = long_run(arguments, folder, NAMES[0], {"model": model.name, "seed": arguments.seed, "steps": arguments.steps}
+                   | settings)
     run_demo(pictures(model, labels, arguments.steps, settings, arguments.seed, run), model, arguments, NAMES, folder)
 
 
@@ -128,11 +129,12 @@ def parser():
     """The command line."""
     parser = demo_parser("generator_prior", __doc__)
     parser.add_argument("--class", dest="labels", action="append", help="number or name; may be given several times")
-    parser.add_argument("--steps", type=positive_int, default=200)
+    parser.add_argument("--steps", type=positive_int, default=200, help="for each class (default 200)")
     add_presets(parser, GENERATOR_PRESETS, "shapes")
-    parser.add_argument("--learning-rate", type=float, help="mean change of the code's numbers in the first step")
-    parser.add_argument("--last-rate", type=float, help="and in the last")
-    parser.add_argument("--decay", type=float, help="what the code is multiplied with after each step")
+    parser.add_argument("--learning-rate", type=positive_number, help="mean change of the code's numbers in the "
+                        "first step")
+    parser.add_argument("--last-rate", type=positive_number, help="and in the last")
+    parser.add_argument("--decay", type=natural_number, help="what the code is multiplied with after each step")
     add_long_run_options(parser)
     return parser
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from demos.command import demo_parser, main, positive_int
 from demos.inputs import choose_model, short_label
-from demos.long_run import Watch, add_long_run_options, chosen_settings, long_run
+from demos.long_run import Watch, add_long_run_options, chosen_settings, digest, long_run
 from demos.photo_folder import digit_photos, fit_photos, read_photos
 from demos.picture import Picture, demo_folder, run_demo
 from minicnn import plot
@@ -163,7 +163,7 @@ def run(arguments):
     if not arguments.facets and num_facets < 10:
         print(f"{num_facets} facets, fewer than the paper's 10, as there are {len(x):,} images, not 1,000")
     run = long_run(arguments, folder, NAMES[0],
-                   {"model": model.name, "images": len(x), "class": label, "facets": num_facets,
+                   {"model": model.name, "images": digest(x), "class": label, "facets": num_facets,
                     "layer": arguments.layer, "preset": arguments.preset, "seed": arguments.seed})
     run_demo(pictures(model, x, label, num_facets, arguments.layer, settings, arguments.seed, run=run), model,
              arguments, NAMES, folder)

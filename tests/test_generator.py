@@ -358,7 +358,7 @@ def test_the_demo_on_the_strict_gpu_makes_the_pictures_of_the_cpu(strict_cupy, t
     (["--class", "doted disc"], "no class 'doted disc'; did you mean dotted disc"),
     (["--preset", "ngyuen"], "no preset 'ngyuen'; did you mean nguyen"),
     (["--steps", "0"], "expected a whole number from 1 on, not '0'"),
-    (["--learning-rate", "nan"], "diverged"),
+    (["--learning-rate", "nan"], "--learning-rate: expected a number, not 'nan'"),
     (["--resume"], "--resume needs the --out folder")])
 def test_bad_input_is_one_line(arguments, expected, tmp_path, capsys):
     out = [] if arguments == ["--resume"] else ["--out", str(tmp_path / "out")]
