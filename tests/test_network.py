@@ -671,7 +671,7 @@ def test_totals_of_published_networks(name, parameters, multiply_adds):
     ("squeezenet1_0", (3, 67, 70), None), ("squeezenet1_1", (3, 65, 62), None),
     ("resnet18", (3, 40, 33), None), ("vgg16", (3, 32, 37), "pool4"),
     ("alexnet", (3, 80, 71), "pool5"), ("caffenet", (3, 80, 71), "pool5"),
-    ("digits", None, None), ("shapes", (3, 33, 40), None),
+    ("digits", None, None), ("shapes", (3, 33, 40), None), ("transform_network", (3, 37, 44), None),
 ])
 def test_shapes_are_those_of_a_pass(name, shape, last):
     net = models.build_network(name, last)
@@ -831,6 +831,20 @@ def test_names_of_alexnet_caffenet_and_resnet():
     assert shortcuts["res2b"] == ("relu2a", "bn2b_branch2b")
     assert shortcuts["res3a"] == ("bn3a_branch1", "bn3a_branch2b") and len(shortcuts) == 8
     assert net.nodes[net.positions["res3a_branch1"]].inputs == ("relu2b",)
+
+
+def test_the_transform_network_is_the_published_one_unless_asked_for_less():
+    net = models.transform_network(seed=None)
+    assert net.num_parameters() == 1_679_235  # of PyTorch's example fast_neural_style
+    assert net.shapes()[net.output] == net.shapes()["input"] == (1, 3, 256, 256)
+    assert net.shapes()["res5"] == (1, 128, 64, 64)
+    assert [name for name in net.layer_names() if name.startswith("res1")] == [
+        "res1/conv1_pad", "res1/conv1", "res1/in1", "res1/relu1", "res1/conv2_pad", "res1/conv2", "res1/in2", "res1"]
+    assert net.nodes[net.positions["res2"]].inputs == ("res1", "res2/in2")
+    small = models.build_network("transform_network", widths=[4, 6, 8], num_blocks=1)  # as JSON has them
+    assert small.shapes()["res1"] == (1, 8, 64, 64) and "res2" not in small.positions
+    with pytest.raises(InputError, match="7x3 is too small to be mirrored"):
+        small.shapes((3, 7, 3))
 
 
 @pytest.mark.parametrize("name", [*VGG, *SQUEEZENET, "alexnet", "caffenet", "resnet18"])

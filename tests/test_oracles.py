@@ -173,6 +173,10 @@ CASES = {
                    ("relu2", "conv3", "fc5"), ("input", "pool1", "drop4")),
     "shapes": Case(lambda: models.shapes(seed=None), oracle.shapes, oracle.SHAPES_NAMES, (2, 3, 64, 80),
                    ("relu2", "conv4", "fc6"), ("input", "pool1", "pool3")),
+    # of sizes that are no multiples of 4, too, as PyTorch takes them: the picture grows to one
+    "transform_network": Case(lambda: models.transform_network(None, (6, 8, 12), 2),
+                              lambda: oracle.TransformerNet((6, 8, 12), 2), oracle.transform_names(2), (2, 3, 37, 44),
+                              ("in1", "res1", "relu4", "deconv3"), ("input", "in3", "res1/relu1", "up2")),
 }
 
 

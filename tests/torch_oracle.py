@@ -281,6 +281,71 @@ def shapes():
     ]))
 
 
+# ---- PyTorch's example fast_neural_style ---------------------------------------------------------------------
+
+
+class ConvLayer(nn.Module):
+    """fast_neural_style's ConvLayer and, with `upsample`, UpsampleConvLayer."""
+
+    def __init__(self, channels, filters, kernel_size, stride=1, upsample=1):
+        super().__init__()
+        self.upsample = nn.Upsample(scale_factor=upsample, mode="nearest")
+        self.reflection_pad = nn.ReflectionPad2d(kernel_size // 2)
+        self.conv2d = nn.Conv2d(channels, filters, kernel_size, stride)
+
+    def forward(self, x):
+        return self.conv2d(self.reflection_pad(self.upsample(x)))
+
+
+class ResidualBlock(nn.Module):
+    """fast_neural_style's."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.conv1 = ConvLayer(channels, channels, kernel_size=3)
+        self.in1 = nn.InstanceNorm2d(channels, affine=True)
+        self.relu = Rectifier()
+        self.conv2 = ConvLayer(channels, channels, kernel_size=3)
+        self.in2 = nn.InstanceNorm2d(channels, affine=True)
+
+    def forward(self, x):
+        return self.in2(self.conv2(self.relu(self.in1(self.conv1(x))))) + x
+
+
+class TransformerNet(nn.Module):
+    """fast_neural_style's, whose files have these widths and five blocks; with a ReLU object for each use."""
+
+    def __init__(self, widths=(32, 64, 128), num_blocks=5):
+        super().__init__()
+        full, half, quarter = widths
+        self.conv1 = ConvLayer(3, full, kernel_size=9)
+        self.in1 = nn.InstanceNorm2d(full, affine=True)
+        self.conv2 = ConvLayer(full, half, kernel_size=3, stride=2)
+        self.in2 = nn.InstanceNorm2d(half, affine=True)
+        self.conv3 = ConvLayer(half, quarter, kernel_size=3, stride=2)
+        self.in3 = nn.InstanceNorm2d(quarter, affine=True)
+        self.blocks = [f"res{number}" for number in range(1, num_blocks + 1)]
+        for block in self.blocks:
+            self.add_module(block, ResidualBlock(quarter))
+        self.deconv1 = ConvLayer(quarter, half, kernel_size=3, upsample=2)
+        self.in4 = nn.InstanceNorm2d(half, affine=True)
+        self.deconv2 = ConvLayer(half, full, kernel_size=3, upsample=2)
+        self.in5 = nn.InstanceNorm2d(full, affine=True)
+        self.deconv3 = ConvLayer(full, 3, kernel_size=9)
+        for number in range(1, 6):
+            self.add_module(f"relu{number}", Rectifier())
+
+    def forward(self, x):
+        x = self.relu1(self.in1(self.conv1(x)))
+        x = self.relu2(self.in2(self.conv2(x)))
+        x = self.relu3(self.in3(self.conv3(x)))
+        for block in self.blocks:
+            x = self.get_submodule(block)(x)
+        x = self.relu4(self.in4(self.deconv1(x)))
+        x = self.relu5(self.in5(self.deconv2(x)))
+        return self.deconv3(x)
+
+
 # ---- which module is which of minicnn's layers: {module: layer} --------------------------------------------
 
 
@@ -353,6 +418,22 @@ DIGITS_NAMES = {name: name for name in (
     "conv1 relu1 pool1 conv2 relu2 pool2 conv3 relu3 flatten drop4 fc4 relu4 fc5").split()}
 SHAPES_NAMES = {name: name for name in (
     "conv1 relu1 pool1 conv2 relu2 pool2 conv3 relu3 pool3 conv4 relu4 conv5 relu5 pool5 fc6").split()}
+
+
+
+def transform_names(num_blocks=5):
+    """{module: layer} of fast_neural_style."""
+    blocks = [f"res{number}" for number in range(1, num_blocks + 1)]
+    convolutions = ["conv1", "conv2", "conv3", *(f"{block}.conv{i}" for block in blocks for i in (1, 2)),
+                    "deconv1", "deconv2", "deconv3"]
+    same = [f"{kind}{i}" for kind in ("in", "relu") for i in range(1, 6)] + blocks
+    same += [f"{block}.{part}" for block in blocks for part in ("in1", "relu1", "in2")]
+    names = {module.replace("relu1", "relu") if "." in module else module: module.replace(".", "/") for module in same}
+    for module in convolutions:
+        layer = module.replace(".", "/")
+        names |= {f"{module}.conv2d": layer, f"{module}.reflection_pad": f"{layer}_pad"}
+    return names | {"deconv1.upsample": "up1", "deconv2.upsample": "up2"}
+
 
 # ---- running them ------------------------------------------------------------------------------------------
 

@@ -11,13 +11,14 @@ from minicnn.models.first_layer import first_layer
 from minicnn.models.resnet import resnet18
 from minicnn.models.small import digits, shapes
 from minicnn.models.squeezenet import squeezenet1_0, squeezenet1_1
+from minicnn.models.transform import transform_network
 from minicnn.models.vgg import vgg16, vgg19
 from minicnn.network import Network
 from minicnn.preprocessing import Preprocessing
 
 ARCHITECTURES = {"vgg16": vgg16, "vgg19": vgg19, "squeezenet1_0": squeezenet1_0, "squeezenet1_1": squeezenet1_1,
                  "alexnet": alexnet, "caffenet": caffenet, "resnet18": resnet18, "digits": digits, "shapes": shapes,
-                 "shapes_decoder": shapes_decoder, "first_layer": first_layer}
+                 "shapes_decoder": shapes_decoder, "first_layer": first_layer, "transform_network": transform_network}
 EMBEDDED = ("shapes", "digits", "shapes_decoder")
 
 

@@ -14,9 +14,7 @@ sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parents[1])]
 import torch_oracle  # noqa: E402
 
 from minicnn import models  # noqa: E402
-from minicnn.layers import Conv2D, InstanceNorm2D, Pad2D, ReLU, Upsample2D  # noqa: E402
 from minicnn.losses import FeatureMatch, GramMatch, TotalVariation  # noqa: E402
-from minicnn.network import Network  # noqa: E402
 from minicnn.optimize import Adam, optimize_image  # noqa: E402
 from minicnn.preprocessing import TORCHVISION  # noqa: E402
 from minicnn.visualize import class_visualization  # noqa: E402
@@ -200,33 +198,6 @@ def class_visualization_of(size, steps):
 
 # ---- a training step of the transform network of fast style transfer -------------------------------------------
 
-def transform_network():
-    """Johnson et al. 2016 (arXiv:1603.08155), with instance normalization: down twice, five residual blocks, up."""
-    rng, net = np.random.default_rng(0), Network((3, 256, 256))
-
-    def convolution(name, channels, filters, size, stride=1, relu=True, source=None):
-        net.add(f"{name}_pad", Pad2D(size // 2, "reflect"), *([source] if source else []))
-        net.add(name, Conv2D(channels, filters, size, stride, rng=rng))
-        last = net.add(f"{name}_norm", InstanceNorm2D(filters))
-        return net.add(f"{name}_relu", ReLU()) if relu else last
-
-    from minicnn.layers import Add
-    convolution("conv1", 3, 32, 9)
-    convolution("conv2", 32, 64, 3, 2)
-    before = convolution("conv3", 64, 128, 3, 2)
-    for i in range(1, 6):
-        convolution(f"res{i}a", 128, 128, 3)
-        after = convolution(f"res{i}b", 128, 128, 3, relu=False)
-        before = net.add(f"res{i}", Add(), before, after)
-    net.add("up1", Upsample2D(2))
-    convolution("conv4", 128, 64, 3)
-    net.add("up2", Upsample2D(2))
-    convolution("conv5", 64, 32, 3)
-    net.add("conv6_pad", Pad2D(4, "reflect"))
-    net.add("conv6", Conv2D(32, 3, 9, rng=rng))
-    return net
-
-
 class Residual(nn.Module):
     """x + f(x)."""
 
@@ -239,7 +210,7 @@ class Residual(nn.Module):
 
 
 def transform_module():
-    """The same in PyTorch."""
+    """models.transform_network in PyTorch."""
     def convolution(channels, filters, size, stride=1, relu=True):
         layers = [nn.ReflectionPad2d(size // 2), nn.Conv2d(channels, filters, size, stride),
                   nn.InstanceNorm2d(filters, affine=True)]
@@ -255,7 +226,7 @@ def transform_module():
 def training_step(size, batch):
     """Forward, back to every parameter, and a plain step; the loss is the mean of squares."""
     def ours():
-        net, x, rng = transform_network(), picture(size, batch=batch), np.random.default_rng(0)
+        net, x, rng = models.transform_network(), picture(size, batch=batch), np.random.default_rng(0)
 
         def once():
             trace = net.forward_train(x, rng, keep=(net.output,))
@@ -277,7 +248,7 @@ def training_step(size, batch):
         return once
 
     return Workload(f"training the transform network, {size} px, batch {batch}", 1.0, ours, theirs,
-                    lambda: multiply_adds(transform_network(), size, 3, batch))
+                    lambda: multiply_adds(models.transform_network(), size, 3, batch))
 
 
 WORKLOADS = {workload.name: workload for workload in (
