@@ -151,9 +151,9 @@ def finite_blocks(values, shape, name, bad, bar):
 
 
 def header(match, source_sha256):
-    """What the weights file says of itself; class names for whole networks only."""
+    """What the weights file says of itself; class names for whole classifiers only."""
     source = match.source
-    labels = [] if match.last else imagenet_classes()
+    labels = imagenet_classes() if source.classes and not match.last else []
     options = {**source.options, "last": match.last} if match.last else source.options
     return Header(match.model_name, source.architecture, source.preprocessing, labels, options,
                   origin(source, source_sha256), source.licence, source_sha256)

@@ -24,7 +24,7 @@ class Source(NamedTuple):
     constants : arrays that must have exactly these values, for `preprocessing` says the same. left_out : known
     arrays that are no part of the network. classifier : False where its values are missing from the file.
     file_digest : how the sha256 of the only such file begins, where names and shapes do not tell. note : for
-    the user.
+    the user. classes : False where the outputs are no scores of ImageNet's classes.
     """
 
     name: str
@@ -42,6 +42,7 @@ class Source(NamedTuple):
     classifier: bool = True
     file_digest: str = ""
     note: str = ""
+    classes: bool = True
 
 
 def weights_and_biases(layers, weight=".weight", bias=".bias", layout=AS_OURS, layouts=None):
