@@ -246,6 +246,11 @@ class Network:
             node._replace(layer=kind(pool.kernel_size, pool.stride, pool.pad, pool.ceil))
             if isinstance(pool := node.layer, Pool2D) and not isinstance(pool, kind) else node for node in self.nodes])
 
+    def with_layers(self, layers):
+        """A network with the same layers and weights, but for those in `layers`, {name: layer instead}."""
+        layers = {self.find(name): layer for name, layer in layers.items()}
+        return self._sibling([node._replace(layer=layers.get(node.name, node.layer)) for node in self.nodes])
+
     def to_device(self, device):
         """The same network with its parameters on "cpu", "gpu" or "auto"."""
         device = choose_device(device)

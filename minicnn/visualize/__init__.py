@@ -13,6 +13,7 @@ from minicnn.visualize.compare import attribution_maps, deletion_insertion, exch
 from minicnn.visualize.deepdream import deep_dream, dream_zoom
 from minicnn.visualize.denoise import denoise_tv
 from minicnn.visualize.efros_leung import efros_leung, efros_leung_fill
+from minicnn.visualize.fast_style import stylize
 from minicnn.visualize.features import image_features
 from minicnn.visualize.filters import filter_grid, filter_weights
 from minicnn.visualize.fooling import Fooled, fooling_image, fooling_report
@@ -25,6 +26,7 @@ from minicnn.visualize.neighbours import nearest, nearest_others, precision_at, 
 from minicnn.visualize.occlusion import class_probability, occlusion_map, spread_occlusion
 from minicnn.visualize.patches import TopPatches, crop_patch, guided_patch, strongest_channels, top_patches
 from minicnn.visualize.pca import pca
+from minicnn.visualize.perceptual import PerceptualLoss, PhotoCrops, perceptual_loss
 from minicnn.visualize.randomise import cascade_similarity
 from minicnn.visualize.receptive_field import receptive_field
 from minicnn.visualize.saliency import deconvnet, guided_backprop, neuron_gradient, pointing_game, saliency_map
@@ -37,15 +39,16 @@ from minicnn.visualize.tiles import tiled_loss_and_gradient
 from minicnn.visualize.tsne import tsne
 from minicnn.visualize.wei_levoy import wei_levoy
 
-__all__ = ["Fooled", "Inverted", "StyleSettings", "Texture", "TopPatches", "assign_to_grid", "attribution_maps",
-           "cascade_similarity", "channel_visualization", "class_probability", "class_visualization",
-           "completeness_gap", "crop_patch", "deconvnet", "deep_dream", "deletion_insertion", "denoise_tv",
-           "dream_zoom", "efros_leung", "efros_leung_fill", "exchange_curve", "facet_visualization", "feature_error",
-           "feature_maps", "filter_grid", "filter_weights", "find_facets", "fooling_image", "fooling_report",
-           "generated_class", "grad_cam", "gradient_times_input", "grid_sheet", "guided_backprop", "guided_grad_cam",
-           "guided_patch", "image_features", "integrated_gradients", "inversion_report", "invert_features", "kmeans",
-           "layer_visualization", "nearest", "nearest_others", "neuron_gradient", "neuron_visualization",
-           "occlusion_map", "pca", "pointing_game", "precision_at", "rank_correlations", "receptive_field", "resume",
-           "saliency_map", "saliency_segment", "smooth_grad", "spread_occlusion", "squared_distances", "stacked",
-           "start_worker", "strongest_channels", "sweep", "synthesize_texture", "thumbnail_map",
-           "tiled_loss_and_gradient", "top_patches", "transfer_style", "tsne", "upsample_maps", "wei_levoy"]
+__all__ = ["Fooled", "Inverted", "PerceptualLoss", "PhotoCrops", "StyleSettings", "Texture", "TopPatches",
+           "assign_to_grid", "attribution_maps", "cascade_similarity", "channel_visualization", "class_probability",
+           "class_visualization", "completeness_gap", "crop_patch", "deconvnet", "deep_dream", "deletion_insertion",
+           "denoise_tv", "dream_zoom", "efros_leung", "efros_leung_fill", "exchange_curve", "facet_visualization",
+           "feature_error", "feature_maps", "filter_grid", "filter_weights", "find_facets", "fooling_image",
+           "fooling_report", "generated_class", "grad_cam", "gradient_times_input", "grid_sheet", "guided_backprop",
+           "guided_grad_cam", "guided_patch", "image_features", "integrated_gradients", "inversion_report",
+           "invert_features", "kmeans", "layer_visualization", "nearest", "nearest_others", "neuron_gradient",
+           "neuron_visualization", "occlusion_map", "pca", "perceptual_loss", "pointing_game", "precision_at",
+           "rank_correlations", "receptive_field", "resume", "saliency_map", "saliency_segment", "smooth_grad",
+           "spread_occlusion", "squared_distances", "stacked", "start_worker", "strongest_channels", "stylize", "sweep",
+           "synthesize_texture", "thumbnail_map", "tiled_loss_and_gradient", "top_patches", "transfer_style", "tsne",
+           "upsample_maps", "wei_levoy"]

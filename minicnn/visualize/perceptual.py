@@ -1,0 +1,98 @@
+"""What a transform network is trained with: the losses of style transfer as a loss on its output, and crops of photos.
+
+Johnson et al. 2016 (arXiv:1603.08155), section 3.2: the network that looks at the output is never changed.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from minicnn import images
+from minicnn.backend import device_of, to_device
+from minicnn.errors import InputError
+from minicnn.losses import TotalVariation, loss_and_gradient
+from minicnn.network import Network
+from minicnn.preprocessing import Preprocessing
+from minicnn.train import AUGMENT
+from minicnn.visualize.style import StyleSettings, enter_picture, sized
+from minicnn.visualize.style_terms import check_layers, check_size, content_terms, gram_targets, style_terms
+
+
+@dataclass(frozen=True)
+class PerceptualLoss:
+    """The mean over pictures of what `transfer_style` minimises for each of them, for `train`.
+
+    net : the loss network, with its pooling. targets : the Gram matrices of the style, {layer: (1, C, C)}.
+    """
+
+    net: Network
+    settings: StyleSettings
+    targets: dict
+
+    def __call__(self, out, photos):
+        """Painted pictures and the photos that they were, x (N, 3, H, W) both -> (value, gradient to `out`)."""
+        value, gradient, _ = loss_and_gradient(self.net, out, self.terms(to_device(photos, device_of(out))))
+        return value, gradient
+
+    def terms(self, photos):
+        """[(weight, loss), …] for a batch of photos, x (N, 3, H, W)."""
+        content_layers, style_layers = self.settings.weighted_layers()
+        reduction, N = self.settings.reduction, len(photos)
+        share = 1 / N if reduction == "sum" else 1  # the others divide by the sum, or the number, of all N
+        terms = content_terms(self.net, photos, content_layers, share * self.settings.content_weight, reduction)
+        terms += style_terms(self.targets, style_layers, self.settings.style_weight / N, reduction)
+        if self.settings.tv_weight:
+            own = TotalVariation()({"input": photos})[0] if reduction == "relative" else N
+            terms.append((self.settings.tv_weight / (own or 1.0), TotalVariation()))
+        return terms
+
+
+def perceptual_loss(net, style, preprocessing, settings):
+    """The PerceptualLoss for a picture of a style, uint8 (H, W, 3), seen at the settings' size times its scale.
+
+    Raises InputError for layers that are not there, weights without content or style, and a style too small.
+    """
+    settings.check()
+    if not all(settings.weighted_layers()):
+        raise InputError("a transform network is trained for content and style: both need weights above 0")
+    layers = check_layers(net, [*settings.content_layers, *settings.style_layers])
+    renamed = {kind: {net.find(name): weight for name, weight in getattr(settings, kind).items()}
+               for kind in ("content_layers", "style_layers")}
+    settings = StyleSettings(**vars(settings) | renamed)
+    net = net.with_pooling(settings.pooling).trunk(layers)
+    x = enter_picture(net, sized(style, settings.style_size(settings.size), settings.side), preprocessing)
+    check_size(net, x.shape[1:], layers, "the style")
+    return PerceptualLoss(net, settings, gram_targets(net, [x], settings.weighted_layers()[1]))
+
+
+@dataclass(frozen=True)
+class PhotoCrops:
+    """Batches (x, x) of random square crops of photos, half of them mirrored: what goes in, and what the loss compares
+    with. Each is a function of the seed and the step.
+
+    photos : paths, read when their turn comes, or pictures, uint8 (H, W, 3). size : pixels, a multiple of 4. largest :
+    the short side of a photo is scaled to between `size` and this many times `size` before.
+    """
+
+    photos: list
+    preprocessing: Preprocessing
+    size: int = 96
+    batch_size: int = 4
+    seed: int = 0
+    largest: float = 2.0
+
+    def __call__(self, step):
+        """Batch number `step`, from 0."""
+        rng = np.random.default_rng([AUGMENT, self.seed, step])
+        chosen = rng.choice(len(self.photos), self.batch_size, replace=len(self.photos) < self.batch_size)
+        x = self.preprocessing.to_input(np.stack([self.crop(self.photos[index], rng) for index in chosen]))
+        return x, x
+
+    def crop(self, photo, rng):
+        """One square, uint8 (size, size, 3)."""
+        photo = photo if hasattr(photo, "shape") else images.load_image(photo)
+        short = round(self.size * rng.uniform(1, self.largest))
+        photo = images.resize_short_side(photo, short)
+        top, left = (int(rng.integers(0, side - self.size + 1)) for side in photo.shape[:2])
+        photo = photo[top:top + self.size, left:left + self.size]
+        return photo[:, ::-1] if rng.integers(2) else photo
