@@ -14,8 +14,21 @@ from minicnn.losses import TotalVariation, loss_and_gradient
 from minicnn.network import Network
 from minicnn.preprocessing import Preprocessing
 from minicnn.train import AUGMENT
-from minicnn.visualize.style import StyleSettings, enter_picture, sized
+from minicnn.visualize.style import STYLE_PRESETS, StyleSettings, enter_picture, sized
 from minicnn.visualize.style_terms import check_layers, check_size, content_terms, gram_targets, style_terms
+
+# StyleSettings to train with, by the loss network. A network learns strokes sooner than what is to be seen in a photo:
+# with the weights of an optimisation little of the photo would be left.
+FAST_PRESETS = {
+    "squeezenet": STYLE_PRESETS["squeezenet"] | {"content_layers": {"fire3/concat": 1.0}, "content_weight": 5.0,
+                                                 "style_weight": 4.0, "tv_weight": 0.1},
+    "shapes": STYLE_PRESETS["shapes"] | {"content_weight": 5.0, "style_weight": 5.0},
+    # fast-neural-style's for Caffe's VGG-16; of its total variation of 1e-6 it takes half of the squares.
+    "johnson": STYLE_PRESETS["neural-style"] | {
+        "content_layers": {"relu3_3": 1.0}, "content_weight": 1.0,
+        "style_layers": dict.fromkeys(("relu1_2", "relu2_2", "relu3_3", "relu4_3"), 1.0), "style_weight": 5.0,
+        "tv_weight": 1e-6 / 2, "size": 256},
+}
 
 
 @dataclass(frozen=True)
@@ -53,6 +66,9 @@ def perceptual_loss(net, style, preprocessing, settings):
     Raises InputError for layers that are not there, weights without content or style, and a style too small.
     """
     settings.check()
+    if net.input_shape[0] != 3:
+        raise InputError("the loss network must take pictures in colour; this one takes "
+                         f"{net.input_shape[0]} channels")
     if not all(settings.weighted_layers()):
         raise InputError("a transform network is trained for content and style: both need weights above 0")
     layers = check_layers(net, [*settings.content_layers, *settings.style_layers])

@@ -1,0 +1,164 @@
+"""Fast style transfer and its training as a user runs them: what they write, what they say, and how they end."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from demos import fast_style, train_fast_style
+from demos.command import main
+from minicnn import train as training
+from minicnn.drawings import draw_scene
+from minicnn.images import load_image, save_image
+from minicnn.models import load_model, transform_network
+from minicnn.preprocessing import TORCHVISION
+from minicnn.visualize import stylize
+from minicnn.weights import Header, save_weights
+
+SMALL = {"widths": [3, 4, 5], "num_blocks": 1}
+
+
+@pytest.fixture(autouse=True)
+def empty_cache(monkeypatch, tmp_path):
+    """No pretrained weights, as on a newcomer's machine."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def painter(tmp_path):
+    """A weights file of a small transform network."""
+    save_weights(tmp_path / "p.h5", transform_network(0, **SMALL), Header("p", "transform_network", TORCHVISION,
+                                                                          options=SMALL))
+    return str(tmp_path / "p.h5")
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """A folder of photos: two, one of them in a folder of its own, both with one name."""
+    (tmp_path / "photos" / "more").mkdir(parents=True)
+    save_image(tmp_path / "photos" / "a.png", draw_scene(40)[:33])
+    save_image(tmp_path / "photos" / "more" / "a.png", draw_scene(26))
+    return tmp_path / "photos"
+
+
+def demo(module, *arguments):
+    """Run a demo's `main` in this process; returns its exit code."""
+    sys.argv = [module.__name__, *map(str, arguments)]
+    try:
+        main(module.run, module.parser())
+    except SystemExit as end:
+        return end.code
+    return 0
+
+
+def painted(painter, photo, **options):
+    model = load_model(painter, device="cpu")
+    return stylize(model.net, photo, model.preprocessing, **options)
+
+
+def test_one_photo_in_its_own_size(painter, photos, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert demo(fast_style, photos / "a.png", "--model", painter, "--out", out) == 0
+    assert {file.name for file in out.iterdir()} == {"a_painted.png", "fast_style.png", "fast_style.npy",
+                                                     "fast_style.json"}
+    expected = painted(painter, draw_scene(40)[:33])
+    np.testing.assert_array_equal(load_image(out / "a_painted.png"), expected)
+    np.testing.assert_array_equal(np.load(out / "fast_style.npy"), expected)
+    card = json.loads((out / "fast_style.json").read_text())
+    assert len(card["checks"]) == 2 and all(check["passed"] for check in card["checks"])
+    assert card["parameters"]["painter"] == "p" and "40x33 in " in capsys.readouterr().out
+
+
+def test_a_whole_folder_but_for_what_cannot_be_read(painter, photos, tmp_path, capsys):
+    (photos / "b.png").write_bytes(b"no picture")
+    out = tmp_path / "out"
+    assert demo(fast_style, photos, "--model", painter, "--size", "20", "--tile", "16", "--out", out) == 0
+    assert "skipped: " in capsys.readouterr().err
+    sizes = {file.name: Image.open(file).size for file in out.glob("*_painted*.png")}
+    assert sizes == {"a_painted.png": (20, 16), "a_painted-2.png": (20, 20)}
+    assert demo(fast_style, photos, "--model", painter, "--size", "20", "--out", out) == 2
+    assert "holds fast_style.png, a_painted.png, a_painted-2.png already" in capsys.readouterr().err
+
+
+def test_tiles_where_memory_is_short(painter, photos, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("minicnn.visualize.fast_style.available_memory", lambda device: 0)
+    assert demo(fast_style, photos / "a.png", "--model", painter, "--device", "cpu", "--out", tmp_path / "out") == 0
+    assert "a: memory is short for 40x33 pixels at once: by tiles of 128" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("arguments, words", [
+    (["--model", "shapes"], "this network paints no pictures; a transform network is needed"),
+    (["--model", "PAINTER", "nothing.png"], "nothing.png"),
+    (["--model", "PAINTER", "bad"], "bad.png"),
+    (["--model", "strike"], "strike"),
+    (["--model", "PAINTER", "empty"], "empty holds no pictures")])
+def test_what_cannot_be_painted_is_said_in_a_line(painter, tmp_path, monkeypatch, capsys, arguments, words):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "bad.png").write_bytes(b"no picture")
+    arguments = [painter if argument == "PAINTER" else argument for argument in arguments]
+    assert demo(fast_style, *arguments, "--out", tmp_path / "out") == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and words in error and not (tmp_path / "out").exists()
+
+
+def test_several_files_none_of_which_can_be_read(painter, tmp_path, capsys):
+    for name in "ab":
+        (tmp_path / f"{name}.png").write_bytes(b"no picture")
+    assert demo(fast_style, tmp_path / "a.png", tmp_path / "b.png", "--model", painter, "--out", tmp_path / "o") == 2
+    assert capsys.readouterr().err.endswith("none of the 2 picture files can be read\n")
+
+
+# ---- the training ----------------------------------------------------------------------------------------------------
+
+def train_it(photos, out, *more):
+    return demo(train_fast_style, photos, "--model", "shapes", "--crop", "16", "--size", "24", "--batch-size", "2",
+                "--widths", "3,4,5", "--blocks", "1", "--steps", "4", "--save-every", "1", "-o", out, *more)
+
+
+def test_a_training_writes_a_network_that_paints_and_samples_as_it_goes(photos, tmp_path, capsys):
+    out = tmp_path / "mine.h5"
+    assert train_it(photos, out, "--samples", tmp_path / "samples", "--sample-every", "2") == 0
+    assert sorted(file.name for file in (tmp_path / "samples").iterdir()) == ["step_000002.png", "step_000004.png"]
+    said = capsys.readouterr().out
+    assert "perceptual loss of photos that the training has not seen" in said and "steps of L-BFGS" in said
+    model = load_model(out, device="cpu")
+    assert model.name == "mine" and model.net.layer("res1/conv1").params["w"].shape == (5, 5, 3, 3)
+    assert demo(fast_style, photos / "a.png", "--model", out, "--out", tmp_path / "out") == 0
+    assert train_it(photos, out) == 2
+    assert "already exists" in capsys.readouterr().err
+
+
+def test_an_interrupted_training_goes_on_to_the_same_network(photos, tmp_path, monkeypatch):
+    assert train_it(photos, tmp_path / "whole.h5") == 0
+    save, calls = training.save_checkpoint, []
+
+    def interrupting(*arguments):
+        save(*arguments)
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+    monkeypatch.setattr(training, "save_checkpoint", interrupting)
+    checkpoint = ("--checkpoint", tmp_path / "state.npz")
+    assert train_it(photos, tmp_path / "again.h5", *checkpoint) == 130
+    assert not (tmp_path / "again.h5").exists()
+    assert train_it(photos, tmp_path / "again.h5", *checkpoint) == 0
+    assert len(calls) == 4
+    whole, again = (load_model(tmp_path / name, device="cpu").net for name in ("whole.h5", "again.h5"))
+    for name, layer in whole.parameter_layers().items():
+        for key, values in layer.params.items():
+            np.testing.assert_array_equal(values, again.layer(name).params[key])
+
+
+@pytest.mark.parametrize("more, words", [
+    (["--crop", "30"], "--crop 30 is no multiple of 4"), (["--widths", "3,4"], "expected three numbers"),
+    (["--style-weight", "0"], "both need weights above 0"), (["--preset", "shape"], "did you mean shapes"),
+    (["--preset", "johnson"], "no layer 'relu3_3'"), (["--style", "no.png"], "no.png"),
+    (["--model", "digits"], "must take pictures in colour")])
+def test_what_cannot_be_trained_is_said_in_a_line(photos, tmp_path, capsys, more, words):
+    assert train_it(photos, tmp_path / "mine.h5", *more) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and words in error and not (tmp_path / "mine.h5").exists()
