@@ -11,13 +11,15 @@ from minicnn.gradient_check import directional_error
 from minicnn.images import save_image
 from minicnn.layers import Conv2D, InstanceNorm2D, MaxPool2D, ReLU
 from minicnn.losses import weighted_sum
-from minicnn.models import shapes, transform_network
+from minicnn.models import digits, shapes, squeezenet1_1, transform_network, vgg16
 from minicnn.network import Network
-from minicnn.optimize import Adam
+from minicnn.optimize import LBFGS, Adam, optimize_image
 from minicnn.preprocessing import TORCHVISION
 from minicnn.train import train
 from minicnn.visualize import PerceptualLoss, PhotoCrops, StyleSettings, fast_style, perceptual_loss, stylize
+from minicnn.visualize.checks_fast_style import check_against_optimiser, check_painting, optimiser_steps
 from minicnn.visualize.fast_style import choose_tile, mean_and_variance, mirrored, predict_by_tiles, reach
+from minicnn.visualize.perceptual import FAST_PRESETS
 from minicnn.visualize.style import style_problem
 
 SETTINGS = StyleSettings(content_layers={"relu2": 1.0}, style_layers={"relu1": 1.0, "relu2": 2.0}, style_weight=3.0,
@@ -235,3 +237,54 @@ def test_a_loss_without_style_or_with_layers_that_are_not_there_is_refused():
                            ({"size": 1}, "the style has 1x1 pixels, too few for 'relu2'")):
         with pytest.raises(InputError, match=words):
             perceptual_loss(critic(), strokes(), TORCHVISION, StyleSettings(**vars(SETTINGS) | changed))
+
+
+# ---- what proves it --------------------------------------------------------------------------------------------------
+
+class Known:
+    """A network that paints what it was told."""
+
+    device = "cpu"
+
+    def __init__(self, painted):
+        self.painted = painted
+
+    def predict(self, x):
+        return self.painted
+
+
+def test_the_optimiser_is_counted_in_steps_to_the_same_loss():
+    loss = perceptual_loss(critic(), strokes(), TORCHVISION, SETTINGS)
+    x = TORCHVISION.to_input(draw_scene(24))
+    seen = []
+    optimize_image(loss.net, x, loss.terms(x), update=LBFGS(memory=20), num_steps=6,
+                   callback=lambda progress, image: seen.append((progress.total, image.copy())))
+    start, painted, steps = optimiser_steps(loss, Known(x), x)
+    assert (start, steps) == (painted, 0)
+    start, painted, steps = optimiser_steps(loss, Known(seen[3][1]), x)  # the image after four steps
+    assert steps == 4 and start == pytest.approx(seen[0][0]) and painted == pytest.approx(seen[4][0], rel=1e-5)
+    assert optimiser_steps(loss, Known(seen[5][1]), x, most=3)[2] == 3  # as many as were tried
+    grey = check_against_optimiser(loss, Known(x * 0 + 5), x)
+    assert not grey[0].passed and not grey[1].passed
+    assert all(check.passed for check in check_against_optimiser(loss, Known(seen[5][1]), x))
+
+
+def test_a_painting_is_proved_by_tiles_and_slopes(rng, monkeypatch):
+    net, picture = painter(), photo(40, 48)
+    painted = stylize(net, picture, TORCHVISION)
+    assert all(check.passed for check in check_painting(net, picture, painted, TORCHVISION, rng))
+    assert not check_painting(net, picture, painted[::-1], TORCHVISION, rng)[0].passed
+    monkeypatch.setattr(InstanceNorm2D, "backward", lambda self, dout, cache: dout)
+    assert not check_painting(net, picture, painted, TORCHVISION, rng)[1].passed
+
+
+def test_a_loss_network_of_grey_pictures_is_refused():
+    with pytest.raises(InputError, match="in colour; this one takes 1 channels"):
+        perceptual_loss(digits(seed=None), strokes(), TORCHVISION, SETTINGS)
+
+
+def test_the_presets_name_layers_of_their_networks():
+    for net, name in ((vgg16(seed=None), "johnson"), (squeezenet1_1(seed=None), "squeezenet"), (shapes(), "shapes")):
+        settings = StyleSettings(**FAST_PRESETS[name])
+        content, style = settings.weighted_layers()
+        assert {*content, *style} <= set(net.layer_names())
