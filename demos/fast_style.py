@@ -11,15 +11,21 @@ from demos.command import OneLineParser, add_common, main, natural_int, positive
 from demos.deepdream import example_photo
 from demos.photo_folder import find_photos
 from demos.picture import Picture, demo_folder, file_stem, make_folder, run_demo
+from demos.train_fast_style import drawn_style
 from minicnn import images, plot
+from minicnn.drawings import draw_scene
 from minicnn.errors import InputError
 from minicnn.models import load_model
-from minicnn.visualize.checks_fast_style import check_painting
+from minicnn.visualize import StyleSettings, perceptual_loss
+from minicnn.visualize.checks_fast_style import check_against_optimiser, check_painting
 from minicnn.visualize.fast_style import check_transform, choose_tile, stylize
+from minicnn.visualize.perceptual import FAST_PRESETS
 from minicnn.weights import weights_digest
 
 NAMES = ("fast_style",)
 SHOWN = 4  # photos of a folder that the sheet shows
+COMPARED = 128  # pixels: of the picture that the optimiser works at, for a number
+SHIPPED = "strokes"  # which demos.train_fast_style made
 
 
 def pictures(painter, painted, more=(), seed=0):
@@ -38,6 +44,20 @@ def pictures(painter, painted, more=(), seed=0):
         check_painting(painter.net, photo, result, painter.preprocessing, np.random.default_rng(seed)) + list(more),
         {"painter": painter.name, "painter_sha256": weights_digest(painter.net), "device": painter.net.device,
          "photos": [name for name, *_ in painted], "seconds": [seconds for *_, seconds in painted], "seed": seed})
+
+
+def gallery_pictures(model, photos, seed=0):
+    """The shipped network on the first photo, or for `shapes` on a drawn landscape; where the model is the loss network
+    that it was trained with, against the optimiser too."""
+    painter = load_model(SHIPPED, model.net.device)
+    name, photo = ("scene", draw_scene(192)) if model.name == "shapes" else photos[0][:2]
+    more = []
+    if model.name == "squeezenet1_1":
+        settings = StyleSettings(**FAST_PRESETS["squeezenet"])
+        loss = perceptual_loss(model.net, drawn_style(), model.preprocessing, settings)
+        small = images.resize(photo, COMPARED, COMPARED)
+        more = check_against_optimiser(loss, painter.net, painter.preprocessing.to_input(small))
+    return pictures(painter, [paint(painter, name, photo)], more, seed)
 
 
 def paint(painter, name, photo, tile=None):
@@ -119,8 +139,9 @@ def parser():
     parser = OneLineParser(prog="python -m demos.fast_style", description=__doc__)
     parser.add_argument("photos", nargs="*", metavar="PHOTO|FOLDER", help="picture files, and folders of them; left "
                         "out, an example is used")
-    parser.add_argument("--model", required=True, help="a transform network's weights (.h5), as "
-                        "demos.train_fast_style makes them, or weights_converter of fast_neural_style's .pth")
+    parser.add_argument("--model", default=SHIPPED, help="a transform network's weights (.h5), as "
+                        "demos.train_fast_style makes them, or weights_converter of fast_neural_style's .pth; left "
+                        "out, the small one that is shipped")
     parser.add_argument("--size", type=positive_int, help="the long side in pixels; left out, as large as it is")
     parser.add_argument("--tile", type=natural_int, metavar="PIXELS", help="compute by tiles of this side, 0: never "
                         "(default: where memory is short); the picture is the same, and takes several times as long")

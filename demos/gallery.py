@@ -12,6 +12,7 @@ from demos import (
     compare,
     deepdream,
     embedding_map,
+    fast_style,
     filters,
     fooling,
     generator_prior,
@@ -36,9 +37,9 @@ NAMES = (*filters.NAMES, *neighbours.NAMES, *embedding_map.NAMES, *zoom_page.NAM
          *occlusion.NAMES, *saliency.NAMES, *guided_backprop.NAMES, *attribution.NAMES, *compare.NAMES,
          *class_visualization.NAMES, *class_presets.NAMES, *neuron_visualization.GRID_NAMES, *multifaceted.NAMES,
          *generator_prior.NAMES, *texture_pixels.NAMES, *deepdream.NAMES, *fooling.NAMES, *inversion.NAMES,
-         *texture_gram.NAMES, *style_transfer.NAMES)
+         *texture_gram.NAMES, *style_transfer.NAMES, *fast_style.NAMES)
 OF_DRAWN_CLASSES = (*multifaceted.NAMES, *generator_prior.NAMES)  # only of the network that knows them
-OF_COLOURS = (*embedding_map.NAMES, *zoom_page.NAMES, *texture_gram.NAMES, *style_transfer.NAMES)
+OF_COLOURS = (*embedding_map.NAMES, *zoom_page.NAMES, *texture_gram.NAMES, *style_transfer.NAMES, *fast_style.NAMES)
 
 PAGE = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
@@ -97,6 +98,7 @@ def gallery_pictures(model, photos, seed):
     if model.net.input_shape[0] == 3:
         yield from texture_gram.gallery_pictures(model, seed=seed)
         yield from style_transfer.gallery_pictures(model, photos, seed=seed)
+        yield from fast_style.gallery_pictures(model, photos, seed=seed)
 
 
 def count_pictures(model):

@@ -92,7 +92,7 @@ def widths(text):
 
 def parser():
     """The command line."""
-    parser = training_parser("train_fast_style", __doc__, steps=2400, batch_size=4)
+    parser = training_parser("train_fast_style", __doc__, steps=2000, batch_size=4)
     parser.add_argument("folder", metavar="FOLDER", help="photos to learn from, in it and below it")
     parser.add_argument("--style", metavar="PICTURE", help="left out, strokes are drawn")
     parser.add_argument("--model", help=f"the loss network: {MODEL_HELP}")

@@ -6,16 +6,24 @@ import numpy as np
 import pytest
 
 import minicnn
+from demos.train_fast_style import drawn_style
+from minicnn.drawings import draw_scene
+from minicnn.images import fit, load_image
 from minicnn.layers import AvgPool2D, GuidedReLU
 from minicnn.mnist import load_digits
 from minicnn.models import load_model, shapes_encoder
 from minicnn.shapes import CLASSES, draw_shapes
 from minicnn.train import accuracy
-from minicnn.visualize import class_visualization, saliency_map
+from minicnn.visualize import StyleSettings, class_visualization, perceptual_loss, saliency_map, stylize
 from minicnn.visualize.attribution import class_gradient
 from minicnn.visualize.checks import check_class_visualization
 from minicnn.visualize.checks_attribution import check_pointing_games
+from minicnn.visualize.checks_fast_style import check_against_optimiser, check_painting
+from minicnn.visualize.checks_style import mean_style_error
 from minicnn.visualize.compare import exchange_curve, largest
+from minicnn.visualize.perceptual import FAST_PRESETS
+from minicnn.visualize.style_terms import gram_targets
+from weights_converter.convert import convert
 
 SEED = 20_000_000  # far from every seed that training uses
 
@@ -35,14 +43,14 @@ def drawn(model):
 
 
 @pytest.mark.parametrize("name, script", [("digits", "train_digits"), ("shapes", "train_shapes"),
-                                          ("shapes_decoder", "train_decoder")])
+                                          ("shapes_decoder", "train_decoder"), ("strokes", "train_fast_style")])
 def test_each_file_is_under_a_megabyte_and_says_where_it_is_from(name, script):
     from minicnn.weights import read_header
     path = Path(minicnn.__file__).parent / "data" / f"{name}.h5"
     header = read_header(path)
     assert path.stat().st_size < 1_000_000
     assert f"trained by demos/{script}.py" in header.origin and header.licence == "MIT"
-    if name != "shapes_decoder":  # which has no classes
+    if name not in ("shapes_decoder", "strokes"):  # which have no classes
         assert len(header.labels) == load_model(name, "cpu").net.shapes()[load_model(name, "cpu").net.output][1]
 
 
@@ -143,3 +151,26 @@ def test_blanking_what_is_salient_hurts_squeezenet_more(test_data, tmp_path):
         print(f"mean probability over {len(pairs)} photos while {name} are blanked: the most salient first "
               f"{salient:.3f}, in random order {random:.3f}")
         assert salient < random
+
+
+def test_strokes_paints_unseen_photos_as_well_as_some_steps_of_the_optimiser(test_data, tmp_path):
+    convert(test_data / "weights" / "squeezenet1_1.npz", tmp_path / "loss.h5", say=lambda line: None)
+    model, painter = load_model(tmp_path / "loss.h5", "cpu"), load_model("strokes", "cpu")
+    loss = perceptual_loss(model.net, drawn_style(), model.preprocessing, StyleSettings(**FAST_PRESETS["squeezenet"]))
+    photos = np.stack([fit(load_image(test_data / "photos" / name), 128, 128) for name in ("kitten.jpg", "puppy.jpg")])
+    less, steps = check_against_optimiser(loss, painter.net, painter.preprocessing.to_input(photos))
+    print(f"strokes: loss {less.value:.3g}, {less.expected}; {steps.value:.3g} steps of L-BFGS")
+    assert less.passed and steps.passed
+
+
+def test_strokes_paints_any_size_nearer_to_the_strokes_in_the_eyes_of_another_network(model):
+    painter, rng = load_model("strokes", "cpu"), np.random.default_rng(0)
+    picture = draw_scene(101)[:75]
+    painted = stylize(painter.net, picture, painter.preprocessing)
+    assert painted.shape == picture.shape
+    assert all(check.passed for check in check_painting(painter.net, picture, painted, painter.preprocessing, rng))
+    targets = gram_targets(model.net, [model.preprocessing.to_input(drawn_style())], ("relu1", "relu2", "relu3"))
+    before, after = (mean_style_error(model.net, model.preprocessing.to_input(image), targets)
+                     for image in (picture, painted))
+    print(f"strokes: relative error of the Gram matrices of shapes {after:.3f}, of the picture itself {before:.3f}")
+    assert after < 0.8 * before
