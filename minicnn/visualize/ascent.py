@@ -39,8 +39,8 @@ CLASS_PRESETS = {
     "yosinski-4": YOSINSKI | {"num_steps": 1000, "policy": "progress", "learning_rate": 1e8, "blur_sigma": 0.5,
                               "small_contribution": 90.0},
 }
-# What a single neuron does not see keeps the noise that it began with: less of it.
-NEURON_PRESETS = {"neuron": CLASS_PRESETS["cs231n"] | {"start_noise": 0.2}} | CLASS_PRESETS
+# What a single neuron does not see keeps the noise that it began with: less of it. And it is at one place: less jitter.
+NEURON_PRESETS = {"neuron": CLASS_PRESETS["cs231n"] | {"start_noise": 0.2, "max_jitter": 8}} | CLASS_PRESETS
 INPUTS = {"torchvision": TORCHVISION, "caffe": CAFFE_VGG}
 POLICIES = ("normalized", "constant", "progress")
 
