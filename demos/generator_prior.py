@@ -80,7 +80,7 @@ def paint(model, decoder, label, start, highest, num_steps, settings, seed, run,
     watch = Watch(f"{name}, code", num_steps, ("score",), start, run=run, to_image=picture_of)
     with watch:
         # a run that is gone on with finds what is finished in its checkpoint, and the callback is not called
-        watch.latest, *_ = generated_class(
+        watch.latest, _, watch.history = generated_class(
             decoder, model.net, label, start, highest, num_steps=num_steps, callback=watch,
             checkpoint=run and run.checkpoint(f"code{label}"), **settings)
     made.codes.append(watch.image)

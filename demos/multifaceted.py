@@ -84,7 +84,7 @@ def ascend_all(model, label, starts, noises, settings, seed, run):
                           to_image=model.preprocessing.to_image)
             with watch:
                 # a run that is gone on with finds a finished image in its checkpoint, and the callback is not called
-                watch.latest, _ = facet_visualization(
+                watch.latest, watch.history = facet_visualization(
                     model.net, label, start, model.preprocessing, rng=np.random.default_rng([seed, group, 2]),
                     callback=watch, checkpoint=run and run.checkpoint(f"{kind}{group}"), **settings)
             made.append(watch.image)

@@ -415,6 +415,7 @@ def test_ctrl_c_saves_what_is_there_and_the_demo_goes_on_to_the_same(short, tmp_
     assert run(*short, "--resume", "--out", str(out)) == 0
     whole, again = (np.load(folder / "multifaceted.npy") for folder in (tmp_path / "whole", out))
     assert whole.tobytes() == again.tobytes()
+    assert len(json.loads((out / "multifaceted.json").read_text())["history"]) == 7
     assert {file.suffix for file in out.iterdir()} == {".png", ".npy", ".json"}
 
 

@@ -334,6 +334,7 @@ def test_ctrl_c_saves_what_is_there_and_the_demo_goes_on_to_the_same(tmp_path, m
     assert run(*SHORT, "--resume", "--out", str(out)) == 0
     whole, again = (np.load(folder / "generator_prior.npy") for folder in (tmp_path / "whole", out))
     assert whole.tobytes() == again.tobytes()
+    assert len(json.loads((out / "generator_prior.json").read_text())["history"]) == 6
     assert {file.suffix for file in out.iterdir()} == {".png", ".npy", ".json"}
 
 
