@@ -84,9 +84,9 @@ def save_picture(folder, picture, model, seconds, overwrite=False):
         np.save(temporary, picture.array)
     card = {
         "title": picture.title, "source": picture.source, "explanation": picture.explanation,
-        "model": ", ".join(model.name for model in models),
+        "model": ", ".join(model.name for model in models) or None,
         "device": models[0].net.device if models else picture.parameters["device"],
-        "weights_sha256": ", ".join(weights_digest(model.net) for model in models),
+        "weights_sha256": ", ".join(weights_digest(model.net) for model in models) or None,
         "parameters": picture.parameters,
         "checks": [check._asdict() for check in picture.checks],
         "history": [[entry.step, entry.total, *entry.values] for entry in picture.history],
