@@ -79,7 +79,7 @@ def test_a_whole_folder_but_for_what_cannot_be_read(painter, photos, tmp_path, c
     sizes = {file.name: Image.open(file).size for file in out.glob("*_painted*.png")}
     assert sizes == {"a_painted.png": (20, 16), "a_painted-2.png": (20, 20)}
     assert demo(fast_style, photos, "--model", painter, "--size", "20", "--out", out) == 2
-    assert "holds fast_style.png, a_painted.png, a_painted-2.png already" in capsys.readouterr().err
+    assert "holds fast_style.png, a_painted.png, a_painted-2.png and 2 more already" in capsys.readouterr().err
 
 
 def test_tiles_where_memory_is_short(painter, photos, tmp_path, monkeypatch, capsys):
