@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from limited_memory import limited_memory
 
+import minicnn
 from minicnn import losses
 from minicnn.backend import to_host
 from minicnn.errors import InputError
@@ -138,7 +139,16 @@ def in_fresh_memory(work):
     return problems
 
 
-def test_tiles_take_a_part_of_the_memory(rng):
+@pytest.fixture
+def one_thread():
+    """Layers work in the thread that calls them, so that no other one's memory counts."""
+    before = minicnn.get_num_threads()
+    minicnn.set_num_threads(1)
+    yield
+    minicnn.set_num_threads(before)
+
+
+def test_tiles_take_a_part_of_the_memory(rng, one_thread):
     net = load_model("shapes", "cpu").net
     image, terms = rng.standard_normal((1, 3, 320, 320), dtype="float32"), [(1.0, LayerNorm2("relu4"))]
     limit = 25e6

@@ -124,7 +124,8 @@ def _take(lock, name):
     """The open handle of the lock file, which this fetch alone holds from now on."""
     busy = f"another fetch of {name} is running; wait until it has ended"
     while True:
-        lock.parent.mkdir(exist_ok=True)
+        with suppress(FileExistsError):  # exist_ok would ask whether it is a folder, when it may be gone again
+            lock.parent.mkdir()
         try:
             handle = os.open(lock, os.O_RDWR | os.O_CREAT | (os.O_EXCL if fcntl is None else 0), 0o666)
         except FileExistsError:
