@@ -21,7 +21,7 @@ from minicnn.threads import LEAST_WORK, pieces, share_out
 from minicnn.winograd import winograd_convolution
 
 MANY = 16  # channels in and out that Winograd's transforms need to pay
-FEW_PIXELS, MANY_WEIGHTS = 16**2, 2**16  # beyond: fetching F(4, 3)'s weights costs more than F(2, 3)'s multiplications
+FEW_PIXELS, MANY_WEIGHTS = 16**2, 2**14  # beyond: fetching F(4, 3)'s weights costs more than F(2, 3)'s multiplications
 
 
 def fast_forward(layer, x):

@@ -59,15 +59,16 @@ class Conv2D(Layer):
         out = xp.empty((N, OH, OW, F), xp.result_type(x, w))
         rows = max(1, BAND[xp.__name__] // (OW * KH * KW * C))  # as many rows of output as fill a band,
         images = max(1, rows // OH)                # or as many whole images
-        for g, n, y in product(range(self.groups), range(0, N, images), range(0, OH, rows)):
+        for g in range(self.groups):
             filters = slice(g * F // self.groups, (g + 1) * F // self.groups)
             w_matrix = w[filters].transpose(2, 3, 1, 0).reshape(KH * KW * C, -1)
-            band = windows[n:n + images, y:y + rows, ..., g * C:(g + 1) * C]
-            columns = band.reshape(-1, KH * KW * C)
-            sums = columns[:, :PART] @ w_matrix[:PART]
-            for part in range(PART, KH * KW * C, PART):
-                sums += columns[:, part:part + PART] @ w_matrix[part:part + PART]
-            out[n:n + images, y:y + rows, :, filters] = sums.reshape(*band.shape[:3], -1)
+            for n, y in product(range(0, N, images), range(0, OH, rows)):
+                band = windows[n:n + images, y:y + rows, ..., g * C:(g + 1) * C]
+                columns = band.reshape(-1, KH * KW * C)
+                sums = columns[:, :PART] @ w_matrix[:PART]
+                for part in range(PART, KH * KW * C, PART):
+                    sums += columns[:, part:part + PART] @ w_matrix[part:part + PART]
+                out[n:n + images, y:y + rows, :, filters] = sums.reshape(*band.shape[:3], -1)
         if "b" in self.params:
             out += self.params["b"]
         return out.transpose(0, 3, 1, 2), x
@@ -86,16 +87,17 @@ class Conv2D(Layer):
         dpadded = xp.zeros((N, H + 2 * pad, W + 2 * pad, self.groups * C), xp.result_type(dout, w))
         rows = max(1, BAND[xp.__name__] // (OW * KH * KW * C))
         images = max(1, rows // OH)
-        for g, n, y in product(range(self.groups), range(0, N, images), range(0, OH, rows)):
+        for g in range(self.groups):
             filters = slice(g * F // self.groups, (g + 1) * F // self.groups)
             w_matrix = w[filters].transpose(0, 2, 3, 1).reshape(-1, KH * KW * C)
-            band = dout[n:n + images, y:y + rows, :, filters]
-            dwindows = (band.reshape(-1, band.shape[3]) @ w_matrix).reshape(*band.shape[:3], KH, KW, C)
-            for i, j in product(range(KH), range(KW)):
-                top, bottom = y * stride + i, (y + band.shape[1] - 1) * stride + i + 1
-                right = (OW - 1) * stride + j + 1
-                dpadded[n:n + images, top:bottom:stride, j:right:stride, g * C:(g + 1) * C] += \
-                    dwindows[:, :, :, i, j]
+            for n, y in product(range(0, N, images), range(0, OH, rows)):
+                band = dout[n:n + images, y:y + rows, :, filters]
+                dwindows = (band.reshape(-1, band.shape[3]) @ w_matrix).reshape(*band.shape[:3], KH, KW, C)
+                for i, j in product(range(KH), range(KW)):
+                    top, bottom = y * stride + i, (y + band.shape[1] - 1) * stride + i + 1
+                    right = (OW - 1) * stride + j + 1
+                    dpadded[n:n + images, top:bottom:stride, j:right:stride, g * C:(g + 1) * C] += \
+                        dwindows[:, :, :, i, j]
         return dpadded[:, pad:pad + H, pad:pad + W].transpose(0, 3, 1, 2)
 
     def backward_params(self, dout, x):
