@@ -102,14 +102,14 @@ def set_num_threads(count):
     workers().resize(count)
 
 
-def worth_sharing(multiply_adds):
+def worth_sharing(multiply_adds, meetings=1):
     """Whether several threads would be done sooner with as much work as that many multiply-adds in a product, by what
-    was measured here once."""
+    was measured here once; meetings : how often they may wait for each other, at the interpreter's lock say."""
     team = workers()
     if team.count == 1 or threading.current_thread() in team.threads:
         return False
     overhead, one = costs(team)
-    return multiply_adds * one * (1 - 1 / team.count) > 2 * overhead
+    return multiply_adds * one * (1 - 1 / team.count) > 2 * meetings * overhead
 
 
 def costs(team):
@@ -145,14 +145,15 @@ def _seconds(function):
     return time.perf_counter() - start
 
 
-def share_out(work, jobs, multiply_adds=None):
+def share_out(work, jobs, multiply_adds=None, meetings=1):
     """Call work(job) for every job, each thread taking the next when it is free; what one raises is raised.
 
-    multiply_adds : how much work it is altogether; where that is too little to share it, this thread does it all.
+    multiply_adds, meetings : how much work it is altogether, as for `worth_sharing`; where that is too little to share
+    it, this thread does it all.
     """
     team = workers()
     if len(jobs) == 1 or team.count == 1 or threading.current_thread() in team.threads or (
-            multiply_adds is not None and not worth_sharing(multiply_adds)):
+            multiply_adds is not None and not worth_sharing(multiply_adds, meetings)):
         for job in jobs:
             work(job)
         return

@@ -26,10 +26,11 @@ from numpy.lib.stride_tricks import as_strided
 from minicnn.memory import empty, scratch
 from minicnn.threads import pieces, share_out
 
-BAND = 2**17  # numbers of transformed input, or output, at a time: what is made of half a MB stays in a core's cache
+BAND = 2**18  # numbers of transformed input, or output, at a time: what is made of a MB stays in a core's cache
 FEW_TILES = 100  # for whom the weights, not the pictures, are what fills the caches
 KEPT = 2**19    # numbers of transformed weights that are kept, 2 MB of float32
 TRANSFORM = 40  # multiply-adds of a product take as long as the transforms of one number
+MEETINGS = 3  # the threads work in a dozen short steps, each of which ends at the interpreter's lock
 BLOCK = 32    # filters in a product: with so few, OpenBLAS needs no copies
 SMALL_PRODUCT = 10**6  # multiply-adds of one, beyond which it makes copies all the same
 
@@ -219,7 +220,7 @@ def winograd_convolution(x, filters, bias, pad):
         _transform_back(products, bias, first, (rows, across), out[n:n + images])
 
     share_out(convolve, [(n, down * i // number, down * (i + 1) // number)
-                         for n in range(0, N, images) for i in range(number)], work)
+                         for n in range(0, N, images) for i in range(number)], work, MEETINGS)
     return out.transpose(0, 3, 1, 2)
 
 
@@ -228,7 +229,7 @@ def _convolve_by_blocks(x, filters, bias, pad, out, grid, work):
     a, size, C = filters.m + 2, filters.size, x.shape[3]
     N, (down, across) = len(x), grid
     v = scratch("all tiles", (a, a, N, down, across, C), x.dtype)
-    share_out(lambda rows: _transform_tiles(x, filters.m, pad, rows.start, v[:, :, :, rows]), pieces(down, work), work)
+    share_out(lambda rows: _transform_tiles(x, filters.m, pad, rows.start, v[:, :, :, rows]), pieces(down, work), work, MEETINGS)
     v = v.reshape(a, a, -1, C)
 
     step = max(1, SMALL_PRODUCT // (C * size))
@@ -241,7 +242,7 @@ def _convolve_by_blocks(x, filters, bias, pad, out, grid, work):
         some = slice(i * size, (i + 1) * size)
         _transform_back(products, None if bias is None else bias[some], 0, grid, out[..., some])
 
-    share_out(multiply, range(out.shape[3] // size), work)
+    share_out(multiply, range(out.shape[3] // size), work, MEETINGS)
 
 
 def _transform_tiles(x, m, pad, first, v):

@@ -4,6 +4,7 @@ from minicnn.backend import get_array_module
 from minicnn.errors import InputError
 from minicnn.layers.layer import Layer
 from minicnn.memory import channels_last
+from minicnn.threads import bands, share_out
 
 
 class Concat(Layer):
@@ -12,8 +13,12 @@ class Concat(Layer):
     def forward(self, *xs):
         xp = get_array_module(xs[0])
         shape = self.output_shape(*[x.shape for x in xs])
-        out = channels_last(xp, shape, xp.result_type(*xs)) if len(shape) == 4 else None
-        return xp.concatenate(xs, axis=1, out=out), [x.shape[1] for x in xs]
+        channels = [x.shape[1] for x in xs]
+        if len(shape) != 4:
+            return xp.concatenate(xs, axis=1), channels
+        out = channels_last(xp, shape, xp.result_type(*xs))
+        share_out(lambda band: xp.concatenate([x[band] for x in xs], axis=1, out=out[band]), bands(out, 2))
+        return out, channels
 
     def backward(self, dout, channels):
         # each input gets back its own channels
