@@ -12,9 +12,9 @@ from minicnn.errors import InputError
 from minicnn.layers import Conv2D, MaxPool2D
 from minicnn.planes import FEW
 from minicnn.threads import get_num_threads
-from minicnn.winograd import BAND, FEW_TILES, block_size, is_kept
+from minicnn.winograd import BAND, EVEN, FEW_TILES, ODD, block_size, is_kept
 
-WORKSPACE = 2**19         # numbers that a thread works at, other than in convolutions of many channels
+WORKSPACE = 2**18         # numbers that a thread works at, other than in convolutions of many channels
 IM2COL = 2**20            # in those: a band of patches, what they are copied from, and the products
 ONCE = 2**22              # bytes, of BLAS and of Python, when they compute for the first time
 
@@ -79,6 +79,7 @@ def peak_memory(net, shape, keep=(), upto=None, seeds=None, itemsize=4):
     sizes = {name: itemsize * shape[0] * math.prod(of_one[1:]) for name, of_one in net.shapes(shape[1:]).items()}
     keep = {"input", *map(net.find, keep), *seeds, nodes[-1].name}  # the caller has the input himself
     last_use = net._last_use(nodes, keep)
+    over = net._written_over(nodes, last_use)
     pool = Pool()
     arrays = Holders(pool)
     arrays.make("input", sizes["input"])
@@ -86,7 +87,7 @@ def peak_memory(net, shape, keep=(), upto=None, seeds=None, itemsize=4):
     caches = {}
     for name, layer, inputs in nodes:
         sources = [where[source] for source in inputs]
-        if layer.makes_array:
+        if layer.makes_array and name not in over:
             arrays.make(name, sizes[name])
             where[name] = name
         else:
@@ -107,9 +108,10 @@ def peak_memory(net, shape, keep=(), upto=None, seeds=None, itemsize=4):
             arrays.drop(where[done])
     if seeds:
         go_back(nodes, arrays, sizes, caches, seeds)
-    # malloc keeps some of what was given back, in pieces between others: about as much as the largest array
-    return pool.peak + max(arrays.sizes.values()) + ONCE \
-        + winograd_memory(nodes, net.shapes(shape[1:]), shape[0], bool(seeds))
+    # malloc keeps some of what was given back, in pieces between others: about as much as the largest array, there and
+    # back, and half as much one way
+    pieces = max(arrays.sizes.values()) // (1 if seeds else 2)
+    return pool.peak + pieces + ONCE + winograd_memory(nodes, net.shapes(shape[1:]), shape[0], bool(seeds))
 
 
 def go_back(nodes, arrays, sizes, caches, seeds):
@@ -146,8 +148,8 @@ def go_back(nodes, arrays, sizes, caches, seeds):
 
 def winograd_memory(nodes, shapes, N, backward):
     """Bytes of transformed weights that are kept, and what the largest layer needs besides while it is computed."""
-    kept, moment, seen = 0, 0, set()
-    workspace, im2col = get_num_threads() * WORKSPACE, 0
+    kept, moment, steps, seen = 0, 0, Counter(), set()
+    im2col = 0
     for name, layer, inputs in nodes:
         if not isinstance(layer, Conv2D) or id(layer) in seen:
             continue
@@ -162,25 +164,29 @@ def winograd_memory(nodes, shapes, N, backward):
                     kept += transformed
                 elif math.prod(grid) > FEW_TILES:
                     moment = max(moment, transformed)
-                workspace = max(workspace, winograd_workspace(m, C, F, grid))
+                steps |= winograd_workspace(m, C, F, grid, is_kept(w, m))  # the larger of each
             elif w.shape[2] > 1 and min(C, F) > FEW:
                 im2col = get_num_threads() * IM2COL
+    workspace = max(steps.total(), get_num_threads() * WORKSPACE)
     return round(w.itemsize * (kept + moment + workspace + im2col)) if seen else 0
 
 
-def winograd_workspace(m, C, F, grid):
-    """Numbers in the scratch arrays of winograd.py on all threads; grid : (images, rows of tiles, across)."""
+def winograd_workspace(m, C, F, grid, kept):
+    """Counter of the numbers in the scratch arrays of winograd.py on all threads; grid : (images, rows of tiles,
+    across), kept : whether the transformed weights are."""
     a, threads, count = m + 2, get_num_threads(), math.prod(grid)
     size = block_size(F)
-    weights = C * size * (9 + 3 * a + 2 * a * a)
+    weights = 0 if kept else C * size  # of a block that is transformed
     if count <= FEW_TILES:
         T, products = -(-count // threads), count * size
-        shared = a * a * count * C
     else:
-        T = max(1, BAND // (a * a * grid[2] * max(C, F))) * grid[2]  # of one band
-        products, shared = T * F, 0
-    # padded, half, gathered and the tiles; products, half of y and y
-    return shared + threads * (weights + T * C * (1.2 * m * m + m * a + 2 * a * a) + products * (a * a + a * m + m * m))
+        T = min(count, max(1, BAND // (a * a * grid[2] * max(C, F))) * grid[2])  # of one band
+        products = T * F
+    return Counter({
+        "all tiles": a * a * count * C if count <= FEW_TILES else 0,
+        "block of weights": threads * a * a * weights if count <= FEW_TILES else 0,
+        ODD: threads * a * a * max(C * T, weights, products),
+        EVEN: threads * a * max(a * C * T, 3 * weights, m * products)})
 
 
 def largest_size(net, memory, low=32, high=4096, **options):

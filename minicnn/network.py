@@ -5,12 +5,13 @@ from typing import Any, NamedTuple
 
 from minicnn.backend import Array, choose_device, device_of, to_device
 from minicnn.errors import InputError, unknown_name
-from minicnn.layers import AvgPool2D, Conv2D, Layer, MaxPool2D, ReLU
+from minicnn.layers import AvgPool2D, Conv2D, DeconvReLU, GuidedReLU, Layer, MaxPool2D, ReLU
 from minicnn.layers.conv import checked_winograd
 from minicnn.layers.pool import Pool2D
 from minicnn.memory import add
 
 POOLINGS = {"max": MaxPool2D, "avg": AvgPool2D}
+RELUS = (ReLU, GuidedReLU, DeconvReLU)
 
 
 class Node(NamedTuple):
@@ -100,9 +101,11 @@ class Network:
         """
         nodes = self.nodes if upto is None else self._nodes_upto(upto)
         last_use = None if keep is None else self._last_use(nodes, keep)
+        over = set() if keep is None else self._written_over(nodes, last_use)
         outs, caches = {"input": x}, {}
         for name, layer, inputs in nodes:
-            outs[name], caches[name] = layer.forward(*map(outs.get, inputs))
+            forward = layer.forward_over if name in over else layer.forward
+            outs[name], caches[name] = forward(*map(outs.get, inputs))
             if keep is not None:
                 for done in last_use[name]:
                     del outs[done]
@@ -149,9 +152,11 @@ class Network:
         layers = [self.find(name) for name in layers]
         nodes = self._nodes_upto(layers)
         last_use = self._last_use(nodes, layers)
+        over = self._written_over(nodes, last_use)
         outs = {"input": x}
-        for name, step, inputs in nodes:
-            outs[name] = step.forward(*map(outs.get, inputs))[0]
+        for name, layer, inputs in nodes:
+            forward = layer.forward_over if name in over else layer.forward
+            outs[name] = forward(*map(outs.get, inputs))[0]
             for done in last_use[name]:
                 del outs[done]
         return {name: outs[name] for name in layers}
@@ -228,6 +233,13 @@ class Network:
         keep = {self.find(name) for name in keep}
         return {node.name: [done for done, last in reader.items() if last == node.name and done not in keep]
                 for node in nodes}
+
+    def _written_over(self, nodes, last_use):
+        """The names of the ReLUs behind a convolution, which does not need its output to go back, where nobody else
+        reads this either: they may write over it."""
+        convolutions = {node.name for node in nodes if isinstance(node.layer, Conv2D)}
+        return {name for name, layer, inputs in nodes
+                if type(layer) in RELUS and inputs[0] in convolutions.intersection(last_use[name])}
 
     # ---- siblings: the same weights, in other hands --------------------------------------------------------------
 

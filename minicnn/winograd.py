@@ -31,6 +31,8 @@ FEW_TILES = 100  # for whom the weights, not the pictures, are what fills the ca
 KEPT = 2**19    # numbers of transformed weights that are kept, 2 MB of float32
 TRANSFORM = 40  # multiply-adds of a product take as long as the transforms of one number
 MEETINGS = 3  # the threads work in a dozen short steps, each of which ends at the interpreter's lock
+# The steps of a transform lie in two memories by turns, each where the one before the last was: they stay in the cache.
+ODD, EVEN = "odd steps", "even steps"
 BLOCK = 32    # filters in a product: with so few, OpenBLAS needs no copies
 SMALL_PRODUCT = 10**6  # multiply-adds of one, beyond which it makes copies all the same
 
@@ -171,14 +173,14 @@ def transform_block(w, m, u):
     """Put G w G^T of a few filters, (size, C, 3, 3), into u, (m + 2, m + 2, C, size)."""
     size, C, _, _ = w.shape
     a, G = m + 2, TILES[m].G.astype(w.dtype)
-    columns = scratch("nine", (3, 3, C, size), w.dtype)  # column of the filter, row, channel, filter
+    columns = scratch(ODD, (3, 3, C, size), w.dtype)  # column of the filter, row, channel, filter
     for some in range(0, size, 16):  # more filters at a time would drive each other out of the cache
         columns[..., some:some + 16] = w[some:some + 16].transpose(3, 2, 1, 0)
-    half = np.matmul(G, columns.reshape(3, -1), out=scratch("half of w", (a, 3 * C * size), w.dtype))
+    half = np.matmul(G, columns.reshape(3, -1), out=scratch(EVEN, (a, 3 * C * size), w.dtype))
     if u[0].flags.c_contiguous:
         np.matmul(G, half.reshape(a, 3, -1), out=u.reshape(a, a, -1))
     else:
-        made = np.matmul(G, half.reshape(a, 3, -1), out=scratch("made", (a, a, C * size), w.dtype))
+        made = np.matmul(G, half.reshape(a, 3, -1), out=scratch(ODD, (a, a, C * size), w.dtype))
         u[...] = made.reshape(u.shape)
 
 
@@ -211,10 +213,10 @@ def winograd_convolution(x, filters, bias, pad):
     def convolve(band):
         n, first, last = band
         rows = last - first
-        v = scratch("tiles", (a, a, min(images, N - n), rows, across, C), x.dtype)
+        v = scratch(EVEN, (a, a, min(images, N - n), rows, across, C), x.dtype)
         _transform_tiles(x[n:n + images], m, pad, first, v)
         v = v.reshape(a, a, 1, -1, C)
-        products = scratch("products", (a, a, u.shape[2], v.shape[3], filters.size), x.dtype)
+        products = scratch(ODD, (a, a, u.shape[2], v.shape[3], filters.size), x.dtype)
         for j in range(a):
             np.matmul(v[j], u[j], out=products[j])
         _transform_back(products, bias, first, (rows, across), out[n:n + images])
@@ -229,13 +231,14 @@ def _convolve_by_blocks(x, filters, bias, pad, out, grid, work):
     a, size, C = filters.m + 2, filters.size, x.shape[3]
     N, (down, across) = len(x), grid
     v = scratch("all tiles", (a, a, N, down, across, C), x.dtype)
-    share_out(lambda rows: _transform_tiles(x, filters.m, pad, rows.start, v[:, :, :, rows]), pieces(down, work), work, MEETINGS)
+    share_out(lambda rows: _transform_tiles(x, filters.m, pad, rows.start, v[:, :, :, rows]), pieces(down, work), work,
+              MEETINGS)
     v = v.reshape(a, a, -1, C)
 
     step = max(1, SMALL_PRODUCT // (C * size))
 
     def multiply(i):
-        products = scratch("products", (a, a, 1, v.shape[2], size), x.dtype)
+        products = scratch(ODD, (a, a, 1, v.shape[2], size), x.dtype)
         u = filters.block(i)
         for t in range(0, v.shape[2], step):
             np.matmul(v[:, :, t:t + step], u, out=products[:, :, 0, t:t + step])
@@ -256,14 +259,14 @@ def _transform_tiles(x, m, pad, first, v):
     columns = padded.shape[2]
     sn, sy, sx, sc = padded.strides
     rows_of_tiles = as_strided(padded, (N, down, a, columns * C), (sn, m * sy, sy, sc))
-    half = np.matmul(BT, rows_of_tiles, out=scratch("half", rows_of_tiles.shape, x.dtype))
+    half = np.matmul(BT, rows_of_tiles, out=scratch(EVEN, rows_of_tiles.shape, x.dtype))
     sn, st, si, sc = half.strides
-    gathered = scratch("gathered", v.shape, x.dtype)  # column of the tile, row, image, tile, channel
+    gathered = scratch(ODD, v.shape, x.dtype)  # column of the tile, row, image, tile, channel
     gathered[...] = as_strided(half, v.shape, (C * sc, si, sn, st, m * C * sc, sc))
     if v.flags.c_contiguous:
         np.matmul(BT, gathered.reshape(a, -1), out=v.reshape(a, -1))
     else:
-        v[...] = np.matmul(BT, gathered.reshape(a, -1), out=scratch("v", (a, v.size // a), x.dtype)).reshape(v.shape)
+        v[...] = np.matmul(BT, gathered.reshape(a, -1), out=scratch(EVEN, (a, v.size // a), x.dtype)).reshape(v.shape)
 
 
 def _transform_back(products, bias, first, grid, out):
@@ -272,8 +275,8 @@ def _transform_back(products, bias, first, grid, out):
     a, _, blocks, _, size = products.shape
     m, (down, across), (N, _, OW, F) = a - 2, grid, out.shape
     AT = TILES[m].AT.astype(products.dtype)
-    half = np.matmul(AT, products.reshape(a, -1), out=scratch("half of y", (m, products.size // a), products.dtype))
-    y = np.matmul(AT, half.reshape(m, a, -1), out=scratch("y", (m, m, products.size // a**2), products.dtype))
+    half = np.matmul(AT, products.reshape(a, -1), out=scratch(EVEN, (m, products.size // a), products.dtype))
+    y = np.matmul(AT, half.reshape(m, a, -1), out=scratch(ODD, (m, m, products.size // a**2), products.dtype))
     y = y.reshape(m, m, blocks, N, down, across, size).transpose(3, 4, 1, 5, 0, 2, 6)
     if bias is not None:
         bias = bias.reshape(blocks, size)
@@ -281,7 +284,7 @@ def _transform_back(products, bias, first, grid, out):
     if band.shape[1] == m * down and OW == m * across:
         _add(y, bias, as_strided(band, y.shape, _strides_of_tiles(band, m, size)))
     else:  # the last tiles hang over the edge
-        whole = scratch("whole tiles", (N, m * down, m * across, F), out.dtype)
+        whole = scratch(EVEN, (N, m * down, m * across, F), out.dtype)
         _add(y, bias, whole.reshape(y.shape))
         band[...] = whole[:, :band.shape[1], :OW]
 
@@ -302,7 +305,7 @@ def _add(y, bias, out):
 def _padded_rows(x, top, rows, pad, columns):
     """`rows` rows from `top` on, and `columns` columns, of the padded images."""
     N, H, W, C = x.shape
-    padded = scratch("padded", (N, rows, columns, C), x.dtype)
+    padded = scratch(ODD, (N, rows, columns, C), x.dtype)
     begin, end = max(0, -top), min(rows, H - top)
     right = min(pad + W, columns)
     padded[:, :begin] = 0

@@ -278,6 +278,39 @@ def test_activations_that_are_not_kept_leave_memory_as_soon_as_they_are_used():
     assert [index for index, out in enumerate(made) if out() is not None] == [5]
 
 
+class Leaky(ReLU):
+    """Another rule, which knows nothing of writing over its input."""
+
+    def forward(self, x):
+        return x, x
+
+
+@pytest.mark.parametrize("size", [6, 70])  # the second is large enough for bands
+def test_only_what_nobody_reads_any_more_is_written_over(xp, rng, size):
+    net = Network((4, size, size))
+    net.add("relu0", ReLU())  # its input is the caller's
+    net.add("conv1", Conv2D(4, 4, 1, rng=rng))
+    net.add("relu1", ReLU())
+    net.add("again", ReLU())  # the cache of relu1 is what it reads
+    net.add("conv2", Conv2D(4, 4, 1, rng=rng))
+    net.add("relu2", ReLU(), "conv2")
+    net.add("join", Concat(), "relu2", "conv2")  # conv2 is read once more
+    net.add("conv3", Conv2D(8, 4, 1, rng=rng))
+    net.add("leaky", Leaky())
+    net = ready(net, xp, rng)
+    x = xp.asarray(rng.standard_normal((1, 4, size, size)))
+    before, full = x.copy(), net.forward(x).activations
+    assert net._written_over(net.nodes, net._last_use(net.nodes, ["leaky"])) == {"relu1"}
+    assert net._written_over(net.nodes, net._last_use(net.nodes, ["conv1"])) == set()
+    for keep in ([], ["conv1"], ["conv2", "relu1"], ["leaky"]):
+        trace, features = net.forward(x, keep=keep), net.features(x, keep or ["relu2"])
+        for name, array in [*trace.activations.items(), *features.items()]:
+            assert np.array_equal(to_host(array), to_host(full[name]))
+        for name, part in (("relu0", trace.caches["conv1"]), ("relu1", trace.caches["relu1"])):
+            assert np.array_equal(to_host(part), to_host(full[name]))
+    assert np.array_equal(to_host(x), to_host(before))
+
+
 def test_predict_equals_forward(xp, rng):
     net = fire_net(xp, rng)
     x = xp.asarray(rng.standard_normal((2, 2, 9, 11)))

@@ -17,7 +17,12 @@ class ReLU(Layer):
     cached = ("out",)
 
     def forward(self, x):
-        out = get_array_module(x).maximum(x, 0) if x.size <= LARGE or x.ndim < 4 else maximum_of_zero(x)
+        out = get_array_module(x).maximum(x, 0) if x.size <= LARGE or x.ndim < 4 else maximum_of_zero(x, empty_like(x))
+        return out, out
+
+    def forward_over(self, x):
+        """`forward`, writing over x, which nobody needs any more: it is still in the cache, and new memory is not."""
+        out = get_array_module(x).maximum(x, 0, out=x) if x.size <= LARGE or x.ndim < 4 else maximum_of_zero(x, x)
         return out, out
 
     def backward(self, dout, out):
@@ -38,10 +43,9 @@ class DeconvReLU(ReLU):
         return dout * (dout > 0)
 
 
-def maximum_of_zero(x):
-    """max(x, 0) of a large (N, C, H, W): a part of the rows after the other, on all threads."""
+def maximum_of_zero(x, out):
+    """max(x, 0) of a large (N, C, H, W) into `out`: a part of the rows after the other, on all threads."""
     xp = get_array_module(x)
-    out = empty_like(x)
     zeros = xp.zeros_like(x[..., :1, :])  # the maximum of two arrays is faster than of an array and a number
     share_out(lambda band: xp.maximum(x[band], zeros, out=out[band]), bands(x, 2))
     return out
