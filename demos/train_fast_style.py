@@ -1,4 +1,4 @@
-"""Trains a transform network to paint photos in one style: python -m demos.train_fast_style FOLDER --style PICTURE"""
+"""Trains a transform network to paint photos in one style, or in several: python -m demos.train_fast_style FOLDER …"""
 
 from argparse import ArgumentTypeError
 from pathlib import Path
@@ -13,14 +13,24 @@ from demos.photo_folder import find_photos
 from demos.picture import make_folder
 from demos.training import train_with_progress, training_parser
 from minicnn import images
-from minicnn.drawings import draw_style
+from minicnn.drawings import STYLES, draw_style
 from minicnn.errors import InputError
-from minicnn.models import transform_network
-from minicnn.visualize import PhotoCrops, StyleSettings, perceptual_loss, stylize
+from minicnn.models import load_model, transform_network
+from minicnn.models.load import weights_path
+from minicnn.visualize import (
+    PhotoCrops,
+    StyledCrops,
+    StyledLoss,
+    StyleSettings,
+    perceptual_loss,
+    stylize,
+    with_more_styles,
+    with_style,
+)
 from minicnn.visualize.checks_fast_style import check_against_optimiser
-from minicnn.visualize.fast_style import mirrored
-from minicnn.visualize.perceptual import FAST_PRESETS
-from minicnn.weights import Header, save_weights
+from minicnn.visualize.fast_style import check_transform, mirrored
+from minicnn.visualize.perceptual import FAST_PRESETS, in_styles
+from minicnn.weights import Header, read_header, save_weights
 
 SAMPLE = 256  # pixels: the long side of the sample pictures
 
@@ -32,29 +42,49 @@ def run(arguments):
     if arguments.preset is None:
         arguments.preset = default_preset(model)
     settings = StyleSettings(**chosen_settings(arguments, FAST_PRESETS))
-    style = images.load_image(arguments.style) if arguments.style else drawn_style()
-    loss = perceptual_loss(model.net, style, model.preprocessing, settings)
+    styles = {style_name(style): load_style(style) for style in arguments.style or STYLES}
+    if len(styles) < len(arguments.style or STYLES):
+        raise InputError("two of the styles have the same name; each needs one of its own")
+    losses = {name: perceptual_loss(model.net, picture, model.preprocessing, settings)
+              for name, picture in styles.items()}
     if arguments.crop % 4:
         raise InputError(f"--crop {arguments.crop} is no multiple of 4, as the network's halvings need")
-    net = new_network(arguments.widths, arguments.blocks, arguments.seed).to_device(model.net.device)
-    crops = PhotoCrops(find_photos(arguments.folder), model.preprocessing, arguments.crop, arguments.batch_size,
-                       arguments.seed)
-    train_with_progress(net, crops, arguments, learning_rate=arguments.learning_rate, loss=loss,
-                        callback=arguments.samples and sampling(net, model.preprocessing, arguments),
-                        checkpoint_every=arguments.save_every)
+    net, options, trained = choose_network(arguments, list(styles), model.preprocessing)
+    net, names = net.to_device(model.net.device), options.get("styles") or list(styles)
+    batches = PhotoCrops(find_photos(arguments.folder), model.preprocessing, arguments.crop, arguments.batch_size,
+                         arguments.seed)
+    loss, more = losses[names[-1]], {}
+    if len(names) > 1:
+        first = len(names) - len(styles)
+        batches = StyledCrops(batches, len(names), first)
+        loss, more = StyledLoss((None,) * first + tuple(losses.values())), {"variant": in_styles, "only": trained}
+    train_with_progress(net, batches, arguments, learning_rate=arguments.learning_rate, loss=loss,
+                        callback=arguments.samples and sampling(net, model.preprocessing, names, arguments),
+                        checkpoint_every=arguments.save_every, **more)
     x = model.preprocessing.to_input(mirrored(images.resize_long_side(example_photo()[1], SAMPLE // 2)))
-    for check in check_against_optimiser(loss, net, x):
-        print(f"{check.what}: {check.value:.4g} (expected {check.expected})")
-    header = Header(Path(arguments.out).stem, "transform_network", model.preprocessing,
-                    options={"widths": list(arguments.widths), "num_blocks": arguments.blocks},
+    painters = each_style(net, names)
+    for name in styles:
+        for check in check_against_optimiser(losses[name], painters[name], x, np.random.default_rng(0)):
+            print(f"{name}: {check.what}: {check.value:.4g} (expected {check.expected})")
+    header = Header(Path(arguments.out).stem, "transform_network", model.preprocessing, options=options,
                     origin=f"trained by demos/train_fast_style.py with {model.name} as the loss network", licence="MIT")
     save_weights(arguments.out, net, header, overwrite=arguments.overwrite)
     print(f"wrote {arguments.out}")
 
 
-def drawn_style():
-    """The strokes that the shipped network paints with."""
-    return draw_style("strokes", np.random.default_rng(0), 256)
+def style_name(style):
+    """What a style is called: by its file, or as it is drawn."""
+    return Path(style).stem
+
+
+def load_style(style):
+    """A picture, uint8 (H, W, 3), from a file, or drawn where it is one of STYLES."""
+    return drawn_style(style) if style in STYLES else images.load_image(style)
+
+
+def drawn_style(name="strokes"):
+    """A drawn style as the shipped network has learnt it."""
+    return draw_style(name, np.random.default_rng(0), 256)
 
 
 def default_preset(model):
@@ -63,22 +93,51 @@ def default_preset(model):
     return "squeezenet" if "fire4/concat" in layers else "johnson" if "relu3_3" in layers else "shapes"
 
 
-def new_network(widths, blocks, seed):
+def choose_network(arguments, names, preprocessing):
+    """(the network to train, the options that build it, the keys of what is trained or None for everything): a new
+    one, or with --add-style that one with more styles, of which nothing but their normalizations is trained."""
+    if arguments.add_style is None:
+        options = {"widths": list(arguments.widths), "num_blocks": arguments.blocks}
+        if len(names) > 1:
+            options["styles"] = names
+        return new_network(arguments.seed, options), options, None
+    painter = load_model(arguments.add_style, "cpu")
+    check_transform(painter.net)
+    net = with_more_styles(painter.net, len(names))
+    for name in names:
+        if name in painter.styles:
+            raise InputError(f"{arguments.add_style} has a style {name!r} already; rename the new picture")
+    if painter.preprocessing[:4] != preprocessing[:4]:
+        raise InputError(f"{arguments.add_style} paints for another preprocessing than the loss network has; give the "
+                         "--model that it was trained with")
+    options = read_header(weights_path(arguments.add_style)).options
+    return net, options | {"styles": [*painter.styles, *names]}, ("gamma", "beta")
+
+
+def new_network(seed, options):
     """A transform network whose first pictures are rather grey: its last layer would make them far too bright."""
-    net = transform_network(seed, widths, blocks)
+    net = transform_network(seed, **options)
     net.layer("deconv3").params["w"] *= np.float32(0.3)
     return net
 
 
-def sampling(net, preprocessing, arguments):
-    """A callback that paints a photo now and then, into the --samples folder."""
+def each_style(net, names):
+    """{name: the network that paints in that style}."""
+    if len(names) == 1:
+        return {names[0]: net}
+    return {name: with_style(net, row) for name, row in zip(names, np.eye(len(names)), strict=True)}
+
+
+def sampling(net, preprocessing, names, arguments):
+    """A callback that paints a photo now and then in every style, into the --samples folder."""
     photo = images.resize_long_side(example_photo()[1], SAMPLE)
     folder = Path(arguments.samples)
     make_folder(folder)
 
     def sample(step):
         if (step + 1) % arguments.sample_every == 0:
-            images.save_image(folder / f"step_{step + 1:06}.png", stylize(net, photo, preprocessing), overwrite=True)
+            painted = [stylize(painter, photo, preprocessing) for painter in each_style(net, names).values()]
+            images.save_image(folder / f"step_{step + 1:06}.png", np.concatenate(painted, axis=1), overwrite=True)
     return sample
 
 
@@ -94,7 +153,10 @@ def parser():
     """The command line."""
     parser = training_parser("train_fast_style", __doc__, steps=2000, batch_size=4)
     parser.add_argument("folder", metavar="FOLDER", help="photos to learn from, in it and below it")
-    parser.add_argument("--style", metavar="PICTURE", help="left out, strokes are drawn")
+    parser.add_argument("--style", nargs="+", metavar="PICTURE", help="a style, or several for one network, called as "
+                        f"their files are; or of {', '.join(STYLES)}, which are drawn (default: all of these)")
+    parser.add_argument("--add-style", metavar="NETWORK", help="teach the styles to a network that has learnt several "
+                        "(.h5): nothing but their own scales and shifts is trained")
     parser.add_argument("--model", help=f"the loss network: {MODEL_HELP}")
     add_presets(parser, FAST_PRESETS, None)
     parser.add_argument("--content-weight", type=float)

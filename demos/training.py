@@ -22,10 +22,10 @@ def training_parser(name, description, steps, batch_size):
 
 
 def train_with_progress(net, batches, arguments, weight_decay=0.0, learning_rate=2e-3, loss=cross_entropy,
-                        callback=None, checkpoint_every=500):
+                        callback=None, checkpoint_every=500, only=None, variant=None):
     """Train in place: Adam, from the learning rate down along a cosine, with a bar that shows the loss.
 
-    loss, checkpoint_every : as `train` has them. callback : called with the step, from 0, after each.
+    loss, checkpoint_every, only, variant : as `train` has them. callback : called with the step, from 0, after each.
     Raises InputError first where the result or the checkpoint could not be written afterwards.
     """
     check_target(arguments.out, arguments.overwrite)
@@ -40,4 +40,4 @@ def train_with_progress(net, batches, arguments, weight_decay=0.0, learning_rate
         train(net, batches, update=Adam(learning_rate), num_steps=arguments.steps,
               schedule=CosineSchedule(learning_rate, arguments.steps, warm_up=100), weight_decay=weight_decay,
               loss=loss, seed=arguments.seed, checkpoint=arguments.checkpoint, checkpoint_every=checkpoint_every,
-              callback=show)
+              callback=show, only=only, variant=variant)

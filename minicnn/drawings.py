@@ -1,5 +1,7 @@
 """Pictures drawn in code, for style transfer where nobody has given any: a landscape, and ways to paint."""
 
+from itertools import product
+
 import numpy as np
 
 from minicnn.errors import unknown_name
@@ -75,7 +77,25 @@ def _stripes(y, x, rng):
     return _mix((0.5 + 1.2 * np.sin(across * 2 * np.pi / 9))[..., None], (0.7, 0.13, 0.2), (0.97, 0.83, 0.5)) + thread
 
 
-STYLES = {"strokes": _strokes, "dots": _dots, "stripes": _stripes}
+def _glass(y, x, rng):
+    """Panes of green and violet glass, in lead."""
+    H, W = y.shape
+    nearest, second = np.full((2, H, W), np.inf)
+    image = np.zeros((H, W, 3))
+    palette = np.array([(0.05, 0.45, 0.3), (0.2, 0.65, 0.4), (0.6, 0.85, 0.6), (0.4, 0.15, 0.55), (0.65, 0.4, 0.75)])
+    for cy, cx in product(range(-8, H + 16, 15), range(-8, W + 16, 15)):
+        cy, cx = rng.normal((cy, cx), 5)
+        distance = np.hypot(y - cy, x - cx)
+        colour = palette[rng.integers(5)] + rng.normal(0, 0.04, 3)
+        image[distance < nearest] = colour
+        second = np.minimum(second, np.maximum(distance, nearest))
+        nearest = np.minimum(distance, nearest)
+    image += 0.12 * (1 - nearest / nearest.max())[..., None]  # the middle of a pane is brighter
+    _paint(image, 1.6 - (second - nearest), (0.05, 0.04, 0.07), softness=1.5)
+    return image
+
+
+STYLES = {"strokes": _strokes, "dots": _dots, "stripes": _stripes, "glass": _glass}
 
 
 def _mix(share, first, second):

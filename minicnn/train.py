@@ -17,7 +17,7 @@ from minicnn.files import replacing
 from minicnn.losses import cross_entropy
 from minicnn.weights import named_arrays
 
-ORDER, AUGMENT, DROP = 1, 2, 3  # the first number of a seed: each use has random numbers of its own
+ORDER, AUGMENT, DROP, STYLE = 1, 2, 3, 4  # the first number of a seed: each use has random numbers of its own
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class CosineSchedule:
 
 
 def train(net, batches, *, update, num_steps, schedule=None, weight_decay=0.0, loss=cross_entropy, seed=0,
-          checkpoint=None, checkpoint_every=500, callback=None):
+          checkpoint=None, checkpoint_every=500, callback=None, only=None, variant=None):
     """Minimise `loss` over the network's parameters, in place. Returns the history: the loss of every step.
 
     batches : a function step -> (x, labels), from 0. update : an update object (Momentum, Adam, …), of which every
@@ -73,19 +73,25 @@ def train(net, batches, *, update, num_steps, schedule=None, weight_decay=0.0, l
     learning_rate * weight_decay a step (Loshchilov and Hutter 2017).
     checkpoint : a path; written every `checkpoint_every` steps, and resumed from where it exists.
     callback : called with (step, loss) after each step; a true answer ends the training.
+    only : the keys of the parameters that are trained, as ("gamma", "beta"); all, unless given. variant : a function
+    (net, labels) -> the network that a batch goes through, which shares the parameters; `net` itself, unless given.
     """
     owners = net.parameter_layers()
-    updates = {f"{name}/{key}": copy.deepcopy(update) for name, layer in owners.items() for key in layer.params}
+    updates = {f"{name}/{key}": copy.deepcopy(update) for name, layer in owners.items() for key in layer.params
+               if only is None or key in only}
     first, history = (0, []) if checkpoint is None else resume(checkpoint, net, updates)
     for step in range(first, num_steps):
         x, labels = batches(step)
         x = to_device(x, net.device)
-        trace = net.forward_train(x, np.random.default_rng([DROP, seed, step]), keep=(net.output,))
+        network = net if variant is None else variant(net, labels)
+        trace = network.forward_train(x, np.random.default_rng([DROP, seed, step]), keep=(net.output,))
         value, dscores = loss(trace.activations[net.output], labels)
-        for name, gradients in net.backward_train(trace, {net.output: dscores}).items():
+        for name, gradients in network.backward_train(trace, {net.output: dscores}).items():
             params = owners[name].params
             for key, gradient in gradients.items():
-                rule = updates[f"{name}/{key}"]
+                rule = updates.get(f"{name}/{key}")
+                if rule is None:
+                    continue
                 if schedule is not None:
                     rule.learning_rate = schedule(step)
                 decay = rule.learning_rate * weight_decay if key == "w" else 0.0

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from functools import partial
 
 import numpy as np
 import pytest
@@ -11,10 +12,12 @@ from demos import fast_style, train_fast_style
 from demos.command import main
 from minicnn import train as training
 from minicnn.drawings import draw_scene
-from minicnn.images import load_image, save_image
+from minicnn.images import load_image, resize_long_side, save_image
 from minicnn.models import load_model, transform_network
 from minicnn.preprocessing import TORCHVISION
-from minicnn.visualize import stylize
+from minicnn.visualize import stylize, with_style
+from minicnn.visualize.checks_fast_style import check_against_optimiser
+from minicnn.visualize.many_styles import style_norms
 from minicnn.weights import Header, save_weights
 
 SMALL = {"widths": [3, 4, 5], "num_blocks": 1}
@@ -112,7 +115,75 @@ def test_several_files_none_of_which_can_be_read(painter, tmp_path, capsys):
     assert capsys.readouterr().err.endswith("none of the 2 picture files can be read\n")
 
 
+# ---- several styles --------------------------------------------------------------------------------------------------
+
+NAMES = ["strokes", "dots", "stripes", "glass"]
+
+
+@pytest.fixture
+def styles(tmp_path):
+    """A weights file of a network of four styles, which differ."""
+    rng, options = np.random.default_rng(0), SMALL | {"styles": NAMES}
+    net = transform_network(0, **options)
+    for layer in style_norms(net).values():
+        layer.params = {key: rows + 0.5 * rng.standard_normal(rows.shape, np.float32)
+                        for key, rows in layer.params.items()}
+    save_weights(tmp_path / "s.h5", net, Header("s", "transform_network", TORCHVISION, options=options))
+    return str(tmp_path / "s.h5")
+
+
+@pytest.mark.parametrize("asked, mixture, said", [
+    ([], [1, 0, 0, 0], "style: strokes\n"), (["--style", "stripes"], [0, 0, 1, 0], "style: stripes\n"),
+    (["--style", "dots=1,glass=0"], [0, 1, 0, 0], "style: dots\n"),
+    (["--style", "strokes=0.75,dots=0.25"], [0.75, 0.25, 0, 0], "style: strokes 0.75, dots 0.25\n"),
+    (["--style", "strokes=3, glass"], [0.75, 0, 0, 0.25], "the weights of --style sum to 4; each is divided by that")])
+def test_a_style_or_a_blend_is_painted(styles, photos, tmp_path, capsys, asked, mixture, said):
+    assert demo(fast_style, photos / "a.png", "--model", styles, "--out", tmp_path / "out", "--tile", "0", *asked) == 0
+    out = capsys.readouterr().out
+    assert said in out and "styles: strokes, dots, stripes, glass; 58 of " in out
+    model = load_model(styles, device="cpu")
+    np.testing.assert_array_equal(load_image(tmp_path / "out" / "a_painted.png"), stylize(
+        with_style(model.net, np.array(mixture, float)), draw_scene(40)[:33], model.preprocessing))
+
+
+def test_a_sheet_of_every_style_and_of_blends(styles, photos, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert demo(fast_style, photos / "a.png", "--model", styles, "--styles", "--size", "24", "--out", out) == 0
+    assert {file.name for file in out.iterdir()} == {"a_painted.png"} | {
+        f"{name}.{kind}" for name in ("fast_style", "fast_styles") for kind in ("png", "npy", "json")}
+    blends, card = np.load(out / "fast_styles.npy"), json.loads((out / "fast_styles.json").read_text())
+    assert blends.shape[:2] == (5, 5) and blends.shape[4] == 3
+    model = load_model(styles, device="cpu")
+    corner = stylize(with_style(model.net, np.eye(4)[3]), resize_long_side(draw_scene(40)[:33], 24), TORCHVISION)
+    np.testing.assert_array_equal(blends[4, 4], corner)
+    assert card["parameters"]["parameters_of_a_style"] == 58 and len(card["checks"]) == 4
+    assert card["checks"][0]["passed"] and card["checks"][0]["value"] == 0
+    assert "fast_styles.png: s: 4 styles in one network, 58 of " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("asked, words", [
+    ("stroke", "no style 'stroke'; did you mean strokes"), ("strokes=-1,dots=2", "the weight of 'strokes' is -1.0"),
+    ("strokes=much", "the weight of 'strokes' is 'much'"), ("strokes=0,dots=0", "all weights of --style are 0"),
+    ("dots=nan", "the weight of 'dots' is nan"), ("dots,dots", "'dots' is given twice"), ("", "no style ''")])
+def test_styles_that_cannot_be_painted_are_said_in_a_line(styles, tmp_path, capsys, asked, words):
+    assert demo(fast_style, "--model", styles, f"--style={asked}", "--out", tmp_path / "out") == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and words in error and not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("asked", [["--style", "strokes"], ["--styles"]])
+def test_a_network_of_a_single_style_has_no_choice(painter, tmp_path, capsys, asked):
+    assert demo(fast_style, "--model", painter, "--out", tmp_path / "out", *asked) == 2
+    assert "p has learnt a single style" in capsys.readouterr().err
+
+
 # ---- the training ----------------------------------------------------------------------------------------------------
+
+@pytest.fixture(autouse=True)
+def few_steps(monkeypatch):
+    """Trainings of four steps are not worth a hundred of the optimiser."""
+    monkeypatch.setattr(train_fast_style, "check_against_optimiser", partial(check_against_optimiser, most=2))
+
 
 def train_it(photos, out, *more):
     return demo(train_fast_style, photos, "--model", "shapes", "--crop", "16", "--size", "24", "--batch-size", "2",
@@ -121,10 +192,10 @@ def train_it(photos, out, *more):
 
 def test_a_training_writes_a_network_that_paints_and_samples_as_it_goes(photos, tmp_path, capsys):
     out = tmp_path / "mine.h5"
-    assert train_it(photos, out, "--samples", tmp_path / "samples", "--sample-every", "2") == 0
+    assert train_it(photos, out, "--style", "strokes", "--samples", tmp_path / "samples", "--sample-every", "2") == 0
     assert sorted(file.name for file in (tmp_path / "samples").iterdir()) == ["step_000002.png", "step_000004.png"]
     said = capsys.readouterr().out
-    assert "perceptual loss of photos that the training has not seen" in said and "steps of L-BFGS" in said
+    assert "strokes: perceptual loss of photos that the training has not seen" in said and "steps of L-BFGS" in said
     model = load_model(out, device="cpu")
     assert model.name == "mine" and model.net.layer("res1/conv1").params["w"].shape == (5, 5, 3, 3)
     assert demo(fast_style, photos / "a.png", "--model", out, "--out", tmp_path / "out") == 0
@@ -132,8 +203,9 @@ def test_a_training_writes_a_network_that_paints_and_samples_as_it_goes(photos, 
     assert "already exists" in capsys.readouterr().err
 
 
-def test_an_interrupted_training_goes_on_to_the_same_network(photos, tmp_path, monkeypatch):
-    assert train_it(photos, tmp_path / "whole.h5") == 0
+@pytest.mark.parametrize("style", [["--style", "dots"], []])
+def test_an_interrupted_training_goes_on_to_the_same_network(photos, tmp_path, monkeypatch, style):
+    assert train_it(photos, tmp_path / "whole.h5", *style) == 0
     save, calls = training.save_checkpoint, []
 
     def interrupting(*arguments):
@@ -143,14 +215,53 @@ def test_an_interrupted_training_goes_on_to_the_same_network(photos, tmp_path, m
             raise KeyboardInterrupt
     monkeypatch.setattr(training, "save_checkpoint", interrupting)
     checkpoint = ("--checkpoint", tmp_path / "state.npz")
-    assert train_it(photos, tmp_path / "again.h5", *checkpoint) == 130
+    assert train_it(photos, tmp_path / "again.h5", *checkpoint, *style) == 130
     assert not (tmp_path / "again.h5").exists()
-    assert train_it(photos, tmp_path / "again.h5", *checkpoint) == 0
+    assert train_it(photos, tmp_path / "again.h5", *checkpoint, *style) == 0
     assert len(calls) == 4
     whole, again = (load_model(tmp_path / name, device="cpu").net for name in ("whole.h5", "again.h5"))
     for name, layer in whole.parameter_layers().items():
         for key, values in layer.params.items():
             np.testing.assert_array_equal(values, again.layer(name).params[key])
+
+
+def test_a_network_learns_several_pictures_and_then_one_more(photos, tmp_path, capsys):
+    for name in ("sea", "sky"):
+        save_image(tmp_path / f"{name}.png", draw_scene(30))
+    first, more = tmp_path / "first.h5", tmp_path / "more.h5"
+    assert train_it(photos, first, "--style", tmp_path / "sea.png", "dots", "--samples", tmp_path / "samples",
+                    "--sample-every", "4") == 0
+    assert load_image(tmp_path / "samples" / "step_000004.png").shape[1] == 2 * 218
+    assert load_model(first, "cpu").styles == ("sea", "dots")
+    capsys.readouterr()
+    assert train_it(photos, more, "--style", tmp_path / "sky.png", "--add-style", first) == 0
+    said = capsys.readouterr().out
+    assert "sky: steps of L-BFGS" in said and "dots: " not in said
+    old, new = load_model(first, "cpu"), load_model(more, "cpu")
+    assert new.styles == ("sea", "dots", "sky")
+    for name, layer in old.net.parameter_layers().items():
+        for key, values in layer.params.items():
+            learnt = new.net.layer(name).params[key]
+            np.testing.assert_array_equal(learnt[:2] if key in ("gamma", "beta") else learnt, values)
+    gamma = new.net.layer("in1").params["gamma"]
+    assert not np.array_equal(gamma[2], gamma[:2].mean(axis=0))
+
+
+@pytest.mark.parametrize("more, words", [
+    (["--style", "dots", "--add-style", "STYLES"], "has a style 'dots' already"),
+    (["--style", "other.jpg", "dots", "dots"], "two of the styles have the same name"),
+    (["--style", "extra.png", "--add-style", "PAINTER"], "has learnt a single style"),
+    (["--style", "extra.png", "--add-style", "shapes"], "this network paints no pictures"),
+    (["--style", "extra.png", "--add-style", "STYLES"], "paints for another preprocessing than the loss network has")])
+def test_styles_that_cannot_be_learnt_are_said_in_a_line(painter, styles, photos, tmp_path, monkeypatch, capsys, more,
+                                                         words):
+    monkeypatch.chdir(tmp_path)
+    for name in ("extra.png", "other.jpg"):
+        save_image(tmp_path / name, draw_scene(30))
+    more = [{"STYLES": styles, "PAINTER": painter}.get(argument, argument) for argument in more]
+    assert train_it(photos, tmp_path / "mine.h5", *more) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and words in error and not (tmp_path / "mine.h5").exists()
 
 
 @pytest.mark.parametrize("more, words", [

@@ -17,7 +17,7 @@ from minicnn.optimize import LBFGS, Adam, optimize_image
 from minicnn.preprocessing import TORCHVISION
 from minicnn.train import train
 from minicnn.visualize import PerceptualLoss, PhotoCrops, StyleSettings, fast_style, perceptual_loss, stylize
-from minicnn.visualize.checks_fast_style import check_against_optimiser, check_painting, optimiser_steps
+from minicnn.visualize.checks_fast_style import check_against_optimiser, check_painting, optimiser_steps, total_loss
 from minicnn.visualize.fast_style import choose_tile, mean_and_variance, mirrored, predict_by_tiles, reach
 from minicnn.visualize.perceptual import FAST_PRESETS
 from minicnn.visualize.style import style_problem
@@ -242,7 +242,7 @@ def test_a_loss_without_style_or_with_layers_that_are_not_there_is_refused():
 # ---- what proves it --------------------------------------------------------------------------------------------------
 
 class Known:
-    """A network that paints what it was told."""
+    """A network that paints of each photo what it was told, {bytes of the photo: painted}."""
 
     device = "cpu"
 
@@ -250,7 +250,7 @@ class Known:
         self.painted = painted
 
     def predict(self, x):
-        return self.painted
+        return self.painted[bytes(x)]
 
 
 def test_the_optimiser_is_counted_in_steps_to_the_same_loss():
@@ -259,14 +259,29 @@ def test_the_optimiser_is_counted_in_steps_to_the_same_loss():
     seen = []
     optimize_image(loss.net, x, loss.terms(x), update=LBFGS(memory=20), num_steps=6,
                    callback=lambda progress, image: seen.append((progress.total, image.copy())))
-    start, painted, steps = optimiser_steps(loss, Known(x), x)
-    assert (start, steps) == (painted, 0)
-    start, painted, steps = optimiser_steps(loss, Known(seen[3][1]), x)  # the image after four steps
-    assert steps == 4 and start == pytest.approx(seen[0][0]) and painted == pytest.approx(seen[4][0], rel=1e-5)
-    assert optimiser_steps(loss, Known(seen[5][1]), x, most=3)[2] == 3  # as many as were tried
-    grey = check_against_optimiser(loss, Known(x * 0 + 5), x)
-    assert not grey[0].passed and not grey[1].passed
-    assert all(check.passed for check in check_against_optimiser(loss, Known(seen[5][1]), x))
+    assert optimiser_steps(loss, x, x, goal=total_loss(loss, x, x)) == 0
+    assert seen[4][0] == pytest.approx(total_loss(loss, x, seen[3][1]), rel=1e-5)  # the image after four steps
+    assert optimiser_steps(loss, x, x, goal=seen[4][0]) == 4
+    assert optimiser_steps(loss, x, x, goal=seen[5][0], most=3) == 3  # as many as were tried
+
+
+def test_painting_is_compared_with_the_optimiser_from_noise_and_from_the_photo(rng):
+    loss = perceptual_loss(critic(), strokes(), TORCHVISION, SETTINGS)
+    x = TORCHVISION.to_input(np.stack([draw_scene(24), draw_scene(24)[:, ::-1]]))
+    noise = np.random.default_rng(5).standard_normal((2, 1, 3, 24, 24)).astype(x.dtype)
+    images, steps = [], 16
+
+    def keep(progress, image):
+        images.append(image.copy())
+    for photo, start in zip(x[:, None], noise, strict=True):
+        optimize_image(loss.net, start, loss.terms(photo), update=LBFGS(memory=20), num_steps=steps, callback=keep)
+    net = Known(dict(zip(map(bytes, x), (images[11], images[steps + 13]), strict=True)))  # after 12 and after 14 steps
+    less, from_noise, from_photo = check_against_optimiser(loss, net, x, np.random.default_rng(5))
+    assert less.passed and less.value == pytest.approx(np.mean([total_loss(loss, photo, net.predict(photo))
+                                                                for photo in x[:, None]]))
+    assert from_noise.passed and from_noise.value == 13 and 0 < from_photo.value < 13  # the photo is nearer
+    grey = Known({bytes(one): 0 * x[:1] + 5 for one in x})
+    assert not any(check.passed for check in check_against_optimiser(loss, grey, x, rng))
 
 
 def test_a_painting_is_proved_by_tiles_and_slopes(rng, monkeypatch):

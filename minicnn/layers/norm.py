@@ -142,6 +142,13 @@ class ConditionalInstanceNorm2D(Layer):
         sibling.style = style
         return sibling
 
+    def mixed(self):
+        """The InstanceNorm2D of the mixture, which must be one for all images."""
+        layer = InstanceNorm2D(self.params["gamma"].shape[1], self.eps)
+        style = self._style_on(self.params["gamma"])
+        layer.params = {key: (style @ rows)[0] for key, rows in self.params.items()}
+        return layer
+
     def _style_on(self, x):
         """The mixture as (N, S) or (1, S), on the device and in the type of `x`."""
         style = self.style if self.style.ndim == 2 else self.style[None]

@@ -29,6 +29,7 @@ class Model(NamedTuple):
     preprocessing: Preprocessing
     labels: list[str]
     name: str
+    styles: tuple = ()  # the names of those that a transform network has learnt, where they are several
 
     def find_class(self, name):
         """The index of a class given by number or by name (any part of it that is unique).
@@ -118,7 +119,8 @@ def load_model(name, device="auto"):
     header = read_header(path)
     net = _network_of(path, header)
     load_weights(net, path)
-    return Model(net.to_device(device), header.preprocessing, header.labels, header.name)
+    styles = tuple(header.options.get("styles", ()))
+    return Model(net.to_device(device), header.preprocessing, header.labels, header.name, styles)
 
 
 def _network_of(path, header):

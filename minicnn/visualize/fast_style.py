@@ -13,6 +13,7 @@ from minicnn.backend import available_memory, device_of, to_device, to_host
 from minicnn.errors import InputError
 from minicnn.forecast import peak_memory
 from minicnn.layers import BatchNorm2D, Conv2D, InstanceNorm2D, Upsample2D
+from minicnn.visualize.many_styles import as_single_style
 from minicnn.visualize.style import enter_picture
 
 GRID = 4                      # the network halves twice: sides are multiples of this
@@ -79,6 +80,7 @@ def reach(net):
 
 def predict_by_tiles(net, x, tile, callback=None):
     """The output for x, (1, 3, H, W) on the host with sides of multiples of GRID, there too."""
+    net = as_single_style(net)
     norms = [node for node in net.nodes if isinstance(node.layer, InstanceNorm2D)]
     margin, tile = reach(net), max(GRID, tile // GRID * GRID)
     places = list(product(spans(x.shape[2], tile, margin), spans(x.shape[3], tile, margin)))

@@ -4,16 +4,18 @@ Johnson et al. 2016 (arXiv:1603.08155), section 3.2: the network that looks at t
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from minicnn import images
-from minicnn.backend import device_of, to_device
+from minicnn.backend import device_of, get_array_module, to_device
 from minicnn.errors import InputError
 from minicnn.losses import TotalVariation, loss_and_gradient
 from minicnn.network import Network
 from minicnn.preprocessing import Preprocessing
-from minicnn.train import AUGMENT
+from minicnn.train import AUGMENT, STYLE
+from minicnn.visualize.many_styles import with_style
 from minicnn.visualize.style import STYLE_PRESETS, StyleSettings, enter_picture, sized
 from minicnn.visualize.style_terms import check_layers, check_size, content_terms, gram_targets, style_terms
 
@@ -112,3 +114,57 @@ class PhotoCrops:
         top, left = (int(rng.integers(0, side - self.size + 1)) for side in photo.shape[:2])
         photo = photo[top:top + self.size, left:left + self.size]
         return photo[:, ::-1] if rng.integers(2) else photo
+
+
+# ---- one network, many styles: Dumoulin et al. 2016 (arXiv:1610.07629) -----------------------------------------------
+
+class StyledPhotos(NamedTuple):
+    """A batch: photos, x (N, 3, H, W), and the style that each is to be painted in, (N, S), of ones and zeros."""
+
+    photos: np.ndarray
+    style: np.ndarray
+
+
+@dataclass(frozen=True)
+class StyledCrops:
+    """Batches (x, StyledPhotos) of `crops`, every photo with a style of its own: a function of the seed and the step.
+
+    Each style comes as often as the others, but for one, in a batch. num_styles : of the network. first : the styles
+    before this one do not come, as they were learnt before.
+    """
+
+    crops: PhotoCrops
+    num_styles: int
+    first: int = 0
+
+    def __call__(self, step):
+        """Batch number `step`, from 0."""
+        x, photos = self.crops(step)
+        rng = np.random.default_rng([STYLE, self.crops.seed, step])
+        order = rng.permutation(np.arange(self.first, self.num_styles))
+        return x, StyledPhotos(photos, np.eye(self.num_styles, dtype=x.dtype)[np.resize(order, len(x))])
+
+
+@dataclass(frozen=True)
+class StyledLoss:
+    """The mean over pictures of each one's PerceptualLoss, that of its own style, for `train`.
+
+    losses : a PerceptualLoss per style; None for a style that no batch has.
+    """
+
+    losses: tuple
+
+    def __call__(self, out, batch):
+        """Painted pictures, x (N, 3, H, W), and the StyledPhotos that they were -> (value, gradient to `out`)."""
+        N, total, gradient = len(out), 0.0, get_array_module(out).empty_like(out)
+        for n, number in enumerate(batch.style.argmax(axis=1)):
+            one = slice(n, n + 1)
+            value, dout = self.losses[number](out[one], batch.photos[one])
+            total += value / N
+            gradient[one] = dout / N
+        return total, gradient
+
+
+def in_styles(net, batch):
+    """The network that paints each of the StyledPhotos in its style: `variant` of `train`."""
+    return with_style(net, batch.style)
