@@ -8,6 +8,9 @@ from minicnn.losses import cross_entropy
 from minicnn.optimize import Adam
 from minicnn.train import CosineSchedule, train
 
+# Options that the network does not depend on; a folder may have been moved.
+NOT_ASKED = ("out", "overwrite", "checkpoint", "folder", "save_every", "samples", "sample_every")
+
 
 def training_parser(name, description, steps, batch_size):
     """A parser for python -m demos.NAME with the options of a training."""
@@ -26,7 +29,8 @@ def train_with_progress(net, batches, arguments, weight_decay=0.0, learning_rate
     """Train in place: Adam, from the learning rate down along a cosine, with a bar that shows the loss.
 
     loss, checkpoint_every, only, variant : as `train` has them. callback : called with the step, from 0, after each.
-    Raises InputError first where the result or the checkpoint could not be written afterwards.
+    Raises InputError first where the result or the checkpoint could not be written afterwards, and for a checkpoint of
+    a training with other options.
     """
     check_target(arguments.out, arguments.overwrite)
     if arguments.checkpoint:
@@ -40,4 +44,5 @@ def train_with_progress(net, batches, arguments, weight_decay=0.0, learning_rate
         train(net, batches, update=Adam(learning_rate), num_steps=arguments.steps,
               schedule=CosineSchedule(learning_rate, arguments.steps, warm_up=100), weight_decay=weight_decay,
               loss=loss, seed=arguments.seed, checkpoint=arguments.checkpoint, checkpoint_every=checkpoint_every,
-              callback=show, only=only, variant=variant)
+              callback=show, only=only, variant=variant,
+              settings={name: value for name, value in vars(arguments).items() if name not in NOT_ASKED})

@@ -5,6 +5,7 @@ resumed from a checkpoint ends where the uninterrupted one does.
 """
 
 import copy
+import json
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -65,13 +66,15 @@ class CosineSchedule:
 
 
 def train(net, batches, *, update, num_steps, schedule=None, weight_decay=0.0, loss=cross_entropy, seed=0,
-          checkpoint=None, checkpoint_every=500, callback=None, only=None, variant=None):
+          checkpoint=None, checkpoint_every=500, callback=None, only=None, variant=None,
+          settings=None):
     """Minimise `loss` over the network's parameters, in place. Returns the history: the loss of every step.
 
     batches : a function step -> (x, labels), from 0. update : an update object (Momentum, Adam, …), of which every
     parameter gets a copy. schedule : a function step -> learning rate. weight_decay : shrinks `w` (not biases) by
     learning_rate * weight_decay a step (Loshchilov and Hutter 2017).
-    checkpoint : a path; written every `checkpoint_every` steps, and resumed from where it exists.
+    checkpoint : a path; written every `checkpoint_every` steps, and resumed from where it exists. settings : what the
+    training depends on, as JSON has it, {name: value}; a checkpoint of other ones is refused.
     callback : called with (step, loss) after each step; a true answer ends the training.
     only : the keys of the parameters that are trained, as ("gamma", "beta"); all, unless given. variant : a function
     (net, labels) -> the network that a batch goes through, which shares the parameters; `net` itself, unless given.
@@ -79,7 +82,7 @@ def train(net, batches, *, update, num_steps, schedule=None, weight_decay=0.0, l
     owners = net.parameter_layers()
     updates = {f"{name}/{key}": copy.deepcopy(update) for name, layer in owners.items() for key in layer.params
                if only is None or key in only}
-    first, history = (0, []) if checkpoint is None else resume(checkpoint, net, updates)
+    first, history = (0, []) if checkpoint is None else resume(checkpoint, net, updates, settings)
     for step in range(first, num_steps):
         x, labels = batches(step)
         x = to_device(x, net.device)
@@ -101,7 +104,7 @@ def train(net, batches, *, update, num_steps, schedule=None, weight_decay=0.0, l
             raise InputError(f"the loss is {value} at step {step}: the training diverged; lower the learning rate")
         stop = callback is not None and callback(step, value)
         if checkpoint is not None and ((step + 1) % checkpoint_every == 0 or step + 1 == num_steps or stop):
-            save_checkpoint(checkpoint, net, updates, history)
+            save_checkpoint(checkpoint, net, updates, history, settings)
         if stop:
             break
     return history
@@ -116,8 +119,9 @@ def accuracy(net, x, labels, batch_size=250):
     return right / len(x)
 
 
-def save_checkpoint(path, net, updates, history):
-    """Write the arrays of the network and of its updates, and the history, as .npz, through a temporary file."""
+def save_checkpoint(path, net, updates, history, settings=None):
+    """Write the arrays of the network and of its updates, the history and the settings as .npz, through a temporary
+    file."""
     arrays = {f"net:{name}": to_host(array) for name, array in named_arrays(net).items()}
     for name, rule in updates.items():
         for key, value in vars(rule).items():
@@ -126,19 +130,20 @@ def save_checkpoint(path, net, updates, history):
             elif isinstance(value, int | float):
                 arrays[f"update:{name}:{key}"] = np.asarray(value)
     with replacing(path, overwrite=True) as temporary, open(temporary, "wb") as file:
-        np.savez(file, history=np.asarray(history), **arrays)
+        np.savez(file, history=np.asarray(history), settings=np.asarray(json.dumps(settings or {})), **arrays)
 
 
-def resume(path, net, updates):
+def resume(path, net, updates, settings=None):
     """Put what `save_checkpoint` wrote back into the network and its updates; returns (next step, history).
 
     (0, []) where the file does not exist. Raises InputError, before anything is changed, where it is damaged or
-    belongs to another network or another kind of update.
+    belongs to another network, another kind of update, or a training of other settings.
     """
     try:
         with np.load(path, allow_pickle=False) as file:
             history = file["history"].tolist()
-            arrays = {name: file[name] for name in file.files if name != "history"}
+            theirs = dict(json.loads(str(file["settings"]))) if "settings" in file else {}
+            arrays = {name: file[name] for name in file.files if name not in ("history", "settings")}
     except FileNotFoundError:
         return 0, []
     except Exception as problem:  # zip, zlib and NumPy each have errors of their own
@@ -150,12 +155,17 @@ def resume(path, net, updates):
         wrong = sorted(name.removeprefix("net:") for name in expected.keys() ^ found.keys()
                        | {name for name in expected.keys() & found.keys() if expected[name] != found[name]})
         raise InputError(f"{path} is a checkpoint of another network; it differs in {', '.join(wrong)}")
-    settings = {f"update:{name}:{key}": value for name, rule in updates.items() for key, value in vars(rule).items()}
-    numbers = {name for name, value in settings.items() if isinstance(value, int | float)}  # always stored
+    rules = {f"update:{name}:{key}": value for name, rule in updates.items() for key, value in vars(rule).items()}
+    numbers = {name for name, value in rules.items() if isinstance(value, int | float)}  # always stored
     stored = arrays.keys() - found.keys()
-    wrong = {name.rsplit(":", 1)[1] for name in (numbers - stored) | (stored - settings.keys())}
+    wrong = {name.rsplit(":", 1)[1] for name in (numbers - stored) | (stored - rules.keys())}
     if wrong:
         raise InputError(f"{path} is a checkpoint of another kind of update; it differs in {', '.join(sorted(wrong))}")
+    mine = json.loads(json.dumps(settings or {}))
+    other = [f"{key} {theirs.get(key)}, not {mine.get(key)}" for key in sorted(mine.keys() | theirs.keys())
+             if mine.get(key) != theirs.get(key)]
+    if other:
+        raise InputError(f"{path} is a checkpoint of another training: it has {'; '.join(other)}")
     for name, array in arrays.items():
         kind, rest = name.split(":", 1)
         if kind == "net":

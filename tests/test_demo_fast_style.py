@@ -204,7 +204,7 @@ def test_a_training_writes_a_network_that_paints_and_samples_as_it_goes(photos, 
 
 
 @pytest.mark.parametrize("style", [["--style", "dots"], []])
-def test_an_interrupted_training_goes_on_to_the_same_network(photos, tmp_path, monkeypatch, style):
+def test_an_interrupted_training_goes_on_to_the_same_network(photos, tmp_path, monkeypatch, capsys, style):
     assert train_it(photos, tmp_path / "whole.h5", *style) == 0
     save, calls = training.save_checkpoint, []
 
@@ -217,6 +217,8 @@ def test_an_interrupted_training_goes_on_to_the_same_network(photos, tmp_path, m
     checkpoint = ("--checkpoint", tmp_path / "state.npz")
     assert train_it(photos, tmp_path / "again.h5", *checkpoint, *style) == 130
     assert not (tmp_path / "again.h5").exists()
+    assert train_it(photos, tmp_path / "again.h5", *checkpoint, *style, "--learning-rate", "0.1") == 2
+    assert "is a checkpoint of another training: it has learning_rate 0.004, not 0.1\n" in capsys.readouterr().err
     assert train_it(photos, tmp_path / "again.h5", *checkpoint, *style) == 0
     assert len(calls) == 4
     whole, again = (load_model(tmp_path / name, device="cpu").net for name in ("whole.h5", "again.h5"))

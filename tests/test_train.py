@@ -502,6 +502,45 @@ def test_a_checkpoint_of_another_update(update, names, checkpoint):
         f"a checkpoint of another kind of update; it differs in {names}"
 
 
+def test_a_checkpoint_of_other_settings_is_refused_before_anything_changes(tmp_path):
+    def training(**settings):
+        net = tiny_net()
+        before = arrays_of(net)
+        try:
+            return train(net, noise_batches(), update=Adam(0.01), num_steps=2, checkpoint=tmp_path / "c.npz",
+                         settings=settings)
+        except InputError as refusal:
+            assert same(arrays_of(net), before)
+            return str(refusal)
+    history = training(crop=16, sizes=(1, 2))
+    assert training(crop=16, sizes=[1, 2]) == history
+    for other, words in (({"crop": 24, "sizes": (1, 2)}, "crop 16, not 24"),
+                         ({}, "crop 16, not None; sizes [1, 2], not None"),
+                         ({"crop": 16, "sizes": (1, 2), "seed": 3}, "seed None, not 3")):
+        assert training(**other) == f"{tmp_path / 'c.npz'} is a checkpoint of another training: it has {words}"
+
+
+def test_only_the_parameters_asked_for_are_trained():
+    net = tiny_net()
+    before = arrays_of(net)
+    train(net, noise_batches(), update=Adam(0.01), num_steps=2, only=("gamma", "beta"))
+    changed = {name for name, array in arrays_of(net).items() if not np.array_equal(array, before[name])}
+    assert {name for name in changed if not name.endswith(("mean", "var"))} == {"norm1/gamma", "norm1/beta"}
+
+
+def test_a_batch_may_go_through_a_sibling_of_the_network():
+    net, seen = tiny_net(), []
+
+    def variant(network, labels):
+        assert network is net
+        seen.append(labels)
+        return network.with_relu(ReLU())
+    plain = tiny_net()
+    assert train(net, noise_batches(), update=Adam(0.01), num_steps=2, variant=variant) == \
+        train(plain, noise_batches(), update=Adam(0.01), num_steps=2)
+    assert len(seen) == 2 and same(arrays_of(net), arrays_of(plain))
+
+
 def test_a_layer_that_was_trained_apart_is_no_shared_one(tmp_path):
     path = tmp_path / "shared.npz"
     for shared in (False, True):
