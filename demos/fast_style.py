@@ -31,7 +31,7 @@ NAMES, SHEET = ("fast_style",), ("fast_styles",)
 SHOWN = 4  # photos of a folder that the sheet shows
 COMPARED = 128  # pixels: of the picture that the optimiser works at, for a number
 SHEET_SIZE = 256  # pixels: the long side of the pictures in the sheet of styles
-SHIPPED = "strokes"  # which demos.train_fast_style made
+SHIPPED = "styles"  # which demos.train_fast_style made
 
 
 def pictures(painter, painted, style="", more=(), seed=0):
@@ -97,11 +97,12 @@ def gallery_pictures(model, photos, seed=0):
     if model.name == "squeezenet1_1":
         settings = StyleSettings(**FAST_PRESETS["squeezenet"])
         losses = [perceptual_loss(model.net, drawn_style(style), model.preprocessing, settings)
-                  for style in painter.styles or [SHIPPED]]
+                  for style in painter.styles]
         small = images.resize(photo, COMPARED, COMPARED)
         more = check_against_optimiser(losses[0], painter.net, painter.preprocessing.to_input(small),
                                        np.random.default_rng(seed))
-    yield from pictures(painter, [paint(painter, name, photo)], "", more, seed)
+    yield from pictures(painter, [paint(painter, name, photo)], painter.styles[0], more, seed)
+    yield from sheet_pictures(painter, name, images.resize_long_side(photo, COMPARED), model, 3, losses)
 
 
 def paint(painter, name, photo, tile=None):

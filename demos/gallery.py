@@ -37,9 +37,10 @@ NAMES = (*filters.NAMES, *neighbours.NAMES, *embedding_map.NAMES, *zoom_page.NAM
          *occlusion.NAMES, *saliency.NAMES, *guided_backprop.NAMES, *attribution.NAMES, *compare.NAMES,
          *class_visualization.NAMES, *class_presets.NAMES, *neuron_visualization.GRID_NAMES, *multifaceted.NAMES,
          *generator_prior.NAMES, *texture_pixels.NAMES, *deepdream.NAMES, *fooling.NAMES, *inversion.NAMES,
-         *texture_gram.NAMES, *style_transfer.NAMES, *fast_style.NAMES)
+         *texture_gram.NAMES, *style_transfer.NAMES, *fast_style.NAMES, *fast_style.SHEET)
 OF_DRAWN_CLASSES = (*multifaceted.NAMES, *generator_prior.NAMES)  # only of the network that knows them
-OF_COLOURS = (*embedding_map.NAMES, *zoom_page.NAMES, *texture_gram.NAMES, *style_transfer.NAMES, *fast_style.NAMES)
+OF_COLOURS = (*embedding_map.NAMES, *zoom_page.NAMES, *texture_gram.NAMES, *style_transfer.NAMES, *fast_style.NAMES,
+              *fast_style.SHEET)
 
 PAGE = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from demos.command import MODEL_HELP, main, positive_int
+from demos.command import MODEL_HELP, main, positive_int, positive_number
 from demos.deepdream import example_photo
 from demos.inputs import choose_model
 from demos.long_run import add_presets, chosen_settings
@@ -49,10 +49,12 @@ def run(arguments):
               for name, picture in styles.items()}
     if arguments.crop % 4:
         raise InputError(f"--crop {arguments.crop} is no multiple of 4, as the network's halvings need")
+    if arguments.zoom < 1:
+        raise InputError(f"--zoom {arguments.zoom:g} would make photos smaller than a crop; give 1 or more")
     net, options, trained = choose_network(arguments, list(styles), model.preprocessing)
     net, names = net.to_device(model.net.device), options.get("styles") or list(styles)
     batches = PhotoCrops(find_photos(arguments.folder), model.preprocessing, arguments.crop, arguments.batch_size,
-                         arguments.seed)
+                         arguments.seed, arguments.zoom)
     loss, more = losses[names[-1]], {}
     if len(names) > 1:
         first = len(names) - len(styles)
@@ -95,23 +97,32 @@ def default_preset(model):
 
 def choose_network(arguments, names, preprocessing):
     """(the network to train, the options that build it, the keys of what is trained or None for everything): a new
-    one, or with --add-style that one with more styles, of which nothing but their normalizations is trained."""
-    if arguments.add_style is None:
+    one; with --go-on that one; with --add-style that one with more styles, of which nothing but their normalizations is
+    trained."""
+    trained = arguments.add_style or arguments.go_on
+    if trained is None:
         options = {"widths": list(arguments.widths), "num_blocks": arguments.blocks}
         if len(names) > 1:
             options["styles"] = names
         return new_network(arguments.seed, options), options, None
-    painter = load_model(arguments.add_style, "cpu")
+    painter = load_model(trained, "cpu")
     check_transform(painter.net)
-    net = with_more_styles(painter.net, len(names))
-    for name in names:
-        if name in painter.styles:
-            raise InputError(f"{arguments.add_style} has a style {name!r} already; rename the new picture")
+    options = read_header(weights_path(trained)).options
+    if arguments.add_style is None:
+        if names != list(painter.styles or names[:1]):
+            raise InputError(f"{trained} has learnt {', '.join(painter.styles) or 'a single style'}; --style must give "
+                             f"the same, not {', '.join(names)}")
+        net, keys = painter.net, None
+    else:
+        net, keys = with_more_styles(painter.net, len(names)), ("gamma", "beta")
+        for name in names:
+            if name in painter.styles:
+                raise InputError(f"{trained} has a style {name!r} already; rename the new picture")
+        options = options | {"styles": [*painter.styles, *names]}
     if painter.preprocessing[:4] != preprocessing[:4]:
-        raise InputError(f"{arguments.add_style} paints for another preprocessing than the loss network has; give the "
+        raise InputError(f"{trained} paints for another preprocessing than the loss network has; give the "
                          "--model that it was trained with")
-    options = read_header(weights_path(arguments.add_style)).options
-    return net, options | {"styles": [*painter.styles, *names]}, ("gamma", "beta")
+    return net, options, keys
 
 
 def new_network(seed, options):
@@ -155,7 +166,10 @@ def parser():
     parser.add_argument("folder", metavar="FOLDER", help="photos to learn from, in it and below it")
     parser.add_argument("--style", nargs="+", metavar="PICTURE", help="a style, or several for one network, called as "
                         f"their files are; or of {', '.join(STYLES)}, which are drawn (default: all of these)")
-    parser.add_argument("--add-style", metavar="NETWORK", help="teach the styles to a network that has learnt several "
+    begun = parser.add_mutually_exclusive_group()
+    begun.add_argument("--go-on", metavar="NETWORK", help="train this one further (.h5) instead of a new one, for the "
+                        "styles that it has")
+    begun.add_argument("--add-style", metavar="NETWORK", help="teach the styles to a network that has learnt several "
                         "(.h5): nothing but their own scales and shifts is trained")
     parser.add_argument("--model", help=f"the loss network: {MODEL_HELP}")
     add_presets(parser, FAST_PRESETS, None)
@@ -165,6 +179,8 @@ def parser():
     parser.add_argument("--size", type=positive_int, help="the style's size, pixels of its long side")
     parser.add_argument("--crop", type=positive_int, default=64, help="of the photos, pixels a side (default 64; "
                         "Johnson: 256)")
+    parser.add_argument("--zoom", type=positive_number, default=2.0, help="photos are scaled to a short side of up to "
+                        "so many crops (default 2): the larger, the smoother is what a crop shows")
     parser.add_argument("--widths", type=widths, default=(8, 16, 32), help="channels at the full size, a half and a "
                         "quarter (default 8,16,32; published networks: 32,64,128)")
     parser.add_argument("--blocks", type=positive_int, default=3, help="residual blocks (default 3; published: 5)")

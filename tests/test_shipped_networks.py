@@ -1,4 +1,4 @@
-"""The three networks that are shipped: they are what they claim, and the pictures of them are true."""
+"""The networks that are shipped: they are what they claim, and the pictures of them are true."""
 
 from pathlib import Path
 
@@ -7,20 +7,23 @@ import pytest
 
 import minicnn
 from demos.train_fast_style import drawn_style
-from minicnn.drawings import draw_scene
+from minicnn.drawings import STYLES, draw_scene
 from minicnn.images import fit, load_image
 from minicnn.layers import AvgPool2D, GuidedReLU
 from minicnn.mnist import load_digits
 from minicnn.models import load_model, shapes_encoder
 from minicnn.shapes import CLASSES, draw_shapes
 from minicnn.train import accuracy
-from minicnn.visualize import StyleSettings, class_visualization, perceptual_loss, saliency_map, stylize
+from minicnn.visualize import StyleSettings, class_visualization, perceptual_loss, saliency_map, stylize, with_style
 from minicnn.visualize.attribution import class_gradient
 from minicnn.visualize.checks import check_class_visualization
 from minicnn.visualize.checks_attribution import check_pointing_games
 from minicnn.visualize.checks_fast_style import check_against_optimiser, check_painting
+from minicnn.visualize.checks_many_styles import BLENDS, check_style_losses, check_style_pictures, check_styles
 from minicnn.visualize.checks_style import mean_style_error
 from minicnn.visualize.compare import exchange_curve, largest
+from minicnn.visualize.fast_style import mirrored
+from minicnn.visualize.many_styles import style_parameters
 from minicnn.visualize.perceptual import FAST_PRESETS
 from minicnn.visualize.style_terms import gram_targets
 from weights_converter.convert import convert
@@ -43,14 +46,14 @@ def drawn(model):
 
 
 @pytest.mark.parametrize("name, script", [("digits", "train_digits"), ("shapes", "train_shapes"),
-                                          ("shapes_decoder", "train_decoder"), ("strokes", "train_fast_style")])
+                                          ("shapes_decoder", "train_decoder"), ("styles", "train_fast_style")])
 def test_each_file_is_under_a_megabyte_and_says_where_it_is_from(name, script):
     from minicnn.weights import read_header
     path = Path(minicnn.__file__).parent / "data" / f"{name}.h5"
     header = read_header(path)
     assert path.stat().st_size < 1_000_000
     assert f"trained by demos/{script}.py" in header.origin and header.licence == "MIT"
-    if name not in ("shapes_decoder", "strokes"):  # which have no classes
+    if name not in ("shapes_decoder", "styles"):  # which have no classes
         assert len(header.labels) == load_model(name, "cpu").net.shapes()[load_model(name, "cpu").net.output][1]
 
 
@@ -153,24 +156,51 @@ def test_blanking_what_is_salient_hurts_squeezenet_more(test_data, tmp_path):
         assert salient < random
 
 
-def test_strokes_paints_unseen_photos_as_well_as_some_steps_of_the_optimiser(test_data, tmp_path):
-    convert(test_data / "weights" / "squeezenet1_1.npz", tmp_path / "loss.h5", say=lambda line: None)
-    model, painter = load_model(tmp_path / "loss.h5", "cpu"), load_model("strokes", "cpu")
-    loss = perceptual_loss(model.net, drawn_style(), model.preprocessing, StyleSettings(**FAST_PRESETS["squeezenet"]))
-    photos = np.stack([fit(load_image(test_data / "photos" / name), 128, 128) for name in ("kitten.jpg", "puppy.jpg")])
-    less, steps = check_against_optimiser(loss, painter.net, painter.preprocessing.to_input(photos))
-    print(f"strokes: loss {less.value:.3g}, {less.expected}; {steps.value:.3g} steps of L-BFGS")
-    assert less.passed and steps.passed
+@pytest.fixture(scope="module")
+def painter():
+    """The transform network of drawn styles."""
+    return load_model("styles", "cpu")
 
 
-def test_strokes_paints_any_size_nearer_to_the_strokes_in_the_eyes_of_another_network(model):
-    painter, rng = load_model("strokes", "cpu"), np.random.default_rng(0)
+def test_every_style_of_the_painter_is_its_own(model, painter):
+    assert painter.styles == tuple(STYLES) and len(painter.styles) >= 4
     picture = draw_scene(101)[:75]
-    painted = stylize(painter.net, picture, painter.preprocessing)
+    pure, apart = check_styles(painter.net, painter.preprocessing.to_input(mirrored(picture)))
+    assert pure.passed and pure.value == 0 and apart.passed
+    own = style_parameters(painter.net)
+    assert own < 0.01 * painter.net.num_parameters()
+    pictures = [drawn_style(style) for style in painter.styles]
+    right, steady = check_style_pictures(painter, picture, pictures, model, ("relu1", "relu2", "relu3"))
+    print(f"styles: {own} parameters each; in the eyes of shapes {right.value} of {len(pictures)} are nearest to their "
+          f"own picture; {steady.value} of {BLENDS - 1} steps of a blend lead from one to the other")
+    assert right.passed and steady.passed
+
+
+@pytest.mark.parametrize("number, style", list(enumerate(STYLES)))
+def test_every_style_paints_any_size_nearer_to_its_picture(model, painter, number, style):
+    one, picture = with_style(painter.net, np.eye(len(STYLES))[number]), draw_scene(101)[:75]
+    painted = stylize(one, picture, painter.preprocessing)
     assert painted.shape == picture.shape
-    assert all(check.passed for check in check_painting(painter.net, picture, painted, painter.preprocessing, rng))
-    targets = gram_targets(model.net, [model.preprocessing.to_input(drawn_style())], ("relu1", "relu2", "relu3"))
+    assert all(check.passed for check in check_painting(one, picture, painted, painter.preprocessing,
+                                                        np.random.default_rng(0)))
+    targets = gram_targets(model.net, [model.preprocessing.to_input(drawn_style(style))], ("relu1", "relu2", "relu3"))
     before, after = (mean_style_error(model.net, model.preprocessing.to_input(image), targets)
                      for image in (picture, painted))
-    print(f"strokes: relative error of the Gram matrices of shapes {after:.3f}, of the picture itself {before:.3f}")
+    print(f"{style}: relative error of the Gram matrices of shapes {after:.3f}, of the picture itself {before:.3f}")
     assert after < 0.8 * before
+
+
+def test_photos_that_the_painter_has_not_seen(test_data, tmp_path, painter):
+    """Every style has less of the loss; the first one gets as far as so many steps of the optimiser."""
+    convert(test_data / "weights" / "squeezenet1_1.npz", tmp_path / "loss.h5", say=lambda line: None)
+    model, settings = load_model(tmp_path / "loss.h5", "cpu"), StyleSettings(**FAST_PRESETS["squeezenet"])
+    losses = [perceptual_loss(model.net, drawn_style(style), model.preprocessing, settings) for style in painter.styles]
+    x = painter.preprocessing.to_input(np.stack([fit(load_image(test_data / "photos" / name), 128, 128)
+                                                 for name in ("kitten.jpg", "puppy.jpg")]))
+    for check in check_style_losses(losses, painter.styles, painter.net, x):
+        print(f"{check.what}: {check.value:.3g}, {check.expected}")
+        assert check.passed
+    less, from_noise, from_photo = check_against_optimiser(losses[0], painter.net, x, np.random.default_rng(0))
+    print(f"{painter.styles[0]}: as low as after {from_noise.value:.3g} steps of L-BFGS from white noise, after "
+          f"{from_photo.value:.3g} from the photo")
+    assert less.passed and from_noise.passed and from_photo.passed

@@ -19,7 +19,7 @@ from minicnn.preprocessing import Preprocessing
 ARCHITECTURES = {"vgg16": vgg16, "vgg19": vgg19, "squeezenet1_0": squeezenet1_0, "squeezenet1_1": squeezenet1_1,
                  "alexnet": alexnet, "caffenet": caffenet, "resnet18": resnet18, "digits": digits, "shapes": shapes,
                  "shapes_decoder": shapes_decoder, "first_layer": first_layer, "transform_network": transform_network}
-EMBEDDED = ("shapes", "digits", "shapes_decoder", "strokes")
+EMBEDDED = ("shapes", "digits", "shapes_decoder", "styles")
 
 
 class Model(NamedTuple):
@@ -109,7 +109,7 @@ def cached_models():
 
 def load_model(name, device="auto"):
     """The Model called `name` ("squeezenet1_1" in the cache, a path to an .h5 file, "shapes", "digits",
-    "shapes_decoder", whose preprocessing is that of the pictures it paints, "strokes", which paints photos).
+    "shapes_decoder", whose preprocessing is that of the pictures it paints, "styles", which paints photos).
 
     Raises InputError, naming the file, where it is missing, damaged or does not fit its architecture.
     """
