@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from demos.command import MODEL_HELP, main, positive_int, positive_number
+from demos.command import MODEL_HELP, main, positive_int
 from demos.deepdream import example_photo
 from demos.inputs import choose_model
 from demos.long_run import add_presets, chosen_settings
@@ -49,12 +49,10 @@ def run(arguments):
               for name, picture in styles.items()}
     if arguments.crop % 4:
         raise InputError(f"--crop {arguments.crop} is no multiple of 4, as the network's halvings need")
-    if arguments.zoom < 1:
-        raise InputError(f"--zoom {arguments.zoom:g} would make photos smaller than a crop; give 1 or more")
     net, options, trained = choose_network(arguments, list(styles), model.preprocessing)
     net, names = net.to_device(model.net.device), options.get("styles") or list(styles)
     batches = PhotoCrops(find_photos(arguments.folder), model.preprocessing, arguments.crop, arguments.batch_size,
-                         arguments.seed, arguments.zoom)
+                         arguments.seed)
     loss, more = losses[names[-1]], {}
     if len(names) > 1:
         first = len(names) - len(styles)
@@ -179,8 +177,6 @@ def parser():
     parser.add_argument("--size", type=positive_int, help="the style's size, pixels of its long side")
     parser.add_argument("--crop", type=positive_int, default=64, help="of the photos, pixels a side (default 64; "
                         "Johnson: 256)")
-    parser.add_argument("--zoom", type=positive_number, default=2.0, help="photos are scaled to a short side of up to "
-                        "so many crops (default 2): the larger, the smoother is what a crop shows")
     parser.add_argument("--widths", type=widths, default=(8, 16, 32), help="channels at the full size, a half and a "
                         "quarter (default 8,16,32; published networks: 32,64,128)")
     parser.add_argument("--blocks", type=positive_int, default=3, help="residual blocks (default 3; published: 5)")

@@ -252,7 +252,7 @@ def test_a_network_learns_several_pictures_and_then_one_more(photos, tmp_path, c
 def test_a_trained_network_is_trained_further(photos, tmp_path):
     first, more, dots = tmp_path / "first.h5", tmp_path / "more.h5", ("--style", "dots")
     assert train_it(photos, first, *dots) == 0
-    assert train_it(photos, more, *dots, "--go-on", first, "--learning-rate", "1e-4", "--zoom", "4") == 0
+    assert train_it(photos, more, *dots, "--go-on", first, "--learning-rate", "1e-4") == 0
     old, new = (load_model(path, "cpu").net.layer("conv2").params["w"] for path in (first, more))
     assert 0 < abs(old - new).max() < 1e-4  # by so small a learning rate, it is where it was, not begun anew
 
@@ -278,7 +278,6 @@ def test_styles_that_cannot_be_learnt_are_said_in_a_line(painter, styles, photos
 
 
 @pytest.mark.parametrize("more, words", [
-    (["--zoom", "0.5"], "--zoom 0.5 would make photos smaller"),
     (["--crop", "30"], "--crop 30 is no multiple of 4"), (["--widths", "3,4"], "expected three numbers"),
     (["--style-weight", "0"], "both need weights above 0"), (["--preset", "shape"], "did you mean shapes"),
     (["--preset", "johnson"], "no layer 'relu3_3'"), (["--style", "no.png"], "no.png"),

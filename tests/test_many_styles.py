@@ -219,12 +219,12 @@ def test_the_gradient_of_every_parameter_is_the_slope_of_the_loss_of_all_styles(
             assert directional_error(of_parameter, params[key], gradients[name][key], rng, directions=2) < 1e-6, name
 
 
-def training(net, checkpoint=None, stop=None, first=0, only=None, steps=6, learning_rate=3e-3):
+def training(net, checkpoint=None, stop=None, first=0, only=None, steps=6, learning_rate=3e-3, xp=np):
     """Train in place; the history."""
     S = len(net.layer("in1").params["gamma"])
     crops = StyledCrops(PhotoCrops([draw_scene(32)], TORCHVISION, size=16, batch_size=3), S, first)
     names = (*NAMES, "glass")[:S]
-    loss = StyledLoss((None,) * first + losses(names=names[first:]))
+    loss = StyledLoss((None,) * first + losses(xp, names=names[first:]))
     return train(net, crops, update=Adam(learning_rate), num_steps=steps, loss=loss, checkpoint=checkpoint,
                  variant=in_styles, only=only, callback=lambda step, value: step == stop)
 
@@ -236,6 +236,16 @@ def test_a_resumed_training_of_styles_ends_where_the_uninterrupted_one_does(tmp_
     assert training(again := painter(), tmp_path / "parts.npz") == history and history[-1] < history[0]
     for name, values in parameters(whole).items():
         np.testing.assert_array_equal(values, parameters(again)[name])
+
+
+def test_training_and_more_styles_on_both_back_ends(xp):
+    net, host = painter(xp), painter()
+    assert training(net, steps=2, xp=xp) == pytest.approx(training(host, steps=2), rel=1e-4)
+    more = with_more_styles(net, 1)
+    training(more, first=3, only=("gamma", "beta"), steps=1, xp=xp)
+    for name, values in parameters(more).items():
+        assert get_array_module(more.layer(name.rsplit("/", 1)[0]).params[name.rsplit("/", 1)[1]]) is xp
+        np.testing.assert_array_equal(values[:3] if name.endswith(("gamma", "beta")) else values, parameters(net)[name])
 
 
 def test_a_new_style_is_learnt_by_its_own_scales_and_shifts_alone(rng):

@@ -39,9 +39,8 @@ def check_against_optimiser(loss, net, x, rng, most=MOST):
 
     loss : the PerceptualLoss of the training. rng : numpy.random.Generator, for the noise.
     """
-    photos, goals = x[:, None], []
-    for photo, image in zip(photos, painted(net, x), strict=True):
-        goals.append(total_loss(loss, photo, image))
+    photos = x[:, None]
+    goals = [total_loss(loss, *pair) for pair in zip(photos, painted(net, x), strict=True)]
 
     def steps(starts):
         return float(np.mean([optimiser_steps(loss, photo, start, goal, most)
