@@ -34,11 +34,11 @@ SHEET_SIZE = 256  # pixels: the long side of the pictures in the sheet of styles
 SHIPPED = "styles"  # which demos.train_fast_style made
 
 
-def pictures(painter, painted, style="", more=(), seed=0):
+def pictures(painter, painted, style="", more=(), seed=0, median=1):
     """Technique 26: photos, and what the transform network of the Model `painter` makes of them.
 
     painted : [(name, photo, painted, seconds), …], uint8 (H, W, 3) both, the first SHOWN of them. style : what the
-    network paints in, in words. more : Checks.
+    network paints in, in words. more : Checks. median : as `stylize` has had it.
     """
     panels = [panel for name, photo, result, _ in painted for panel in ((name, photo), (style or "painted", result))]
     _, photo, result, seconds = painted[0]
@@ -48,10 +48,11 @@ def pictures(painter, painted, style="", more=(), seed=0):
         "One pass through a network that was trained with the losses of style transfer on its output: what an "
         "optimiser finds in many steps, it has learnt to guess.",
         "Johnson et al. 2016 (arXiv:1603.08155); instance norm: Ulyanov et al. 2016 (arXiv:1607.08022)",
-        check_painting(painter.net, photo, result, painter.preprocessing, np.random.default_rng(seed)) + list(more),
+        check_painting(painter.net, photo, result, painter.preprocessing, np.random.default_rng(seed), median)
+        + list(more),
         {"painter": painter.name, "painter_sha256": weights_digest(painter.net), "device": painter.net.device,
          "style": style, "photos": [name for name, *_ in painted], "seconds": [seconds for *_, seconds in painted],
-         "seed": seed})
+         "median": median, "seed": seed})
 
 
 def sheet_pictures(painter, name, photo, judge, side=5, losses=()):
@@ -105,8 +106,9 @@ def gallery_pictures(model, photos, seed=0):
     yield from sheet_pictures(painter, name, images.resize_long_side(photo, COMPARED), model, 3, losses)
 
 
-def paint(painter, name, photo, tile=None):
-    """(name, photo, painted, seconds) of one photo. tile : as `stylize` has it, 0 for never, None for what fits."""
+def paint(painter, name, photo, tile=None, median=1):
+    """(name, photo, painted, seconds) of one photo. tile : as `stylize` has it, 0 for never, None for what fits; median
+    likewise."""
     if tile is None:
         tile = choose_tile(painter.net, photo.shape[:2])
         if tile is not None:
@@ -116,7 +118,8 @@ def paint(painter, name, photo, tile=None):
         def show(done, total):
             bar.total = total
             bar.update(done - bar.n)
-        result = stylize(painter.net, photo, painter.preprocessing, tile=tile or None, callback=show)
+        result = stylize(painter.net, photo, painter.preprocessing, tile=tile or None, median=median,
+                         callback=show)
     return name, photo, result, time.perf_counter() - start
 
 
@@ -144,14 +147,14 @@ def run(arguments):
     for (name, photo), stem in zip(read(files, arguments.size), stems, strict=True):
         if photo is None:
             continue
-        one = paint(painter, name, photo, arguments.tile)
+        one = paint(painter, name, photo, arguments.tile, arguments.median)
         make_folder(folder)
         images.save_image(folder / f"{stem}.png", one[2], overwrite=True)
         print(f"{folder / stem}.png: {one[2].shape[1]}x{one[2].shape[0]} in {one[3]:.2f} s")
         shown += [one] * (len(shown) < SHOWN)
     if not shown:
         raise InputError(f"none of the {len(files)} picture files can be read")
-    made = [pictures(painter, shown, style, seed=arguments.seed)]
+    made = [pictures(painter, shown, style, seed=arguments.seed, median=arguments.median)]
     if arguments.styles:
         name, photo = shown[0][:2]
         made.append(sheet_pictures(painter, name, images.resize_long_side(photo, min(SHEET_SIZE, max(photo.shape))),
@@ -245,6 +248,8 @@ def parser():
     parser.add_argument("--styles", action="store_true", help="also a sheet of the first photo in every style, and in "
                         "blends of four")
     parser.add_argument("--size", type=positive_int, help="the long side in pixels; left out, as large as it is")
+    parser.add_argument("--median", type=positive_int, default=1, metavar="PIXELS", help="in the end, each pixel is "
+                        "the median of a window of this side, odd: 3 in the authors' script, against dots (default: 1)")
     parser.add_argument("--tile", type=natural_int, metavar="PIXELS", help="compute by tiles of this side, 0: never "
                         "(default: where memory is short); the picture is the same, and takes several times as long")
     add_common(parser)

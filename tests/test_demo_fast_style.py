@@ -77,7 +77,8 @@ def test_one_photo_in_its_own_size(painter, photos, tmp_path, capsys):
 def test_a_whole_folder_but_for_what_cannot_be_read(painter, photos, tmp_path, capsys):
     (photos / "b.png").write_bytes(b"no picture")
     out = tmp_path / "out"
-    assert demo(fast_style, photos, "--model", painter, "--size", "20", "--tile", "16", "--out", out) == 0
+    assert demo(fast_style, photos, "--model", painter, "--size", "20", "--tile", "16", "--median", "3", "--out",
+                out) == 0
     assert "skipped: " in capsys.readouterr().err
     sizes = {file.name: Image.open(file).size for file in out.glob("*_painted*.png")}
     assert sizes == {"a_painted.png": (20, 16), "a_painted-2.png": (20, 20)}

@@ -134,6 +134,15 @@ def test_no_pixel_depends_on_more_than_the_reach(rng):
         assert seen[-1] - seen[0] > reach(net)  # and it is not much too far
 
 
+def test_the_median_of_each_window_and_channel():
+    net, picture = painter(), photo(20, 22)
+    plain, found = (stylize(net, picture, TORCHVISION, median=median) for median in (1, 3))
+    for (y, x, c), value in np.ndenumerate(found[1:-1, 1:-1]):
+        assert value == np.median(plain[y:y + 3, x:x + 3, c])
+    with pytest.raises(InputError, match="an odd number of pixels, not 4"):
+        stylize(net, picture, TORCHVISION, median=4)
+
+
 def test_mean_and_variance_of_parts_are_those_of_the_whole(rng):
     whole = 1e4 + rng.standard_normal((1, 3, 8, 10))
     mean, variance = mean_and_variance([whole[:, :, :5], whole[:, :, 5:, :3], whole[:, :, 5:, 3:]])

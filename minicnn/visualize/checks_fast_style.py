@@ -13,11 +13,11 @@ MOST = 100  # steps of the optimiser: the paper's network is as good as 50 to 10
 LEAST_FROM_NOISE, LEAST_FROM_PHOTO = 10, 3
 
 
-def check_painting(net, picture, painted, preprocessing, rng, side=32):
+def check_painting(net, picture, painted, preprocessing, rng, median=1, side=32):
     """The picture and what was painted, uint8 (H, W, 3): it is the same by tiles; and the transform network's gradient
     is the derivative, in float64, on `side` pixels."""
     tile = max(8, max(picture.shape[:2]) // 2)
-    tiled = stylize(net, picture, preprocessing, tile=tile)
+    tiled = stylize(net, picture, preprocessing, tile=tile, median=median)
     exact = net.astype("float64").to_device("cpu")
     x = preprocessing.to_input(mirrored(picture[:side, :side])).astype("float64")
     x = x + 1e-2 * x.std() * rng.standard_normal(x.shape)  # flat areas would stand at the kinks of ReLUs

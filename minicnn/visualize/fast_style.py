@@ -8,6 +8,7 @@ mean and variance of all of it; then every tile is painted as the whole picture 
 from itertools import product
 
 import numpy as np
+from scipy.ndimage import median_filter
 
 from minicnn.backend import available_memory, device_of, to_device, to_host
 from minicnn.errors import InputError
@@ -21,21 +22,25 @@ SMALLEST = 2 * GRID           # less cannot be mirrored at a quarter of the size
 TILES = (1024, 512, 256, 128)  # sides to choose from
 
 
-def stylize(net, picture, preprocessing, *, tile=None, callback=None):
+def stylize(net, picture, preprocessing, *, tile=None, median=1, callback=None):
     """`picture`, uint8 (H, W, 3) of any size, as the transform network paints it -> uint8 (H, W, 3).
 
     tile : None for one pass; a number of pixels to compute by tiles of that side, in less memory and several times the
-    time: the same picture but for rounding. callback : called with (tiles done, of how many).
-    Raises InputError for a network whose output is no picture of the input's size.
+    time: the same picture but for rounding. median : the side of the window whose median each pixel becomes in the end,
+    odd; 3 in the authors' script, against dots. callback : called with (tiles done, of how many).
+    Raises InputError for a network whose output is no picture of the input's size, and for an even window.
     """
     check_transform(net)
+    if median % 2 == 0:
+        raise InputError(f"the median is of a window with a middle: an odd number of pixels, not {median}")
     H, W = picture.shape[:2]
     whole = mirrored(picture)
     if tile is None:
         out = to_host(net.predict(enter_picture(net, whole, preprocessing)))
     else:
         out = predict_by_tiles(net, preprocessing.to_input(whole), tile, callback)
-    return preprocessing.to_image(out)[:H, :W]
+    painted = preprocessing.to_image(out)[:H, :W]
+    return painted if median == 1 else median_filter(painted, (median, median, 1))
 
 
 def check_transform(net):
