@@ -1,4 +1,4 @@
-"""All presets of class visualization side by side on one class: what regularisation does to the picture."""
+"""The published presets of class visualization side by side on one class: what regularisation does to the picture."""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ from demos.long_run import long_run
 from demos.picture import Picture, demo_folder, run_demo
 from minicnn import plot
 from minicnn.backend import to_device, to_host
-from minicnn.visualize.ascent import CLASS_PRESETS, is_blind_to_grey
+from minicnn.visualize.ascent import CLASS_PRESETS, PUBLISHED, is_blind_to_grey
 from minicnn.visualize.checks import Check, high_frequency_share
 from minicnn.visualize.checks_ascent import check_smoother
 
@@ -19,10 +19,10 @@ GAINS_BLIND = {"yosinski-1": 300.0, "yosinski-2": 300.0, "yosinski-3": 300.0, "y
 
 
 def quick_presets(net):
-    """The presets, Yosinski's with fewer and larger steps; more noise and larger steps still where `net` sees nothing
-    in faint pictures."""
+    """The published presets, Yosinski's with fewer and larger steps; more noise and larger steps still where `net`
+    sees nothing in faint pictures."""
     blind = is_blind_to_grey(net)
-    presets = dict(CLASS_PRESETS)
+    presets = {name: CLASS_PRESETS[name] for name in PUBLISHED}
     for name, gain in (GAINS_BLIND if blind else GAINS).items():
         presets[name] = presets[name] | {"num_steps": 60, "gain": gain}
     for name in presets:

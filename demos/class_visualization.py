@@ -6,7 +6,7 @@ import numpy as np
 
 from demos import class_presets
 from demos.ascent_options import add_ascent_options, amplified
-from demos.command import demo_parser, main, positive_int
+from demos.command import demo_parser, main, natural_number, positive_int
 from demos.inputs import choose_model, short_label, warn_about_memory
 from demos.long_run import Watch, add_long_run_options, chosen_settings, long_run
 from demos.picture import Picture, demo_folder, run_demo
@@ -22,10 +22,11 @@ NAMES = ("class_visualization",)
 def pictures(model, labels=None, seed=0, size=None, settings=None, run=None):
     """Techniques 12 to 14: one image per class, or all of a small network's; of a single class, how it came about.
 
-    settings : of `class_visualization`; CS231n's, unless given. run : the LongRun that saves it as it goes, or None.
+    settings : of `class_visualization`; those of the preset "margin", unless given. run : the LongRun that saves it as
+    it goes, or None.
     """
     labels = labels or default_labels(model)
-    settings = settings or CLASS_PRESETS["cs231n"]
+    settings = settings or CLASS_PRESETS["margin"]
     num_steps = settings["num_steps"]
     ascents, checks = {}, []
     for label in labels:
@@ -69,7 +70,8 @@ def ascend(model, label, seed, size, settings, run=None, name=None, frames=None)
     noise = first_images((1, model.net.input_shape[0], size, size), model.preprocessing,
                          np.random.default_rng([seed, label]), settings["start_noise"], settings["inputs"])
     num_steps = settings["num_steps"]
-    watch = Watch(name or short_label(model, label), num_steps, ("score", "L2"), noise, run=run,
+    terms = ("score", "margin", "L2") if settings["margin_weight"] else ("score", "L2")
+    watch = Watch(name or short_label(model, label), num_steps, terms, noise, run=run,
                   to_image=model.preprocessing.to_image,
                   frames=frames or (1, num_steps // 10, num_steps // 4, num_steps // 2))
     with watch:
@@ -116,10 +118,12 @@ def parser():
     """The command line."""
     parser = demo_parser("class_visualization", __doc__)
     parser.add_argument("--class", dest="labels", action="append", help="number or name; may be given several times")
-    parser.add_argument("--compare", action="store_true", help="all presets side by side on one class; Yosinski's with "
-                        "larger steps and fewer, unless --steps and --gain say otherwise")
+    parser.add_argument("--compare", action="store_true", help="all published presets side by side on one class; "
+                        "Yosinski's with larger steps and fewer, unless --steps and --gain say otherwise")
     parser.add_argument("--size", type=positive_int, help="side of the image in pixels; left out, the network's own")
-    add_ascent_options(parser, CLASS_PRESETS, "cs231n")
+    add_ascent_options(parser, CLASS_PRESETS, "margin")
+    parser.add_argument("--margin-weight", type=natural_number, help="how much counts what the score is ahead of the "
+                        "best other class's; 0 as published")
     add_long_run_options(parser)
     return parser
 

@@ -14,7 +14,7 @@ from minicnn.backend import to_device, to_host
 from minicnn.errors import InputError
 from minicnn.models import load_model, shapes_encoder
 from minicnn.shapes import ShapeBatches
-from minicnn.visualize.ascent import class_visualization
+from minicnn.visualize.ascent import CLASS_PRESETS, class_visualization
 from minicnn.visualize.checks_generator import check_code_gradient, check_generated, nearest_drawn
 from minicnn.visualize.generator import GENERATOR_PRESETS, code_range, generated_class
 
@@ -92,8 +92,9 @@ def paint(model, decoder, label, start, highest, num_steps, settings, seed, run,
                   to_image=model.preprocessing.to_image)
     with watch:
         watch.latest, _ = class_visualization(
-            model.net, label, model.preprocessing, rng=np.random.default_rng([seed, label]), num_steps=num_steps,
-            callback=watch, checkpoint=run and run.checkpoint(f"pixels{label}"))
+            model.net, label, model.preprocessing, rng=np.random.default_rng([seed, label]),
+            callback=watch, checkpoint=run and run.checkpoint(f"pixels{label}"),
+            **CLASS_PRESETS["cs231n"] | {"num_steps": num_steps})
     made.by_pixels.append(watch.image)
     return watch.stopped
 

@@ -123,7 +123,8 @@ def parser():
                         "left out, some over the depth of the network")
     add_presets(parser, INVERSION_PRESETS, "tuned")
     parser.add_argument("--rates", type=rates, help="steps and learning rates, as 100x0.004,200x0.0004")
-    parser.add_argument("--update", help="momentum, adam or lbfgs (which takes no rate)")
+    parser.add_argument("--update", help="momentum, guarded (the same, taken back where it leads uphill), adam, or "
+                        "lbfgs, which takes no rate")
     parser.add_argument("--tv-weight", type=weights, help="how smooth: a number, or three by depth, as 1,10,20")
     parser.add_argument("--tv-beta", type=positive_number, help="power of the step between pixels: 2 smooths, 1 "
                         "keeps edges")

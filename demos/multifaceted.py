@@ -34,7 +34,7 @@ def pictures(model, x=None, label=DRAWN_CLASS, num_facets=None, layer=None, sett
              run=None):
     """Technique 15: the kinds of a class's images x, (N, C, H, W), and an image that the class likes of each kind.
 
-    Left out, `count` drawn shapes. settings : of `facet_visualization`; by the network's size, unless given. run : the
+    Left out, `count` drawn shapes. settings : one of FACET_PRESETS; by the network's size, unless given. run : the
     LongRun that saves it as it goes, or None.
     """
     if x is None:
@@ -42,10 +42,11 @@ def pictures(model, x=None, label=DRAWN_CLASS, num_facets=None, layer=None, sett
     num_facets = num_facets or suggest_facets(len(x))
     settings = settings or FACET_PRESETS[default_preset(model)]
     layer = layer or feature_layer(model.net)
-    facets = find_facets(model.net, x, num_facets, rng=np.random.default_rng([seed, 15]), layer=layer)
+    facets = find_facets(model.net, x, num_facets, rng=np.random.default_rng([seed, 15]), layer=layer,
+                         nearest=settings["nearest"])
     noises = [noise_start(x.shape[1:], model.preprocessing, np.random.default_rng([seed, group, 1]))
               for group in range(num_facets)]
-    found, stopped = ascend_all(model, label, facets.starts, noises, settings, seed, run)
+    found, stopped = ascend_all(model, label, facets.starts, noises, settings["stages"], seed, run)
     images, from_noise = (made + [None] * (num_facets - len(made)) for made in (found.facets, found.from_noise))
     checks = [check_inertias(facets.clusters.inertias)] if stopped else check_facets(
         model.net, label, facets, images, from_noise, model.preprocessing, layer)
@@ -60,6 +61,7 @@ def pictures(model, x=None, label=DRAWN_CLASS, num_facets=None, layer=None, sett
         "row began with was noise: without the groups, the pictures are more of one kind.",
         "Nguyen, Yosinski and Clune 2016 (arXiv:1602.03616), section 2.1, with the settings of their code",
         checks, {"images": len(x), "class": label, "facets": num_facets, "layer": layer, "seed": seed,
+                 "nearest": settings["nearest"],
                  "sizes": np.bincount(facets.clusters.labels).tolist(),
                  "stages": [stage._asdict() for stage in settings["stages"]]}, found.history)
     if run is not None:
@@ -74,10 +76,10 @@ class Found(NamedTuple):
     history: list
 
 
-def ascend_all(model, label, starts, noises, settings, seed, run):
+def ascend_all(model, label, starts, noises, stages, seed, run):
     """(Found, what has stopped it or None): from every start, then from every noise; an interruption ends it early."""
     found = Found([], [], [])
-    num_steps = sum(stage.num_steps for stage in settings["stages"])
+    num_steps = sum(stage.num_steps for stage in stages)
     for made, kind, firsts in ((found.facets, "facet", starts), (found.from_noise, "noise", noises)):
         for group, start in enumerate(firsts):
             watch = Watch(f"{kind} {group + 1} of {len(starts)}", num_steps, ("score",), start[None], run=run,
@@ -86,7 +88,7 @@ def ascend_all(model, label, starts, noises, settings, seed, run):
                 # a run that is gone on with finds a finished image in its checkpoint, and the callback is not called
                 watch.latest, watch.history = facet_visualization(
                     model.net, label, start, model.preprocessing, rng=np.random.default_rng([seed, group, 2]),
-                    callback=watch, checkpoint=run and run.checkpoint(f"{kind}{group}"), **settings)
+                    callback=watch, checkpoint=run and run.checkpoint(f"{kind}{group}"), stages=stages)
             made.append(watch.image)
             if kind == "facet" and group == 0:
                 found.history.extend(watch.history)
@@ -119,8 +121,9 @@ def draw_class(model, label, count, seed):
 
 
 def default_preset(model):
-    """"small" for pictures of up to 100 pixels."""
-    return "small" if model.net.input_shape[1] <= 100 else "nguyen"
+    """"tiny" for pictures of up to 32 pixels, "small" for up to 100."""
+    size = model.net.input_shape[1]
+    return "tiny" if size <= 32 else "small" if size <= 100 else "nguyen"
 
 
 def read_images(model, photos, report):
@@ -186,8 +189,8 @@ def parser():
                         "the one that the network takes most of them for, 7 of digits, or dotted disc of drawn shapes")
     parser.add_argument("--facets", type=positive_int, help="how many; left out, one for 100 images, 2 to 10")
     parser.add_argument("--count", type=positive_int, default=DRAWN, help=f"drawn shapes (default {DRAWN})")
-    parser.add_argument("--preset", help=f"settings by name: {', '.join(FACET_PRESETS)}; left out, small for pictures "
-                        "of up to 100 pixels")
+    parser.add_argument("--preset", help=f"settings by name: {', '.join(FACET_PRESETS)}; left out, tiny for pictures "
+                        "of up to 32 pixels, small for up to 100")
     add_long_run_options(parser)
     return parser
 

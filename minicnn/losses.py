@@ -44,8 +44,8 @@ class ClassMargin:
         scores = activations[self.layer]  # (N, classes)
         seed = one_hot(scores, self.label)
         others = scores - 1e30 * seed
-        rivals = others.argmax(axis=1).tolist()
-        seed = seed - one_hot(scores, rivals)
+        rivals = get_array_module(scores).arange(scores.shape[1]) == others.argmax(axis=1)[:, None]  # (N, classes)
+        seed = seed - rivals
         return float((scores * seed).sum()), {self.layer: seed}
 
 

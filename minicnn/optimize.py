@@ -74,6 +74,29 @@ class Momentum(FirstOrder):
         return self.learning_rate * self.velocity
 
 
+class GuardedMomentum(Momentum):
+    """Momentum that takes back what led uphill: where the loss, one that is never negative, is more than `tolerance`
+    times its lowest so far, it goes on from there, at rest and with half the learning rate.
+
+    A learning rate that was published for another network may be too long a step for this one; where it is not, this
+    is Momentum. The "bold driver" of Battiti 1989, who forgives no rise at all: momentum needs some.
+    """
+
+    def __init__(self, learning_rate, momentum=0.9, tolerance=1.5):
+        super().__init__(learning_rate, momentum)
+        self.tolerance = tolerance
+        self.lowest, self.values, self.best = None, (), []  # best : the array and the gradient where it was lowest
+
+    def step(self, x, evaluate):
+        total, self.gradient, values = evaluate(x)
+        if self.lowest is None or total < self.lowest:
+            self.lowest, self.values, self.best = total, tuple(values), [x, self.gradient]
+        elif not total <= self.tolerance * self.lowest:  # or not a number
+            total, values = self.lowest, list(self.values)
+            (x, self.gradient), self.velocity, self.learning_rate = self.best, None, self.learning_rate / 2
+        return x - self.delta(self.gradient), total, values
+
+
 class NormalizedStep(FirstOrder):
     """delta = learning_rate * gradient / norm: steps of one length, as in CS231n; DeepDream divides by mean |g|.
 
@@ -317,8 +340,7 @@ class Clamp:
     high: object
 
     def __call__(self, image, step):
-        xp = get_array_module(image)
-        return xp.minimum(xp.maximum(image, self.low), self.high)
+        return get_array_module(image).clip(image, self.low, self.high)
 
 
 @dataclass(frozen=True)

@@ -117,9 +117,9 @@ def test_yosinskis_presets_are_the_toolboxs_loop(name, net):
 
 
 def test_presets_have_the_published_lengths_and_the_same_settings():
-    assert [preset["num_steps"] for preset in CLASS_PRESETS.values()] == [100, 100, 500, 750, 1000, 1000]
-    assert len({tuple(preset) for preset in CLASS_PRESETS.values()}) <= 2  # the same keys, so that each can be set
-    assert len({frozenset(preset) for preset in CLASS_PRESETS.values()}) == 1
+    assert [preset["num_steps"] for preset in CLASS_PRESETS.values()] == [100, 100, 100, 500, 750, 1000, 1000]
+    assert len({frozenset(preset) for preset in CLASS_PRESETS.values()}) == 1  # so that each can be set
+    assert [name for name, preset in CLASS_PRESETS.items() if preset["margin_weight"]] == ["margin"]
     for name in ("yosinski-1", "yosinski-2", "yosinski-3", "yosinski-4"):
         assert CLASS_PRESETS[name]["gain"] == 1 and CLASS_PRESETS[name]["inputs"] == "caffe"
 
@@ -145,7 +145,7 @@ def test_input_scale_is_1_for_those_whom_the_numbers_are_for():
 
 
 @pytest.mark.parametrize(("name", "changes", "score"), [
-    ("cs231n", {}, 68.4), ("simonyan", {"start_noise": 0.5, "gain": 5.0}, 14.5),
+    ("margin", {}, 66.8), ("cs231n", {}, 68.4), ("simonyan", {"start_noise": 0.5, "gain": 5.0}, 14.5),
     ("yosinski-1", {"start_noise": 50.0, "gain": 300.0, "num_steps": 60}, 22.4),
     ("yosinski-2", {"start_noise": 50.0, "gain": 300.0, "num_steps": 60}, 5.85),
     ("yosinski-3", {"start_noise": 50.0, "gain": 300.0, "num_steps": 60}, 8.79),
@@ -156,6 +156,25 @@ def test_final_scores_of_the_presets_on_the_shipped_network(name, changes, score
                                    **CLASS_PRESETS[name] | changes)
     final = model.net.predict(model.preprocessing.to_input(model.preprocessing.to_image(image)))[0]
     assert final[0] == pytest.approx(score, rel=0.05) and final.argmax() == 0
+
+def test_the_margin_counts_as_much_as_its_weight_says(net, xp):
+    """One step without a penalty goes along the gradient of score + 0.25 (score - best other score)."""
+    settings = FAST | {"l2_reg": 0.0, "clamp": "none", "blur_sigma": 0.0, "num_steps": 1}
+    start = first_images((2, 3, 16, 16), TORCHVISION, np.random.default_rng(1))
+    image, history = class_visualization(on(xp, net), [0, 3], TORCHVISION, rng=np.random.default_rng(1),
+                                         margin_weight=0.25, **settings)
+    trace = net.forward(start)
+    scores, seed = trace.activations["scores"], np.zeros((2, 5), np.float32)
+    margin = 0.0
+    for n, label in enumerate((0, 3)):
+        rival = max((scores[n, other], other) for other in range(5) if other != label)[1]
+        seed[n, label], seed[n, rival] = 1.25, -0.25
+        margin += scores[n, label] - scores[n, rival]
+    gradient = net.backward(trace, {"scores": seed})["input"]
+    expected = 25 * 16 / 224 * gradient / np.sqrt((gradient**2).sum(axis=(1, 2, 3), keepdims=True))
+    assert np.abs(image - start - expected).max() < 1e-4 * np.abs(expected).max()
+    assert history[0].values[0] == pytest.approx(scores[0, 0] + scores[1, 3], rel=1e-5)
+    assert history[0].values[1] == pytest.approx(margin, abs=1e-5)
 
 
 # ---- batches, seeds, states ------------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from minicnn.optimize import (
     DesiredProgress,
     DivergedError,
     GradientDescent,
+    GuardedMomentum,
     Jitter,
     Momentum,
     NormalizedStep,
@@ -28,7 +29,7 @@ from minicnn.optimize import (
 )
 
 UPDATES = [GradientDescent(0.1), Momentum(0.1), NormalizedStep(0.5), Adam(0.05), RMSProp(0.05), LBFGS(memory=3),
-           DesiredProgress(0.5, 1.0), LBFGS(memory=3, within=Clamp(-1.0, 1.0))]
+           DesiredProgress(0.5, 1.0), GuardedMomentum(0.1), LBFGS(memory=3, within=Clamp(-1.0, 1.0))]
 each_update = pytest.mark.parametrize(
     "update", UPDATES, ids=lambda update: type(update).__name__ + (" within" if getattr(update, "within", 0) else ""))
 

@@ -500,7 +500,7 @@ def test_all_presets_side_by_side(tmp_path, capsys):
                 "--out", str(tmp_path / "out")) == 0
     check_outputs(tmp_path / "out", class_presets.NAMES)
     card = json.loads((tmp_path / "out" / "class_presets.json").read_text())
-    assert list(card["parameters"]["presets"]) == list(ascent.CLASS_PRESETS)
+    assert list(card["parameters"]["presets"]) == list(ascent.PUBLISHED)
     assert all(0 < preset["high_frequency_share"] < 0.5 for preset in card["parameters"]["presets"].values())
     assert np.load(tmp_path / "out" / "class_presets.npy").shape == (6, 3, 64, 64)
 

@@ -300,7 +300,8 @@ def test_an_interrupted_facet_goes_on_to_the_same_image(rng, tmp_path, at):
 def test_presets_are_the_papers_steps():
     assert [stage.num_steps for stage in FACET_PRESETS["nguyen"]["stages"]] == [190, 150, 20, 10]
     assert [stage.num_steps for stage in FACET_PRESETS["small"]["stages"]] == [19, 15, 2, 1]
-    assert FACET_PRESETS["nguyen"]["stages"][1].scale == 1.2
+    assert [stage.num_steps for stage in FACET_PRESETS["tiny"]["stages"]] == [9, 7, 1, 1]
+    assert FACET_PRESETS["nguyen"]["stages"][1].scale == 1.2 and FACET_PRESETS["nguyen"]["nearest"] == 15
 
 
 # ---- the checks ------------------------------------------------------------------------------------------------------
@@ -330,19 +331,20 @@ def test_facets_that_are_not_their_own_or_all_alike_do_not_pass(rng):
     assert not passed(images[:2] + noise[:1], noise)["8-bit"]
 
 
-def test_facets_of_a_digit_are_its_styles(test_data):
+@pytest.mark.parametrize("digit", [3, 9])  # of which "small" leaves two facets each with another's cluster
+def test_facets_of_a_digit_are_its_styles(digit, test_data):
     from minicnn.mnist import load_digits
-    model = load_model("digits", "cpu")
+    model, preset = load_model("digits", "cpu"), FACET_PRESETS["tiny"]
     x, labels = load_digits(test_data / "mnist", "t10k")
-    x = x[labels == 7][:400]
-    facets = find_facets(model.net, x, 4, rng=np.random.default_rng(0), tsne_steps=500)
+    x = x[labels == digit][:400]
+    facets = find_facets(model.net, x, 4, rng=np.random.default_rng(0), tsne_steps=500, nearest=preset["nearest"])
     def make(start, seed):
-        return facet_visualization(model.net, 7, start, model.preprocessing, rng=np.random.default_rng(seed),
-                                   **FACET_PRESETS["small"])[0]
+        return facet_visualization(model.net, digit, start, model.preprocessing, rng=np.random.default_rng(seed),
+                                   stages=preset["stages"])[0]
     images = [make(start, group) for group, start in enumerate(facets.starts)]
     noise = [make(module.noise_start(x.shape[1:], model.preprocessing, np.random.default_rng([1, group])), group)
              for group in range(4)]
-    checks = check_facets(model.net, 7, facets, images, noise, model.preprocessing)
+    checks = check_facets(model.net, digit, facets, images, noise, model.preprocessing)
     print(*checks, sep="\n")
     assert all(check.passed for check in checks)
 
@@ -369,7 +371,7 @@ def empty_cache(monkeypatch, tmp_path):
 @pytest.fixture
 def short(monkeypatch):
     """A preset of seven steps, so that the demo is quick."""
-    monkeypatch.setitem(FACET_PRESETS, "short", {"stages": STAGES})
+    monkeypatch.setitem(FACET_PRESETS, "short", {"stages": STAGES, "nearest": 5})
     return ["--preset", "short", "--count", "24", "--facets", "2", "--device", "cpu", "--save-every", "2"]
 
 
@@ -421,7 +423,8 @@ def test_ctrl_c_saves_what_is_there_and_the_demo_goes_on_to_the_same(short, tmp_
 
 def test_the_demo_on_the_strict_gpu_makes_the_pictures_of_the_cpu(short, strict_cupy, tmp_path, monkeypatch):
     # rounding grows from step to step, and in t-SNE, which so few images do without
-    monkeypatch.setitem(FACET_PRESETS, "short", {"stages": [stage._replace(num_steps=1) for stage in STAGES]})
+    monkeypatch.setitem(FACET_PRESETS, "short",
+                        {"stages": [stage._replace(num_steps=1) for stage in STAGES], "nearest": 5})
     for device in ("gpu", "cpu"):
         assert run(*short, "--count", "16", "--device", device, "--out", str(tmp_path / device)) == 0
     on_gpu, on_cpu = (np.load(tmp_path / device / "multifaceted.npy") for device in ("gpu", "cpu"))

@@ -24,6 +24,7 @@ from minicnn.optimize import (
     DesiredProgress,
     FirstOrder,
     GradientDescent,
+    GuardedMomentum,
     Jitter,
     Momentum,
     NormalizedStep,
@@ -302,6 +303,34 @@ def test_minimises_an_ill_conditioned_bowl(update, num_steps, target, xp):
     for _ in range(num_steps):
         x, _, _ = update.step(x, bowl)
     assert bowl(x)[0] < target * before
+
+
+def test_guarded_momentum_is_momentum_where_that_goes_down(xp):
+    bowl = Quadratic(xp, 6, condition=100)
+    points, totals = run(GuardedMomentum(0.002, 0.67), bowl, bowl.start, 40)
+    expected, same = run(Momentum(0.002, 0.67), bowl, bowl.start, 40)
+    assert totals == same and all(bool((a == b).all()) for a, b in zip(points, expected, strict=True))
+
+
+@pytest.mark.filterwarnings("ignore:overflow", "ignore:invalid")
+@pytest.mark.parametrize("rate", [0.2, 10.0, 1e6])  # from 0.038 on, momentum grows without end
+def test_guarded_momentum_takes_back_what_leads_uphill(rate, xp):
+    bowl, update = Quadratic(xp, 6, condition=100), GuardedMomentum(rate)
+    before = bowl(bowl.start)[0]
+    points, totals = run(update, bowl, bowl.start, 200)
+    assert max(totals[:-1]) <= 1.5 * before and totals[-1] < 1e-3 * before
+    halved = math.log2(rate / update.learning_rate)
+    assert halved == round(halved) > 0 and update.learning_rate < 0.038
+    assert run(Momentum(rate), bowl, bowl.start, 30)[1][-1] > 1e3 * before
+
+
+def test_guarded_momentum_comes_back_from_what_is_no_number(xp):
+    bowl = Quadratic(xp, 3, condition=2)
+
+    def evaluate(x):
+        total, gradient, values = bowl(x)
+        return (total, gradient, values) if total < 10 else (math.nan, gradient * math.nan, values)
+    assert run(GuardedMomentum(1e3), evaluate, bowl.start, 60)[1][-1] < 1e-2
 
 
 # ---- L-BFGS ----------------------------------------------------------------------------------------------------------

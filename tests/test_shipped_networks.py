@@ -118,18 +118,17 @@ def test_class_visualizations_of_squeezenet_are_their_classes(test_data, tmp_pat
     from weights_converter.__main__ import main as convert
     assert convert([str(test_data / "weights" / "squeezenet1_1.npz"), "-o", str(tmp_path / "net.h5")]) == 0
     model = load_model(tmp_path / "net.h5", "cpu")
-    targets = (76, 78, 187, 683, 366, 604, 113, 971, 130, 340)  # CS231n's six, and four of anything
+    # four of CS231n's, and three that the score alone leaves behind similar classes: see benchmarks/class_ranks.py
     ranks = []
-    for label in targets:
-        noise = np.random.default_rng(label).standard_normal((1, 3, 224, 224), dtype="float32")
-        image, _ = class_visualization(model.net, label, model.preprocessing, rng=np.random.default_rng(label),
-                                       num_steps=40)
+    for label, num_steps in {76: 40, 187: 40, 366: 40, 604: 40, 50: 100, 281: 100, 600: 100}.items():
+        noise = np.random.default_rng([0, label]).standard_normal((1, 3, 224, 224), dtype="float32")
+        image, _ = class_visualization(model.net, label, model.preprocessing, rng=np.random.default_rng([0, label]),
+                                       num_steps=num_steps)
         rank, score, energy = check_class_visualization(model.net, image, noise, label, model.preprocessing,
                                                         np.random.default_rng(0))
         ranks.append(rank.value)
         assert score.passed and energy.passed, (score, energy)
-    print(f"ranks of {len(targets)} classes after 40 steps: {ranks}")
-    assert sum(rank == 1 for rank in ranks) >= 9
+    assert ranks == [1] * 7
 
 
 def test_blanking_what_is_salient_hurts_squeezenet_more(test_data, tmp_path):

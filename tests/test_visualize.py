@@ -22,6 +22,7 @@ from minicnn.visualize import (
     saliency_map,
 )
 from minicnn.visualize.activations import scale_maps, strongest_neurons
+from minicnn.visualize.ascent import CLASS_PRESETS
 from minicnn.visualize.checks import (
     check_class_visualization,
     check_feature_maps,
@@ -468,7 +469,8 @@ def test_the_recipe_is_cs231ns(rng):
                                   (1 - TORCHVISION.mean[c]) / TORCHVISION.std[c])
         if t % 2 == 0:
             image = gaussian_filter1d(gaussian_filter1d(image, 0.5, axis=2), 0.5, axis=3)
-    ours, _ = class_visualization(net, label, TORCHVISION, rng=np.random.default_rng(9), num_steps=steps, blur_every=2)
+    ours, _ = class_visualization(net, label, TORCHVISION, rng=np.random.default_rng(9),
+                                  **CLASS_PRESETS["cs231n"] | {"num_steps": steps, "blur_every": 2})
     assert np.abs(ours - image).max() < 1e-3
 
 

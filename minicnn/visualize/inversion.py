@@ -8,17 +8,17 @@ from minicnn.backend import get_array_module, to_device, to_host
 from minicnn.errors import InputError, unknown_name
 from minicnn.images import psnr
 from minicnn.losses import FeatureMatch, PNorm, TotalVariation
-from minicnn.optimize import LBFGS, Adam, Momentum, optimize_image
+from minicnn.optimize import LBFGS, Adam, GuardedMomentum, Momentum, optimize_image
 from minicnn.preprocessing import TORCHVISION
 from minicnn.visualize.receptive_field import receptive_field
 
 MAHENDRAN = {"normalized": True, "feature_weight": 1.0, "tv_weight": (1.0, 10.0, 100.0), "tv_beta": 2.0,
-             "p_weight": 8e-10, "p": 6.0, "update": "momentum", "rates": ((100, 4e-3), (200, 4e-4), (100, 4e-5)),
+             "p_weight": 8e-10, "p": 6.0, "update": "guarded", "rates": ((100, 4e-3), (200, 4e-4), (100, 4e-5)),
              "noise": "normal", "clamp": 0.0, "clamp_until": 0}
 # What invert_features takes, by the name of who published it: experiment_cnn.m and invert_nn.m of deep-goggle, the code
 # of the paper, made for AlexNet; and CS231n's assignment on style transfer, without style, which inverts layer fire2.
-# "tuned" is the paper's with shorter steps at first and less smoothing of deep layers: on SqueezeNet's fire9, the
-# paper's diverges for some photos.
+# The paper's plain momentum diverges on SqueezeNet's fire9 for some photos: ours is guarded. "tuned" is the paper's,
+# with shorter steps at first and less smoothing of deep layers.
 INVERSION_PRESETS = {
     "mahendran": MAHENDRAN,
     "cs231n": {"normalized": False, "feature_weight": 6e-2, "tv_weight": 2e-2, "tv_beta": 2.0, "p_weight": 0.0,
@@ -26,7 +26,8 @@ INVERSION_PRESETS = {
                "clamp_until": 189},
     "tuned": MAHENDRAN | {"tv_weight": (1.0, 10.0, 20.0), "rates": ((100, 1e-3), (200, 4e-4), (100, 4e-5))},
 }
-UPDATES = {"momentum": Momentum, "adam": Adam, "lbfgs": lambda learning_rate: LBFGS()}  # from a learning rate
+UPDATES = {"momentum": Momentum, "guarded": GuardedMomentum, "adam": Adam,  # from a learning rate
+           "lbfgs": lambda learning_rate: LBFGS()}
 NOISES = ("normal", "uniform")
 PHOTO_RMS = 70.0  # levels of 255: how far photos are from the mean colour, root mean square, over 25 of ImageNet
 ALEXNET = (51 / 227, 131 / 227)  # how much of the picture's side a unit of relu2 sees, and of relu4
@@ -41,7 +42,7 @@ class Inverted(NamedTuple):
 
 
 def invert_features(net, layer, target, preprocessing, *, rng, size=None, normalized=True, feature_weight=1.0,
-                    tv_weight=(1.0, 10.0, 20.0), tv_beta=2.0, p_weight=8e-10, p=6.0, update="momentum",
+                    tv_weight=(1.0, 10.0, 20.0), tv_beta=2.0, p_weight=8e-10, p=6.0, update="guarded",
                     rates=((100, 1e-3), (200, 4e-4), (100, 4e-5)), noise="normal", clamp=0.0, clamp_until=0,
                     callback=None, checkpoint=None):
     """An image, (1, C, *size) on the host, whose activations at `layer` are near `target`, and the history.
@@ -54,11 +55,12 @@ def invert_features(net, layer, target, preprocessing, *, rng, size=None, normal
 
     target : phi0, what the network gives at `layer`, of one image; a layer of maps, or one after them, whose maps then
     have the network's own size. size : (H, W) of the image; left out, the network's own. tv_weight : a number,
-    or three of which the depth of the layer decides, see `tv_weight_by_depth`. update : "momentum", "adam" or "lbfgs",
-    which takes no rate. rates : ((steps, learning rate), …); the update begins anew at each. noise : "normal", of a
-    photo's norm, or "uniform", z in 0 to 1. clamp : bounds of z, up to and with step `clamp_until`; 0 sets none.
-    rng : numpy.random.Generator for the noise. callback : called with (Progress, image) after each step;
-    Progress.values are the three terms without their weights, of x. checkpoint : a Checkpoint to go on from later.
+    or three of which the depth of the layer decides, see `tv_weight_by_depth`. update : "momentum", or "guarded", which
+    takes steps back that lead uphill; "adam"; or "lbfgs", which takes no rate. rates : ((steps, learning rate), …); the
+    update begins anew at each. noise : "normal", of a photo's norm, or "uniform", z in 0 to 1. clamp : bounds of z, up
+    to and with step `clamp_until`; 0 sets none. rng : numpy.random.Generator for the noise. callback : called with
+    (Progress, image) after each step; Progress.values are the three terms without their weights, of x. checkpoint : a
+    Checkpoint to go on from later.
     Raises InputError for a target that the layer cannot give, or that is 0 everywhere, and for unknown names.
     """
     for kind, name, names in (("update", update, UPDATES), ("noise", noise, NOISES)):

@@ -41,11 +41,14 @@ class Stage(NamedTuple):
 NGUYEN = (Stage(190, 1.0, 2.0, 0.4, 0.4), Stage(150, 1.0, 1.0, 0.01, 2.0, scale=1.2),
           Stage(20, 2.0, 2.0, 0.1, 2.0, margin=50, spread=0.2), Stage(10, 2.0, 2.0, 0.4, 2.0))
 
-# What facet_visualization takes as its stages. In small networks the score rises so fast that a tenth of the steps is
-# enough; more of them lead from every image to the same picture.
+# What facet_visualization takes as its stages, and `nearest` of find_facets. In small networks the score rises so fast
+# that a tenth of the steps is enough; more of them lead from every image to the same picture. "tiny" is for strokes
+# that fill their picture, as digits do: there is no room to enlarge it, and the mean of many strokes is a blot.
 FACET_PRESETS = {
-    "nguyen": {"stages": NGUYEN},
-    "small": {"stages": tuple(stage._replace(num_steps=stage.num_steps // 10) for stage in NGUYEN)},
+    "nguyen": {"stages": NGUYEN, "nearest": 15},
+    "small": {"stages": tuple(stage._replace(num_steps=stage.num_steps // 10) for stage in NGUYEN), "nearest": 15},
+    "tiny": {"stages": tuple(stage._replace(num_steps=max(1, stage.num_steps // 20), scale=1.0) for stage in NGUYEN),
+             "nearest": 5},
 }
 
 

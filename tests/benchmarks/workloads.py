@@ -17,7 +17,7 @@ from minicnn import models  # noqa: E402
 from minicnn.losses import FeatureMatch, GramMatch, TotalVariation  # noqa: E402
 from minicnn.optimize import Adam, optimize_image  # noqa: E402
 from minicnn.preprocessing import TORCHVISION  # noqa: E402
-from minicnn.visualize import class_visualization  # noqa: E402
+from minicnn.visualize.ascent import CLASS_PRESETS, class_visualization  # noqa: E402
 
 
 class Workload(NamedTuple):
@@ -168,7 +168,7 @@ def class_visualization_of(size, steps):
     def ours():
         net = models.squeezenet1_1()
         return lambda: class_visualization(net, 76, TORCHVISION, rng=np.random.default_rng(0), size=size,
-                                           num_steps=steps)
+                                           **CLASS_PRESETS["cs231n"] | {"num_steps": steps})
 
     def theirs(channels_last):  # the notebook's cell, but for the words it prints
         module = laid_out(with_plain_relu(torch_oracle.SqueezeNet("1_1")), channels_last)
