@@ -36,6 +36,12 @@ def rng():
 
 
 @pytest.fixture
+def empty_cache(monkeypatch, tmp_path):
+    """No pretrained weights, as on a newcomer's machine."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+@pytest.fixture
 def test_data():
     """The folder with real weights and photos."""
     folder = os.environ.get("MINICNN_TEST_DATA")

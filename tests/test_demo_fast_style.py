@@ -1,15 +1,14 @@
 """Fast style transfer and its training as a user runs them: what they write, what they say, and how they end."""
 
 import json
-import sys
 from functools import partial
 
 import numpy as np
 import pytest
+from demo_runs import exit_code as demo
 from PIL import Image
 
 from demos import fast_style, train_fast_style
-from demos.command import main
 from minicnn import train as training
 from minicnn.drawings import draw_scene
 from minicnn.images import load_image, resize_long_side, save_image
@@ -20,13 +19,8 @@ from minicnn.visualize.checks_fast_style import check_against_optimiser
 from minicnn.visualize.many_styles import style_norms
 from minicnn.weights import Header, save_weights
 
+pytestmark = pytest.mark.usefixtures("empty_cache")
 SMALL = {"widths": [3, 4, 5], "num_blocks": 1}
-
-
-@pytest.fixture(autouse=True)
-def empty_cache(monkeypatch, tmp_path):
-    """No pretrained weights, as on a newcomer's machine."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 
 @pytest.fixture
@@ -44,16 +38,6 @@ def photos(tmp_path):
     save_image(tmp_path / "photos" / "a.png", draw_scene(40)[:33])
     save_image(tmp_path / "photos" / "more" / "a.png", draw_scene(26))
     return tmp_path / "photos"
-
-
-def demo(module, *arguments):
-    """Run a demo's `main` in this process; returns its exit code."""
-    sys.argv = [module.__name__, *map(str, arguments)]
-    try:
-        main(module.run, module.parser())
-    except SystemExit as end:
-        return end.code
-    return 0
 
 
 def painted(painter, photo, **options):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from demo_runs import exit_code as demo
 from PIL import Image
 
 from demos import (
@@ -46,11 +47,7 @@ from minicnn.visualize import ascent, feature_maps, style, texture
 from minicnn.visualize.checks import Check
 from minicnn.weights import Header, save_weights
 
-
-@pytest.fixture(autouse=True)
-def empty_cache(monkeypatch, tmp_path):
-    """No pretrained weights, as on a newcomer's machine."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+pytestmark = pytest.mark.usefixtures("empty_cache")
 
 
 @pytest.fixture
@@ -60,16 +57,6 @@ def photo(tmp_path):
     small = Image.fromarray(rng.integers(0, 256, (9, 12, 3), dtype=np.uint8))
     small.resize((120, 90)).save(tmp_path / "photo.png")
     return str(tmp_path / "photo.png")
-
-
-def demo(module, *arguments):
-    """Run a demo's `main` in this process; returns its exit code."""
-    sys.argv = [module.__name__, *arguments]
-    try:
-        main(module.run, module.parser())
-    except SystemExit as end:
-        return end.code
-    return 0
 
 
 class Tags(HTMLParser):

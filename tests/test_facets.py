@@ -1,14 +1,13 @@
 """Multifaceted visualization: k-means, denoising, windows, and facets that are each of its own kind."""
 
 import json
-import sys
 
 import numpy as np
 import pytest
+from demo_runs import exit_code, interrupted
 from PIL import Image
 
 from demos import multifaceted as demo
-from demos.command import main
 from minicnn.backend import to_device, to_host
 from minicnn.checkpoint import Checkpoint
 from minicnn.errors import InputError
@@ -33,6 +32,8 @@ from minicnn.visualize.multifaceted import (
     middle,
     suggest_facets,
 )
+
+pytestmark = pytest.mark.usefixtures("empty_cache")
 
 PREPROCESSING = Preprocessing("RGB", 1 / 255, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25), 12, 12)
 STAGES = (Stage(4, 2.0, 1.0, 0.4, 0.4), Stage(3, 1.0, 1.0, 0.1, 2.0, scale=1.25, margin=50))
@@ -362,12 +363,6 @@ def test_a_network_of_one_size_only_takes_windows(rng):
 # ---- the demo --------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(autouse=True)
-def empty_cache(monkeypatch, tmp_path):
-    """No pretrained weights, as on a newcomer's machine."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-
-
 @pytest.fixture
 def short(monkeypatch):
     """A preset of seven steps, so that the demo is quick."""
@@ -377,12 +372,7 @@ def short(monkeypatch):
 
 def run(*arguments):
     """The demo's exit code."""
-    sys.argv = ["multifaceted", *arguments]
-    try:
-        main(demo.run, demo.parser())
-    except SystemExit as end:
-        return end.code
-    return 0
+    return exit_code(demo, *arguments)
 
 
 def test_the_demo_without_weights_draws_shapes_and_passes_its_checks(tmp_path, capsys):
@@ -398,15 +388,8 @@ def test_the_demo_without_weights_draws_shapes_and_passes_its_checks(tmp_path, c
 @pytest.mark.parametrize("at", [3, 11, 17])  # in the first facet, in the second, in what began as noise
 def test_ctrl_c_saves_what_is_there_and_the_demo_goes_on_to_the_same(short, tmp_path, monkeypatch, capsys, at):
     assert run(*short, "--out", str(tmp_path / "whole")) == 0
-    plain, count = module.optimize_image, [0]
-    def optimize_image(*arguments, callback, **settings):
-        def count_and_stop(progress, image):
-            count[0] += 1
-            if count[0] == at:
-                raise KeyboardInterrupt
-            return callback(progress, image)
-        return plain(*arguments, callback=count_and_stop, **settings)
-    monkeypatch.setattr(module, "optimize_image", optimize_image)
+    plain = module.optimize_image
+    monkeypatch.setattr(module, "optimize_image", interrupted(plain, at))
     out = tmp_path / "out"
     assert run(*short, "--out", str(out)) == 130
     assert f"--resume --out {out}" in capsys.readouterr().err

@@ -1,13 +1,12 @@
 """Fooling images: what a file of 8 bits holds, how far from the original it is, and one line for what cannot be."""
 
 import json
-import sys
 
 import numpy as np
 import pytest
+from demo_runs import exit_code, interrupted
 
 from demos import fooling as demo
-from demos.command import main
 from demos.inputs import load_photos
 from minicnn import images
 from minicnn.checkpoint import Checkpoint
@@ -20,6 +19,8 @@ from minicnn.shapes import CLASSES, draw_shapes
 from minicnn.visualize import fooling
 from minicnn.visualize.checks_fooling import check_fooling, check_transfer, transfer
 from minicnn.visualize.fooling import FOOLING_PRESETS, fooling_image, fooling_report, target_margin
+
+pytestmark = pytest.mark.usefixtures("empty_cache")
 
 GREY = Preprocessing("L", 1 / 255, (0.5,), (0.25,), 16, 16)
 
@@ -233,18 +234,8 @@ def test_what_cannot_be_is_one_line(rng, picture):
 # ---- the demo --------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(autouse=True)
-def empty_cache(monkeypatch, tmp_path):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-
-
 def run_demo(*arguments):
-    sys.argv = ["fooling", "--model", "shapes", "--device", "cpu", *arguments]
-    try:
-        main(demo.run, demo.parser())
-    except SystemExit as end:
-        return end.code
-    return 0
+    return exit_code(demo, "--model", "shapes", "--device", "cpu", *arguments)
 
 
 @pytest.fixture
@@ -273,14 +264,7 @@ def test_ctrl_c_saves_the_picture_so_far_and_resume_ends_as_the_whole(photo, tmp
     plain, out = fooling.optimize_image, tmp_path / "out"
     arguments = (photo, "--target", "striped disc", "--steps", "200", "--save-every", "2")
     assert run_demo(*arguments, "--out", str(tmp_path / "whole")) == 0
-
-    def stopping(*positional, callback, **settings):
-        def stop(progress, image):
-            callback(progress, image)
-            if progress.step == 5:
-                raise KeyboardInterrupt
-        return plain(*positional, callback=stop, **settings)
-    monkeypatch.setattr(fooling, "optimize_image", stopping)
+    monkeypatch.setattr(fooling, "optimize_image", interrupted(plain, 5))
     assert run_demo(*arguments, "--out", str(out)) == 130
     assert images.load_image(out / "fooled_0_star.png").shape == (64, 64, 3)
     assert "go on with the same command and --resume" in capsys.readouterr().err

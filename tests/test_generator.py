@@ -1,14 +1,13 @@
 """The generator prior: a decoder and a network as one, codes that are optimised, and the training of a decoder."""
 
 import json
-import sys
 
 import numpy as np
 import pytest
+from demo_runs import exit_code, interrupted
 
 from demos import generator_prior as demo
 from demos import train_decoder
-from demos.command import main
 from minicnn.backend import to_device, to_host
 from minicnn.checkpoint import Checkpoint
 from minicnn.decode import CodeBatches, Likeness
@@ -237,10 +236,9 @@ def test_a_decoder_learns(xp, rng):
 
 
 def test_the_training_script_trains_a_decoder_and_goes_on(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(sys, "argv", ["train_decoder", "--steps", "2", "--batch-size", "3", "-o",
-                                      str(tmp_path / "decoder.h5"), "--checkpoint", str(tmp_path / "state.npz")])
     monkeypatch.setattr(train_decoder, "TESTED", 12)
-    main(train_decoder.run, train_decoder.parser())
+    assert exit_code(train_decoder, "--steps", "2", "--batch-size", "3", "-o", tmp_path / "decoder.h5", "--checkpoint",
+                     tmp_path / "state.npz") == 0
     assert "of 12 freshly drawn pictures, decoded from their features, the network knows" in capsys.readouterr().out
     trained = load_model(tmp_path / "decoder.h5", "cpu")
     assert trained.name == "shapes_decoder" and (tmp_path / "state.npz").is_file() and trained.labels == []
@@ -298,12 +296,7 @@ def test_copies_noise_and_other_classes_do_not_pass(rng, drawn):
 
 def run(*arguments):
     """The demo's exit code."""
-    sys.argv = ["generator_prior", *arguments]
-    try:
-        main(demo.run, demo.parser())
-    except SystemExit as end:
-        return end.code
-    return 0
+    return exit_code(demo, *arguments)
 
 
 SHORT = ["--class", "dotted disc", "--class", "striped star", "--steps", "6", "--save-every", "2", "--device", "cpu"]
@@ -313,16 +306,10 @@ SHORT = ["--class", "dotted disc", "--class", "striped star", "--steps", "6", "-
 def test_ctrl_c_saves_what_is_there_and_the_demo_goes_on_to_the_same(tmp_path, monkeypatch, capsys, at):
     monkeypatch.setattr(demo, "TRAINED_ON", 1)
     assert run(*SHORT, "--out", str(tmp_path / "whole")) == 0
-    plain, count = module.optimize_image, [0]
-    def optimize_image(*arguments, callback, **settings):
-        def count_and_stop(progress, image):
-            count[0] += 1
-            if count[0] == at:
-                raise KeyboardInterrupt
-            return callback(progress, image)
-        return plain(*arguments, callback=count_and_stop, **settings)
-    monkeypatch.setattr(module, "optimize_image", optimize_image)
-    monkeypatch.setattr("minicnn.visualize.ascent.optimize_image", optimize_image)
+    plain = module.optimize_image
+    stopping = interrupted(plain, at)
+    monkeypatch.setattr(module, "optimize_image", stopping)
+    monkeypatch.setattr("minicnn.visualize.ascent.optimize_image", stopping)
     out = tmp_path / "out"
     assert run(*SHORT, "--out", str(out)) == 130
     assert f"--resume --out {out}" in capsys.readouterr().err

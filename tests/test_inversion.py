@@ -1,13 +1,12 @@
 """Feature inversion: the paper's code line by line, any unit of the input, and one line for what cannot be."""
 
 import json
-import sys
 
 import numpy as np
 import pytest
+from demo_runs import exit_code, interrupted
 
 from demos import inversion as demo
-from demos.command import main
 from minicnn.backend import to_host
 from minicnn.checkpoint import Checkpoint
 from minicnn.errors import InputError
@@ -28,6 +27,8 @@ from minicnn.visualize.inversion import (
     invert_features,
     tv_weight_by_depth,
 )
+
+pytestmark = pytest.mark.usefixtures("empty_cache")
 
 LEVELS = Preprocessing("RGB", 1.0, (120.0,) * 3, (1.0,) * 3, 12, 12)    # as Caffe's
 TENTHS = Preprocessing("RGB", 0.1, (12.0,) * 3, (0.5,) * 3, 12, 12)     # the same in units of 5 levels
@@ -263,37 +264,19 @@ def test_what_cannot_be_is_one_line(settings, message, x):
 # ---- the demo --------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(autouse=True)
-def empty_cache(monkeypatch, tmp_path):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-
-
 def run_demo(*arguments):
-    sys.argv = ["inversion", "--model", "shapes", "--device", "cpu", *arguments]
-    try:
-        main(demo.run, demo.parser())
-    except SystemExit as end:
-        return end.code
-    return 0
+    return exit_code(demo, "--model", "shapes", "--device", "cpu", *arguments)
 
 
 FEW = ("--layer", "relu1", "--layer", "relu2", "--rates", "6x0.002,4x0.0004", "--save-every", "2")
 
 
 def test_ctrl_c_saves_the_row_so_far_and_resume_ends_as_the_whole(tmp_path, monkeypatch, capsys):
-    plain, out, steps = inversion.optimize_image, tmp_path / "out", []
+    plain, out = inversion.optimize_image, tmp_path / "out"
     assert run_demo(*FEW, "--out", str(tmp_path / "whole")) == 0
-
-    def stopping(*positional, callback, **settings):
-        def stop(progress, image):
-            steps.append(progress.step)
-            callback(progress, image)
-            if len(steps) == 17:
-                raise KeyboardInterrupt
-        return plain(*positional, callback=stop, **settings)
-    monkeypatch.setattr(inversion, "optimize_image", stopping)
+    monkeypatch.setattr(inversion, "optimize_image", interrupted(plain, 17))
     assert run_demo(*FEW, "--out", str(out)) == 130
-    assert steps[-1] == 7 and np.load(out / "inversion.npy").shape == (2, 3, 64, 64)
+    assert np.load(out / "inversion.npy").shape == (2, 3, 64, 64)
     assert "go on with the same command and --resume" in capsys.readouterr().err
     monkeypatch.setattr(inversion, "optimize_image", plain)
     assert run_demo(*FEW, "--tv-weight", "3", "--resume", "--out", str(out)) == 2

@@ -2,16 +2,15 @@
 
 import json
 import os
-import sys
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from demo_runs import exit_code
 from PIL import Image
 
 from demos import neighbours as demo
 from demos import photo_folder
-from demos.command import main
 from demos.photo_folder import collect, draw_photos, find_photos, read_photos
 from minicnn.backend import to_device, to_host
 from minicnn.errors import InputError, UnknownNameError
@@ -46,20 +45,9 @@ def small_blocks(monkeypatch):
     monkeypatch.setattr(neighbours, "LARGEST_BLOCK", 5)
 
 
-@pytest.fixture
-def empty_cache(monkeypatch, tmp_path):
-    """No pretrained weights, as on a newcomer's machine."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-
-
 def run(*arguments):
     """Run the demo in this process; returns its exit code."""
-    sys.argv = ["neighbours", "--model", "shapes", "--device", "cpu", *map(str, arguments)]
-    try:
-        main(demo.run, demo.parser())
-    except SystemExit as end:
-        return end.code
-    return 0
+    return exit_code(demo, "--model", "shapes", "--device", "cpu", *arguments)
 
 
 # ---- distances -------------------------------------------------------------------------------------------------------
