@@ -14,7 +14,7 @@ from minicnn.backend import to_device, to_host
 from minicnn.visualize.checks_inversion import check_inversion
 from minicnn.visualize.inversion import INVERSION_PRESETS, inversion_report, invert_features, tv_weight_by_depth
 
-QUICK = ((60, 2e-3), (60, 4e-4), (20, 4e-5))  # a third of the steps: rougher, where the layer is deep
+QUICK = ((60, 4e-3), (60, 4e-4), (20, 4e-5))  # a third of the steps: rougher, where the layer is deep
 DEPTH = ("relu_conv1", "fire2/concat", "fire3/concat", "fire5/concat", "fire7/concat", "fire9/concat")  # SqueezeNet's
 NAMES = ("inversion",)
 

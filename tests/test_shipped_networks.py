@@ -131,8 +131,8 @@ def test_class_visualizations_of_squeezenet_are_their_classes(test_data, tmp_pat
         assert score.passed and energy.passed, (score, energy)
     assert ranks == [1] * 5
     for preset, gain, expected in (("yosinski-3", 30.0, 150.2), ("yosinski-4", 25.0, 50.4)):  # a flamingo
-        image, _ = class_visualization(model.net, 130, model.preprocessing, rng=np.random.default_rng([0, 130]), size=112,
-                                       **CLASS_PRESETS[preset] | {"gain": gain, "num_steps": 40})
+        image, _ = class_visualization(model.net, 130, model.preprocessing, rng=np.random.default_rng([0, 130]),
+                                       size=112, **CLASS_PRESETS[preset] | {"gain": gain, "num_steps": 40})
         scores = model.net.predict(model.preprocessing.to_input(model.preprocessing.to_image(image)))[0]
         assert scores[130] == pytest.approx(expected, rel=0.1) and scores.argmax() == 130
 

@@ -23,9 +23,9 @@ from minicnn.visualize.receptive_field import receptive_field
 
 # What the functions below take, by the name of who published it. Simonyan et al. give the objective and the zero image;
 # the numbers are ours. Yosinski et al.: table 1, as their code spells it out (optimize_image.py of the Deep
-# Visualization Toolbox), for CaffeNet, whose inputs are pixels in 0..255. On SqueezeNet they leave faint pictures: after
-# the 1,000 steps of "yosinski-3" some 1.5 grey levels from the mean colour, of "yosinski-4" 0.2, which demos show with
-# more contrast. A `gain` of 30 shows as much after some 60 steps.
+# Visualization Toolbox), for CaffeNet, whose inputs are pixels in 0..255. On SqueezeNet they leave faint pictures, to
+# which demos give contrast: after the 1,000 steps of "yosinski-3" some 1.5 grey levels from the mean colour, of
+# "yosinski-4" 0.2. With a `gain` of 30, some 60 steps show more than that.
 PLAIN = {"start_noise": 0.0, "policy": "normalized", "learning_rate": 25.0, "progress": 2.0, "gain": 1.0, "l2_reg": 0.0,
          "decay": 0.0, "blur_every": 4, "blur_sigma": 0.0, "small_norm": 0.0, "small_contribution": 0.0,
          "max_jitter": 0, "clamp": "last", "inputs": "torchvision"}

@@ -17,14 +17,14 @@ MAHENDRAN = {"normalized": True, "feature_weight": 1.0, "tv_weight": (1.0, 10.0,
              "noise": "normal", "clamp": 0.0, "clamp_until": 0}
 # What invert_features takes, by the name of who published it: experiment_cnn.m and invert_nn.m of deep-goggle, the code
 # of the paper, made for AlexNet; and CS231n's assignment on style transfer, without style, which inverts layer fire2.
-# The paper's plain momentum diverges on SqueezeNet's fire9 for some photos: ours is guarded. "tuned" is the paper's,
-# with shorter steps at first and less smoothing of deep layers.
+# The paper's plain momentum diverges on SqueezeNet's fire9 for some photos: ours is guarded. "tuned" is the paper's
+# with less smoothing of deep layers.
 INVERSION_PRESETS = {
     "mahendran": MAHENDRAN,
     "cs231n": {"normalized": False, "feature_weight": 6e-2, "tv_weight": 2e-2, "tv_beta": 2.0, "p_weight": 0.0,
                "p": 6.0, "update": "adam", "rates": ((180, 3.0), (20, 0.1)), "noise": "uniform", "clamp": 1.5,
                "clamp_until": 189},
-    "tuned": MAHENDRAN | {"tv_weight": (1.0, 10.0, 20.0), "rates": ((100, 1e-3), (200, 4e-4), (100, 4e-5))},
+    "tuned": MAHENDRAN | {"tv_weight": (1.0, 10.0, 20.0)},
 }
 UPDATES = {"momentum": Momentum, "guarded": GuardedMomentum, "adam": Adam,  # from a learning rate
            "lbfgs": lambda learning_rate: LBFGS()}
@@ -43,7 +43,7 @@ class Inverted(NamedTuple):
 
 def invert_features(net, layer, target, preprocessing, *, rng, size=None, normalized=True, feature_weight=1.0,
                     tv_weight=(1.0, 10.0, 20.0), tv_beta=2.0, p_weight=8e-10, p=6.0, update="guarded",
-                    rates=((100, 1e-3), (200, 4e-4), (100, 4e-5)), noise="normal", clamp=0.0, clamp_until=0,
+                    rates=((100, 4e-3), (200, 4e-4), (100, 4e-5)), noise="normal", clamp=0.0, clamp_until=0,
                     callback=None, checkpoint=None):
     """An image, (1, C, *size) on the host, whose activations at `layer` are near `target`, and the history.
 
