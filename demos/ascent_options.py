@@ -1,7 +1,5 @@
 """What the demos of gradient ascent do alike: the options that stand for its settings, and faint pictures."""
 
-import numpy as np
-
 from demos.command import natural_int, natural_number, positive_int, positive_number
 from demos.long_run import add_presets
 from minicnn import plot
@@ -34,6 +32,7 @@ def add_ascent_options(parser, presets, default):
 
 def amplified(model, caption, image):
     """(caption, picture) of an image x (1, C, H, W); a faint one with more contrast, and the caption says so."""
-    middle = model.preprocessing.to_image(np.zeros_like(image))
-    picture, factor = plot.amplify(model.preprocessing.to_image(image), middle)
+    preprocessing = model.preprocessing
+    change = preprocessing.to_pixel_directions(image)[0].transpose(1, 2, 0) / preprocessing.unit  # (H, W, 3)
+    picture, factor = plot.amplify(preprocessing.to_image(image), change)
     return f"{caption} (contrast x {factor:.0f})" if factor > 1 else caption, picture

@@ -68,17 +68,16 @@ def gradient_to_colours(gradient, percentile=99.5):
     return np.clip(gradient / (2 * largest) + 0.5, 0, 1).transpose(1, 2, 0)
 
 
-def amplify(picture, middle, least=2.0):
-    """(a picture uint8 (H, W, 3) with its contrast about the colour `middle` enlarged, how many times).
+def amplify(picture, change, least=2.0):
+    """(the picture, uint8 (H, W, 3), or its `change` from the mean colour with the contrast enlarged, how many times).
 
-    Until few pixels are cut off; a picture that this would not enlarge `least` times stays as it is. middle : uint8
-    (H, W, 3).
+    Until few pixels are cut off; a picture that this would not enlarge `least` times stays as it is. change : in levels
+    of 255, not rounded: of a faint picture, little is left in whole ones.
     """
-    difference = picture.astype(np.float32) - middle
-    factor = 120 / max(1.0, float(np.percentile(np.abs(difference), 99.7)))
+    factor = 120 / max(0.1, float(np.percentile(np.abs(change), 99.7)))
     if factor < least:
         return picture, 1.0
-    return np.clip(np.rint(127 + factor * difference), 0, 255).astype(np.uint8), factor
+    return np.clip(np.rint(127 + factor * change), 0, 255).astype(np.uint8), factor
 
 
 def saliency_range(saliency, percentile=99.7):

@@ -419,11 +419,14 @@ def test_check_field(net, rng):
 def test_a_faint_picture_is_amplified_about_the_mean_colour_and_a_strong_one_is_not(rng):
     middle = np.full((20, 20, 3), (120, 115, 100), np.uint8)
     faint = middle + rng.integers(0, 9, middle.shape, dtype=np.uint8)
-    shown, factor = plot.amplify(faint, middle)
+    shown, factor = plot.amplify(faint, faint.astype(float) - middle)
     assert factor == 15 and shown.dtype == np.uint8
     assert np.array_equal(shown, 127 + 15 * (faint.astype(int) - middle))
     strong = rng.integers(0, 256, middle.shape, dtype=np.uint8)
-    assert plot.amplify(strong, middle)[0] is strong and plot.amplify(strong, middle)[1] == 1
+    shown, factor = plot.amplify(strong, strong.astype(float) - middle)
+    assert shown is strong and factor == 1
+    fainter, factor = plot.amplify(middle, 0.4 * np.sin(np.arange(1200.0)).reshape(20, 20, 3))
+    assert factor == pytest.approx(300, rel=0.01) and len(np.unique(fainter)) > 100
 
 
 def test_rank_in_layer(rng):
