@@ -45,9 +45,9 @@ def pictures(model, labels=None, seed=0, size=None, settings=None, run=None):
         "class_visualization", title, plot.show_panels(panels, min(4, len(panels)), title),
         np.concatenate([ascent.watch.image for ascent in ascents.values()]),
         f"Each image began as {'noise' if settings['start_noise'] else 'the mean colour'} and was changed {num_steps} "
-        "times so that the score of its class rose, with what keeps the image natural: a penalty on bright pixels, "
-        "jitter, blur, or small pixels set to zero. What appears is what the network takes for the class, not what the "
-        "class looks like.",
+        f"times so that the score of its class rose{', ahead of all others' if settings['margin_weight'] else ''}, "
+        "with what keeps the image natural: a penalty on bright pixels, jitter, blur, or small pixels set to zero. "
+        "What appears is what the network takes for the class, not what the class looks like.",
         "Simonyan et al. 2013 (arXiv:1312.6034), section 2; Yosinski et al. 2015 (arXiv:1506.06579), section 4; "
         "Stanford CS231n",
         checks, {"classes": list(ascents), "steps": num_steps, "seed": seed, "size": size} | settings,

@@ -11,8 +11,9 @@ def check_inversion(net, reports, targets, name, shape):
     keep in 8 bits what they show, they have the activations better than a flat picture, (1, C, H, W), and the deeper
     the layer, the less is left of the photo, but for half a decibel. name : of the photo, for what is said.
 
-    The feature error is no measure of that. With one smoothing for all layers it falls with the depth, as few numbers
-    are more easily matched than many; where deep layers are smoothed more, it goes up and down. Each is only bounded.
+    The feature error is no measure of that: few numbers are more easily matched than many, and with one smoothing for
+    all layers it falls with the depth; where deep layers are smoothed more, it goes up and down. Each is only bounded.
+    A zebra in six layers of SqueezeNet, by "tuned": 18.1, 12.7, 12.2, 10.3, 9.9, 9.7 dB; 7, 8, 6, 13, 6, 4 % of error.
     """
     flat = np.zeros(shape, np.float32)  # the mean colour
     rounded = max(report.error_8bit / report.error for report in reports.values())
