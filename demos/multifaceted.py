@@ -39,8 +39,8 @@ def pictures(model, x=None, label=DRAWN_CLASS, num_facets=None, layer=None, sett
     """
     if x is None:
         x = draw_class(model, label, count, seed)
-    num_facets = num_facets or suggest_facets(len(x))
     settings = settings or FACET_PRESETS[default_preset(model)]
+    num_facets = num_facets or suggest_facets(len(x), settings["most"])
     layer = layer or feature_layer(model.net)
     facets = find_facets(model.net, x, num_facets, rng=np.random.default_rng([seed, 15]), layer=layer,
                          nearest=settings["nearest"])
@@ -162,9 +162,11 @@ def run(arguments):
         label = DRAWN_CLASS if label is None else label
         x = draw_class(model, label, arguments.count, arguments.seed)
     label = commonest_class(model, x) if label is None else label
-    num_facets = arguments.facets or suggest_facets(len(x))
+    num_facets = arguments.facets or suggest_facets(len(x), settings["most"])
     if not arguments.facets and num_facets < 10:
-        print(f"{num_facets} facets, fewer than the paper's 10, as there are {len(x):,} images, not 1,000")
+        why = (f"as there are {len(x):,} images, not 1,000" if num_facets < settings["most"] else
+               f"the most of the preset {arguments.preset}")
+        print(f"{num_facets} facets, fewer than the paper's 10, {why}")
     run = long_run(arguments, folder, NAMES[0],
                    {"model": model.name, "images": digest(x), "class": label, "facets": num_facets,
                     "layer": arguments.layer, "preset": arguments.preset, "seed": arguments.seed})
@@ -187,7 +189,8 @@ def parser():
     parser.add_argument("--mnist", metavar="FOLDER", help="MNIST's folder: facets of a digit of its test part")
     parser.add_argument("--class", dest="label", help="number or name of the class that the images are of; left out, "
                         "the one that the network takes most of them for, 7 of digits, or dotted disc of drawn shapes")
-    parser.add_argument("--facets", type=positive_int, help="how many; left out, one for 100 images, 2 to 10")
+    parser.add_argument("--facets", type=positive_int, help="how many; left out, one for 100 images, from 2 to "
+                        "the most of the preset, 10 or of tiny pictures 4")
     parser.add_argument("--count", type=positive_int, default=DRAWN, help=f"drawn shapes (default {DRAWN})")
     parser.add_argument("--preset", help=f"settings by name: {', '.join(FACET_PRESETS)}; left out, tiny for pictures "
                         "of up to 32 pixels, small for up to 100")

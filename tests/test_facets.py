@@ -237,6 +237,7 @@ def test_more_facets_than_images_are_refused(rng):
 
 def test_suggestions():
     assert [suggest_facets(count) for count in (1, 2, 25, 149, 300, 750, 5000)] == [1, 2, 2, 2, 3, 7, 10]
+    assert suggest_facets(1000, 4) == 4
 
 
 def test_layout_features_average_the_maps_in_parts(xp, rng):
@@ -366,7 +367,7 @@ def test_a_network_of_one_size_only_takes_windows(rng):
 @pytest.fixture
 def short(monkeypatch):
     """A preset of seven steps, so that the demo is quick."""
-    monkeypatch.setitem(FACET_PRESETS, "short", {"stages": STAGES, "nearest": 5})
+    monkeypatch.setitem(FACET_PRESETS, "short", {"stages": STAGES, "nearest": 5, "most": 10})
     return ["--preset", "short", "--count", "24", "--facets", "2", "--device", "cpu", "--save-every", "2"]
 
 
@@ -407,7 +408,7 @@ def test_ctrl_c_saves_what_is_there_and_the_demo_goes_on_to_the_same(short, tmp_
 def test_the_demo_on_the_strict_gpu_makes_the_pictures_of_the_cpu(short, strict_cupy, tmp_path, monkeypatch):
     # rounding grows from step to step, and in t-SNE, which so few images do without
     monkeypatch.setitem(FACET_PRESETS, "short",
-                        {"stages": [stage._replace(num_steps=1) for stage in STAGES], "nearest": 5})
+                        {"stages": [stage._replace(num_steps=1) for stage in STAGES], "nearest": 5, "most": 10})
     for device in ("gpu", "cpu"):
         assert run(*short, "--count", "16", "--device", device, "--out", str(tmp_path / device)) == 0
     on_gpu, on_cpu = (np.load(tmp_path / device / "multifaceted.npy") for device in ("gpu", "cpu"))

@@ -41,14 +41,16 @@ class Stage(NamedTuple):
 NGUYEN = (Stage(190, 1.0, 2.0, 0.4, 0.4), Stage(150, 1.0, 1.0, 0.01, 2.0, scale=1.2),
           Stage(20, 2.0, 2.0, 0.1, 2.0, margin=50, spread=0.2), Stage(10, 2.0, 2.0, 0.4, 2.0))
 
-# What facet_visualization takes as its stages, and `nearest` of find_facets. In small networks the score rises so fast
-# that a tenth of the steps is enough; more of them lead from every image to the same picture. "tiny" is for strokes
-# that fill their picture, as digits do: there is no room to enlarge it, and the mean of many strokes is a blot.
+# What facet_visualization takes as `stages`, find_facets as `nearest` and suggest_facets as `most`. In small networks
+# the score rises so fast that a tenth of the steps is enough; more of them lead from every image to the same picture.
+# "tiny" is for strokes that fill their picture, as digits do: there is no room to enlarge it, the mean of many strokes
+# is a blot, and of ten groups of one digit many are too alike.
 FACET_PRESETS = {
-    "nguyen": {"stages": NGUYEN, "nearest": 15},
-    "small": {"stages": tuple(stage._replace(num_steps=stage.num_steps // 10) for stage in NGUYEN), "nearest": 15},
+    "nguyen": {"stages": NGUYEN, "nearest": 15, "most": 10},
+    "small": {"stages": tuple(stage._replace(num_steps=stage.num_steps // 10) for stage in NGUYEN),
+              "nearest": 15, "most": 10},
     "tiny": {"stages": tuple(stage._replace(num_steps=max(1, stage.num_steps // 20), scale=1.0) for stage in NGUYEN),
-             "nearest": 5},
+             "nearest": 5, "most": 4},
 }
 
 
@@ -73,9 +75,10 @@ class Facets(NamedTuple):
                          for group in range(len(self.starts))])
 
 
-def suggest_facets(count):
-    """As many facets as `count` images can well have, 1 to the paper's 10: some 100 images each, to choose 15 from."""
-    return int(np.clip(count // 100, min(count, 2), 10))
+def suggest_facets(count, most=10):
+    """As many facets as `count` images can well have, 1 to `most`, the paper's 10: some 100 images each, to choose
+    from."""
+    return int(np.clip(count // 100, min(count, 2), most))
 
 
 def layout_features(net, x, layer=None, parts=4, batch_size=16):
