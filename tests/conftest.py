@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 import strict_cupy as stand_in
 
+from minicnn.models import squeezenet1_1
+
 summary_lines = []
 
 
@@ -48,6 +50,17 @@ def test_data():
     if not folder:
         pytest.skip("MINICNN_TEST_DATA is not set: real weights and photos are not at hand")
     return pathlib.Path(folder)
+
+
+@pytest.fixture
+def real_squeezenet(test_data):
+    """SqueezeNet 1.1 with the weights of torchvision, whose names it knows."""
+    net = squeezenet1_1(seed=None)
+    with np.load(test_data / "weights" / "squeezenet1_1.npz") as arrays:
+        for key in arrays.files:
+            name, part = key.rsplit(".", 1)
+            net.layer(name).params[{"weight": "w", "bias": "b"}[part]] = arrays[key]
+    return net
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from minicnn import images
 from minicnn.checkpoint import Checkpoint
 from minicnn.errors import InputError
 from minicnn.layers import Conv2D, GlobalAvgPool2D, Linear, MaxPool2D, ReLU
-from minicnn.models import load_model, squeezenet1_1
+from minicnn.models import load_model
 from minicnn.network import Network
 from minicnn.preprocessing import CAFFE_VGG, TORCHVISION, Preprocessing
 from minicnn.shapes import CLASSES, draw_shapes
@@ -172,17 +172,12 @@ def test_presets_end_with_their_numbers(preset, steps, l2, psnr):
     assert report.l2 == pytest.approx(l2, rel=0.03) and report.psnr == pytest.approx(psnr, abs=0.3)
 
 
-def test_hard_pairs_of_real_photos_and_targets(test_data):
+def test_hard_pairs_of_real_photos_and_targets(real_squeezenet, test_data):
     """Two of the 50 pairs of tests/benchmarks/fooling_pairs.py that CS231n's objective does not reach in 100 steps."""
-    net = squeezenet1_1(seed=None)
-    with np.load(test_data / "weights" / "squeezenet1_1.npz") as arrays:
-        for key in arrays.files:
-            name, part = key.rsplit(".", 1)
-            net.layer(name).params[{"weight": "w", "bias": "b"}[part]] = arrays[key]
     with np.load(test_data / "photos" / "imagenet_25.npz") as photos:
         hard = photos["X"][[5, 14]]
     for photo in hard:
-        _, report, _ = fooling_image(net, TORCHVISION.to_input(photo), demo.STINGRAY, TORCHVISION)
+        _, report, _ = fooling_image(real_squeezenet, TORCHVISION.to_input(photo), demo.STINGRAY, TORCHVISION)
         assert report.survived and report.steps < 30 and report.psnr > 45
 
 

@@ -215,6 +215,20 @@ def test_presets_end_with_their_numbers(preset, layer, error, psnr):
     assert report.error_8bit < 2 * report.error
 
 
+def test_the_papers_rates_diverge_on_squeezenet_unless_guarded(real_squeezenet, test_data):
+    with np.load(test_data / "photos" / "imagenet_25.npz") as photos:
+        x = TORCHVISION.to_input(photos["X"][5])
+    target = real_squeezenet.predict(x, "fire9/concat")
+
+    def invert(update):
+        return invert_features(real_squeezenet, "fire9/concat", target, TORCHVISION, rng=np.random.default_rng([0, 5]),
+                               **INVERSION_PRESETS["mahendran"] | {"update": update, "rates": ((80, 4e-3),)})[1]
+    with np.errstate(all="ignore"), pytest.raises(InputError, match="diverged"):
+        invert("momentum")
+    totals = [progress.total for progress in invert("guarded")]
+    assert totals[-1] < 0.02 * totals[0] and all(b <= 1.5 * a for a, b in zip(totals, totals[1:], strict=False))
+
+
 def test_the_report_is_true(rng):
     net, preprocessing = small_network(), Preprocessing(*CAFFE_VGG[:4], 12, 12)
     original = rng.integers(0, 256, (12, 12, 3), dtype=np.uint8)
