@@ -41,7 +41,7 @@ PUBLISHED = {
                               "small_contribution": 90.0},
 }
 # "margin" is ours. All others raise the score alone, with which those of similar classes rise, an iguana's with an
-# alligator's, at times further: of SqueezeNet's own pictures by "cs231n", one in twelve is seen as another class.
+# alligator's, at times further: of SqueezeNet's own pictures by "cs231n", some one in twelve is seen as another class.
 CLASS_PRESETS = {"margin": PUBLISHED["cs231n"] | {"margin_weight": 0.5}} | {
     name: preset | {"margin_weight": 0.0} for name, preset in PUBLISHED.items()}
 # What a single neuron does not see keeps the noise that it began with: less of it. And it is at one place: less jitter.
