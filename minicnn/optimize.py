@@ -225,7 +225,7 @@ class LBFGS:
             direction, slope = -downhill, -dot(downhill, downhill)
         if slope == 0:
             return x, total, values
-        first = 1.0 if self.steps else min(1.0, 1 / float(abs(downhill).sum()))
+        first = 1.0 if self.steps else self._first_length(total, downhill, slope)
         length, after = self._line_search(x, direction, total, slope, first, evaluate)
         if after is None:  # no step along this line lowers the total
             self.steps, self.changes = [], []
@@ -234,6 +234,11 @@ class LBFGS:
         self._remember(new - x, after[1] - gradient)
         self.at, self.known, self.known_by = new, after, evaluate
         return new, total, values
+
+    def _first_length(self, total, downhill, slope):
+        """What to try along -downhill while nothing is known of the curvature: to move by 1 at most, all pixels
+        together; but so far that a thousandth of the total would go, as in float32 less may be lost in rounding."""
+        return max(min(1.0, 1 / float(abs(downhill).sum())), 1e-3 * abs(total) / -slope)
 
     def _inside(self, x):
         """x within the bounds."""

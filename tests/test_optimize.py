@@ -392,6 +392,17 @@ def test_the_first_step_of_lbfgs_is_careful(steepness, moved, xp):
     assert np.allclose(tried[1], -moved / 12, rtol=1e-12)
 
 
+def test_lbfgs_gets_away_where_gradients_are_tiny(xp):
+    """In float32 nothing is lost by a step of the gradient itself, nor by twice as much: the total is rounded off."""
+    def flat(x):
+        rest = np.float32(1e-4) * x - 1
+        return float((rest * rest).sum()), np.float32(2e-4) * rest, []
+    x = xp.zeros(SHAPE, "float32")
+    assert flat(x - flat(x)[1])[0] == flat(x)[0]
+    points, totals = run(LBFGS(), flat, x, 3)
+    assert totals[-1] < 1e-6 * totals[0] and np.allclose(to_host(points[-1]), 1e4, rtol=1e-3)
+
+
 class Line:
     """A function of one number as one of arrays of shape (1, 1, 1, 1); `seen` is where it was asked."""
 
