@@ -54,24 +54,26 @@ def positive_number(text):
     return number(text)
 
 
-def demo_parser(name, description, photos=True, model_help=MODEL_HELP):
+def demo_parser(name, description, photos=True, model_help=MODEL_HELP, writes=True):
     """A parser with the options that all demos share; `name` as in python -m demos.NAME, "" for the gallery.
 
     photos : whether it takes picture files. model_help : of --model, where another network than usual is the default.
+    writes : whether it writes files.
     """
     parser = OneLineParser(prog=f"python -m demos{'.' + name if name else ''}", description=description)
     if photos:
         parser.add_argument("photos", nargs="*", metavar="PHOTO", help="picture files; left out, an example is used")
     parser.add_argument("--model", help=model_help)
-    add_common(parser)
+    add_common(parser, writes)
     return parser
 
 
-def add_common(parser):
+def add_common(parser, writes=True):
     """Where to run and to write, and the seed: the options of every demo, whatever it takes."""
     parser.add_argument("--device", default="auto", help="cpu, gpu or auto (default)")
-    parser.add_argument("--out", help="the folder to write; left out, a new one")
-    parser.add_argument("--overwrite", action="store_true", help="replace files that are there already")
+    if writes:
+        parser.add_argument("--out", help="the folder to write; left out, a new one")
+        parser.add_argument("--overwrite", action="store_true", help="replace files that are there already")
     parser.add_argument("--seed", type=natural_int, default=0, help="for everything random (default 0)")
 
 

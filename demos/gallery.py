@@ -39,6 +39,7 @@ NAMES = (*filters.NAMES, *neighbours.NAMES, *embedding_map.NAMES, *zoom_page.NAM
          *generator_prior.NAMES, *texture_pixels.NAMES, *deepdream.NAMES, *fooling.NAMES, *inversion.NAMES,
          *texture_gram.NAMES, *style_transfer.NAMES, *fast_style.NAMES, *fast_style.SHEET)
 OF_DRAWN_CLASSES = (*multifaceted.NAMES, *generator_prior.NAMES)  # only of the network that knows them
+WITHOUT_NETWORK = texture_pixels.NAMES
 OF_COLOURS = (*embedding_map.NAMES, *zoom_page.NAMES, *texture_gram.NAMES, *style_transfer.NAMES, *fast_style.NAMES,
               *fast_style.SHEET)
 
@@ -118,7 +119,8 @@ def write_gallery(folder, model, said, photos, seed, report):
     make_folder(folder)
     write_page(folder, model, said, photos, sections)
     for picture in gallery_pictures(model, photos, seed):
-        card = save_picture(folder, picture, model, time.perf_counter() - start, overwrite=True)
+        seen_by = None if picture.name in WITHOUT_NETWORK else model
+        card = save_picture(folder, picture, seen_by, time.perf_counter() - start, overwrite=True)
         sections.append(section(picture.name, card))
         write_page(folder, model, said, photos, sections)
         failed = sum(not check["passed"] for check in card["checks"])

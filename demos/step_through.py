@@ -121,7 +121,7 @@ def cached_bytes(cache):
 
 def parser():
     """The command line."""
-    parser = demo_parser("step_through", __doc__)
+    parser = demo_parser("step_through", __doc__, writes=False)
     parser.add_argument("--layer", help="stop in the debugger inside this layer, forward and back")
     parser.add_argument("--pause", action="store_true", help="wait for Enter after each line")
     return parser

@@ -64,4 +64,4 @@ def mask_checks(model):
 
 
 if __name__ == "__main__":
-    main(run, demo_parser("verify", __doc__))
+    main(run, demo_parser("verify", __doc__, writes=False))
