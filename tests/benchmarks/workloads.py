@@ -101,36 +101,53 @@ def there_and_back(name, size, batch=1):
 
 # ---- an iteration of style transfer ----------------------------------------------------------------------------
 
-STYLE = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
-CONTENT = "relu4_2"
+class Style(NamedTuple):
+    """Our network, PyTorch's, {module: layer}, the layers whose style and whose content counts, and the reach."""
+
+    build: Callable
+    build_module: Callable
+    names: dict
+    style: tuple
+    content: str
+    reach: float
 
 
-def style_transfer(size):
-    """VGG-19, five Gram losses, a content loss, total variation, a step of Adam on the picture."""
+STYLES = {
+    "VGG-19": Style(models.vgg19, lambda: torch_oracle.VGG(torch_oracle.VGG_E), torch_oracle.VGG19_TRUNK,
+                    ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"), "relu4_2", 0.6),
+    "SqueezeNet 1.1": Style(models.squeezenet1_1, lambda: torch_oracle.SqueezeNet("1_1"),
+                            torch_oracle.SQUEEZENET1_1_NAMES,  # the layers of CS231n
+                            ("relu_conv1", "fire3/concat", "fire4/concat", "fire5/concat"), "fire2/concat", 1.0)}
+
+
+def style_transfer(name, size):
+    """Gram losses, a content loss, total variation, a step of Adam on the picture; both sides return the loss."""
+    kind = STYLES[name]
+    wanted = (*kind.style, kind.content)
+
     def ours():
-        net = models.vgg19().trunk("relu5_1")
+        net = kind.build().trunk(wanted)
         image = picture(size)
-        activations = net.forward(image[..., ::-1].copy(), keep=(*STYLE, CONTENT)).activations
-        terms = [(1.0, FeatureMatch(CONTENT, activations[CONTENT])), (1e-3, TotalVariation())]
-        for layer in STYLE:
+        activations = net.forward(image[..., ::-1].copy(), keep=wanted).activations
+        terms = [(1.0, FeatureMatch(kind.content, activations[kind.content])), (1e-3, TotalVariation())]
+        for layer in kind.style:
             term = GramMatch(layer, 0)
             terms.append((1.0, GramMatch(layer, term.gram.forward(activations[layer])[0])))
-
-        def once():
-            return optimize_image(net, image, terms, update=Adam(0.05), num_steps=1)
-        return once
+        return lambda: optimize_image(net, image, terms, update=Adam(0.05), num_steps=1)[1][0].total
 
     def theirs(channels_last):
-        features = laid_out(with_plain_relu(torch_oracle.VGG(torch_oracle.VGG_E).features), channels_last)
-        names = list(torch_oracle.VGG19_TRUNK.values())
-        wanted = {names.index(layer): layer for layer in (*STYLE, CONTENT)}
+        module = kind.build_module()
+        with_weights_of(kind.build(), module, kind.names)
+        features = laid_out(with_plain_relu(module.features), channels_last)
+        layers = {i: kind.names[f"features.{i}"] for i in range(len(features))}
+        last = max(i for i, layer in layers.items() if layer in wanted)
 
         def activations(x):
             found = {}
-            for i, module in enumerate(features[:names.index("relu5_1") + 1]):
-                x = module(x)
-                if i in wanted:
-                    found[wanted[i]] = x
+            for i, part in enumerate(features[:last + 1]):
+                x = part(x)
+                if layers[i] in wanted:
+                    found[layers[i]] = x
             return found
 
         def gram(x):
@@ -140,21 +157,31 @@ def style_transfer(size):
         image = picture(size, channels_last).requires_grad_()
         with torch.no_grad():
             targets = activations(image.flip(3))
-            grams = {layer: gram(targets[layer]) for layer in STYLE}
+            grams = {layer: gram(targets[layer]) for layer in kind.style}
         optimizer = torch.optim.Adam([image], 0.05)
 
         def once():
             optimizer.zero_grad()
             found = activations(image)
-            loss = ((found[CONTENT] - targets[CONTENT])**2).sum()
-            loss = loss + sum(((gram(found[layer]) - grams[layer])**2).sum() for layer in STYLE)
+            loss = ((found[kind.content] - targets[kind.content])**2).sum()
+            loss = loss + sum(((gram(found[layer]) - grams[layer])**2).sum() for layer in kind.style)
             down, right = image[:, :, 1:] - image[:, :, :-1], image[..., 1:] - image[..., :-1]
-            (loss + 1e-3 * ((down**2).sum() + (right**2).sum())).backward()
+            loss = loss + 1e-3 * ((down**2).sum() + (right**2).sum())
+            loss.backward()
             optimizer.step()
+            return loss.item()
         return once
 
-    return Workload(f"style transfer, VGG-19, {size} px", 0.6, ours, theirs,
-                    lambda: multiply_adds(models.vgg19().trunk("relu5_1"), size, 2))
+    return Workload(f"style transfer, {name}, {size} px", kind.reach, ours, theirs,
+                    lambda: multiply_adds(kind.build().trunk(wanted), size, 2))
+
+
+def with_weights_of(net, module, names):
+    """Our network's weights in PyTorch's. names : {module: layer}."""
+    for part, layer in names.items():
+        if params := net.layer(layer).params:
+            module.get_submodule(part).load_state_dict({"weight": torch.from_numpy(params["w"]),
+                                                        "bias": torch.from_numpy(params["b"])})
 
 
 # ---- a class visualization -----------------------------------------------------------------------------------------
@@ -253,4 +280,4 @@ def training_step(size, batch):
 
 WORKLOADS = {workload.name: workload for workload in (
     *(there_and_back(name, size) for name in NETWORKS for size in (224, 512)),
-    style_transfer(512), class_visualization_of(224, 100), training_step(256, 4))}
+    *(style_transfer(name, 512) for name in STYLES), class_visualization_of(224, 100), training_step(256, 4))}
