@@ -98,6 +98,6 @@ def compare(model, labels, arguments):
     folder = demo_folder(arguments, NAMES)
     plain = {name: {key: value for key, value in preset.items() if key != "num_steps"}
              for name, preset in presets.items()}
-    run = long_run(arguments, folder, NAMES[0], {"model": model.name, "size": side, "seed": arguments.seed,
-                                                 "class": label, "presets": plain})
+    run = long_run(arguments, folder, NAMES[0], model,
+                   {"size": side, "seed": arguments.seed, "class": label, "presets": plain})
     run_demo(pictures(model, label, arguments.seed, arguments.size, presets, run), model, arguments, NAMES, folder)

@@ -109,7 +109,7 @@ def run(arguments):
     side = arguments.size or model.net.input_shape[1]
     warn_about_memory(model.net, (1, model.net.input_shape[0], side, side))
     folder = demo_folder(arguments, NAMES)
-    run = long_run(arguments, folder, NAMES[0], {"model": model.name, "size": side, "seed": arguments.seed}
+    run = long_run(arguments, folder, NAMES[0], model, {"size": side, "seed": arguments.seed}
                    | {key: value for key, value in settings.items() if key != "num_steps"})
     run_demo(pictures(model, labels, arguments.seed, arguments.size, settings, run), model, arguments, NAMES, folder)
 

@@ -166,13 +166,13 @@ def run(arguments):
         warn_about_memory(model.net.trunk(dream.layer), (1, model.net.input_shape[0], *photo.shape[:2]))
     else:
         print(f"the gradient is computed by tiles of {tile} pixels")
-    kept = {"model": model.name, "photo": digest(photo), "guide": dream.guide is not None and digest(dream.guide),
-            "layer": dream.layer, "channel": dream.channel, "tile": tile, "seed": arguments.seed} | settings
+    kept = {"photo": digest(photo), "guide": dream.guide is not None and digest(dream.guide), "layer": dream.layer,
+            "channel": dream.channel, "tile": tile, "seed": arguments.seed} | settings
     if arguments.zoom:
         dream_flight.run(model, name, photo, dream.caption, dream.sought(model), settings, tile, kept, arguments)
         return
     folder = demo_folder(arguments, (*NAMES, IMAGE))
-    run = long_run(arguments, folder, NAMES[0], kept)
+    run = long_run(arguments, folder, NAMES[0], model, kept)
     run_demo(with_image(pictures(model, name, photo, [dream], arguments.seed, settings, tile, run), model, folder),
              model, arguments, NAMES, folder)
 

@@ -122,8 +122,8 @@ def run(arguments):
     settings = chosen_settings(arguments, FOOLING_PRESETS)
     names = [f"fooled_{n}_{photo.name}" for n, photo in enumerate(photos)]
     folder = demo_folder(arguments, (*NAMES, *names))
-    run = long_run(arguments, folder, NAMES[0], {"model": model.name, "target": target,
-                                                 "photos": [digest(photo.image) for photo in photos]} | settings)
+    run = long_run(arguments, folder, NAMES[0], model,
+                   {"target": target, "photos": [digest(photo.image) for photo in photos]} | settings)
     made = pictures(model, photos, target, arguments.steps, arguments.seed, settings, other, run)
     run_demo(with_files(made, folder, names), model, arguments, NAMES, folder)
 

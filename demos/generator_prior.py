@@ -121,8 +121,8 @@ def run(arguments):
     labels = tuple(model.find_class(label) for label in arguments.labels or ()) or LABELS
     settings = chosen_settings(arguments, GENERATOR_PRESETS)
     folder = demo_folder(arguments, NAMES)
-    run = long_run(arguments, folder, NAMES[0], {"model": model.name, "seed": arguments.seed, "steps": arguments.steps}
-                   | settings)
+    run = long_run(arguments, folder, NAMES[0], model,
+                   {"seed": arguments.seed, "steps": arguments.steps} | settings)
     run_demo(pictures(model, labels, arguments.steps, settings, arguments.seed, run), model, arguments, NAMES, folder)
 
 

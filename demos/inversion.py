@@ -111,8 +111,8 @@ def run(arguments):
     settings = chosen_settings(arguments, INVERSION_PRESETS)
     warn_about_memory(model.net, photos[0].x.shape)
     folder = demo_folder(arguments, NAMES)
-    run = long_run(arguments, folder, NAMES[0], {"model": model.name, "seed": arguments.seed,
-                                                 "photos": [digest(photo.image) for photo in photos]} | settings)
+    run = long_run(arguments, folder, NAMES[0], model,
+                   {"seed": arguments.seed, "photos": [digest(photo.image) for photo in photos]} | settings)
     run_demo(pictures(model, photos, layers, arguments.seed, settings, run), model, arguments, NAMES, folder)
 
 

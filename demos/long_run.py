@@ -15,6 +15,7 @@ from minicnn.checkpoint import Checkpoint
 from minicnn.errors import InputError, unknown_name
 from minicnn.files import replacing
 from minicnn.optimize import DivergedError
+from minicnn.weights import weights_digest
 
 
 class Watch:
@@ -111,15 +112,20 @@ class LongRun:
             raise stopped
 
 
-def long_run(arguments, folder, name, settings):
-    """The LongRun of a demo that `add_long_run_options` gave its options."""
+def long_run(arguments, folder, name, model, settings):
+    """The LongRun of a demo that `add_long_run_options` gave its options; the model is one of its settings."""
     if arguments.resume and not arguments.out:
         raise InputError("--resume needs the --out folder of the run that was interrupted")
     left = sorted(folder.glob(f"{name}_state*.npz"))
     if left and not arguments.resume and not arguments.overwrite:
         raise InputError(f"{folder} holds {left[0].name}, an interrupted run to go on from; give --resume, another "
                          "--out, or --overwrite to begin anew")
-    return LongRun(folder, name, arguments.save_every, arguments.resume, settings)
+    return LongRun(folder, name, arguments.save_every, arguments.resume, known_by(model) | settings)
+
+
+def known_by(model):
+    """What tells one network from another, for the settings of a LongRun: weights of one name are not always equal."""
+    return {"model": model.name, "weights": weights_digest(model.net)[:16]}
 
 
 def digest(picture):

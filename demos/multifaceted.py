@@ -167,9 +167,9 @@ def run(arguments):
         why = (f"as there are {len(x):,} images, not 1,000" if num_facets < settings["most"] else
                f"the most of the preset {arguments.preset}")
         print(f"{num_facets} facets, fewer than the paper's 10, {why}")
-    run = long_run(arguments, folder, NAMES[0],
-                   {"model": model.name, "images": digest(x), "class": label, "facets": num_facets,
-                    "layer": arguments.layer, "preset": arguments.preset, "seed": arguments.seed})
+    run = long_run(arguments, folder, NAMES[0], model,
+                   {"images": digest(x), "class": label, "facets": num_facets, "layer": arguments.layer,
+                    "preset": arguments.preset, "seed": arguments.seed})
     run_demo(pictures(model, x, label, num_facets, arguments.layer, settings, arguments.seed, run=run), model,
              arguments, NAMES, folder)
 

@@ -206,9 +206,9 @@ def run(arguments):
     layers = arguments.layer.split(",") if arguments.layer else None
     if layers and len(layers) > 1 and not arguments.grid:
         raise InputError("one layer at a time, or --grid")
-    run = long_run(arguments, folder, names[0], {
-        "model": model.name, "seed": arguments.seed, "layer": arguments.layer, "channels": arguments.channels,
-        "kind": arguments.kind, "position": arguments.position, "size": arguments.size}
+    run = long_run(arguments, folder, names[0], model, {
+        "seed": arguments.seed, "layer": arguments.layer, "channels": arguments.channels, "kind": arguments.kind,
+        "position": arguments.position, "size": arguments.size}
         | {key: value for key, value in settings.items() if key != "num_steps"})
     if arguments.grid:
         made = grid_pictures(model, sources, layers, arguments.columns, arguments.seed, settings, run)

@@ -208,7 +208,7 @@ def run(arguments):
                    "masks": [digest(mask) for mask in sources.masks or ()]}
     if not isinstance(settings.init, str):
         pictures_of["begins with"] = digest(settings.init)
-    run = long_run(arguments, folder, NAMES[0], {"model": model.name, "seed": arguments.seed} | pictures_of
+    run = long_run(arguments, folder, NAMES[0], model, {"seed": arguments.seed} | pictures_of
                    | {key: value for key, value in shown(settings).items() if key not in free})
     make = sweep_pictures if arguments.sweep else pictures
     run_demo(make(model, sources, settings, arguments.seed, run), model, arguments, names, folder)

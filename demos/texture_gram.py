@@ -111,8 +111,8 @@ def run(arguments):
     weights = texture_weights(model.net, settings["layers"])
     refuse_too_large(model.net, source.image.shape[:2], list(weights))
     folder = demo_folder(arguments, NAMES)
-    run = long_run(arguments, folder, NAMES[0], {"model": model.name, "source": digest(source.image),
-                                                 "size": list(source.image.shape[:2]), "seed": arguments.seed}
+    run = long_run(arguments, folder, NAMES[0], model,
+                   {"source": digest(source.image), "size": list(source.image.shape[:2]), "seed": arguments.seed}
                    | {key: value for key, value in settings.items() if key != "num_steps"})
     run_demo(pictures(model, source, settings, seed=arguments.seed, run=run,
                       histogram=arguments.histogram), model, arguments, NAMES, folder)

@@ -63,5 +63,10 @@ def mask_checks(model):
     yield "compare", check_sanity(net, x[some], labels[some], explain, rng)
 
 
+def parser():
+    """The command line."""
+    return demo_parser("verify", __doc__, writes=False)
+
+
 if __name__ == "__main__":
-    main(run, demo_parser("verify", __doc__, writes=False))
+    main(run, parser())
