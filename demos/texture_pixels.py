@@ -12,7 +12,12 @@ from minicnn import images, plot
 from minicnn.backend import choose_device, to_device
 from minicnn.errors import InputError, unknown_name
 from minicnn.textures import TEXTURES, draw_texture
-from minicnn.visualize.checks_texture_pixels import check_fill, check_texture, check_texture_methods
+from minicnn.visualize.checks_texture_pixels import (
+    check_fill,
+    check_texture,
+    check_texture_methods,
+    check_tiles,
+)
 from minicnn.visualize.efros_leung import efros_leung, efros_leung_fill
 from minicnn.visualize.texture_pixels import Texture, source_colours
 from minicnn.visualize.wei_levoy import wei_levoy
@@ -33,8 +38,8 @@ class Result(NamedTuple):
     texture: Texture
 
 
-def pictures(sample=None, name="scales", methods=tuple(METHODS), size=64, window=11, levels=None, sweep=SWEEP, seed=0,
-             device="cpu"):
+def pictures(sample=None, name="scales", methods=tuple(METHODS), size=64, window=11, levels=None, passes=2,
+             sweep=SWEEP, seed=0, device="cpu"):
     """Technique 21: a sample, more of it by both methods, where the pixels come from, and Efros-Leung's windows.
 
     sample : uint8 (H, W, 3); left out, 40x40 pixels of the drawn texture `name`. Ctrl-C keeps what there is.
@@ -47,7 +52,7 @@ def pictures(sample=None, name="scales", methods=tuple(METHODS), size=64, window
     for method, side in wanted:
         settings = {"window": side, "rng": np.random.default_rng(seed)}
         if method == "wei_levoy":
-            settings["levels"] = levels
+            settings |= {"levels": levels, "passes": passes}
         title, function = METHODS[method]
         texture, interrupted = watch(function, to_device(sample, device), size, f"{title} {side}", settings)
         if texture:
@@ -58,6 +63,8 @@ def pictures(sample=None, name="scales", methods=tuple(METHODS), size=64, window
         raise KeyboardInterrupt
     checks = [check for method, side, texture in results if side == window
               for check in check_texture(method, texture, sample, rng)]
+    checks += [check_tiles(method, texture, sample, rng) for method, side, texture in results
+               if method == METHODS["wei_levoy"][0] and (texture.source >= 0).all()]
     if not interrupted:
         checks += check_texture_methods(sample, min(window, 7), rng)
     yield Picture(
@@ -66,11 +73,12 @@ def pictures(sample=None, name="scales", methods=tuple(METHODS), size=64, window
         stack(result.texture for result in results),
         "Efros-Leung grows the texture from 3x3 pixels of the sample: each new pixel is copied from a place whose "
         "surroundings look nearly as those here as any do, so the window must be as large as what repeats. Wei-Levoy "
-        "turns noise into texture in reading order, from coarse to fine, and compares the pixels before and the "
-        "coarser level around. Smooth patches in the maps of sources were copied in one piece.",
+        "turns noise into texture in reading order, from coarse to fine: each level first by the pixels before and the "
+        "coarser level around, then by all pixels around; its edges fit each "
+        "other, like tiles. Smooth patches in the maps of sources were copied in one piece.",
         f"{EFROS_LEUNG}, figure 2; {WEI_LEVOY}, figure 7", checks,
         {"sample": name, "sample_size": sample.shape[:2], "size": size, "window": window, "levels": levels,
-         "seed": seed, "device": device,
+         "passes": passes, "seed": seed, "device": device,
          "pictures": [(result.method, result.window) for result in results], "interrupted": interrupted,
          "array": "each picture's red, green, blue, and the row and the column in the sample, -1 where not done"})
     if interrupted:
@@ -168,8 +176,8 @@ def run(arguments):
         made = filled(image, hole, name, arguments.window, arguments.seed, device)
     else:
         methods = tuple(METHODS) if arguments.method == "both" else (arguments.method,)
-        made = pictures(sample, name, methods, arguments.size, arguments.window, arguments.levels, arguments.windows,
-                        arguments.seed, device)
+        made = pictures(sample, name, methods, arguments.size, arguments.window, arguments.levels,
+                        arguments.passes, arguments.windows, arguments.seed, device)
     run_demo(made, None, arguments, NAMES)
 
 
@@ -203,6 +211,8 @@ def parser():
     parser.add_argument("--windows", type=positive_int, nargs="*", default=SWEEP, metavar="WINDOW",
                         help="Efros-Leung with these windows too; none without a number (default 5 11 15 23)")
     parser.add_argument("--levels", type=positive_int, help="of Wei-Levoy's pyramid; left out, 4 or as many as fit")
+    parser.add_argument("--passes", type=positive_int, default=2, help="of Wei-Levoy over each level (default 2); "
+                        "after one, its edges do not quite fit each other")
     parser.add_argument("--hole", nargs=4, type=natural_int, metavar=("TOP", "LEFT", "HEIGHT", "WIDTH"),
                         help="fill this part of the sample by Efros-Leung instead")
     parser.add_argument("--extend", type=positive_int, metavar="PIXELS", help="grow the sample on all sides instead")

@@ -37,6 +37,13 @@ def check_texture(name, texture, sample, rng):
                   "less than 0.25", colours < 0.25)]
 
 
+def check_tiles(name, texture, sample, rng):
+    """The Check that a Texture can be laid like tiles: windows across its edges are about as like the sample's."""
+    inside, across = nearest_window_error(texture.image, sample, rng), seam_error(texture.image, sample, rng)
+    return Check(f"{name}: the same distance of windows across its edges, when it is laid beside itself like tiles",
+                 across, f"less than twice the {inside:.1f} of all", across < 2 * inside)
+
+
 def check_fill(texture, image, hole):
     """A Texture that fills the image's hole, bool (H, W): outside it nothing changed, inside all comes from outside."""
     known = texture.source[..., 0] >= 0
@@ -92,6 +99,14 @@ def nearest_window_error(image, sample, rng, side=COMPARED_SIDE, count=COMPARED)
     chosen = rng.choice(len(windows[0]), min(count, len(windows[0])), replace=False)
     nearest = squared_distances(windows[0][chosen].astype(np.float64), windows[1].astype(np.float64)).min(axis=1)
     return float(np.sqrt(nearest.mean() / (3 * side**2)))
+
+
+def seam_error(image, sample, rng, side=COMPARED_SIDE):
+    """`nearest_window_error` of the windows across top and bottom, and across left and right, of an image that is laid
+    beside itself."""
+    strips = [np.concatenate([np.take(image, range(1 - side, 0), axis), np.take(image, range(side - 1), axis)], axis)
+              for axis in (0, 1)]
+    return float(np.hypot(*[nearest_window_error(strip, sample, rng, side) for strip in strips]) / 2**0.5)
 
 
 def histogram_distance(a, b, bins=16):
