@@ -42,3 +42,7 @@ def test_every_function_of_the_table_is_public():
     for row in re.findall(r"^\| [^|]+ \| ([^|]+) \| `python", TEXT, re.MULTILINE):
         for name in re.findall(r"`(\w+)`", row):
             assert name in visualize.__all__, name
+
+
+def test_lines_are_as_long_as_those_of_code():
+    assert [line for line in TEXT.splitlines() if len(line) > 120 and not line.startswith("|")] == []
