@@ -9,6 +9,7 @@ Published implementations differ in how they sum up, which `reduction` names:
 """
 
 import math
+from difflib import get_close_matches
 
 from minicnn.backend import get_array_module, to_device
 from minicnn.errors import InputError, unknown_name
@@ -34,13 +35,26 @@ def check_weight(what, weight):
 
 
 def check_layers(net, layers):
-    """The network's own names of these layers. Raises InputError naming all that are missing, and what is there."""
+    """The network's own names of these layers. Raises UnknownNameError for one that is misspelt, InputError naming all
+    that are missing, and what is there: a file may hold a network's first layers alone."""
     missing = [layer for layer in layers if net.aliases.get(str(layer), layer) not in net.positions]
+    for layer in missing:
+        # pool3 is no misspelt pool2, where a network ends before it: a mistake leaves the digits
+        alike = [name for name in (*net.positions, *net.aliases)
+                 if net.aliases.get(name, name) in net.positions and digits_of(name) == digits_of(layer)]
+        if get_close_matches(layer.lower(), alike):
+            raise unknown_name("layer", layer, alike)
     if missing:
-        there = [name for name in net.layer_names() if name.split("/")[-1].startswith(("relu", "concat", "pool"))]
+        there = [name for name in net.layer_names()
+                 if name.split("/")[-1].startswith(("relu", "concat", "pool")) and "/relu" not in name]
         raise InputError(f"no layer {', '.join(map(repr, missing))}: the network, or what was loaded of it, ends at "
                          f"{net.output!r}; there are {', '.join(there)}")
     return [net.find(layer) for layer in layers]
+
+
+def digits_of(name):
+    """What numbers a layer: 31 in relu3_1."""
+    return "".join(filter(str.isdigit, name))
 
 
 def check_size(net, shape, layers, what):
