@@ -13,7 +13,13 @@ from minicnn import images, plot
 from minicnn.drawings import draw_style
 from minicnn.errors import InputError
 from minicnn.visualize.checks_gram import check_texture
-from minicnn.visualize.texture import TEXTURE_PRESETS, match_histogram, synthesize_texture, texture_weights
+from minicnn.visualize.texture import (
+    TEXTURE_PRESETS,
+    match_histogram,
+    num_conditions,
+    synthesize_texture,
+    texture_weights,
+)
 
 NAMES = ("texture_gram",)
 
@@ -78,10 +84,23 @@ def default_preset(model):
     return "gatys"
 
 
+def drawn_size(model):
+    """The side of a drawn source: with fewer pixels than this the Gram matrices would be met only slowly."""
+    return 96 if model.name == "shapes" else 192
+
+
 def drawn_source(model, size=None):
     """A texture drawn in code, one that the network can tell from others."""
     name = "stripes" if model.name == "shapes" else "strokes"
-    return Source(name, draw_style(name, np.random.default_rng(0), size or (96 if model.name == "shapes" else 128)))
+    return Source(name, draw_style(name, np.random.default_rng(0), size or drawn_size(model)))
+
+
+def say_whether_enough(net, image, layers):
+    """Say so where the texture has hardly more numbers than the Gram matrices that it should have."""
+    wanted, has = num_conditions(net, layers), image.size
+    if has < 2 * wanted:
+        print(f"note: the Gram matrices of these layers have {wanted:,} different numbers, and the texture {has:,}: it "
+              f"may not come within a hundredth of them; {round(wanted ** 0.5)} pixels a side are enough")
 
 
 def gallery_pictures(model, seed=0):
@@ -89,8 +108,8 @@ def gallery_pictures(model, seed=0):
     preset = default_preset(model)
     settings = TEXTURE_PRESETS[preset] | {"num_steps": 200 if preset == "shapes" else 250}
     layers = dict(list(settings["layers"].items())[:3])
-    return pictures(model, settings=settings | {"layers": layers}, stacks=(3,) if preset == "shapes" else (1, 3),
-                    seed=seed)
+    source = drawn_source(model, min(128, drawn_size(model)))
+    return pictures(model, source, settings | {"layers": layers}, (3,) if preset == "shapes" else (1, 3), seed)
 
 
 def run(arguments):
@@ -102,14 +121,17 @@ def run(arguments):
     if arguments.preset is None:
         arguments.preset = default_preset(model)
     settings = chosen_settings(arguments, TEXTURE_PRESETS)
+    weights = texture_weights(model.net, settings["layers"])
     if arguments.photos:
         picture = images.load_image(arguments.photos[0])
         source = Source(arguments.photos[0], images.resize_short_side(picture, arguments.size)
                         if arguments.size else picture)
+        refuse_too_large(model.net, source.image.shape[:2], list(weights))
     else:
-        source = drawn_source(model, arguments.size)
-    weights = texture_weights(model.net, settings["layers"])
-    refuse_too_large(model.net, source.image.shape[:2], list(weights))
+        side = arguments.size or drawn_size(model)
+        refuse_too_large(model.net, (side, side), list(weights))  # before it is drawn
+        source = drawn_source(model, side)
+    say_whether_enough(model.net, source.image, weights)
     folder = demo_folder(arguments, NAMES)
     run = long_run(arguments, folder, NAMES[0], model,
                    {"source": digest(source.image), "size": list(source.image.shape[:2]), "seed": arguments.seed}

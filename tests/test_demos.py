@@ -664,6 +664,7 @@ def test_feature_layers_are_the_ends_of_the_stages():
     (style_transfer, ["--blend", "x"], "--style-blend-weights: expected a number, not 'x'"),
     (style_transfer, ["--content-weight", "nan"], "--content-weight: expected a number, not 'nan'"),
     (style_transfer, ["--colours", "orginal"], "no colours 'orginal'; did you mean original"),
+    (texture_gram, ["--size", "200000"], "200000x200000 pixels take about"),
     (style_transfer, ["--side", "width"], "no side 'width'"),
     (style_transfer, ["--init", "missing.png"], "missing.png: no such file"),
     (style_transfer, ["--mask", "missing.png"], "missing.png: no such file"),

@@ -14,7 +14,7 @@ from minicnn.network import Network
 from minicnn.visualize import synthesize_texture
 from minicnn.visualize.checks_gram import check_texture
 from minicnn.visualize.style_terms import gram_targets, layer_masks, relative_errors, style_terms
-from minicnn.visualize.texture import TEXTURE_PRESETS, match_histogram
+from minicnn.visualize.texture import TEXTURE_PRESETS, match_histogram, num_conditions
 
 LAYERS = ("relu1", "pool1", "relu2")
 
@@ -168,6 +168,10 @@ def test_match_histogram_keeps_the_order_and_takes_the_values(xp, rng):
 def test_bad_input(settings, message, xp):
     with pytest.raises(InputError, match=message):
         texture(xp, **settings)
+
+
+def test_the_numbers_of_the_gram_matrices():
+    assert num_conditions(network(np), {"relu1": 1.0, "relu2": 2.0}) == 2 * 21  # of six channels: 6 * 7 / 2
 
 
 def test_weights_that_end_early_say_which_layers_there_are():
