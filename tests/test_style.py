@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 import pytest
+from two_stages import network
 
 from minicnn import models
 from minicnn.backend import to_device, to_host
@@ -12,10 +13,8 @@ from minicnn.checkpoint import Checkpoint
 from minicnn.drawings import draw_scene, draw_style
 from minicnn.errors import InputError, UnknownNameError
 from minicnn.images import load_image, resize_short_side
-from minicnn.layers import Conv2D, MaxPool2D, ReLU
 from minicnn.losses import FeatureMatch, loss_and_gradient
 from minicnn.models import load_model
-from minicnn.network import Network
 from minicnn.optimize import LBFGS, optimize_image
 from minicnn.preprocessing import TORCHVISION
 from minicnn.visualize import StyleSettings, colour, transfer_style
@@ -33,18 +32,6 @@ from minicnn.visualize.style_terms import gram_targets, relative_errors
 STYLE = ("relu1", "relu2")
 PLAIN = StyleSettings(content_layers={"relu2": 1.0}, style_layers=dict.fromkeys(STYLE, 1.0), style_weight=10.0,
                       reduction="relative", pooling="avg", size=24, num_steps=12)
-
-
-def network(xp, dtype="float32"):
-    rng = np.random.default_rng(3)
-    net = Network((3, 24, 24))
-    net.add("conv1", Conv2D(3, 6, 3, pad=1, rng=rng))
-    net.add("relu1", ReLU())
-    net.add("pool1", MaxPool2D(2))
-    net.add("conv2", Conv2D(6, 8, 3, pad=1, rng=rng))
-    net.add("relu2", ReLU())
-    net.add("pool2", MaxPool2D(2))
-    return net.astype(dtype).to_device("cpu" if xp is np else "gpu")
 
 
 def content():

@@ -2,33 +2,21 @@
 
 import numpy as np
 import pytest
+from two_stages import network
 
 from minicnn import models
 from minicnn.backend import to_device, to_host
 from minicnn.checkpoint import Checkpoint
 from minicnn.drawings import STYLES, draw_scene, draw_style
 from minicnn.errors import InputError, UnknownNameError
-from minicnn.layers import Conv2D, Gram, MaxPool2D, ReLU
+from minicnn.layers import Gram, MaxPool2D
 from minicnn.losses import GramMatch
-from minicnn.network import Network
 from minicnn.visualize import synthesize_texture
 from minicnn.visualize.checks_gram import check_texture
 from minicnn.visualize.style_terms import gram_targets, layer_masks, relative_errors, style_terms
 from minicnn.visualize.texture import TEXTURE_PRESETS, match_histogram, num_conditions
 
 LAYERS = ("relu1", "pool1", "relu2")
-
-
-def network(xp, dtype="float32"):
-    rng = np.random.default_rng(3)
-    net = Network((3, 16, 16))
-    net.add("conv1", Conv2D(3, 6, 3, pad=1, rng=rng))
-    net.add("relu1", ReLU())
-    net.add("pool1", MaxPool2D(2))
-    net.add("conv2", Conv2D(6, 6, 3, pad=1, rng=rng))
-    net.add("relu2", ReLU())
-    net.add("pool2", MaxPool2D(2))
-    return net.astype(dtype).to_device("cpu" if xp is np else "gpu")
 
 
 def source(size=16, dtype="float32"):
@@ -171,7 +159,7 @@ def test_bad_input(settings, message, xp):
 
 
 def test_the_numbers_of_the_gram_matrices():
-    assert num_conditions(network(np), {"relu1": 1.0, "relu2": 2.0}) == 2 * 21  # of six channels: 6 * 7 / 2
+    assert num_conditions(network(np), {"relu1": 1.0, "relu2": 2.0}) == 21 + 36  # of 6 and of 8 channels
 
 
 def test_weights_that_end_early_say_which_layers_there_are():
