@@ -62,6 +62,8 @@ def load_photos(model, paths, seed=0):
     """The Photos at `paths`; without any, matplotlib's portrait of Grace Hopper, or drawn shapes for `shapes`."""
     if paths:
         pictures = [(Path(path).stem, images.load_image(path)) for path in paths]
+        if model.name == "shapes":
+            print("note: this network has learnt drawn shapes, and nothing of photos: of one it shows the method alone")
     elif model.name == "shapes":
         rng = np.random.default_rng(seed)
         chosen = (0, 4, 8, 9, 11)  # one of each shape, and each texture
