@@ -116,7 +116,7 @@ def run(arguments):
 
 def parser():
     """The command line."""
-    parser = demo_parser("class_visualization", __doc__)
+    parser = demo_parser("class_visualization", __doc__, photos=False)
     parser.add_argument("--class", dest="labels", action="append", help="number or name; may be given several times")
     parser.add_argument("--compare", action="store_true", help="all published presets side by side on one class; "
                         "Yosinski's with larger steps and fewer, unless --steps and --gain say otherwise")

@@ -26,7 +26,9 @@ def positive_int(text):
 
 def natural_int(text):
     """A whole number from 0 on, for argparse."""
-    return 0 if text == "0" else positive_int(text)
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"expected a whole number from 0 on, not {text!r}")
+    return int(text)
 
 
 def number(text):

@@ -128,7 +128,7 @@ def run(arguments):
 
 def parser():
     """The command line."""
-    parser = demo_parser("generator_prior", __doc__)
+    parser = demo_parser("generator_prior", __doc__, photos=False)
     parser.add_argument("--class", dest="labels", action="append", help="number or name; may be given several times")
     parser.add_argument("--steps", type=positive_int, default=200, help="for each class (default 200)")
     add_presets(parser, GENERATOR_PRESETS, "shapes")

@@ -22,6 +22,7 @@ from minicnn.visualize.texture import (
 )
 
 NAMES = ("texture_gram",)
+USUAL_SIZES = {"gatys": 256, "squeezenet": 192, "shapes": 96}  # by the default preset
 
 
 class Source(NamedTuple):
@@ -84,15 +85,15 @@ def default_preset(model):
     return "gatys"
 
 
-def drawn_size(model):
-    """The side of a drawn source: with fewer pixels than this the Gram matrices would be met only slowly."""
-    return 96 if model.name == "shapes" else 192
+def usual_size(model):
+    """The short side of a source in pixels: of fewer, the Gram matrices are met only slowly, and more take long."""
+    return USUAL_SIZES[default_preset(model)]
 
 
 def drawn_source(model, size=None):
     """A texture drawn in code, one that the network can tell from others."""
     name = "stripes" if model.name == "shapes" else "strokes"
-    return Source(name, draw_style(name, np.random.default_rng(0), size or drawn_size(model)))
+    return Source(name, draw_style(name, np.random.default_rng(0), size or usual_size(model)))
 
 
 def say_whether_enough(net, image, layers):
@@ -108,7 +109,7 @@ def gallery_pictures(model, seed=0):
     preset = default_preset(model)
     settings = TEXTURE_PRESETS[preset] | {"num_steps": 200 if preset == "shapes" else 250}
     layers = dict(list(settings["layers"].items())[:3])
-    source = drawn_source(model, min(128, drawn_size(model)))
+    source = drawn_source(model, min(128, usual_size(model)))
     return pictures(model, source, settings | {"layers": layers}, (3,) if preset == "shapes" else (1, 3), seed)
 
 
@@ -124,11 +125,11 @@ def run(arguments):
     weights = texture_weights(model.net, settings["layers"])
     if arguments.photos:
         picture = images.load_image(arguments.photos[0])
-        source = Source(arguments.photos[0], images.resize_short_side(picture, arguments.size)
-                        if arguments.size else picture)
+        side = arguments.size or min(*picture.shape[:2], usual_size(model))
+        source = Source(arguments.photos[0], images.resize_short_side(picture, side))
         refuse_too_large(model.net, source.image.shape[:2], list(weights))
     else:
-        side = arguments.size or drawn_size(model)
+        side = arguments.size or usual_size(model)
         refuse_too_large(model.net, (side, side), list(weights))  # before it is drawn
         source = drawn_source(model, side)
     say_whether_enough(model.net, source.image, weights)
@@ -153,7 +154,8 @@ def parser():
     parser = demo_parser("texture_gram", __doc__)
     add_presets(parser, TEXTURE_PRESETS, None)
     parser.add_argument("--layers", type=layer_names, help="from shallow to deep; with weights: relu1_1=2,pool1=1")
-    parser.add_argument("--size", type=positive_int, help="short side in pixels; left out, the picture's own")
+    parser.add_argument("--size", type=positive_int, help="short side in pixels; left out, 256 as in the paper "
+                        "(192 for SqueezeNet, 96 for shapes), or a smaller picture's own")
     parser.add_argument("--reduction", help="how a layer's error counts: sum, mean or relative")
     parser.add_argument("--pooling", help="max or avg")
     parser.add_argument("--optimizer", help="lbfgs or adam")

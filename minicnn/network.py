@@ -88,7 +88,9 @@ class Network:
         return name
 
     def layer(self, name):
-        """The layer of that name or alias."""
+        """The layer of that name or alias. Raises InputError for "input", which is none."""
+        if name == "input":
+            raise InputError("'input' is the picture itself, not a layer")
         return self.nodes[self.positions[self.find(name)]].layer
 
     # ---- the two loops -------------------------------------------------------------------------------------------
