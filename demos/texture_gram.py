@@ -1,6 +1,7 @@
 """More of a texture, by Gram matrices: python -m demos.texture_gram photo.jpg [--layers NAME,NAME] [--size 192]"""
 
 import argparse
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -126,7 +127,7 @@ def run(arguments):
     if arguments.photos:
         picture = images.load_image(arguments.photos[0])
         side = arguments.size or min(*picture.shape[:2], usual_size(model))
-        source = Source(arguments.photos[0], images.resize_short_side(picture, side))
+        source = Source(Path(arguments.photos[0]).stem, images.resize_short_side(picture, side))
         refuse_too_large(model.net, source.image.shape[:2], list(weights))
     else:
         side = arguments.size or usual_size(model)
