@@ -11,10 +11,12 @@ from minicnn.drawings import STYLES, draw_scene, draw_style
 from minicnn.errors import InputError, UnknownNameError
 from minicnn.layers import Gram, MaxPool2D
 from minicnn.losses import GramMatch
+from minicnn.models import load_model
 from minicnn.visualize import synthesize_texture
 from minicnn.visualize.checks_gram import check_texture
 from minicnn.visualize.style_terms import gram_targets, layer_masks, relative_errors, style_terms
 from minicnn.visualize.texture import TEXTURE_PRESETS, match_histogram, num_conditions
+from weights_converter.convert import convert
 
 LAYERS = ("relu1", "pool1", "relu2")
 
@@ -156,6 +158,17 @@ def test_match_histogram_keeps_the_order_and_takes_the_values(xp, rng):
 def test_bad_input(settings, message, xp):
     with pytest.raises(InputError, match=message):
         texture(xp, **settings)
+
+
+def test_a_texture_of_the_first_layers_of_vgg19(test_data, tmp_path):
+    """Their gradients are so small that L-BFGS's first step, were it the gradient, would be lost in float32."""
+    convert(test_data / "weights" / "vgg19_normalised_conv1_1-conv3_1.npz", tmp_path / "vgg19.h5", features_only=True,
+            say=lambda line: None)
+    model = load_model(str(tmp_path / "vgg19.h5"), "cpu")
+    x = model.preprocessing.to_input(draw_style("strokes", np.random.default_rng(0), 128))
+    _, history = synthesize_texture(model.net, x, rng=np.random.default_rng(0), num_steps=5, noise=0.1,
+                                    layers=("relu1_1", "pool1", "pool2", "relu3_1"))
+    assert history[-1].total < history[0].total / 5
 
 
 def test_the_numbers_of_the_gram_matrices():

@@ -16,7 +16,7 @@ TEXTURE_PRESETS = {
                    "reduction": "relative", "pooling": "avg", "optimizer": "lbfgs", "num_steps": 600,
                    "learning_rate": 0.3, "noise": 0.1},
     "shapes": {"layers": dict.fromkeys(("relu1", "relu2", "relu3"), 1.0), "reduction": "relative", "pooling": "avg",
-               "optimizer": "lbfgs", "num_steps": 300, "learning_rate": 0.3, "noise": 0.1},
+               "optimizer": "lbfgs", "num_steps": 400, "learning_rate": 0.3, "noise": 0.1},
 }
 
 
