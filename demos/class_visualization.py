@@ -42,7 +42,7 @@ def pictures(model, labels=None, seed=0, size=None, settings=None, run=None):
     done = len(ascents[label].watch.history)
     title = f"{model.name}: Iteration {done} / {num_steps}" + (", stopped" if stopped else "")
     yield Picture(
-        "class_visualization", title, plot.show_panels(panels, min(4, len(panels)), title),
+        "class_visualization", title, plot.show_panels(panels, min(5, len(panels)), title),
         np.concatenate([ascent.watch.image for ascent in ascents.values()]),
         f"Each image began as {'noise' if settings['start_noise'] else 'the mean colour'} and was changed {num_steps} "
         f"times so that the score of its class rose{', ahead of all others' if settings['margin_weight'] else ''}, "
