@@ -495,7 +495,7 @@ def test_several_photos_have_a_picture_each(tmp_path, little_effort):
 
 @pytest.mark.parametrize(("arguments", "message"), [
     (["--stages", "0"], "expected a whole number from 1 on, not '0'"), (["--draws", "-1"], "from 1 on"),
-    (["--pictures", "many"], "expected a whole number from 1 on, not 'many'"),
+    (["--pictures", "many"], "expected a whole number from 0 on, not 'many'"),
     (["--class", "striped dics"], "did you mean striped disc"), (["--layer", "fc6"], "'fc6' has no maps"),
     (["--layer", "relu9"], "no layer 'relu9'"), (["missing.jpg"], "missing.jpg")])
 def test_bad_input_is_one_line_and_exit_code_2(arguments, message, tmp_path, capsys):

@@ -286,7 +286,8 @@ def test_the_checks_on_a_photo_with_trained_weights(squeezenet, test_data, summa
     with np.load(test_data / "photos" / "imagenet_25.npz") as photos:
         x, label = squeezenet.preprocessing.to_input(photos["X"][12:13]), int(photos["y"][12])
     maps = occlusion_map(squeezenet.net, x, label, 48, 32, batch_size=64)
-    assert np.abs(maps - occlusion_map(squeezenet.net, x, label, 48, 32, batch_size=1)).max() < 1e-6
+    # one picture alone goes by F(2, 3) where many go by F(4, 3), which is up to 2e-5 of the largest output beside it
+    assert np.abs(maps - occlusion_map(squeezenet.net, x, label, 48, 32, batch_size=1)).max() < 2e-5
     checks = check_occlusion(squeezenet.net, x, label, maps, 48, 32)
     summary_line(f"occlusion, SqueezeNet: {checks[-1].what} {checks[-1].value:.2f}")
     assert maps.shape == (1, 6, 6) and failed(checks) == [] and "judged" not in checks[-1].expected
