@@ -334,22 +334,12 @@ def oracle():
     return torch_oracle
 
 
-def squeezenet_twins(oracle, test_data):
-    """SqueezeNet 1.1 with its trained weights in both libraries, float64, and two small crops of photos."""
-    net = real_squeezenet(test_data).astype("float64")
+def squeezenet_twins(oracle, net, test_data):
+    """The trained SqueezeNet 1.1 `net` in both libraries, float64, and two small crops of photos."""
+    net = net.astype("float64")
     module = oracle.with_parameters_of(net, lambda: oracle.SqueezeNet("1_1"), oracle.SQUEEZENET1_1_NAMES)
     x, labels = real_photos(test_data)
     return net, module, x[[0, 3], :, 40:137, 50:131].astype("float64"), labels[[0, 3]]
-
-
-def real_squeezenet(test_data):
-    """SqueezeNet 1.1 with the weights of torchvision, whose names it knows."""
-    net = squeezenet1_1(seed=None)
-    with np.load(test_data / "weights" / "squeezenet1_1.npz") as arrays:
-        for key in arrays.files:
-            name, part = key.rsplit(".", 1)
-            net.layer(name).params[{"weight": "w", "bias": "b"}[part]] = arrays[key]
-    return net
 
 
 def real_photos(test_data):
@@ -357,8 +347,8 @@ def real_photos(test_data):
         return TORCHVISION.to_input(photos["X"]), photos["y"]
 
 
-def test_integrated_gradients_against_autograd(oracle, test_data):
-    net, module, x, labels = squeezenet_twins(oracle, test_data)
+def test_integrated_gradients_against_autograd(oracle, real_squeezenet, test_data):
+    net, module, x, labels = squeezenet_twins(oracle, real_squeezenet, test_data)
     ours = integrated_gradients(net, x, labels, baseline=0.25, steps=10)
     torch = oracle.torch
     for n, label in enumerate(labels.tolist()):
@@ -373,8 +363,8 @@ def test_integrated_gradients_against_autograd(oracle, test_data):
 
 
 @pytest.mark.parametrize("layer", [None, "fire9/concat", "pool5", "fire3/relu_expand3x3"])
-def test_grad_cam_against_autograd(oracle, test_data, layer):
-    net, module, x, labels = squeezenet_twins(oracle, test_data)
+def test_grad_cam_against_autograd(oracle, real_squeezenet, test_data, layer):
+    net, module, x, labels = squeezenet_twins(oracle, real_squeezenet, test_data)
     heat = grad_cam(net, x, labels, layer)
     torch = oracle.torch
     kept = oracle.activations(module, oracle.SQUEEZENET1_1_NAMES, torch.from_numpy(x).requires_grad_(True))
@@ -392,8 +382,8 @@ def test_grad_cam_against_autograd(oracle, test_data, layer):
 # ---- on trained networks ---------------------------------------------------------------------------------------------
 
 
-def test_completeness_on_squeezenet(test_data):
-    net = real_squeezenet(test_data)
+def test_completeness_on_squeezenet(real_squeezenet, test_data):
+    net = real_squeezenet
     x, labels = real_photos(test_data)
     x, labels = x[11:12, :, ::3, ::3], labels[11:12]  # small: to save time
     found = integrated_gradients(net, x, labels, steps=400)
@@ -401,9 +391,9 @@ def test_completeness_on_squeezenet(test_data):
     assert not check_integrated_gradients(net, x, labels, gradient_times_input(net, x, labels))[0].passed
 
 
-def test_grad_cam_on_squeezenet_is_its_class_map(test_data):
+def test_grad_cam_on_squeezenet_is_its_class_map(real_squeezenet, test_data):
     """conv10 of fire9's maps is the class's own map: both layers show the same, but for conv10's bias."""
-    net = real_squeezenet(test_data)
+    net = real_squeezenet
     x, labels = real_photos(test_data)
     x, labels = x[:1], labels[:1]
     heat = grad_cam(net, x, labels)

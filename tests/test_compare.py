@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from demo_runs import exit_code
 from PIL import Image
 from scipy.ndimage import binary_dilation
 from scipy.stats import spearmanr
@@ -414,16 +415,7 @@ def test_guided_backprop_fails_the_sanity_check_that_others_pass(drawn):
 
 
 def run_demo(*arguments):
-    """The exit code of the demo with these arguments."""
-    import sys
-
-    from demos.command import main
-    sys.argv = ["compare", "--model", "shapes", "--device", "cpu", *arguments]
-    try:
-        main(demo.run, demo.parser())
-    except SystemExit as end:
-        return end.code
-    return 0
+    return exit_code(demo, "--model", "shapes", "--device", "cpu", *arguments)
 
 
 def test_the_demo_writes_its_picture_its_maps_and_every_number(tmp_path, capsys):

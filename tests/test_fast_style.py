@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from two_stages import network
 
 from minicnn.backend import get_array_module, to_device
 from minicnn.drawings import draw_scene, draw_style
@@ -9,10 +10,9 @@ from minicnn.errors import InputError
 from minicnn.forecast import peak_memory
 from minicnn.gradient_check import directional_error
 from minicnn.images import save_image
-from minicnn.layers import Conv2D, InstanceNorm2D, MaxPool2D, ReLU
+from minicnn.layers import InstanceNorm2D, ReLU
 from minicnn.losses import weighted_sum
 from minicnn.models import digits, shapes, squeezenet1_1, transform_network, vgg16
-from minicnn.network import Network
 from minicnn.optimize import LBFGS, Adam, optimize_image
 from minicnn.preprocessing import TORCHVISION
 from minicnn.train import train
@@ -43,14 +43,7 @@ def painter(xp=np, dtype="float32"):
 
 def critic(xp=np, dtype="float32"):
     """A loss network."""
-    rng = np.random.default_rng(3)
-    net = Network((3, 24, 24))
-    net.add("conv1", Conv2D(3, 6, 3, pad=1, rng=rng))
-    net.add("relu1", ReLU())
-    net.add("pool1", MaxPool2D(2))
-    net.add("conv2", Conv2D(6, 8, 3, pad=1, rng=rng))
-    net.add("relu2", ReLU())
-    return net.astype(dtype).to_device(device(xp))
+    return network(xp, dtype).trunk("relu2")
 
 
 def photo(height=37, width=44):
@@ -187,6 +180,22 @@ def test_the_loss_is_the_mean_of_what_style_transfer_minimises(xp, reduction):
     assert get_array_module(gradient) is xp and gradient.shape == out.shape
 
 
+def check_slopes(net, gradients, names, total, rng):
+    """The gradients to the parameters of the layers of these names are the slopes of total()."""
+    for name in names:
+        params = net.layer(name).params
+        for key in params:
+            if name != "deconv3" and key == "b":
+                continue  # the normalization takes the mean away: the slope is 0
+
+            def of_parameter(values, params=params, key=key):
+                before, params[key] = params[key], values
+                value = total()
+                params[key] = before
+                return value
+            assert directional_error(of_parameter, params[key], gradients[name][key], rng, directions=2) < 1e-6, name
+
+
 def test_the_gradient_of_every_parameter_is_the_slope_of_the_loss(xp, rng):
     net = painter(xp, "float64")
     loss = perceptual_loss(critic(xp, "float64"), strokes(), TORCHVISION, SETTINGS)
@@ -196,18 +205,8 @@ def test_the_gradient_of_every_parameter_is_the_slope_of_the_loss(xp, rng):
     trace = net.forward_train(photos, rng, keep=(net.output,))
     _, dout = loss(trace.activations[net.output], photos)
     gradients = net.backward_train(trace, {net.output: dout})
-    for name in ("conv1", "in2", "res1/conv2", "res2/in1", "deconv1", "deconv3"):
-        params = net.layer(name).params
-        for key in params:
-            if name != "deconv3" and key == "b":
-                continue  # the normalization takes the mean away: the slope is 0
-
-            def of_parameter(values, params=params, key=key):
-                before, params[key] = params[key], values
-                value, _ = loss(net.predict(photos), photos)
-                params[key] = before
-                return value
-            assert directional_error(of_parameter, params[key], gradients[name][key], rng, directions=2) < 1e-6, name
+    check_slopes(net, gradients, ("conv1", "in2", "res1/conv2", "res2/in1", "deconv1", "deconv3"),
+                 lambda: loss(net.predict(photos), photos)[0], rng)
 
 
 def test_crops_are_a_function_of_seed_and_step(tmp_path):

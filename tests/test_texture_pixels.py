@@ -2,17 +2,16 @@
 
 import itertools
 import json
-import sys
 from importlib import import_module
 
 import numpy as np
 import pytest
+from demo_runs import exit_code
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
 from demos import texture_pixels as demo
-from demos.command import main
 from minicnn import images
 from minicnn.backend import to_device, to_host
 from minicnn.errors import InputError
@@ -479,13 +478,7 @@ def test_drawn_textures_are_pictures_and_their_seed_decides():
 
 
 def run_demo(*arguments):
-    """The demo's `main` in this process; returns its exit code."""
-    sys.argv = ["texture_pixels", *arguments]
-    try:
-        main(demo.run, demo.parser())
-    except SystemExit as end:
-        return end.code
-    return 0
+    return exit_code(demo, *arguments)
 
 
 def read(folder):
