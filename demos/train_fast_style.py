@@ -14,7 +14,7 @@ from demos.picture import make_folder
 from demos.training import train_with_progress, training_parser
 from minicnn import images
 from minicnn.drawings import STYLES, draw_style
-from minicnn.errors import InputError
+from minicnn.errors import InputError, unknown_name
 from minicnn.models import load_model, transform_network
 from minicnn.models.load import weights_path
 from minicnn.visualize import (
@@ -79,6 +79,8 @@ def style_name(style):
 
 def load_style(style):
     """A picture, uint8 (H, W, 3), from a file, or drawn where it is one of STYLES."""
+    if style not in STYLES and not Path(style).suffix and not Path(style).exists():
+        raise unknown_name("drawn style", style, STYLES)
     return drawn_style(style) if style in STYLES else images.load_image(style)
 
 

@@ -247,6 +247,7 @@ def test_a_trained_network_is_trained_further(photos, tmp_path):
     (["--go-on", "PAINTER"], "has learnt a single style; --style must give the same"),
     (["--go-on", "PAINTER", "--add-style", "STYLES"], "not allowed with argument"),
     (["--style", "dots", "--add-style", "STYLES"], "has a style 'dots' already"),
+    (["--style", "glas"], "no drawn style 'glas'; did you mean glass?"),
     (["--style", "other.jpg", "dots", "dots"], "two of the styles have the same name"),
     (["--style", "extra.png", "--add-style", "PAINTER"], "has learnt a single style"),
     (["--style", "extra.png", "--add-style", "shapes"], "this network paints no pictures"),
