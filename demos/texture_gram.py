@@ -137,7 +137,9 @@ def run(arguments):
     folder = demo_folder(arguments, NAMES)
     run = long_run(arguments, folder, NAMES[0], model,
                    {"source": digest(source.image), "size": list(source.image.shape[:2]), "seed": arguments.seed}
-                   | {key: value for key, value in settings.items() if key != "num_steps"})
+                   # Adam's rate depends on where it is on the way to the last step
+                   | {key: value for key, value in settings.items()
+                      if key != "num_steps" or settings["optimizer"] == "adam"})
     run_demo(pictures(model, source, settings, seed=arguments.seed, run=run,
                       histogram=arguments.histogram), model, arguments, NAMES, folder)
 

@@ -409,11 +409,12 @@ def above_percentile(values, percent):
 # ---- the loop --------------------------------------------------------------------------------------------------------
 
 
-def optimize_image(net, image, terms, *, update, num_steps, transforms=(), project=(), callback=None, rng=None,
-                   checkpoint=None, compute=loss_and_gradient):
+def optimize_image(net, image, terms, *, update, num_steps, schedule=None, transforms=(), project=(), callback=None,
+                   rng=None, checkpoint=None, compute=loss_and_gradient):
     """Minimise the sum of weight * loss over `terms` by changing the image. Returns (image, history).
 
     image : (N, C, H, W) on the network's device. terms : [(weight, loss), …]; gradient ascent is a negative weight.
+    schedule : a function step, from 0 -> the learning rate of the update, as of `train`; left out, it stays.
     transforms : what the network is shown instead of the image, drawn anew at each step from `rng`, a
     numpy.random.Generator; their gradient is undone, so the update always sees the image as it is.
     project : functions (image, step) -> image called after each step, in turn: clamp, blur.
@@ -432,6 +433,8 @@ def optimize_image(net, image, terms, *, update, num_steps, transforms=(), proje
         if transforms:
             drawn = [(transform, transform.draw(rng)) for transform in transforms]
             evaluate = partial(transformed_loss, net, terms, drawn, compute=compute)
+        if schedule is not None:
+            update.learning_rate = schedule(step - 1)
         before = image
         image, total, values = update.step(image, evaluate)
         for constrain in project:

@@ -791,6 +791,16 @@ def test_each_step_is_the_gradient(xp, start):
     assert np.array_equal(to_host(image), to_host(x))
 
 
+def test_a_schedule_gives_each_step_its_learning_rate(xp, start):
+    rates = [0.5, 0.25, 0.125]
+    start = xp.asarray(start)
+    images = []
+    optimize_image(network(xp, "float32"), start, [(1.0, L2())], update=GradientDescent(7.0), num_steps=3,
+                   schedule=rates.__getitem__, callback=lambda progress, image: images.append(image))
+    for before, after, rate in zip([start, *images], images, rates, strict=False):  # L2's gradient is 2 x
+        np.testing.assert_allclose(to_host(after), (1 - 2 * rate) * to_host(before), rtol=1e-6)
+
+
 def test_callback_ends_the_loop(start):
     seen = []
 

@@ -3,8 +3,11 @@
 from minicnn.backend import get_array_module, to_device, to_host
 from minicnn.errors import InputError, unknown_name
 from minicnn.optimize import LBFGS, Adam, Clamp, optimize_image
+from minicnn.train import CosineSchedule
 from minicnn.visualize.entry import enter
 from minicnn.visualize.style_terms import as_weights, check_layers, check_size, gram_targets, style_terms
+
+BETA2 = 0.95  # of Adam: how much of the running mean of squared gradients stays
 
 # What synthesize_texture takes, by who published it or by the network it is for.
 TEXTURE_PRESETS = {
@@ -25,13 +28,13 @@ def synthesize_texture(net, source, *, rng, layers, size=None, reduction="relati
     """A picture, (1, C, H, W) on the host, with the Gram matrices of `source`, (1, C, H, W), and the history.
 
     layers : their names, or {name: weight}. size : (H, W) of the picture; the source's own, unless given. reduction :
-    how a layer's error counts, see style_terms.py. pooling : "max" or "avg". optimizer : "lbfgs" or "adam", which alone
-    has a learning rate. Begins with normal noise around the source's mean colour, `noise` times as strong as the
-    source varies, and stays within the source's least and greatest value, channel by channel; rng :
-    numpy.random.Generator. What no layer sees stays as it began. callback, checkpoint : as of `optimize_image`;
-    Progress.values are the layers' sums of squares. A picture with hardly more numbers than `num_conditions` comes near
-    the Gram matrices only slowly: of VGG-19's up to relu3_1, within 5e-3 in 500 steps at 256 pixels a side, 1.6e-2 in
-    1,000 at 128.
+    how a layer's error counts, see style_terms.py. pooling : "max" or "avg". optimizer : "lbfgs", or "adam", which
+    alone has a learning rate; it falls to 0 along half a cosine, as a constant one keeps the image trembling. Begins
+    with normal noise around the source's mean colour, `noise` times as strong as the source varies, and stays within
+    the source's least and greatest value, channel by channel; rng : numpy.random.Generator. What no layer sees stays as
+    it began. callback, checkpoint : as of `optimize_image`; Progress.values are the layers' sums of squares. A picture
+    with hardly more numbers than `num_conditions` comes near the Gram matrices only slowly: of VGG-19's up to relu3_1,
+    within 5e-3 in 500 steps at 256 pixels a side, 1.6e-2 in 1,000 at 128.
     Raises InputError for layers that are not there, a picture too small for them, and weights that are all 0.
     Gatys et al. 2015 (arXiv:1505.07376).
     """
@@ -45,12 +48,13 @@ def synthesize_texture(net, source, *, rng, layers, size=None, reduction="relati
     mean, spread, low, high = (of(source, axis=(0, 2, 3))[:, None, None] for of in (xp.mean, xp.std, xp.min, xp.max))
     drawn = to_device(rng.standard_normal((1, *shape), dtype="float32").astype(str(source.dtype)), net.device)
     within = Clamp(low, high)
-    update = make_update(optimizer, learning_rate, within)
+    by_adam = optimizer == "adam"
     image, history = optimize_image(
         net, within(mean + noise * spread * drawn, 0),
         style_terms(gram_targets(net, [source], weights), weights, 1.0, reduction),
-        update=update, num_steps=num_steps, project=() if optimizer == "lbfgs" else (within,), callback=callback,
-        checkpoint=checkpoint)
+        update=make_update(optimizer, learning_rate, within), num_steps=num_steps,
+        schedule=CosineSchedule(learning_rate, num_steps) if by_adam else None, project=(within,) if by_adam else (),
+        callback=callback, checkpoint=checkpoint)
     return to_host(image), history
 
 
@@ -73,11 +77,13 @@ def num_conditions(net, layers):
 def make_update(optimizer, learning_rate, within=None):
     """LBFGS, which finds the length of its steps itself and keeps within the Clamp, or Adam, which does not.
 
+    The gradients get a thousand times smaller on the way; Adam divides by their running root mean square, and must
+    forget the first ones soon, or it stands still: hence BETA2 instead of the usual 0.999.
     Raises UnknownNameError for another name.
     """
     if optimizer not in ("lbfgs", "adam"):
         raise unknown_name("optimizer", optimizer, ["lbfgs", "adam"])
-    return LBFGS(memory=20, within=within) if optimizer == "lbfgs" else Adam(learning_rate)
+    return LBFGS(memory=20, within=within) if optimizer == "lbfgs" else Adam(learning_rate, beta2=BETA2)
 
 
 def match_histogram(image, source):
