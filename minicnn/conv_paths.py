@@ -21,6 +21,7 @@ from minicnn.threads import LEAST_WORK, pieces, share_out
 from minicnn.winograd import winograd_convolution
 
 MANY = 16  # channels in and out that Winograd's transforms need to pay
+MANY_CHANNELS = 256  # in and out of a 1x1 convolution, for which to look whether all have a gradient
 FEW_PIXELS, MANY_WEIGHTS = 16**2, 2**14  # beyond: fetching F(4, 3)'s weights costs more than F(2, 3)'s multiplications
 
 
@@ -54,7 +55,7 @@ def fast_backward(layer, dout, x):
     if layer.pad < KH and (m := winograd_tile(layer, F, C, N * H * W, dout.dtype)):
         return winograd_back(dout, layer.winograd_weights.backward(w, m), (H, W), layer.pad)
     if KH == KW == 1 and layer.pad == 0 and layer.stride == 1:
-        return mix_channels(dout, w[:, :, 0, 0], None)
+        return mix_channels(*used_channels(dout, w[:, :, 0, 0]), None)
     if C <= FEW:
         return spread_to_few_channels(dout, w, (H, W), layer.stride, layer.pad)
     if F <= C and is_turnable(layer):
@@ -92,6 +93,15 @@ def support(dout):
     if not len(rows):
         return 0, 0, 0, 0
     return rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
+
+
+def used_channels(dout, matrix):
+    """dout and the rows of the matrix (F, C) without the channels where dout is zero: behind the score of a class, all
+    but one of a thousand. Looking costs 1 / C of the product."""
+    if min(matrix.shape) < MANY_CHANNELS:
+        return dout, matrix
+    used = dout.any(axis=(0, 2, 3))
+    return (dout[:, used], matrix[used]) if 0 < 2 * used.sum() < len(used) else (dout, matrix)
 
 
 def fast_weight_gradient(layer, dout, x):

@@ -217,8 +217,7 @@ def winograd_convolution(x, filters, bias, pad):
         _transform_tiles(x[n:n + images], m, pad, first, v)
         v = v.reshape(a, a, 1, -1, C)
         products = scratch(ODD, (a, a, u.shape[2], v.shape[3], filters.size), x.dtype)
-        for j in range(a):
-            np.matmul(v[j], u[j], out=products[j])
+        np.matmul(v, u, out=products)
         _transform_back(products, bias, first, (rows, across), out[n:n + images])
 
     share_out(convolve, [(n, down * i // number, down * (i + 1) // number)

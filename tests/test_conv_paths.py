@@ -87,6 +87,21 @@ def test_it_is_the_convolution_in_float64(shape, pad, m, with_bias, seed):
     np.testing.assert_allclose(out, expected, atol=1e-12)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("classes", [(), (7,), (0, 299), range(149), range(300)])
+def test_back_through_a_1x1_convolution_only_the_channels_with_a_gradient_are_multiplied(classes, dtype, monkeypatch):
+    rng = np.random.default_rng(0)
+    layer, x = convolution(filters(rng, 300, 260, 1, dtype), pad=0), channels_last(rng, 2, 260, 4, 5, dtype=dtype)
+    dout = np.zeros((2, 300, 4, 5), dtype)
+    dout[:, classes, 1:] = rng.standard_normal((2, len(classes), 3, 5))
+    multiplied, mix = [], conv_paths.mix_channels
+    monkeypatch.setattr(conv_paths, "mix_channels", lambda *args: multiplied.append(args[1].shape) or mix(*args))
+    dx = layer.backward(dout, layer.forward(x)[1])
+    assert multiplied[1:] == [(len(classes) if 0 < len(classes) < 150 else 300, 260)] and dx.dtype == dtype
+    exact = np.einsum("nfhw,fc->nchw", dout.astype(float), layer.params["w"][:, :, 0, 0].astype(float))
+    assert abs(dx - exact).max() <= (1e-6 if dtype == np.float32 else 1e-14) * max(1, abs(exact).max())
+
+
 @pytest.mark.parametrize("lay_out", [np.ascontiguousarray, lambda x: np.asfortranarray(x), lambda x: x[:, ::-1],
                                      lambda x: x[:, :, ::2], lambda x: np.broadcast_to(x[:, :1], x.shape)],
                          ids=["channels first", "fortran", "turned", "every second row", "broadcast"])
