@@ -246,6 +246,14 @@ def test_a_probability_that_nothing_moves_is_not_ranked(rng):
     assert check.passed and check.expected.startswith("reported, not judged: no window moves the probability by 0.01")
 
 
+def test_few_windows_are_not_ranked(rng):
+    net = small_network(rng)
+    x = rng.standard_normal((1, 3, 20, 16))
+    few, enough = (check_occlusion(net, x, 0, occlusion_map(net, x, 0, 6, stride), 6, stride)[-1] for stride in (10, 4))
+    assert few.passed and few.expected == "reported, not judged: of 4 windows; a smaller stride has more"
+    assert not enough.expected.startswith("reported, not judged: of")
+
+
 def test_gradient_times_input_is_the_drop_of_a_linear_network(rng):
     # One that only adds up positive pixels: both say the same, in the same order.
     net = Network((1, 12, 12))

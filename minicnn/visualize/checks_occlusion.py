@@ -17,6 +17,7 @@ from minicnn.visualize.occlusion import (
 )
 
 MOVED = 0.01  # where no window changes the probability by that much, there is nothing to rank
+RANKED = 9    # windows, at least: the ranks of fewer agree or disagree by chance
 
 
 def check_occlusion(net, x, labels, maps, window, stride, fill=0.0):
@@ -58,10 +59,15 @@ def check_occlusion(net, x, labels, maps, window, stride, fill=0.0):
 
 
 def check_gradient_agreement(net, x, labels, drops, window, stride, fill=0.0):
-    """The mean rank correlation with |gradient x input| over the images whose probability moves at all."""
+    """The mean rank correlation with |gradient x input| over the images whose probability moves at all; judged where
+    there are enough windows to be ranked.
+    """
     agreement = gradient_agreement(net, x, labels, drops, window, stride, fill)
     moved = np.abs(drops).max(axis=(1, 2)) >= MOVED
     what = "rank correlation of how much the probability changes with |gradient x input| in the same windows"
+    if drops[0].size < RANKED:
+        return Check(what, float(agreement.mean()), f"reported, not judged: of {drops[0].size} windows; a smaller "
+                     "stride has more", True)
     if moved.any():
         return above(what, agreement[moved].mean(), 0.0)
     return Check(what, float(agreement.mean()), f"reported, not judged: no window moves the probability by {MOVED:g}; "
