@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from demos.command import demo_parser, main, natural_int, number, positive_int, positive_number
+from demos.command import demo_parser, main, natural_int, natural_number, positive_int, positive_number
 from demos.inputs import choose_model, load_photos, short_label
 from demos.long_run import Watch, add_long_run_options, add_presets, chosen_settings, digest, long_run
 from demos.picture import Picture, demo_folder, make_folder, run_demo
@@ -90,6 +90,18 @@ def draw(model, photos, fooled, reports):
     return plot.show_panels(panels, 4)
 
 
+def transfer_model(name, device, photo):
+    """The Model that is shown the results; InputError, before any work, where it cannot take such a picture."""
+    other = load_model(name, device)
+    try:
+        scores = other.net.predict(to_device(other.preprocessing.to_input(photo.image), other.net.device))
+    except InputError as problem:
+        raise InputError(f"--transfer {name}: {problem}") from None
+    if scores.ndim != 2:
+        raise InputError(f"--transfer {name}: it gives no class scores; name a network that does")
+    return other
+
+
 def around_grey(change):
     """A change in levels of 255, (H, W, 3), as a picture: grey where there is none."""
     return np.clip(change + 128, 0, 255).astype(np.uint8)
@@ -118,7 +130,7 @@ def run(arguments):
     print(said)
     photos = load_photos(model, arguments.photos, arguments.seed)
     target = None if arguments.target is None else model.find_class(arguments.target)
-    other = load_model(arguments.transfer, arguments.device) if arguments.transfer else None
+    other = transfer_model(arguments.transfer, arguments.device, photos[0]) if arguments.transfer else None
     settings = chosen_settings(arguments, FOOLING_PRESETS)
     names = [f"fooled_{n}_{photo.name}" for n, photo in enumerate(photos)]
     folder = demo_folder(arguments, (*NAMES, *names))
@@ -137,7 +149,7 @@ def parser():
     add_presets(parser, FOOLING_PRESETS, "margin")
     parser.add_argument("--objective", help="score or margin")
     parser.add_argument("--learning-rate", type=positive_number, help="length of a step, at 224 pixels")
-    parser.add_argument("--margin", type=number, help="by how much the target's score must be above all others")
+    parser.add_argument("--margin", type=natural_number, help="by how much the target's score must be above all others")
     parser.add_argument("--epsilon", type=natural_int, help="the most, in levels of 255, by which a colour may "
                         "change; 0, no bound")
     add_long_run_options(parser)

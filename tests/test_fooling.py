@@ -280,7 +280,10 @@ def test_ctrl_c_saves_the_picture_so_far_and_resume_ends_as_the_whole(photo, tmp
     (["--target", "no such thing"], "no class 'no such thing'"), (["--objective", "scor"], "did you mean score"),
     (["--transfer", "shape"], "did you mean shapes"), (["--epsilon", "-1"], "expected a whole number"),
     (["--learning-rate", "-1"], "expected a number above 0, not '-1'"),
+    (["--transfer", "digits"], "--transfer digits: a fully connected layer expects 3136 features"),
+    (["--transfer", "styles"], "--transfer styles: it gives no class scores"),
     (["--margin", "nan"], "--margin: expected a number, not 'nan'"),
+    (["--margin", "-1"], "--margin: expected a number from 0 on, not '-1'"),
     (["--preset", "cs231"], "did you mean cs231n")])
 def test_bad_input_is_one_line_and_exit_code_2(arguments, expected, tmp_path, capsys):
     assert run_demo(*arguments, "--out", str(tmp_path / "out")) == 2
