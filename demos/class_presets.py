@@ -9,6 +9,7 @@ from demos.long_run import long_run
 from demos.picture import Picture, demo_folder, run_demo
 from minicnn import plot
 from minicnn.backend import to_device, to_host
+from minicnn.errors import InputError
 from minicnn.visualize.ascent import CLASS_PRESETS, PUBLISHED, is_blind_to_grey
 from minicnn.visualize.checks import Check, high_frequency_share
 from minicnn.visualize.checks_ascent import check_smoother
@@ -88,6 +89,9 @@ def score_of(model, x, label):
 
 def compare(model, labels, arguments):
     """`demos.class_visualization --compare`: settings that were given hold for all presets."""
+    if len(labels) > 1 or arguments.preset != "margin":
+        raise InputError("--compare shows all presets of one class: leave out " +
+                         ("--preset" if len(labels) <= 1 else "the other --class"))
     label = labels[0] if labels else class_visualization.default_labels(model)[0]
     presets = {}
     for name, preset in quick_presets(model.net).items():

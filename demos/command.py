@@ -3,6 +3,7 @@
 import argparse
 import math
 import sys
+from itertools import pairwise
 
 from minicnn.errors import InputError
 
@@ -17,10 +18,15 @@ class OneLineParser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
 
 
+MOST = 10**12  # more of anything is a slip of the finger, and beyond what array sizes can be
+
+
 def positive_int(text):
-    """A whole number from 1 on, for argparse."""
+    """A whole number from 1 to MOST, for argparse."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number from 1 on, not {text!r}")
+    if int(text) > MOST:
+        raise argparse.ArgumentTypeError(f"expected at most {MOST:,}, not {text}")
     return int(text)
 
 
@@ -79,13 +85,25 @@ def add_common(parser, writes=True):
     parser.add_argument("--seed", type=natural_int, default=0, help="for everything random (default 0)")
 
 
+def refuse_empty(parser, words):
+    """End with one line where one of the command line's words is empty, as "$OUT" is in a shell that knows no OUT."""
+    for before, word in pairwise([parser.prog, *words]):
+        if not word or word.startswith("--") and word.endswith("="):
+            parser.error(f"there is an empty text after {word or before}; say what it is to be, or leave it out")
+
+
 def main(run, parser):
-    """Parse, run(arguments), exit: 0; 2 after an InputError, printed as one line; 130 after Ctrl-C."""
+    """Parse, run(arguments), exit: 0; 2 after an InputError or too little memory, as one line; 130 after Ctrl-C."""
+    refuse_empty(parser, sys.argv[1:])  # it would count as left out
     arguments = parser.parse_intermixed_args()  # files may stand before and behind options
     try:
         run(arguments)
     except InputError as problem:
         print(f"{parser.prog}: {problem}", file=sys.stderr)
+        sys.exit(2)
+    except MemoryError as problem:  # NumPy and CuPy say how much was asked for
+        reason = " ".join(str(problem).split()) or "no more is to be had"
+        print(f"{parser.prog}: not enough memory ({reason}); ask for fewer or smaller pictures", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         print(f"{parser.prog}: interrupted; what was finished is kept", file=sys.stderr)

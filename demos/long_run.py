@@ -35,8 +35,10 @@ class Watch:
         self.title, self.num_steps, self.names = title, num_steps, names
         self.latest, self.history, self.frames, self.stopped = image, [], {}, None
         self.run, self.to_image, self.wanted = run, to_image, frames
+        self.quiet = np.errstate(over="ignore", invalid="ignore")  # a run that diverges ends with a line of its own
 
     def __enter__(self):
+        self.quiet.__enter__()
         self.bar = tqdm(total=self.work(self.num_steps), desc=self.title, unit=self.unit, leave=False, disable=None,
                         unit_scale=self.unit != "step")
         return self
@@ -53,6 +55,7 @@ class Watch:
             self.run.save_so_far(self.to_image(self.image))
 
     def __exit__(self, kind, problem, traceback):
+        self.quiet.__exit__(kind, problem, traceback)
         self.bar.close()
         if kind is KeyboardInterrupt or kind is DivergedError and self.history:
             self.stopped = problem

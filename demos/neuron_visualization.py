@@ -95,7 +95,7 @@ def grid_pictures(model, sources, layers=None, columns=8, seed=0, settings=None,
         zoom = max(1, round(TILE / images.shape[1]))
         sheets.append(tile_images(images, columns, gap=3, fill=255, zoom=zoom))
         captions.append(f"{row.layer}: {images.shape[1]}x{images.shape[1]} pixels")
-    title = f"{model.name}: neurons of {len(rows)} layers" + (", stopped" if stopped else "")
+    title = f"{model.name}: neurons of {len(rows)} layer{'s' * (len(rows) > 1)}" + (", stopped" if stopped else "")
     figure = plot.show_rows(list(zip(captions, sheets, strict=True)), 9.0, title=title, interpolation="antialiased")
     yield Picture(
         "neuron_grid", title, figure,
@@ -200,12 +200,19 @@ def run(arguments):
     settings = chosen_settings(arguments, NEURON_PRESETS)
     if arguments.grid and (arguments.channels or arguments.position or arguments.kind != "neuron"):
         raise InputError("--grid chooses neurons itself: leave out --channels, --position and --kind")
+    if arguments.kind != "neuron" and arguments.position or arguments.kind == "layer" and arguments.channels:
+        raise InputError(f"a {arguments.kind} has no place of its own: leave out --position" if arguments.position else
+                         "a layer is shown as a whole: leave out --channels, or give --kind channel")
+    if arguments.grid and arguments.size:
+        raise InputError("--grid makes images as large as what the neurons see: leave out --size")
     names = GRID_NAMES if arguments.grid else NAMES
     folder = demo_folder(arguments, names)
     sources = sources_for(model, arguments.photos, arguments.seed)
     layers = arguments.layer.split(",") if arguments.layer else None
     if layers and len(layers) > 1 and not arguments.grid:
         raise InputError("one layer at a time, or --grid")
+    if layers and "input" in layers:
+        raise InputError("'input' is the picture itself, not a layer; choose another")
     run = long_run(arguments, folder, names[0], model, {
         "seed": arguments.seed, "layer": arguments.layer, "channels": arguments.channels, "kind": arguments.kind,
         "position": arguments.position, "size": arguments.size}

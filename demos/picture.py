@@ -69,7 +69,7 @@ def make_folder(folder):
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as problem:
-        raise InputError(f"{folder} cannot be made: {problem.strerror}") from None
+        raise InputError(f"{folder} cannot be made: {problem.strerror}; give another --out") from None
 
 
 def save_picture(folder, picture, model, seconds, overwrite=False):

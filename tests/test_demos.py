@@ -619,6 +619,12 @@ def test_feature_layers_are_the_ends_of_the_stages():
     (saliency, ["--class", "striped"], "class 'striped' is not unique"),
     (saliency, ["no_such_photo.jpg"], "no_such_photo.jpg"),
     (saliency, ["."], "this is a folder"),
+    (saliency, [""], "there is an empty text after "),
+    (saliency, ["--class", ""], "there is an empty text after --class; say what it is to be, or leave it out"),
+    (saliency, ["--model="], "there is an empty text after --model="),
+    (neighbours, ["--resume", ""], "there is an empty text after --resume"),
+    (embedding_map, ["--count", "99999999999999999999"], "--count: expected at most 1,000,000,000,000, not 9999"),
+    (embedding_map, ["--count", "900000000000"], "not enough memory (Unable to allocate "),
     (activations, ["--channel", "9999"], "has channels 0 to"),
     (activations, ["--layer", "fc6"], "'fc6' has no maps"),
     (activations, ["--scale", "row"], "no scaling 'row'"),
@@ -677,9 +683,19 @@ def test_feature_layers_are_the_ends_of_the_stages():
     (inversion, ["--rates", "3xnan"], "expected steps and learning rates as in 100x0.004,200x0.0004, not '3xnan'"),
     (inversion, ["--tv-weight", "1,inf,3"], "expected a number from 0 on, or three as in 1,10,20, not '1,inf,3'"),
     (inversion, ["--clamp", "-1"], "--clamp: expected a number from 0 on, not '-1'"),
+    (inversion, ["--p", "1000"], "p is 1000: such a power of a pixel is more than numbers hold"),
+    (inversion, ["--tv-beta", "100"], "tv_beta is 100: such a power of a pixel is more than numbers hold"),
+    (class_visualization, ["--inputs", "cafe"], "no inputs 'cafe'; did you mean caffe"),
+    (class_visualization, ["--start-noise", "1e30"], "the loss is inf at step 1: the optimisation diverged"),
+    (class_visualization, ["--compare", "--class", "0", "--class", "1"], "leave out the other --class"),
+    (class_visualization, ["--compare", "--preset", "cs231n"], "--compare shows all presets of one class: leave out"),
+    (neuron_visualization, ["--layer", "input"], "'input' is the picture itself, not a layer"),
+    (neuron_visualization, ["--kind", "layer", "--channels", "1"], "a layer is shown as a whole: leave out --channels"),
+    (neuron_visualization, ["--kind", "channel", "--position", "1", "1"], "a channel has no place of its own"),
+    (neuron_visualization, ["--grid", "--size", "30"], "leave out --size"),
     (deepdream, ["--step-size", "nan"], "--step-size: expected a number, not 'nan'"),
     (style_transfer, ["--resume"], "there is nothing to go on from in")])
-def test_bad_input_is_one_line_and_exit_code_2(module, arguments, expected, tmp_path, capsys):
+def test_bad_input_is_one_line_and_exit_code_2(module, arguments, expected, tmp_path, capsys, recwarn):
     if "--model" not in arguments:
         arguments = ["--model", "shapes", *arguments]
     if "--device" not in arguments:
@@ -687,6 +703,7 @@ def test_bad_input_is_one_line_and_exit_code_2(module, arguments, expected, tmp_
     assert demo(module, *arguments, "--out", str(tmp_path / "out")) == 2
     error = capsys.readouterr().err
     assert expected in error and error.count("\n") == 1
+    assert not list(recwarn)  # they would be further lines
     assert not (tmp_path / "out").exists()
 
 

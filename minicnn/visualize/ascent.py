@@ -156,13 +156,14 @@ def input_scale(preprocessing, inputs):
     """How much more a change of the picture changes the input of this network than it does that of `inputs`."""
     def per_grey_level(one):
         return sum(one.scale / std for std in one.std) / len(one.std)
+    if inputs not in INPUTS:
+        raise unknown_name("inputs", inputs, INPUTS)
     return per_grey_level(preprocessing) / per_grey_level(INPUTS[inputs])
 
 
 def check_settings(policy, clamp, inputs, decay, small_norm, small_contribution):
     """Raises InputError for a setting of `ascend` that cannot be meant."""
-    for kind, name, names in (("policy", policy, POLICIES), ("clamp", clamp, ("first", "last", "none")),
-                              ("inputs", inputs, INPUTS)):
+    for kind, name, names in (("policy", policy, POLICIES), ("clamp", clamp, ("first", "last", "none"))):
         if name not in names:
             raise unknown_name(kind, name, names)
     if not 0 <= decay < 1:

@@ -61,7 +61,8 @@ def invert_features(net, layer, target, preprocessing, *, rng, size=None, normal
     to and with step `clamp_until`; 0 sets none. rng : numpy.random.Generator for the noise. callback : called with
     (Progress, image) after each step; Progress.values are the three terms without their weights, of x. checkpoint : a
     Checkpoint to go on from later.
-    Raises InputError for a target that the layer cannot give, or that is 0 everywhere, and for unknown names.
+    Raises InputError for a target that the layer cannot give, or that is 0 everywhere, for powers that float32 cannot
+    hold, and for unknown names.
     """
     for kind, name, names in (("update", update, UPDATES), ("noise", noise, NOISES)):
         if name not in names:
@@ -71,6 +72,10 @@ def invert_features(net, layer, target, preprocessing, *, rng, size=None, normal
     target = checked_target(net, layer, target, shape)
     # z = x / unit, so sum of |z|^p = sum of |x|^p / unit^p; a step of rate * dE/dz in z is rate * unit² * dE/dx in x
     unit = preprocessing.unit / (1 if normalized else TORCHVISION.unit)
+    for name, power in (("p", p), ("tv_beta", tv_beta)):
+        if not 1e-38 < unit**power < 1e38:  # float32 ends there
+            raise InputError(f"{name} is {power:g}: such a power of a pixel is more than numbers hold; give a smaller "
+                             "one, the paper's are p = 6 and tv_beta = 2")
     phi0, sigma = float((target * target).sum()), PHOTO_RMS * (shape[1] * shape[2] * shape[3]) ** 0.5
     of_features, of_image, of_rate = (1 / phi0, 1 / (2 * sigma**2), sigma**2) if normalized else (1, 1, 1)
     tv_weight = tv_weight_by_depth(net, layer, shape[2:], tv_weight)
