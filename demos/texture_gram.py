@@ -14,6 +14,7 @@ from minicnn import images, plot
 from minicnn.drawings import draw_style
 from minicnn.errors import InputError
 from minicnn.visualize.checks_gram import check_texture
+from minicnn.visualize.style_terms import check_size
 from minicnn.visualize.texture import (
     TEXTURE_PRESETS,
     match_histogram,
@@ -133,6 +134,7 @@ def run(arguments):
         side = arguments.size or usual_size(model)
         refuse_too_large(model.net, (side, side), list(weights))  # before it is drawn
         source = drawn_source(model, side)
+    check_size(model.net, (model.net.input_shape[0], *source.image.shape[:2]), list(weights), "the source")
     say_whether_enough(model.net, source.image, weights)
     folder = demo_folder(arguments, NAMES)
     run = long_run(arguments, folder, NAMES[0], model,

@@ -75,9 +75,10 @@ def peak_memory(net, shape, keep=(), upto=None, seeds=None, itemsize=4):
     input; the last one, unless given, and () for no way back. Raises InputError where the input does not fit.
     """
     nodes = net.nodes if upto is None else net._nodes_upto(upto)
-    seeds = [nodes[-1].name] if seeds is None else [net.find(name) for name in seeds]
+    last = nodes[-1].name if nodes else "input"  # none where no layer is asked for, but the picture itself
+    seeds = [last] if seeds is None else [net.find(name) for name in seeds]
     sizes = {name: itemsize * shape[0] * math.prod(of_one[1:]) for name, of_one in net.shapes(shape[1:]).items()}
-    keep = {"input", *map(net.find, keep), *seeds, nodes[-1].name}  # the caller has the input himself
+    keep = {"input", *map(net.find, keep), *seeds, last}  # the caller has the input himself
     last_use = net._last_use(nodes, keep)
     over = net._written_over(nodes, last_use)
     pool = Pool()

@@ -80,6 +80,12 @@ def test_more_pixels_take_more_memory():
     assert peak_memory(net, (1, 3, 256, 256), keep=net.layer_names()) > peak_memory(net, (1, 3, 256, 256))
 
 
+def test_the_picture_itself_takes_memory_too():
+    net, shape = models.build_network("shapes"), (1, 3, 640, 640)
+    alone = peak_memory(net, shape, keep=["input"], upto=["input"], seeds=["input"])
+    assert 4 * 3 * 640**2 <= alone < peak_memory(net, shape, keep=["relu1"], upto=["relu1"], seeds=["relu1"])
+
+
 def test_arrays_are_counted_as_long_as_somebody_has_them():
     net = Network((2, 8, 8))
     net.add("conv", Conv2D(2, 2, 3, pad=1))

@@ -16,6 +16,7 @@ from minicnn.visualize import colour
 from minicnn.visualize.style_terms import (
     as_weights,
     check_layers,
+    check_maps,
     check_size,
     check_weight,
     content_terms,
@@ -196,6 +197,7 @@ def style_problem(net, content, styles, preprocessing, settings, size, masks=Non
     """The Problem at one size; the Grams of the styles are computed here, once."""
     content_layers, style_layers = settings.weighted_layers()
     deepest = check_layers(net, [*content_layers, *style_layers])
+    check_maps(net, style_layers)
     content_layers = {net.find(layer): weight for layer, weight in content_layers.items()}
     style_layers = {net.find(layer): weight for layer, weight in style_layers.items()}
     if not styles and style_layers:

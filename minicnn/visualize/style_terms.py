@@ -52,6 +52,14 @@ def check_layers(net, layers):
     return [net.find(layer) for layer in layers]
 
 
+def check_maps(net, layers):
+    """Raise InputError for one of these layers that has no maps: a Gram matrix is of the features at many places."""
+    shapes = net.shapes()
+    for layer in layers:
+        if len(shapes[net.find(layer)]) != 4:
+            raise InputError(f"{layer!r} has no maps, of which a Gram matrix could be taken; name a layer before it")
+
+
 def digits_of(name):
     """What numbers a layer: 31 in relu3_1."""
     return "".join(filter(str.isdigit, name))

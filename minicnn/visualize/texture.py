@@ -5,7 +5,14 @@ from minicnn.errors import InputError, unknown_name
 from minicnn.optimize import LBFGS, Adam, Clamp, optimize_image
 from minicnn.train import CosineSchedule
 from minicnn.visualize.entry import enter
-from minicnn.visualize.style_terms import as_weights, check_layers, check_size, gram_targets, style_terms
+from minicnn.visualize.style_terms import (
+    as_weights,
+    check_layers,
+    check_maps,
+    check_size,
+    gram_targets,
+    style_terms,
+)
 
 BETA2 = 0.95  # of Adam: how much of the running mean of squared gradients stays
 
@@ -62,6 +69,7 @@ def texture_weights(net, layers):
     """{the network's own name: weight} of the layers that count."""
     weights = as_weights(layers, "texture")
     check_layers(net, weights)
+    check_maps(net, weights)
     weights = {net.find(layer): weight for layer, weight in weights.items() if weight}
     if not weights:
         raise InputError("all weights are 0: there is nothing that the texture should have")
