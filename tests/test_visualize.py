@@ -314,6 +314,17 @@ def test_the_saliency_check_passes_and_fails_with_a_broken_backward(rng):
     assert not check_saliency(net.with_relu(Leaky()), x, [label], rng)[1].passed
 
 
+def test_only_classes_that_are_seen_are_deleted(xp, rng):
+    host = scored_network(rng)
+    net, x = on(xp, host), rng.standard_normal((3, 3, 16, 16)).astype(np.float32)
+    order = np.argsort(-host.predict(x), axis=1)
+    alone = check_saliency(net, x[:1], [order[0, 0]], np.random.default_rng(0))[2]
+    among = check_saliency(net, x[[0, 0, 0]], order[0, :3], np.random.default_rng(0))[2]
+    assert alone.value == pytest.approx(among.value, abs=0.02) and among.expected.startswith("less than ")
+    unseen = check_saliency(net, x, order[:, 3], np.random.default_rng(0))[2]
+    assert unseen.passed and unseen.expected.startswith("reported, not judged of a class that the network does not see")
+
+
 def test_the_three_rules_have_hand_values(xp):
     net = Network((1, 1, 2))
     net.add("conv1", Conv2D(1, 2, 1))
