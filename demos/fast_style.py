@@ -249,7 +249,8 @@ def parser():
                         "blends of four")
     parser.add_argument("--size", type=positive_int, help="the long side in pixels; left out, as large as it is")
     parser.add_argument("--median", type=positive_int, default=1, metavar="PIXELS", help="in the end, each pixel is "
-                        "the median of a window of this side, odd: 3 in the authors' script, against dots (default: 1)")
+                        "the median of a window of this side, odd, up to 31: 3 in the authors' script, against dots "
+                        "(default: 1)")
     parser.add_argument("--tile", type=natural_int, metavar="PIXELS", help="compute by tiles of this side, 0: never "
                         "(default: where memory is short); the picture is the same, and takes several times as long")
     add_common(parser)

@@ -132,8 +132,9 @@ def test_the_median_of_each_window_and_channel():
     plain, found = (stylize(net, picture, TORCHVISION, median=median) for median in (1, 3))
     for (y, x, c), value in np.ndenumerate(found[1:-1, 1:-1]):
         assert value == np.median(plain[y:y + 3, x:x + 3, c])
-    with pytest.raises(InputError, match="an odd number of pixels, not 4"):
-        stylize(net, picture, TORCHVISION, median=4)
+    for wrong in (4, 33, -1):
+        with pytest.raises(InputError, match=f"an odd number of pixels, not {wrong}, up to 31"):
+            stylize(net, picture, TORCHVISION, median=wrong)
 
 
 def test_mean_and_variance_of_parts_are_those_of_the_whole(rng):

@@ -42,7 +42,7 @@ def check_permuted_gram(net, x, targets, rng):
         N, C, H, W = features.shape
         shuffled = features.reshape(N, C, H * W)[..., rng.permutation(H * W)].reshape(features.shape)
         gram = Gram().forward(features)[0]
-        worst = max(worst, float(np.linalg.norm(Gram().forward(shuffled)[0] - gram) / np.linalg.norm(gram)))
+        worst = max(worst, float(np.linalg.norm(Gram().forward(shuffled)[0] - gram) / (np.linalg.norm(gram) or 1)))
     return below("change of the Gram matrices when the pixels of each layer change places", worst, 1e-6)
 
 

@@ -19,6 +19,7 @@ from minicnn.visualize.style import enter_picture
 
 GRID = 4                      # the network halves twice: sides are multiples of this
 SMALLEST = 2 * GRID           # less cannot be mirrored at a quarter of the size
+WIDEST = 31                   # of a median: beyond, nothing is left of a picture, and it takes minutes
 TILES = (1024, 512, 256, 128)  # sides to choose from
 
 
@@ -28,11 +29,13 @@ def stylize(net, picture, preprocessing, *, tile=None, median=1, callback=None):
     tile : None for one pass; a number of pixels to compute by tiles of that side, in less memory and several times the
     time: the same picture but for rounding. median : the side of the window whose median each pixel becomes in the end,
     odd; 3 in the authors' script, against dots. callback : called with (tiles done, of how many).
-    Raises InputError for a network whose output is no picture of the input's size, and for an even window.
+    Raises InputError for a network whose output is no picture of the input's size, and for a window that is even or above
+    WIDEST.
     """
     check_transform(net)
-    if median % 2 == 0:
-        raise InputError(f"the median is of a window with a middle: an odd number of pixels, not {median}")
+    if median % 2 == 0 or not 1 <= median <= WIDEST:
+        raise InputError(f"the median is of a window with a middle: an odd number of pixels, not {median}, up to "
+                         f"{WIDEST}")
     H, W = picture.shape[:2]
     whole = mirrored(picture)
     if tile is None:
