@@ -18,7 +18,7 @@ class OneLineParser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
 
 
-MOST = 10**12  # more of anything is a slip of the finger, and beyond what array sizes can be
+MOST = 10**8  # more of anything is a slip of the finger, and its square beyond what the size of an array can be
 
 
 def positive_int(text):

@@ -29,6 +29,7 @@ from demos import (
     step_through,
     style_transfer,
     texture_gram,
+    texture_pixels,
     train_shapes,
     verify,
     zoom_page,
@@ -623,8 +624,7 @@ def test_feature_layers_are_the_ends_of_the_stages():
     (saliency, ["--class", ""], "there is an empty text after --class; say what it is to be, or leave it out"),
     (saliency, ["--model="], "there is an empty text after --model="),
     (neighbours, ["--resume", ""], "there is an empty text after --resume"),
-    (embedding_map, ["--count", "99999999999999999999"], "--count: expected at most 1,000,000,000,000, not 9999"),
-    (embedding_map, ["--count", "900000000000"], "not enough memory (Unable to allocate "),
+    (embedding_map, ["--count", "99999999999999999999"], "--count: expected at most 100,000,000, not 9999"),
     (activations, ["--channel", "9999"], "has channels 0 to"),
     (activations, ["--layer", "fc6"], "'fc6' has no maps"),
     (activations, ["--scale", "row"], "no scaling 'row'"),
@@ -718,6 +718,13 @@ def test_bad_input_to_what_writes_nothing(module, arguments, expected, capsys):
     assert demo(module, "--device", "cpu", *arguments) == 2
     error = capsys.readouterr().err
     assert expected in error and error.count("\n") == 1
+
+
+def test_more_than_memory_holds_is_one_line(tmp_path, capsys):
+    assert demo(texture_pixels, "--size", "100000000", "--out", str(tmp_path / "out")) == 2
+    error = capsys.readouterr().err
+    assert "not enough memory (Unable to allocate " in error and error.count("\n") == 1
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_silent_neuron_is_named(tmp_path, capsys):

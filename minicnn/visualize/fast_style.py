@@ -29,8 +29,8 @@ def stylize(net, picture, preprocessing, *, tile=None, median=1, callback=None):
     tile : None for one pass; a number of pixels to compute by tiles of that side, in less memory and several times the
     time: the same picture but for rounding. median : the side of the window whose median each pixel becomes in the end,
     odd; 3 in the authors' script, against dots. callback : called with (tiles done, of how many).
-    Raises InputError for a network whose output is no picture of the input's size, and for a window that is even or above
-    WIDEST.
+    Raises InputError for a network whose output is no picture of the input's size, and for a window that is even or
+    above WIDEST.
     """
     check_transform(net)
     if median % 2 == 0 or not 1 <= median <= WIDEST:
