@@ -57,6 +57,13 @@ def output_folder(wanted, default, names, overwrite):
 
 def check_folder(folder):
     """Raise InputError where the folder, or the first one above it that is there, cannot be written."""
+    try:
+        os.lstat(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except (OSError, ValueError) as problem:  # a name too long, or with a zero in it
+        reason = problem.strerror if isinstance(problem, OSError) else problem
+        raise InputError(f"{folder} cannot be made: {reason}; give another --out") from None
     there = next((place for place in (folder, *folder.parents) if os.path.lexists(place)), Path())
     if not os.path.isdir(there):
         raise InputError(f"{folder} cannot be made: {there} is a file; give another --out")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from demos.command import MODEL_HELP, main, positive_int
+from demos.command import MODEL_HELP, main, positive_int, positive_number
 from demos.deepdream import example_photo
 from demos.inputs import choose_model
 from demos.long_run import add_presets, chosen_settings
@@ -182,7 +182,7 @@ def parser():
     parser.add_argument("--widths", type=widths, default=(8, 16, 32), help="channels at the full size, a half and a "
                         "quarter (default 8,16,32; published networks: 32,64,128)")
     parser.add_argument("--blocks", type=positive_int, default=3, help="residual blocks (default 3; published: 5)")
-    parser.add_argument("--learning-rate", type=float, default=4e-3, help="at its height (default 0.004)")
+    parser.add_argument("--learning-rate", type=positive_number, default=4e-3, help="at its height (default 0.004)")
     parser.add_argument("--save-every", type=positive_int, default=100, metavar="STEPS", help="write the --checkpoint")
     parser.add_argument("--samples", metavar="FOLDER", help="paint a photo there as the training goes")
     parser.add_argument("--sample-every", type=positive_int, default=100, metavar="STEPS")

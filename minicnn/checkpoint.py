@@ -79,7 +79,10 @@ class Checkpoint:
                   "history": [[step, total, *values] for step, total, values in history],
                   "axes": {name: memory_order(array) for name, array in arrays.items()}}
         arrays = {name: to_host(array.transpose(tuple(stored["axes"][name]))) for name, array in arrays.items()}
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as problem:
+            raise InputError(f"{self.path.parent} cannot be made: {problem.strerror}; give another folder") from None
         with replacing(self.path, overwrite=True) as temporary, open(temporary, "wb") as file:
             np.savez(file, json=np.asarray(json.dumps(stored)), **arrays)
 

@@ -111,6 +111,12 @@ def test_without_resume_it_starts_anew(tmp_path):
     assert image.tobytes() == plain.tobytes()
 
 
+def test_a_folder_that_cannot_be_made_is_named(tmp_path):
+    (tmp_path / "file").write_text("of the user")
+    with pytest.raises(InputError, match="file cannot be made: File exists; give another folder"):
+        climb(np, Adam(0.05), 2, Checkpoint(tmp_path / "file" / "state.npz"))
+
+
 def test_parts_have_files_of_their_own(tmp_path):
     whole = Checkpoint(tmp_path / "dream.npz", every=2, resume=True, settings={"octaves": 4})
     part = whole.part("octave 2/4")

@@ -149,7 +149,8 @@ def test_a_sheet_of_every_style_and_of_blends(styles, photos, tmp_path, capsys):
 @pytest.mark.parametrize("asked, words", [
     ("stroke", "no style 'stroke'; did you mean strokes"), ("strokes=-1,dots=2", "the weight of 'strokes' is -1.0"),
     ("strokes=much", "the weight of 'strokes' is 'much'"), ("strokes=0,dots=0", "all weights of --style are 0"),
-    ("dots=nan", "the weight of 'dots' is nan"), ("dots,dots", "'dots' is given twice"), ("", "no style ''")])
+    ("dots=nan", "the weight of 'dots' is nan"), ("dots,dots", "'dots' is given twice"),
+    ("", "empty text after --style=")])
 def test_styles_that_cannot_be_painted_are_said_in_a_line(styles, tmp_path, capsys, asked, words):
     assert demo(fast_style, "--model", styles, f"--style={asked}", "--out", tmp_path / "out") == 2
     error = capsys.readouterr().err
@@ -267,6 +268,8 @@ def test_styles_that_cannot_be_learnt_are_said_in_a_line(painter, styles, photos
     (["--crop", "30"], "--crop 30 is no multiple of 4"), (["--widths", "3,4"], "expected three numbers"),
     (["--style-weight", "0"], "both need weights above 0"), (["--preset", "shape"], "did you mean shapes"),
     (["--preset", "johnson"], "no layer 'relu3_3'"), (["--style", "no.png"], "no.png"),
+    (["--learning-rate", "nan"], "--learning-rate: expected a number, not 'nan'"),
+    (["--learning-rate", "0"], "--learning-rate: expected a number above 0, not '0'"),
     (["--model", "digits"], "must take pictures in colour")])
 def test_what_cannot_be_trained_is_said_in_a_line(photos, tmp_path, capsys, more, words):
     assert train_it(photos, tmp_path / "mine.h5", *more) == 2

@@ -364,13 +364,14 @@ def test_nothing_is_overwritten_without_being_asked(tmp_path, capsys):
     assert (tmp_path / "out" / "filters.png").stat().st_mtime_ns != before
 
 
-@pytest.mark.parametrize("out", ["file", "file/out"])
-def test_a_folder_that_cannot_be_made_is_one_line_before_any_work(out, tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize(("out", "said"), [("file", "file is a file"), ("file/out", "file is a file"),
+                                           (300 * "x", "xxx cannot be made: File name too long")])
+def test_a_folder_that_cannot_be_made_is_one_line_before_any_work(out, said, tmp_path, monkeypatch, capsys):
     (tmp_path / "file").write_text("of the user")
     monkeypatch.setattr(texture, "optimize_image", lambda *arguments, **settings: pytest.fail("it has begun"))
     assert demo(texture_gram, "--model", "shapes", "--device", "cpu", "--out", str(tmp_path / out)) == 2
     error = capsys.readouterr().err
-    assert f"{tmp_path / 'file'} is a file; give another --out" in error and error.count("\n") == 1
+    assert f"{said}; give another --out" in error and error.count("\n") == 1
     assert (tmp_path / "file").read_text() == "of the user"
 
 
