@@ -2,6 +2,7 @@
 
 import argparse
 import math
+import os
 import sys
 from itertools import pairwise
 
@@ -93,11 +94,13 @@ def refuse_empty(parser, words):
 
 
 def main(run, parser):
-    """Parse, run(arguments), exit: 0; 2 after an InputError or too little memory, as one line; 130 after Ctrl-C."""
+    """Parse, run(arguments), exit: 0; 2 after an InputError or too little memory, as one line; 130 after Ctrl-C; 1
+    where nobody reads the output any more."""
     refuse_empty(parser, sys.argv[1:])  # it would count as left out
     arguments = parser.parse_intermixed_args()  # files may stand before and behind options
     try:
         run(arguments)
+        sys.stdout.flush()
     except InputError as problem:
         print(f"{parser.prog}: {problem}", file=sys.stderr)
         sys.exit(2)
@@ -105,6 +108,9 @@ def main(run, parser):
         reason = " ".join(str(problem).split()) or "no more is to be had"
         print(f"{parser.prog}: not enough memory ({reason}); ask for fewer or smaller pictures", file=sys.stderr)
         sys.exit(2)
+    except BrokenPipeError:  # whoever read the output, as head does, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains as it ends
+        sys.exit(1)
     except KeyboardInterrupt:
         print(f"{parser.prog}: interrupted; what was finished is kept", file=sys.stderr)
         sys.exit(130)

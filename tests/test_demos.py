@@ -728,6 +728,14 @@ def test_more_than_memory_holds_is_one_line(tmp_path, capsys):
     assert not (tmp_path / "out").exists()
 
 
+def test_an_output_that_nobody_reads_is_no_traceback():
+    process = subprocess.Popen([sys.executable, "-m", "demos.step_through", "--model", "shapes", "--device", "cpu"],
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=Path(__file__).parent.parent)
+    process.stdout.close()
+    assert process.wait() == 1 and process.stderr.read() == b""
+    process.stderr.close()
+
+
 def test_a_silent_neuron_is_named(tmp_path, capsys):
     model = load_model("shapes", "cpu")
     maps = feature_maps(model.net, load_photos(model, [])[0].x, "relu3")[0]
