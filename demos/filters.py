@@ -84,8 +84,8 @@ def deeper_layers(deeper):
         "deeper_filters", title, plot.show_rows(panels, width=10.0, tallest=1.2 if len(deeper) == 1 else 0.5),
         deeper[0][2] if len(deeper) == 1 else stack_filters([w for *_, w in deeper]),
         "A row is one filter: how it weighs each of its input channels, grey being zero, white positive, black "
-        "negative. These are weights on activations and not on pixels, so they say little by themselves: the pictures "
-        "below say more.",
+        "negative. These are weights on activations and not on pixels, so they say little by themselves: the patches "
+        "that excite a channel (demos.patches) say more.",
         "Karpathy, ConvNetJS; Stanford CS231n, lecture 12", checks,
         {"networks": shown, "scale": "each filter, symmetric about 0"})
 
