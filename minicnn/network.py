@@ -1,6 +1,7 @@
 """A network: a list of named nodes and two loops."""
 
 import copy
+from collections import Counter
 from typing import Any, NamedTuple
 
 from minicnn.backend import Array, choose_device, device_of, to_device
@@ -238,8 +239,9 @@ class Network:
 
     def _written_over(self, nodes, last_use):
         """The names of the ReLUs behind a convolution, which does not need its output to go back, where nobody else
-        reads this either: they may write over it."""
-        convolutions = {node.name for node in nodes if isinstance(node.layer, Conv2D)}
+        reads this either, as who read it before may hold it in a cache or hand it on: they may write over it."""
+        readers = Counter(source for node in nodes for source in node.inputs)
+        convolutions = {node.name for node in nodes if isinstance(node.layer, Conv2D) and readers[node.name] == 1}
         return {name for name, layer, inputs in nodes
                 if type(layer) in RELUS and inputs[0] in convolutions.intersection(last_use[name])}
 

@@ -311,6 +311,28 @@ def test_only_what_nobody_reads_any_more_is_written_over(xp, rng, size):
     assert np.array_equal(to_host(x), to_host(before))
 
 
+@pytest.mark.parametrize("side", [MaxPool2D(2), Conv2D(4, 4, 1, rng=np.random.default_rng(1)), Dropout(), Add()],
+                         ids=repr)
+def test_what_somebody_else_has_read_before_is_not_written_over(side, rng):
+    net = Network((3, 8, 8))
+    net.add("conv", Conv2D(3, 4, 3, pad=1, rng=rng))
+    net.add("side", side)  # it keeps the convolution's output for the way back, or hands it on
+    net.add("relu", ReLU(), "conv")
+    for name in ("side", "relu"):
+        net.add(f"mean_{name}", GlobalAvgPool2D(), name)
+    net.add("join", Concat(), "mean_side", "mean_relu")
+    x = rng.standard_normal((2, 3, 8, 8))
+    expected, trace = net.forward(x), net.forward(x, keep=("side", "join"))
+    for name, array in [*trace.activations.items(), *net.features(x, ["side", "join"]).items()]:
+        assert np.array_equal(array, expected.activations[name])
+    grads = [net.backward(each, {"join": np.ones((2, 8))}, wrt=("side", "input")) for each in (expected, trace)]
+    assert np.array_equal(grads[0]["input"], grads[1]["input"])
+    dside = grads[0]["side"]
+    for one, other in zip(*[side.backward_params(dside, each.caches["side"]).values() for each in (expected, trace)],
+                          strict=True):
+        assert np.array_equal(one, other)
+
+
 def test_predict_equals_forward(xp, rng):
     net = fire_net(xp, rng)
     x = xp.asarray(rng.standard_normal((2, 2, 9, 11)))
