@@ -120,7 +120,7 @@ def fast_weight_gradient(layer, dout, x):
 
 def convolve_in_pieces(layer, x, shape):
     """im2col of as many pieces of the picture, one below the other, as there are threads."""
-    out = channels_last(np, shape, x.dtype)
+    out = channels_last(np, shape, np.result_type(x, layer.params["w"]))
     work = math.prod(shape) * layer.params["w"][0].size
     inner, jobs = pieces_of(layer, x, shape[2], work)
 

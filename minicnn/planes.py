@@ -55,6 +55,8 @@ def convolve_into_few_channels(x, w, bias, pad):
         target[...] = 0 if bias is None else bias[:, None, None]
         end = y + target.shape[1]
         top, bottom = max(0, y - pad), min(H, end - pad + KH - 1)  # the rows of x that matter here
+        if top >= bottom:
+            return  # only padding does
         planes = planes_of(matrix, x[n, top:bottom], out.dtype).reshape(F, KH, KW, bottom - top, W)
         for i in range(KH):
             for j in range(KW):

@@ -305,7 +305,8 @@ def _padded_rows(x, top, rows, pad, columns):
     """`rows` rows from `top` on, and `columns` columns, of the padded images."""
     N, H, W, C = x.shape
     padded = scratch(ODD, (N, rows, columns, C), x.dtype)
-    begin, end = max(0, -top), min(rows, H - top)
+    begin = min(rows, max(0, -top))
+    end = max(begin, min(rows, H - top))  # none of x where all of them are padding
     right = min(pad + W, columns)
     padded[:, :begin] = 0
     padded[:, end:] = 0

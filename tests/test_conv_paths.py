@@ -193,7 +193,13 @@ def test_on_a_gpu_it_is_always_im2col(strict_cupy, rng, taken):
     assert taken == []
 
 
-@pytest.mark.parametrize("size, pad", [(3, 1), (9, 4), (5, 0), (3, 3), (4, 1), (5, 3)])
+@pytest.mark.parametrize("m", [2, 4])
+def test_rows_of_tiles_without_a_pixel_of_the_picture(rng, m):
+    x, w = channels_last(rng, 1, 64, 30, 15, dtype=float), filters(rng, 48, 64, dtype=float)  # fully convolutional
+    np.testing.assert_allclose(winograd_convolution(x, Filters(w, m), None, 37), exactly(x, w, pad=37), atol=1e-12)
+
+
+@pytest.mark.parametrize("size, pad", [(3, 1), (9, 4), (5, 0), (3, 3), (4, 1), (5, 3), (3, 70)])
 @pytest.mark.parametrize("channels", [1, 3])
 def test_few_output_channels(rng, size, pad, channels):
     x, w = channels_last(rng, 2, 40, 64, 50, dtype=float), filters(rng, channels, 40, size, dtype=float)
@@ -387,6 +393,17 @@ def test_float32_stays_float32(rng):
     for gradients in net.backward_params(trace, grads).values():
         assert {array.dtype for array in gradients.values()} == {np.dtype(np.float32)}
     assert winograd.transform_weights(filters(rng, 32, 32), 4).dtype == np.float32
+
+
+@pytest.mark.parametrize("x_type, w_type", [(np.float32, np.float64), (np.uint8, np.float32)])
+@pytest.mark.parametrize("size, stride", [(3, 1), (3, 2), (1, 1), (1, 2)])
+def test_the_wider_type_wins_whatever_the_way(rng, x_type, w_type, size, stride):
+    x, w = (100 * rng.random((2, 17, 40, 33))).astype(x_type), filters(rng, 20, 17, size, dtype=w_type)
+    layer = convolution(w, pad=0, winograd="off")
+    layer.stride = stride
+    out, _ = layer.forward(x)
+    expected = exactly(x, w, pad=0)[:, :, ::stride, ::stride]
+    assert out.dtype == w_type and relative_error(out, expected) < (1e-6 if w_type == np.float32 else 1e-14)
 
 
 # ---- im2col in pieces --------------------------------------------------------------------------------------------
