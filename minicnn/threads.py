@@ -135,7 +135,7 @@ def bands(x, axis):
     if not isinstance(x, np.ndarray):
         return [...]
     size = x.shape[axis]
-    length = max(1, BAND * size // x.size)
+    length = max(1, BAND * size // max(1, x.size))
     return [(slice(None),) * axis + (slice(start, start + length),) for start in range(0, size, length)]
 
 

@@ -409,6 +409,15 @@ def test_pool_padding_never_wins(ceil, xp, rng):
     assert to_host(layer.forward(xp.asarray(np.full((1, 1, 3, 3), -np.inf)))[0]).max() == -np.inf
 
 
+@pytest.mark.parametrize("name", [name for name in CASES if not name.endswith("each its own")])
+def test_no_images_at_all(name, rng):
+    layer, xs = build(name, rng)
+    none = [x[:0] for x in xs]
+    found = outputs(layer, none, lambda out: out)
+    assert found["out"].shape == layer.output_shape(*[x.shape for x in none])
+    assert [found[f"dx{i}"].shape for i in range(len(xs))] == [x.shape for x in none]
+
+
 @pytest.mark.parametrize("layer", [Conv2D(1, 2, 3, pad=0), MaxPool2D(2, pad=0), AvgPool2D(2, pad=0), Pad2D(0),
                                    Pad2D(0, "reflect")], ids=repr)
 def test_padding_0(layer, xp):

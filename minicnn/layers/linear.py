@@ -49,7 +49,7 @@ class Flatten(Layer):
     makes_array = False
 
     def forward(self, x):
-        return x.reshape(x.shape[0], -1), x.shape
+        return x.reshape(self.output_shape(x.shape)), x.shape
 
     def backward(self, dout, shape):
         return dout.reshape(shape)
