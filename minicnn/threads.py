@@ -54,16 +54,16 @@ class Workers:
 
 
 def run_tasks(tasks):
-    """What a thread does: (function, queue) after (function, queue); the function's error, or None, is put there."""
+    """What a thread does: one task after the other, (function, a list for its error, or None, a queue that is told)."""
     while True:
-        function, finished = tasks.get()
-        problem = None
+        function, problems, finished = tasks.get()
         try:
             function()
+            problems.append(None)
         except BaseException as caught:  # raised again where the result is waited for
-            problem = caught
-        finished.put(problem)
-        del function, problem  # a waiting thread holds no arrays
+            problems.append(caught)
+        finished.put(True)
+        del function, problems  # a waiting thread holds no arrays
 
 
 def blas_libraries():
@@ -163,15 +163,27 @@ def share_out(work, jobs, multiply_adds=None, meetings=1):
         for job in waiting:
             work(job)
 
-    finished, others = SimpleQueue(), min(team.count, len(jobs)) - 1
+    problems, finished, others = [], SimpleQueue(), min(team.count, len(jobs)) - 1
     for _ in range(others):
-        team.tasks.put((take, finished))
+        team.tasks.put((take, problems, finished))
     try:
         take()
     finally:
         for _ in waiting:  # after an error, or Ctrl-C: what nobody has begun is left
             pass
-        problems = [finished.get() for _ in range(others)]  # they write into arrays of the caller's
+        wait(others, problems, finished)  # they write into arrays of the caller's, and into `scratch`
     for problem in problems:
         if problem is not None:
             raise problem
+
+
+def wait(count, problems, finished):
+    """Until there are so many in `problems`; a Ctrl-C meanwhile is raised then."""
+    interrupt = None
+    while len(problems) < count:
+        try:
+            finished.get()  # what is taken out may be lost to a Ctrl-C, so it is not what counts
+        except KeyboardInterrupt as caught:
+            interrupt = caught
+    if interrupt is not None:
+        raise interrupt

@@ -1,7 +1,9 @@
 """Memory is handed out again only when nobody refers to it, so that no result changes later; and threads in trouble."""
 
 import pickle
+import signal
 import threading
+import weakref
 from itertools import product
 from queue import SimpleQueue
 
@@ -171,6 +173,54 @@ def test_what_is_raised_arrives_when_all_are_done(who, problem):
     assert done == [who]
     threads.share_out(work, ["nobody", "nobody"])
     assert done == [who, "nobody", "nobody"]
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="no signals to a thread here")
+def test_ctrl_c_while_the_others_still_work_arrives_when_they_are_done():
+    both, done = threading.Barrier(2), []
+
+    def work(job):
+        both.wait(20)
+        if threading.current_thread() is not threading.main_thread():
+            threading.Event().wait(0.02)  # the main thread waits by now
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+            threading.Event().wait(0.05)
+            done.append(job)
+
+    threads.set_num_threads(2)
+    pytest.raises(KeyboardInterrupt, threads.share_out, work, ["a", "a"])
+    assert done == ["a"]
+
+
+def test_after_an_error_what_nobody_has_begun_is_left():
+    both, begun = threading.Barrier(2), []
+
+    def work(job):
+        begun.append(job)
+        if job < 2:
+            both.wait(20)
+        if threading.current_thread() is threading.main_thread():
+            raise ZeroDivisionError
+        threading.Event().wait(0.02)
+
+    threads.set_num_threads(2)
+    pytest.raises(ZeroDivisionError, threads.share_out, work, range(100))
+    assert len(begun) < 10
+
+
+def test_what_is_in_use_when_idle_memory_is_given_back_is_used_again():
+    array = memory.empty((2**17,), np.uint8)
+    buffer = weakref.ref(array.base)
+    memory.let_go()
+    del array
+    assert memory.empty((2**17,), np.uint8).base is buffer() is not None
+
+
+@pytest.mark.parametrize("types", [(np.float32, np.float64), (np.float64, np.float32)])
+def test_a_sum_has_the_wider_type(types, xp):
+    a, b = (xp.full((2, 3), 0.1, dtype) for dtype in types)
+    total = memory.add(a, b)
+    assert total.dtype == np.float64 and float(abs(total - (a + b)).max()) == 0
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 7])
