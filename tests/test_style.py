@@ -94,9 +94,14 @@ def test_an_interrupted_transfer_goes_on_to_the_same_picture(more, xp, tmp_path)
     assert again.image.tobytes() == whole.image.tobytes() and again.history == whole.history
 
 
-def test_a_true_answer_of_the_callback_ends_it_all(xp):
-    result = transfer(xp, coarse=12, callback=lambda progress, image: progress.step == 5)
-    assert len(result.history) == 5 and result.image.shape == (1, 3, 9, 12)
+@pytest.mark.parametrize("last", [5, 6])  # in the middle of a size, and with its last step
+def test_a_true_answer_of_the_callback_ends_it_all(last, xp, tmp_path):
+    def run(resume, last):
+        return transfer(xp, coarse=12, num_steps=6, callback=lambda progress, image: progress.step == last,
+                        checkpoint=Checkpoint(tmp_path / "state.npz", resume=resume))
+    stopped = [run(False, last), run(True, 0)]
+    assert [len(result.history) for result in stopped] == [last, last]
+    assert stopped[0].image.shape == (1, 3, 9, 12) and np.array_equal(stopped[0].image, stopped[1].image)
 
 
 def test_a_seed_repeats_it_bit_for_bit(xp):

@@ -173,22 +173,24 @@ def transfer_style(net, content, styles, preprocessing, settings, *, rng, masks=
     another size.
     """
     settings.check()
-    image, history = None, []
+    image, history, enough = None, [], False
     for size in settings.sizes():
         problem = style_problem(net, content, styles, preprocessing, settings, size, masks)
         image = first_image(settings, problem, preprocessing, rng) if image is None \
             else resized(image, problem, preprocessing)
         steps = settings.num_steps if not history else settings.fine_steps
         for number, (update, num_steps, project) in enumerate(phases(settings, steps)):
-            before = len(history)
+            before, part = len(history), checkpoint and checkpoint.part(f"{size}-{number}")
 
             def counted(progress, image, before=before):
-                return callback(progress._replace(step=before + progress.step), image)
+                nonlocal enough
+                enough = callback(progress._replace(step=before + progress.step), image)
+                return enough
             image, more = optimize_image(
                 problem.net, image, problem.terms, update=update, num_steps=num_steps, project=project,
-                callback=callback and counted, rng=rng, checkpoint=checkpoint and checkpoint.part(f"{size}-{number}"))
+                callback=callback and counted, rng=rng, checkpoint=part)
             history += [Progress(before + step, total, values) for step, total, values in more]
-            if len(more) < num_steps:  # the callback has had enough
+            if enough or part and part.stopped:  # now, or in the run that is gone on with
                 return Stylized(finish(to_host(image), content, preprocessing, settings), to_host(image), history)
     return Stylized(finish(to_host(image), content, preprocessing, settings), to_host(image), history)
 
