@@ -132,6 +132,8 @@ class Network:
         for name, layer, inputs in reversed(self.nodes[stop:]):
             if name not in grads:
                 continue  # nothing that was seeded depends on this layer
+            if name not in trace.caches:
+                raise not_there(name)
             dout = grads[name] if name in wrt else grads.pop(name)
             dxs = layer.backward(dout, trace.caches.pop(name) if release else trace.caches[name])
             for source, dx in zip(inputs, dxs if isinstance(dxs, tuple) else (dxs,), strict=True):
@@ -204,6 +206,8 @@ class Network:
         for name, layer, inputs in reversed(self.nodes[first:]):
             if name not in grads:
                 continue
+            if name not in trace.caches:
+                raise not_there(name)
             dout, cache = grads.pop(name), trace.caches.pop(name)
             self._add_params(totals, owners, layer, dout, cache)
             if self.positions[name] > first:

@@ -990,6 +990,18 @@ print(sorted(foreign - sys.stdlib_module_names))
     assert run.stdout == "[]\n"
 
 
+@pytest.mark.parametrize("way", ["backward", "backward_train"])
+def test_a_way_back_over_what_an_earlier_one_has_released_is_refused_by_name(way, rng):
+    net = Network((3, 4, 4))
+    net.add("conv1", Conv2D(3, 2, 3, pad=1, rng=rng))
+    net.add("relu1", ReLU())
+    net.add("conv2", Conv2D(2, 2, 1, rng=rng))
+    trace, seed = net.forward(rng.standard_normal((1, 3, 4, 4))), np.ones((1, 2, 4, 4))
+    net.backward(trace, {"relu1": seed}, release=True)
+    with pytest.raises(InputError, match="before 'relu1', or an earlier way back has released it"):
+        getattr(net, way)(trace, {"conv2": seed})
+
+
 def test_a_seed_behind_the_end_of_the_trace_is_refused_by_name():
     net = Network((3, 4, 4))
     net.add("conv1", Conv2D(3, 2, 3, pad=1))
