@@ -84,7 +84,8 @@ class Checkpoint:
         except OSError as problem:
             raise InputError(f"{self.path.parent} cannot be made: {problem.strerror}; give another folder") from None
         with replacing(self.path, overwrite=True) as temporary, open(temporary, "wb") as file:
-            np.savez(file, json=np.asarray(json.dumps(stored)), **arrays)
+            # arrays are in the states of some generators
+            np.savez(file, json=np.asarray(json.dumps(stored, default=np.ndarray.tolist)), **arrays)
 
     def _read(self):
         """({name: array}, what was stored as JSON)."""

@@ -124,6 +124,15 @@ def test_parts_have_files_of_their_own(tmp_path):
         tmp_path / "dream-octave_2_4.npz", 2, True, {"octaves": 4})
 
 
+@pytest.mark.parametrize("kind", [np.random.PCG64DXSM, np.random.SFC64, np.random.MT19937, np.random.Philox])
+def test_every_generator_of_numpy_goes_on_where_it_was(kind, tmp_path):
+    rng, again = np.random.Generator(kind(1)), np.random.Generator(kind(2))
+    checkpoint, image = Checkpoint(tmp_path / "state.npz", resume=True), rng.standard_normal((1, 3, 4, 4))
+    checkpoint.save(image, Momentum(0.1), rng, [])
+    checkpoint.restore(image, Momentum(0.1), again)
+    assert np.array_equal(rng.standard_normal(9), again.standard_normal(9))
+
+
 @pytest.mark.parametrize(("settings", "update", "said"), [
     ({"class": 1, "lr": 0.1}, Adam(0.05), "class 0, not 1"), ({"class": 0}, Adam(0.05), "lr 0.1, not None"),
     ({"class": 0, "lr": 0.1}, Momentum(0.1), "update Adam, not Momentum")])
