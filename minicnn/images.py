@@ -50,11 +50,10 @@ def save_image(path, image, overwrite=False):
     path = Path(path)
     if path.suffix.lower() not in SUFFIXES:
         raise InputError(f"{path}: unknown image format {path.suffix!r}; use one of {', '.join(SUFFIXES)}")
-    if not (_is_rgb(image) or _is_grey(image)):
-        raise InputError(f"{path}: expected uint8 of shape (H, W, 3) or (H, W), got {_describe(image)}")
+    image = _to_pillow(path, image)
     with replacing(path, overwrite) as temporary:
         try:
-            Image.fromarray(image).save(temporary, **_save_options(path))
+            image.save(temporary, **_save_options(path))
         except (OSError, ValueError) as problem:
             raise InputError(f"{path}: cannot be written ({_reason(problem)})") from problem
 
@@ -70,10 +69,13 @@ def save_animation(path, frames, milliseconds=80, overwrite=False):
     first = next(frames, None)
     if first is None:
         raise InputError(f"{path}: an animation needs at least one frame")
+    first, others = _to_pillow(path, first), (_to_pillow(path, frame) for frame in frames)
     with replacing(path, overwrite) as temporary:
         try:
-            Image.fromarray(first).save(temporary, save_all=True, append_images=map(Image.fromarray, frames),
-                                        duration=milliseconds, loop=0, **_save_options(path))
+            first.save(temporary, save_all=True, append_images=others, duration=milliseconds, loop=0,
+                       **_save_options(path))
+        except InputError:
+            raise
         except (KeyError, OSError, ValueError) as problem:  # KeyError: a Pillow that was built without the format
             raise InputError(f"{path}: cannot be written ({_reason(problem)})") from problem
 
@@ -134,6 +136,12 @@ def _turn_upright(image):
         ImageOps.exif_transpose(image, in_place=True)
     except Exception:  # the pixels are decoded already: only the EXIF is damaged, and then says nothing
         pass
+
+
+def _to_pillow(path, image):
+    if not (_is_rgb(image) or _is_grey(image)):
+        raise InputError(f"{path}: expected uint8 of shape (H, W, 3) or (H, W), got {_describe(image)}")
+    return Image.fromarray(image)
 
 
 def _to_rgb(image):

@@ -541,6 +541,9 @@ def test_an_animation_has_its_frames_and_their_time(tmp_path, suffix):
 def test_what_is_no_animation_is_refused(tmp_path):
     path = tmp_path / "flight.gif"
     assert "at least one frame" in error_line(images.save_animation, path, [])
+    for frames in ([CORNERS / 255], [CORNERS, CORNERS / 255], [[1, 2]]):
+        assert f"{path}: expected uint8 of shape (H, W, 3)" in error_line(images.save_animation, path, frames)
+    assert names(tmp_path) == []
     assert "use one of .gif, .webp" in error_line(images.save_animation, tmp_path / "flight.mp4", [CORNERS])
     path.write_text("precious")
     assert "already exists" in error_line(images.save_animation, path, [CORNERS])
