@@ -693,6 +693,7 @@ WRONG = {
     "add, broadcasting": (lambda: Add().forward(image(1, 2, 3, 4), image(1, 1, 3, 4)), "cannot add"),
     "batch norm": (lambda: BatchNorm2D(2).forward_train(image(1, 2, 1, 1), rng=None), "one value a channel"),
     "styles": (lambda: ConditionalInstanceNorm2D(2, 3).with_style(image(4)), "3 styles"),
+    "styles of several": (lambda: ConditionalInstanceNorm2D(2, 3).with_style(image(4, 3)).mixed(), "one .* got 4"),
     "local response norm": (lambda: LocalResponseNorm(size=4), "odd"),
 }
 

@@ -143,9 +143,11 @@ class ConditionalInstanceNorm2D(Layer):
         return sibling
 
     def mixed(self):
-        """The InstanceNorm2D of the mixture, which must be one for all images."""
+        """The InstanceNorm2D of the mixture; InputError where it is not one for all images."""
         layer = InstanceNorm2D(self.params["gamma"].shape[1], self.eps)
         style = self._style_on(self.params["gamma"])
+        if len(style) > 1:
+            raise InputError(f"expected one mixture of styles for all images, got {len(style)}")
         layer.params = {key: (style @ rows)[0] for key, rows in self.params.items()}
         return layer
 
