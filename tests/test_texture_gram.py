@@ -146,6 +146,7 @@ def test_match_histogram_keeps_the_order_and_takes_the_values(xp, rng):
 @pytest.mark.parametrize("settings, message", [
     ({"layers": ("relu1", "relu9", "conv7")}, "no layer 'relu9', 'conv7': .* ends at 'pool2'; there are relu1, pool1, "
                                               "relu2, pool2"),
+    ({"layers": (99,)}, "no layer 99: the network"),
     ({"layers": ("relu1", "rleu2")}, "no layer .rleu2.; did you mean relu2\\?"),
     ({"layers": {"relu1": 0.0, "pool1": 0}}, "all weights are 0"),
     ({"layers": {"relu1": -1.0}}, "the weight of texture layer 'relu1' is -1.0; a number from 0 on"),

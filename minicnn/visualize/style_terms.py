@@ -38,7 +38,7 @@ def check_layers(net, layers):
     """The network's own names of these layers. Raises UnknownNameError for one that is misspelt, InputError naming all
     that are missing, and what is there: a file may hold a network's first layers alone."""
     missing = [layer for layer in layers if net.aliases.get(str(layer), layer) not in net.positions]
-    for layer in missing:
+    for layer in map(str, missing):  # an alias may have been given as a number
         # pool3 is no misspelt pool2, where a network ends before it: a mistake leaves the digits
         alike = [name for name in (*net.positions, *net.aliases)
                  if net.aliases.get(name, name) in net.positions and digits_of(name) == digits_of(layer)]
