@@ -381,6 +381,27 @@ def test_scratch_memory_belongs_to_a_thread():
     assert not np.shares_memory(ours, theirs)
 
 
+# ---- all ways ---------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("C, F", [(40, 3), (3, 40), (40, 20), (20, 40), (1, 1)])
+@pytest.mark.parametrize("size, stride, pad", [(1, 1, 0), (1, 1, 1), (1, 2, 0), (2, 3, 2), (3, 1, 2), (3, 1, 3),
+                                               (3, 1, 5), (3, 2, 1), (3, 4, 0), (5, 1, 9)])
+@pytest.mark.parametrize("dtype, bound", [(np.float32, 5e-5), (np.float64, 1e-12)])
+def test_every_way_gives_what_im2col_gives(rng, C, F, size, stride, pad, dtype, bound):
+    layer = Conv2D(C, F, size, stride, pad, rng=rng)
+    layer.params = {"w": filters(rng, F, C, size, dtype=dtype), "b": rng.standard_normal(F).astype(dtype)}
+    plain = copy.copy(layer)
+    plain.params, plain.plain = {key: array.astype(float) for key, array in layer.params.items()}, True
+    x = channels_last(rng, 2, C, 51, 43, dtype=dtype)
+    expected, _ = plain.forward(x.astype(float))
+    dout = channels_last(rng, *expected.shape, dtype=dtype)
+    dw = layer.backward_params(dout, x)["w"]
+    for found, exact in ((layer.forward(x)[0], expected),
+                         (layer.backward(dout, x), plain.backward(dout.astype(float), x.astype(float))),
+                         (dw, plain.backward_params(dout.astype(float), x.astype(float))["w"])):
+        assert found.shape == exact.shape and found.dtype == dtype and relative_error(found, exact) < bound
+
+
 # ---- types -----------------------------------------------------------------------------------------------------
 
 def test_float32_stays_float32(rng):
@@ -399,7 +420,7 @@ def test_float32_stays_float32(rng):
 @pytest.mark.parametrize("size, stride", [(3, 1), (3, 2), (1, 1), (1, 2)])
 def test_the_wider_type_wins_whatever_the_way(rng, x_type, w_type, size, stride):
     x, w = (100 * rng.random((2, 17, 40, 33))).astype(x_type), filters(rng, 20, 17, size, dtype=w_type)
-    layer = convolution(w, pad=0, winograd="off")
+    layer = convolution(w, pad=0)
     layer.stride = stride
     out, _ = layer.forward(x)
     expected = exactly(x, w, pad=0)[:, :, ::stride, ::stride]
@@ -407,6 +428,17 @@ def test_the_wider_type_wins_whatever_the_way(rng, x_type, w_type, size, stride)
 
 
 # ---- im2col in pieces --------------------------------------------------------------------------------------------
+
+def test_weight_gradients_are_summed_in_one_order_whichever_is_ready_first(rng, monkeypatch):
+    minicnn.set_num_threads(5)
+    layer = Conv2D(16, 64, 3, pad=1, rng=rng)
+    x, dout = channels_last(rng, 1, 16, 40, 40), channels_last(rng, 1, 64, 40, 40)
+    found = []
+    for turn in (iter, reversed):
+        monkeypatch.setattr(conv_paths, "share_out", lambda work, jobs, *_, turn=turn: [*map(work, turn(jobs))])
+        found.append(conv_paths.weight_gradient_in_pieces(layer, dout, x))
+    assert found[0].tobytes() == found[1].tobytes()
+
 
 @pytest.mark.parametrize("size, stride, pad", [(3, 1, 1), (3, 2, 0), (7, 2, 3), (11, 4, 2), (1, 2, 0), (2, 3, 1)])
 @pytest.mark.parametrize("count", [1, 2, 3, 50])

@@ -208,6 +208,19 @@ def test_after_an_error_what_nobody_has_begun_is_left():
     assert len(begun) < 10
 
 
+def test_what_a_worker_shares_out_it_does_itself():
+    both, done, finished = threading.Barrier(2), [], threading.Event()
+
+    def work(job):
+        both.wait(20)
+        if threading.current_thread().name == "minicnn":  # nobody else is there to help
+            threads.share_out(lambda part: done.append(threading.current_thread().name), [1, 2])
+
+    threads.set_num_threads(2)
+    threading.Thread(target=lambda: [threads.share_out(work, [1, 2]), finished.set()], daemon=True).start()
+    assert finished.wait(20) and done == ["minicnn", "minicnn"]
+
+
 def test_what_is_in_use_when_idle_memory_is_given_back_is_used_again():
     array = memory.empty((2**17,), np.uint8)
     buffer = weakref.ref(array.base)

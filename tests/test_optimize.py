@@ -557,6 +557,17 @@ def test_lbfgs_leaves_a_bound_again(xp):
     assert np.abs(to_host(points[-1]) - 1).max() < 1e-4
 
 
+def test_lbfgs_sees_no_slope_in_what_a_bound_holds_back(xp):
+    """The search ends where what may still move is flat, however much the rest would like to go on."""
+    at, lowest = [], xp.asarray([5.0, 0.1])
+
+    def evaluate(x):
+        at.append(to_host(x).tolist())
+        return float(((x - lowest) ** 2).sum()), 2 * (x - lowest), []
+    LBFGS(within=Clamp(-1.0, 1.0)).step(xp.asarray([0.9, 0.0]), evaluate)
+    assert [x[0] for x in at] == [0.9, 1.0]
+
+
 def test_lbfgs_evaluates_no_point_twice(xp):
     seen = []
 
