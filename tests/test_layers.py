@@ -661,6 +661,17 @@ def test_conditional_instance_norm_takes_a_style_of_either_type_and_place(xp, rn
     assert_close(layer.forward(x)[0], plain.forward(x)[0], 1e-6)  # the first style, unless told
 
 
+@pytest.mark.parametrize("layer", [InstanceNorm2D(4), BatchNorm2D(4)], ids=repr)
+def test_the_pixels_of_a_large_picture_are_summed_up_to_rounding(layer, rng):
+    x, dout = (rng.standard_normal((1, 500, 600, 4), np.float32).transpose(0, 3, 1, 2) + shift for shift in (5, 1))
+    (out, cache), (exact, exact_cache) = (layer.forward_train(each, rng=None) for each in (x, x.astype(float)))
+    assert_close(out, exact, 2e-6)
+    gradients, exact_gradients = (layer.backward_params(*each) for each in (
+        (dout, cache), (dout.astype(float), exact_cache)))
+    assert_close(gradients["beta"], exact_gradients["beta"], 2e-6)
+    assert_close(layer.backward(dout, cache), layer.backward(dout.astype(float), exact_cache), 5e-6)
+
+
 def test_softmax_of_large_scores_does_not_overflow(xp):
     out, _ = Softmax().forward(xp.asarray(np.array([[1e4, 0, -1e4], [1e4, 1e4, 0], [-1e4, -2e4, -1e4]])))
     assert to_host(out).tolist() == [[1, 0, 0], [0.5, 0.5, 0], [0.5, 0, 0.5]]

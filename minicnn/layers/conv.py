@@ -7,6 +7,7 @@ from minicnn.conv_paths import fast_backward, fast_forward, fast_weight_gradient
 from minicnn.errors import InputError
 from minicnn.initialize import he_normal, zeros
 from minicnn.layers.layer import Layer
+from minicnn.sums import sum_over
 from minicnn.winograd import WinogradWeights
 
 # Numbers in the patch matrix at a time: 1 MB of float32 stays in a core's cache; a GPU wants few, large products.
@@ -102,7 +103,7 @@ class Conv2D(Layer):
 
     def backward_params(self, dout, x):
         # out = windows . w + b, so dw = dout.T . windows and db = the sum of dout over images and positions
-        gradients = {"b": dout.sum(axis=(0, 2, 3))} if "b" in self.params else {}
+        gradients = {"b": sum_over(dout, (0, 2, 3))} if "b" in self.params else {}
         if x.size > SMALL and not self.plain and (dw := fast_weight_gradient(self, dout, x)) is not None:
             return {"w": dw, **gradients}
         xp = get_array_module(dout)

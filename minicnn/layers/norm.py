@@ -7,13 +7,14 @@ from minicnn.errors import InputError
 from minicnn.initialize import ones, zeros
 from minicnn.layers.layer import Layer
 from minicnn.memory import empty_like
+from minicnn.sums import mean_over, sum_over
 
 
 def normalize(xp, x, axes, eps):
     """(x - mean) / sqrt(variance + eps) over `axes`; returns it, 1 / sqrt(...), the mean and the variance."""
-    mean = x.mean(axis=axes, keepdims=True)
+    mean = mean_over(x, axes)
     centred = xp.subtract(x, mean, out=empty_like(x))
-    variance = (centred * centred).mean(axis=axes, keepdims=True)
+    variance = mean_over(centred * centred, axes)
     inverse_std = 1 / xp.sqrt(variance + eps)
     centred *= inverse_std
     return centred, inverse_std, mean, variance
@@ -29,8 +30,7 @@ def scale_and_shift(x_hat, gamma, beta):
 
 def normalize_backward(dx_hat, x_hat, inverse_std, axes):
     """Back through `normalize`, whose mean and variance depend on every x: Ioffe and Szegedy 2015, section 3."""
-    return inverse_std * (dx_hat - dx_hat.mean(axis=axes, keepdims=True)
-                          - x_hat * (dx_hat * x_hat).mean(axis=axes, keepdims=True))
+    return inverse_std * (dx_hat - mean_over(dx_hat, axes) - x_hat * mean_over(dx_hat * x_hat, axes))
 
 
 class BatchNorm2D(Layer):
@@ -83,7 +83,7 @@ class BatchNorm2D(Layer):
     def backward_params(self, dout, cache):
         # out = gamma x_hat + beta
         x_hat = cache[0]
-        return {"gamma": (dout * x_hat).sum(axis=(0, 2, 3)), "beta": dout.sum(axis=(0, 2, 3))}
+        return {"gamma": sum_over(dout * x_hat, (0, 2, 3)), "beta": sum_over(dout, (0, 2, 3))}
 
     def __repr__(self):
         return f"BatchNorm2D({self.params['gamma'].size})"
@@ -113,7 +113,7 @@ class InstanceNorm2D(Layer):
     def backward_params(self, dout, cache):
         # out = gamma x_hat + beta
         x_hat, _ = cache
-        return {"gamma": (dout * x_hat).sum(axis=(0, 2, 3)), "beta": dout.sum(axis=(0, 2, 3))}
+        return {"gamma": sum_over(dout * x_hat, (0, 2, 3)), "beta": sum_over(dout, (0, 2, 3))}
 
     def __repr__(self):
         return f"InstanceNorm2D({self.params['gamma'].size})"
@@ -172,7 +172,7 @@ class ConditionalInstanceNorm2D(Layer):
     def backward_params(self, dout, cache):
         # out = (style @ gamma) x_hat + style @ beta, so dgamma = style.T @ (the sum of dout x_hat over positions)
         x_hat, _ = cache
-        dgamma, dbeta = (dout * x_hat).sum(axis=(2, 3)), dout.sum(axis=(2, 3))  # (N, C)
+        dgamma, dbeta = sum_over(dout * x_hat, (2, 3)), sum_over(dout, (2, 3))  # (N, C)
         style = self._style_on(dout)
         if len(style) == 1:
             dgamma, dbeta = dgamma.sum(axis=0, keepdims=True), dbeta.sum(axis=0, keepdims=True)
