@@ -147,7 +147,9 @@ def test_mean_and_variance_of_parts_are_those_of_the_whole(rng):
 def test_tiles_are_taken_where_memory_is_short(monkeypatch):
     net = painter()
     needed = peak_memory(net, (1, 3, 2000, 2000), seeds=())
-    for free, expected in ((None, None), (3 * needed, None), (needed, 1024), (0, fast_style.TILES[-1])):
+    without_margin = 2 * peak_memory(net, (1, 3, 1024, 1024), seeds=())
+    for free, expected in ((None, None), (3 * needed, None), (needed, 1024), (without_margin, 512),
+                           (0, fast_style.TILES[-1])):
         monkeypatch.setattr(fast_style, "available_memory", lambda device, free=free: free)
         assert choose_tile(net, (1999, 1998)) == expected
 

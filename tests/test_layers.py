@@ -672,6 +672,12 @@ def test_the_pixels_of_a_large_picture_are_summed_up_to_rounding(layer, rng):
     assert_close(layer.backward(dout, cache), layer.backward(dout.astype(float), exact_cache), 5e-6)
 
 
+def test_the_gradient_at_the_kink_of_a_large_relu_is_0_too(xp, rng):
+    x = np.round(rng.standard_normal((2, 5, 40, 50)))
+    dx = ReLU().backward(xp.asarray(np.ones_like(x)), ReLU().forward(xp.asarray(x))[1])
+    assert np.array_equal(to_host(dx), x > 0)
+
+
 def test_softmax_of_large_scores_does_not_overflow(xp):
     out, _ = Softmax().forward(xp.asarray(np.array([[1e4, 0, -1e4], [1e4, 1e4, 0], [-1e4, -2e4, -1e4]])))
     assert to_host(out).tolist() == [[1, 0, 0], [0.5, 0.5, 0], [0.5, 0, 0.5]]

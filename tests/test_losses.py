@@ -235,6 +235,11 @@ def test_one_hot(labels, rows, xp):
     assert to_host(scores).tolist() == [[7.0] * 3] * 2
 
 
+def test_the_best_rival_is_another_class_however_large_the_scores(xp):
+    value, seeds = ClassMargin("out", 0)({"out": xp.asarray([[9e6, 1.0, 2e6]])})
+    assert value == 7e6 and to_host(seeds["out"]).tolist() == [[1, 0, -1]]
+
+
 @pytest.mark.parametrize("labels, message", [
     (3, "no class 3: the network has 3, numbered from 0"),
     (-1, "no class -1: the network has 3, numbered from 0"),

@@ -228,6 +228,33 @@ def test_neural_style_is_means_of_squares():
     assert loss_and_gradient(net, x, posed.terms)[0] == pytest.approx(expected, rel=1e-6)
 
 
+def test_a_masked_style_weighs_as_its_part_and_its_blend_do(xp):
+    whole = problem(network(xp), style_weight=1.0, content_weight=0.0)
+    left, right = halves()
+    right[:, 24:36] = 0  # a quarter
+    posed = problem(network(xp), ("strokes", "strokes"), masks=[left, right], blend=(1.0, 3.0), style_weight=1.0,
+                    content_weight=0.0)
+    for n, (part, blend) in enumerate([(1 / 2, 2 / 4), (1 / 4, 6 / 4)]):
+        weight, loss = posed.terms[n * len(STYLE)]
+        assert weight / whole.terms[0][0] == pytest.approx(part * blend, rel=0.05)  # edges of a mask are soft
+        assert float((loss.mask * loss.mask).mean()) == pytest.approx(1, rel=1e-5)
+
+
+def test_steps_count_on_through_sizes_and_phases(xp):
+    result = transfer(xp, coarse=12, num_steps=10, fine_steps=3, optimizer="adam", last_learning_rate=0.01)
+    assert [progress.step for progress in result.history] == list(range(1, len(result.history) + 1))
+    assert len(result.history) > 13
+
+
+def test_the_last_clamp_of_adam_is_before_the_step_at_19_of_20():
+    settings = dataclasses.replace(PLAIN, optimizer="adam", last_learning_rate=0.1, clamp=1.5)
+    far, done, clamped = np.full((1, 3, 2, 2), 9.0), 0, []
+    for _, steps, project in phases(settings, 200):
+        clamped += [done + step for step in range(1, steps + 1) if project[0](far, step).max() == 1.5]
+        done += steps
+    assert clamped == list(range(1, 190))
+
+
 def test_a_relative_total_variation_is_1_at_the_content(xp):
     posed = problem(network(xp), tv_weight=0.5)
     weight, loss = posed.terms[-1]
