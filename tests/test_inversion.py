@@ -107,6 +107,18 @@ def test_it_is_the_papers_code_in_any_unit(layer, preprocessing, xp, x):
     assert [progress.total for progress in history] == pytest.approx(energies, rel=1e-5)
 
 
+@pytest.mark.parametrize("powers", [{"tv_beta": 1.5, "p": 6.0}, {"tv_beta": 3.0, "p": 4.0}], ids=str)
+def test_no_power_knows_the_unit(powers, x):
+    found = []
+    for preprocessing in (LEVELS, TENTHS):
+        net = small_network(preprocessing.unit)
+        y0 = small_network().predict(x, "conv2")
+        _, history = invert_features(net, "conv2", y0, preprocessing, rng=np.random.default_rng(7), tv_weight=10.0,
+                                     p_weight=1e-3, update="momentum", rates=((2, 1e-9),), **powers)
+        found.append([progress.total for progress in history])
+    assert found[0] == pytest.approx(found[1], rel=1e-4)
+
+
 def test_cs231ns_recipe_by_pytorch(xp, x):
     torch = pytest.importorskip("torch", reason="PyTorch, the oracle, is not installed")
     net, preprocessing = small_network(dtype="float64"), Preprocessing(*TORCHVISION[:4], 12, 12)
