@@ -203,6 +203,8 @@ def run(arguments):
     photos = load_photos(model, arguments.photos, arguments.seed)
     if not arguments.photos:
         photos = [surest(photos)]
+    if arguments.pictures is None:
+        arguments.pictures = 0 if arguments.photos else POINTING_PICTURES
     label = None if arguments.label is None else model.find_class(arguments.label)
     names = ["compare", *(f"compare_{n + 1}" for n in range(1, len(photos))),
              *(["compare_pointing"] if model.name == "shapes" and arguments.pictures else ())]
@@ -218,8 +220,8 @@ def parser():
                         help="of the randomisation, at most (default %(default)s)")
     parser.add_argument("--draws", type=positive_int, default=Effort().draws,
                         help="of the random weights, over which is averaged (default %(default)s)")
-    parser.add_argument("--pictures", type=natural_int, default=POINTING_PICTURES,
-                        help="drawn ones for the pointing game of the network `shapes` (default %(default)s); 0: none")
+    parser.add_argument("--pictures", type=natural_int, help="drawn ones for the pointing game of the network `shapes` "
+                        f"(default {POINTING_PICTURES}, beside photos of one's own none: it takes a minute)")
     return parser
 
 

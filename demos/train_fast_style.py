@@ -68,7 +68,7 @@ def run(arguments):
             print(f"{name}: {check.what}: {check.value:.4g} (expected {check.expected})")
     header = Header(Path(arguments.out).stem, "transform_network", model.preprocessing, options=options,
                     origin=f"trained by demos/train_fast_style.py with {model.name} as the loss network", licence="MIT")
-    save_weights(arguments.out, net, header, overwrite=arguments.overwrite)
+    save_weights(arguments.out, net, header, overwrite=arguments.overwrite, half=arguments.half)
     print(f"wrote {arguments.out}")
 
 
@@ -183,6 +183,7 @@ def parser():
                         "quarter (default 8,16,32; published networks: 32,64,128)")
     parser.add_argument("--blocks", type=positive_int, default=3, help="residual blocks (default 3; published: 5)")
     parser.add_argument("--learning-rate", type=positive_number, default=4e-3, help="at its height (default 0.004)")
+    parser.add_argument("--half", action="store_true", help="write float16, half as large")
     parser.add_argument("--save-every", type=positive_int, default=100, metavar="STEPS", help="write the --checkpoint")
     parser.add_argument("--samples", metavar="FOLDER", help="paint a photo there as the training goes")
     parser.add_argument("--sample-every", type=positive_int, default=100, metavar="STEPS")

@@ -9,7 +9,7 @@ from minicnn.optimize import Adam
 from minicnn.train import CosineSchedule, train
 
 # Options that the network does not depend on; a folder may have been moved.
-NOT_ASKED = ("out", "overwrite", "checkpoint", "folder", "save_every", "samples", "sample_every")
+NOT_ASKED = ("out", "overwrite", "half", "checkpoint", "folder", "save_every", "samples", "sample_every")
 
 
 def training_parser(name, description, steps, batch_size):

@@ -1,8 +1,9 @@
 """Weights in HDF5: one file a network, with everything that belongs to them.
 
-Datasets `<layer>/w`, `<layer>/b` (OIHW; Linear (out, in)), `<layer>/gamma` … in float32, each with its
-sha256; attributes for the architecture and its options, name, origin, licence, source digest and
-preprocessing; the class names as the dataset `labels`; one more sha256 over all of these.
+Datasets `<layer>/w`, `<layer>/b` (OIHW; Linear (out, in)), `<layer>/gamma` … in float32, or to be small in
+float16, which is read as float32; each with the sha256 of its float32 values; attributes for the architecture and
+its options, name, origin, licence, source digest and preprocessing; the class names as the dataset `labels`; one
+more sha256 over all of these.
 """
 
 import hashlib
@@ -52,24 +53,28 @@ def float32_arrays(net):
     return {name: to_host(array).astype(np.float32, copy=False) for name, array in named_arrays(net).items()}
 
 
-def save_weights(path, net, header, overwrite=False):
+def save_weights(path, net, header, overwrite=False, half=False):
     """Write the network's parameters and the Header to `path`; float32, through a temporary file.
 
-    Raises InputError where the file exists already, an array is not finite, naming it, or the disk is full.
+    half : round to float16, three decimals, for half the size. Raises InputError where the file exists already, an
+    array is not finite, or as float16 would not be, naming it, or the disk is full.
     """
-    arrays = float32_arrays(net)
+    dtype = np.float16 if half else np.float32
+    with np.errstate(over="ignore"):
+        arrays = {name: array.astype(dtype, copy=False) for name, array in float32_arrays(net).items()}
     refuse_non_finite(arrays, path)
     with replacing(path, overwrite) as temporary:
-        write_arrays(temporary, ((name, array.shape, row_blocks(array)) for name, array in arrays.items()), header)
+        write_arrays(temporary, ((name, array.shape, row_blocks(array)) for name, array in arrays.items()), header,
+                     dtype)
 
 
-def write_arrays(path, arrays, header):
+def write_arrays(path, arrays, header, dtype=np.float32):
     """Write the new file `path`, then open it again and compare.
 
     arrays : iterable of (name, shape, blocks); `blocks` gives the float32 values some rows at a time, so that
-    a generator keeps no more than a block in memory. Raises InputError where the disk is full or gives back
-    something else, and for a senseless preprocessing. The path is not in the message: it is the temporary one of
-    `replacing`.
+    a generator keeps no more than a block in memory. dtype : of the file, which holds these values exactly. Raises
+    InputError where the disk is full or gives back something else, and for a senseless preprocessing. The path is
+    not in the message: it is the temporary one of `replacing`.
     """
     import h5py
 
@@ -79,7 +84,7 @@ def write_arrays(path, arrays, header):
         with _PatientFile(path, "w+") as file:
             with h5py.File(file, "w") as hdf5:
                 for name, shape, blocks in arrays:
-                    dataset = hdf5.create_dataset(name, shape, np.float32)
+                    dataset = hdf5.create_dataset(name, shape, dtype)
                     digests[name] = _write_blocks(dataset, blocks)
                     dataset.attrs["sha256"] = _fixed_length([digests[name]])[0]
                     file.raise_problem()
@@ -206,11 +211,11 @@ def load_weights(net, path):
         problems += [f"extra {name}" for name in found if name not in wanted]
         problems += [f"{name} has shape {found[name].shape}, expected {array.shape}"
                      for name, array in wanted.items() if name in found and found[name].shape != array.shape]
-        problems += [f"{name} holds {found[name].dtype}, expected float32"
-                     for name in wanted if name in found and found[name].dtype != np.float32]
+        problems += [f"{name} holds {found[name].dtype}, expected float32 or float16"
+                     for name in wanted if name in found and found[name].dtype not in (np.float32, np.float16)]
         if problems:
             raise InputError(f"{path} does not fit the network: {'; '.join(problems)}")
-        arrays = {name: found[name][()] for name in wanted}
+        arrays = {name: found[name][()].astype(np.float32, copy=False) for name in wanted}
         damaged = [name for name in wanted if _text(found[name].attrs.get("sha256")) != digest(arrays[name])]
     if damaged:
         raise InputError(f"{path} is damaged: {', '.join(damaged)} differ from their recorded digests")

@@ -176,6 +176,14 @@ def train_it(photos, out, *more):
                 "--widths", "3,4,5", "--blocks", "1", "--steps", "4", "--save-every", "1", "-o", out, *more)
 
 
+def test_a_training_can_write_half_precision(photos, tmp_path):
+    for name, more in (("whole", []), ("half", ["--half"])):
+        assert train_it(photos, tmp_path / f"{name}.h5", "--style", "strokes", *more) == 0
+    whole, half = (load_model(tmp_path / f"{name}.h5", device="cpu").net.layer("res1/conv1").params["w"]
+                   for name in ("whole", "half"))
+    assert half.dtype == whole.dtype == "float32" and (half == whole.astype("float16")).all()
+
+
 def test_a_training_writes_a_network_that_paints_and_samples_as_it_goes(photos, tmp_path, capsys):
     out = tmp_path / "mine.h5"
     assert train_it(photos, out, "--style", "strokes", "--samples", tmp_path / "samples", "--sample-every", "2") == 0

@@ -105,6 +105,24 @@ def test_other_precisions_are_saved_as_float32(net, tmp_path):
     assert weights_digest(loaded) == weights_digest(net)
 
 
+def test_half_of_the_size_with_eleven_bits(net, saved):
+    before = saved.stat().st_size
+    save_weights(saved, net, HEADER, overwrite=True, half=True)
+    loaded = small_network()
+    load_weights(loaded, saved)
+    numbers = sum(array.size for array in named_arrays(net).values())
+    assert before - saved.stat().st_size == pytest.approx(2 * numbers, rel=0.1)
+    for (name, array), found in zip(named_arrays(net).items(), named_arrays(loaded).values(), strict=True):
+        assert found.dtype == np.float32, name
+        np.testing.assert_array_equal(found, array.astype(np.float16))
+
+
+def test_what_half_precision_cannot_hold_is_named(net, tmp_path):
+    net.layer("conv1").params["b"][2] = 1e5
+    assert "not finite in conv1/b" in refusal(save_weights, tmp_path / "small.h5", net, HEADER, False, True)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_an_existing_file_stays_unless_overwriting_is_allowed(net, saved):
     before = saved.read_bytes()
     assert "already exists" in refusal(save_weights, saved, net, HEADER)
@@ -210,7 +228,7 @@ def test_all_keys_that_do_not_fit_are_in_one_error(saved):
     net = small_network()
     line = refusal(load_weights, net, saved)
     for part in ("missing conv1/b", "missing norm1/gamma", "extra fc2/bias", "fc2/b has shape (7,), expected (5,)",
-                 "conv1/w holds int32, expected float32"):
+                 "conv1/w holds int32, expected float32 or float16"):
         assert part in line
     assert not named_arrays(net)["fc2/w"].any()  # nothing is loaded by halves
 
