@@ -190,17 +190,19 @@ class Network:
                 self._add_params(totals, owners, layer, grads[name], trace.caches[name])
         return totals
 
-    def backward_train(self, trace, seeds):
+    def backward_train(self, trace, seeds, only=None):
         """Both ways back in one, for training: from gradients at some layers to what `backward_params` returns.
 
-        Each gradient, and what the trace holds, is let go as soon as it was used.
+        Each gradient, and what the trace holds, is let go as soon as it was used. only : the keys of the parameters
+        that are asked for, as ("gamma", "beta"): layers without them are gone through, or not reached; all, unless
+        given.
         """
         for name in seeds:
             if name not in self.positions:
                 raise unknown_name("layer", name, self.positions)
             if name not in trace.caches:
                 raise not_there(name)
-        owners, totals = self._owners(), {}
+        owners, totals = self._owners(only), {}
         first = min((self.positions[name] for name in owners.values()), default=len(self.nodes))
         grads = dict(seeds)
         for name, layer, inputs in reversed(self.nodes[first:]):
@@ -214,11 +216,13 @@ class Network:
                 dxs = layer.backward(dout, cache)
                 for source, dx in zip(inputs, dxs if isinstance(dxs, tuple) else (dxs,), strict=True):
                     grads[source] = add(grads[source], dx) if source in grads else dx
-        return {name: totals[name] for name in owners.values() if name in totals}  # in the order of the layers
+        return {name: {key: gradient for key, gradient in totals[name].items() if only is None or key in only}
+                for name in owners.values() if name in totals}  # in the order of the layers
 
-    def _owners(self):
-        """{id of a layer with parameters: the name it goes by}."""
-        return {id(layer): name for name, layer in self.parameter_layers().items()}
+    def _owners(self, only=None):
+        """{id of a layer with parameters, with one of the keys in `only` if given: the name it goes by}."""
+        return {id(layer): name for name, layer in self.parameter_layers().items()
+                if only is None or not layer.params.keys().isdisjoint(only)}
 
     def _add_params(self, totals, owners, layer, dout, cache):
         """Add the gradients to the parameters of `layer`, if it has any, to its own in `totals`."""

@@ -89,12 +89,10 @@ def train(net, batches, *, update, num_steps, schedule=None, weight_decay=0.0, l
         network = net if variant is None else variant(net, labels)
         trace = network.forward_train(x, np.random.default_rng([DROP, seed, step]), keep=(net.output,))
         value, dscores = loss(trace.activations[net.output], labels)
-        for name, gradients in network.backward_train(trace, {net.output: dscores}).items():
+        for name, gradients in network.backward_train(trace, {net.output: dscores}, only).items():
             params = owners[name].params
             for key, gradient in gradients.items():
-                rule = updates.get(f"{name}/{key}")
-                if rule is None:
-                    continue
+                rule = updates[f"{name}/{key}"]
                 if schedule is not None:
                     rule.learning_rate = schedule(step)
                 decay = rule.learning_rate * weight_decay if key == "w" else 0.0

@@ -131,6 +131,16 @@ def test_training_is_both_ways_back_in_one(rng, kinds):
         assert all(gradients[key].tobytes() == found[name].pop(key).tobytes() for key in gradients) and not found[name]
 
 
+def test_only_the_gradients_asked_for_are_computed_and_no_way_is_gone_beyond(rng):
+    net, x, _ = branching(rng)
+    seeds = {"last": net.forward(x).activations["last"]}
+    everything = net.backward_train(net.forward_train(x, np.random.default_rng(1)), seeds)
+    net.layer("pool").backward = net.layer("last").backward_params = None  # nobody needs them
+    found = net.backward_train(net.forward_train(x, np.random.default_rng(1)), seeds, only=("gamma",))
+    assert list(found) == ["norm"] and list(found["norm"]) == ["gamma"] != list(everything["norm"])
+    assert found["norm"]["gamma"].tobytes() == everything["norm"]["gamma"].tobytes()
+
+
 def test_on_a_gpu_it_is_the_same(rng, strict_cupy):
     net, x = (each.astype(float) for each in branching(rng)[:2])
     on_device = there_and_back(net.to_device("gpu"), strict_cupy.asarray(x), release=True)[1]

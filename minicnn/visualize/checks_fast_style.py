@@ -69,10 +69,14 @@ def total_loss(loss, photo, image):
     return weighted_sum(terms, loss.net.features(image, [term.layer for _, term in terms]))[0]
 
 
-def optimiser_steps(loss, photo, start, goal, most=MOST):
-    """How many steps of L-BFGS from `start` bring the loss of a photo, x (1, 3, H, W) both, to `goal`, or `most`."""
+def optimiser_steps(loss, photo, start, goal, most=MOST, update=None, project=()):
+    """How many steps from `start` bring the loss of a photo, x (1, 3, H, W) both, to `goal`, or `most`.
+
+    update, project : as of `optimize_image`; L-BFGS, unless given.
+    """
     terms = loss.terms(to_device(photo, loss.net.device))
-    _, history = optimize_image(loss.net, to_device(start, loss.net.device), terms, update=LBFGS(memory=20),
-                                num_steps=most, callback=lambda progress, image: progress.total <= goal)
+    _, history = optimize_image(loss.net, to_device(start, loss.net.device), terms, project=project,
+                                update=update or LBFGS(memory=20), num_steps=most,
+                                callback=lambda progress, image: progress.total <= goal)
     # a step's total is that before it
     return len(history) - 1 if history[-1].total <= goal else most
