@@ -19,9 +19,10 @@ BETA2 = 0.95  # of Adam: how much of the running mean of squared gradients stays
 # What synthesize_texture takes, by who published it or by the network it is for.
 TEXTURE_PRESETS = {
     # Gatys' own program for VGG-19 normalised: w = 1e9 in each layer, on w / 4 (see style_terms.py), noise of one grey
-    # level; at the end it also calls match_histogram. Where Caffe says conv1_1 its ReLU has already been there.
+    # level; at the end it also calls match_histogram. Where Caffe says conv1_1 its ReLU has already been there. The
+    # learning rate, in grey levels, is ours.
     "gatys": {"layers": dict.fromkeys(("relu1_1", "pool1", "pool2", "pool3", "pool4"), 1e9 / 4), "reduction": "sum",
-              "pooling": "avg", "optimizer": "lbfgs", "num_steps": 2000, "learning_rate": 1.0, "noise": 0.02},
+              "pooling": "avg", "optimizer": "lbfgs", "num_steps": 2000, "learning_rate": 20.0, "noise": 0.02},
     "squeezenet": {"layers": dict.fromkeys(("relu_conv1", "fire2/concat", "fire3/concat", "fire4/concat"), 1.0),
                    "reduction": "relative", "pooling": "avg", "optimizer": "lbfgs", "num_steps": 600,
                    "learning_rate": 0.3, "noise": 0.1},
