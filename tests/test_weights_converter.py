@@ -732,7 +732,8 @@ def test_typed_with_an_output_that_is_full(two_layers, tmp_path, arguments):
 
 
 NEVER_DONE = """
-import sys, time
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 from minicnn import weights
 weights._write_blocks = lambda *arguments: time.sleep(60)
 from weights_converter.__main__ import run_as_program
