@@ -276,9 +276,9 @@ class Palette:
 def test_paintings_are_told_apart_by_gram_matrices(monkeypatch):
     pictures = [draw_style(name, np.random.default_rng(0), 32) for name in NAMES]
 
-    def check(order):
+    def check(order, mixture=np.asarray):
         monkeypatch.setattr("minicnn.visualize.checks_many_styles.with_style",
-                            lambda net, style: Palette(net.pictures, np.asarray(style)))
+                            lambda net, style: Palette(net.pictures, mixture(style)))
         monkeypatch.setattr("minicnn.visualize.checks_many_styles.stylize", lambda net, photo, preprocessing: np.rint(
             np.tensordot(net.style, np.array(net.pictures, float), 1)).astype(np.uint8))
         judge = Model(critic(), TORCHVISION, [], "critic")
@@ -287,7 +287,11 @@ def test_paintings_are_told_apart_by_gram_matrices(monkeypatch):
     right, steady = check((0, 1, 2))
     assert right.passed and right.value == 3 and steady.passed and steady.value == 8
     right, steady = check((1, 0, 2))
-    assert not right.passed and right.value == 1 and not steady.passed and steady.value == 0
+    assert not right.passed and right.value == 1 and steady.passed
+    right, steady = check((0, 1, 2), lambda style: np.eye(3)[style.argmax()])  # one style or the other
+    assert right.passed and not steady.passed and steady.value == 1
+    right, steady = check((0, 1, 2), lambda style: np.eye(3)[0])
+    assert not right.passed and not steady.passed and steady.value == 0
 
 
 def test_photos_must_lose_loss_in_every_style():

@@ -10,7 +10,7 @@ from minicnn.visualize.checks import Check, below
 from minicnn.visualize.fast_style import mirrored, stylize
 
 MOST = 100  # steps of the optimiser: the paper's network is as good as 50 to 100
-LEAST_FROM_NOISE, LEAST_FROM_PHOTO = 10, 3
+LEAST_FROM_NOISE, LEAST_FROM_PHOTO = 12, 6
 
 
 def check_painting(net, picture, painted, preprocessing, rng, median=1, side=32):

@@ -51,27 +51,31 @@ def only_style(layer, number):
 
 def check_style_pictures(painter, photo, pictures, judge, layers):
     """How many of the styles paint nearest to their own picture, by the Gram matrices of a network; and that a blend of
-    the first two goes steadily from one to the other: of the distances to both, that to the first is an ever larger
-    share.
+    the first two goes steadily from one painting to the other: of the distances to both, that to the first is an ever
+    larger share, from 0 to 1.
 
     painter, judge : Models. photo : uint8 (H, W, 3). pictures : of each style, in the order of the painter's, as that.
     layers : of the judge, whose mean relative error is the distance.
     """
-    targets = [gram_targets(judge.net, [enter_picture(judge.net, picture, judge.preprocessing)], layers)
-               for picture in pictures]
-    styles = np.eye(len(pictures))
+    def grams(picture):
+        return gram_targets(judge.net, [enter_picture(judge.net, picture, judge.preprocessing)], layers)
 
-    def distances(style, to=targets):
-        picture = stylize(with_style(painter.net, style), photo, painter.preprocessing)
+    def paint(style):
+        return stylize(with_style(painter.net, style), photo, painter.preprocessing)
+
+    def distances(picture, to):
         x = enter_picture(judge.net, picture, judge.preprocessing)
         return [mean_style_error(judge.net, x, target) for target in to]
-    right = sum(int(np.argmin(distances(style)) == number) for number, style in enumerate(styles))
-    shares = []
+    styles = np.eye(len(pictures))
+    paintings, targets = [paint(style) for style in styles], [grams(picture) for picture in pictures]
+    right = sum(int(np.argmin(distances(painting, targets)) == number) for number, painting in enumerate(paintings))
+    ends, shares = [grams(painting) for painting in paintings[:2]], []
     for share in np.linspace(0, 1, BLENDS):
-        first, second = distances(share * styles[1] + (1 - share) * styles[0], targets[:2])
-        shares.append(first / (first + second))
+        first, second = distances(paint(share * styles[1] + (1 - share) * styles[0]), ends)
+        shares.append(first / max(first + second, 1e-30))
     steady = int((np.diff(shares) > 0).sum())
     return [Check("styles whose paintings are nearest to their own picture, by Gram matrices", right,
                   f"{len(pictures)}, all of them", right == len(pictures)),
-            Check(f"of {BLENDS - 1} steps of a blend from the first style to the second, those that lead away from the "
-                  "one, as a share of both distances", steady, f"{BLENDS - 1}, all of them", steady == BLENDS - 1)]
+            Check(f"of {BLENDS - 1} steps of a blend from the first style's painting to the second's, those that lead "
+                  "away from the one, as a share of both distances", steady, f"{BLENDS - 1}, all of them",
+                  steady == BLENDS - 1)]
