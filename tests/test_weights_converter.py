@@ -747,8 +747,9 @@ def test_signals_that_end_it_leave_the_old_file_and_no_other(two_layers, tmp_pat
     np.savez(tmp_path / "a.npz", **two_layers)
     (tmp_path / "a.h5").write_bytes(b"old")
     number = getattr(signal, name)
-    ignoring = f"import signal; signal.signal({int(number)}, signal.SIG_IGN)" if ignored else ""  # as nohup does
-    process = subprocess.Popen([sys.executable, "-c", ignoring + NEVER_DONE, str(tmp_path / "a.npz"), "-o",
+    handler = "SIG_IGN" if ignored else "SIG_DFL"  # as nohup has it, and as else; whatever these tests were started by
+    handling = f"import signal; signal.signal({int(number)}, signal.{handler})"
+    process = subprocess.Popen([sys.executable, "-c", handling + NEVER_DONE, str(tmp_path / "a.npz"), "-o",
                                 str(tmp_path / "a.h5"), "--overwrite", *TRUNK], cwd=ROOT, stdout=subprocess.PIPE,
                                stderr=subprocess.PIPE)
     try:
