@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 import minicnn
 from minicnn.errors import InputError
-from minicnn.files import free_path, replacing
+from minicnn.files import free_path, replacing, why_no_name
 from minicnn.plot import save_figure
 from minicnn.visualize.checks import Check
 from minicnn.weights import weights_digest
@@ -57,13 +57,8 @@ def output_folder(wanted, default, names, overwrite):
 
 def check_folder(folder):
     """Raise InputError where the folder, or the first one above it that is there, cannot be written."""
-    try:
-        os.lstat(folder)
-    except (FileNotFoundError, NotADirectoryError):
-        pass
-    except (OSError, ValueError) as problem:  # a name too long, or with a zero in it
-        reason = problem.strerror if isinstance(problem, OSError) else problem
-        raise InputError(f"{folder} cannot be made: {reason}; give another --out") from None
+    if reason := why_no_name(folder):
+        raise InputError(f"{folder} cannot be made: {reason}; give another --out")
     there = next((place for place in (folder, *folder.parents) if os.path.lexists(place)), Path())
     if not os.path.isdir(there):
         raise InputError(f"{folder} cannot be made: {there} is a file; give another --out")

@@ -47,13 +47,8 @@ def check_target(path, overwrite=False):
     # os.path rather than Path: it answers False, not with an OSError, for what cannot be asked.
     file = _followed(path)
     folder = file.parent
-    try:
-        os.lstat(file)
-    except (FileNotFoundError, NotADirectoryError):
-        pass
-    except (OSError, ValueError) as problem:  # a name too long, or with a zero in it
-        reason = problem.strerror if isinstance(problem, OSError) else problem
-        raise InputError(f"{path}: cannot be written ({reason}); give another name") from None
+    if reason := why_no_name(file):
+        raise InputError(f"{path}: cannot be written ({reason}); give another name")
     if os.path.isdir(file):
         raise InputError(f"{path}: this is a folder; name a file to write in it")
     if os.path.lexists(file) and not os.path.isfile(file):  # moving a file onto /dev/null would destroy it
@@ -65,6 +60,17 @@ def check_target(path, overwrite=False):
                          "Python overwrite=True)")
     if not os.access(folder, os.W_OK):
         raise InputError(f"{path}: no permission to write in {folder}; choose another folder")
+
+
+def why_no_name(path):
+    """What the system has against this as the name of anything: too long, or a zero in it; None where it is one."""
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except (OSError, ValueError) as problem:
+        return problem.strerror if isinstance(problem, OSError) else str(problem)
+    return None
 
 
 def _followed(path):
