@@ -1,7 +1,10 @@
 """Memory is handed out again only when nobody refers to it, so that no result changes later; and threads in trouble."""
 
 import pickle
+import platform
 import signal
+import subprocess
+import sys
 import threading
 import weakref
 from itertools import product
@@ -241,6 +244,25 @@ def test_what_is_in_use_when_idle_memory_is_given_back_is_used_again():
     memory.let_go()
     del array
     assert memory.empty((2**17,), np.uint8).base is buffer() is not None
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries decide otherwise")
+def test_what_is_freed_and_taken_again_is_not_fetched_page_by_page():
+    script = """if True:
+        import resource
+        import numpy as np
+        import minicnn.layers
+
+        def faults():
+            before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+            for _ in range(10):
+                [np.ones(3 * 2**18, np.float32) for _ in range(4)]  # 12 MB
+            return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+        faults()
+        print(faults())"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 300  # pages; of all the 120 MB there are 30,000
 
 
 @pytest.mark.parametrize("types", [(np.float32, np.float64), (np.float64, np.float32)])
