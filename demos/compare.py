@@ -64,6 +64,8 @@ def compare(model, photo, label, layer, seed, effort, name):
     matrix = rank_correlations(stacked)
     stages, similarities, interrupted = randomisation(net, x, label, layer, seed, effort)
     failing = unmoved(similarities) if similarities else {}
+    flat = [method for method, found in maps.items() if np.ptp(found) == 0]
+    said = verdict(failing, flat) if similarities else "Ctrl-C came before the randomisation could say anything."
     checks = [*check_curves(net, x, label, deletion, insertion), *check_correlations(stacked, matrix),
               *(check_similarities(similarities) if similarities else ()),
               *(() if interrupted else check_cascade(net, x, label, np.random.default_rng([seed, 2, 0]),
@@ -75,7 +77,7 @@ def compare(model, photo, label, layer, seed, effort, name):
         "calls important become mean colour; insertion: it should come fast when they are put back into a blurred "
         "photo; the grey band is random order. Rank correlation: how far two maps agree. Randomisation: with the "
         "network's weights drawn anew, from the scores down, a map that shows what was learnt has to change. "
-        f"{verdict(failing)} Measured in {effort.steps} steps, {len(stages)} stages and {effort.draws} "
+        f"{said} Measured in {effort.steps} steps, {len(stages)} stages and {effort.draws} "
         f"draw{'s' * (effort.draws > 1)} of the weights{'; the demo measures more finely' * (effort is GALLERY)}.",
         "Petsiuk et al. 2018 (arXiv:1806.07421); Adebayo et al. 2018 (arXiv:1810.03292)", checks,
         {"photo": photo.name, "class": label, "layer": layer, "seed": seed, **effort._asdict(),
@@ -85,7 +87,7 @@ def compare(model, photo, label, layer, seed, effort, name):
          "insertion": {method: curves.tolist() for method, curves in insertion.items()},
          "rank correlations": matrix.tolist(), "stages": stages,
          "similarity, draws x stages": {method: values.tolist() for method, values in similarities.items()},
-         "fails": failing, "array": [list(maps), "rows", "columns"]})
+         "fails": failing, "verdict": said, "array": [list(maps), "rows", "columns"]})
     if interrupted:
         raise KeyboardInterrupt
 
@@ -114,8 +116,11 @@ def randomisation(net, x, label, layer, seed, effort):
     return names, similarities, interrupted
 
 
-def verdict(failing):
-    """What the randomisation says, in a sentence: the numbers decide."""
+def verdict(failing, flat=()):
+    """What the randomisation says, in a sentence: the numbers decide. flat : the methods whose maps show nothing."""
+    if flat:
+        others = f" {verdict(failing)}" if failing else " The others change." if len(flat) < len(METHODS) else ""
+        return f"Flat, and so with nothing to compare: {', '.join(flat)}.{others}"
     if not failing:
         return "Here every map changes."
     named = ", ".join(f"{method} ({value:.2f})" for method, value in failing.items())
@@ -182,9 +187,9 @@ def table(parameters):
 def told(pictures):
     """The same pictures, with the table and the verdict printed for each comparison."""
     for picture in pictures:
-        if "fails" in picture.parameters:
+        if "verdict" in picture.parameters:
             print(table(picture.parameters))
-            print(f"  {verdict(picture.parameters['fails'])}")
+            print(f"  {picture.parameters['verdict']}")
         yield picture
 
 

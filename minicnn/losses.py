@@ -241,7 +241,7 @@ def weighted_sum(terms, activations):
         total += weight * value
         values.append(value)
         for layer, seed in loss_seeds.items():
-            seed = weight * seed
+            seed = float(weight) * seed  # a NumPy float64, of logspace say, would make all of it float64
             seeds[layer] = seeds[layer] + seed if layer in seeds else seed
     return total, seeds, values
 
@@ -249,8 +249,10 @@ def weighted_sum(terms, activations):
 def loss_and_gradient(net, image, terms):
     """Forward, the losses, backward -> (total, its gradient to the image, each loss's own value).
 
-    image : (N, C, H, W). terms : [(weight, loss), …]; see `weighted_sum`.
+    image : (N, C, H, W). terms : [(weight, loss), …]; see `weighted_sum`. Raises InputError where there are none.
     """
+    if not terms:
+        raise InputError("there is no term, so nothing to compute the gradient of")
     layers = [loss.layer for _, loss in terms]
     trace = net.forward(image, upto=layers, keep=layers)
     total, seeds, values = weighted_sum(terms, trace.activations)

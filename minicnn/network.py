@@ -233,8 +233,10 @@ class Network:
 
     def _nodes_upto(self, upto):
         """The nodes to run so that all the named activations are there."""
-        deepest = max(self.positions[self.find(name)] for name in ([upto] if isinstance(upto, str) else upto))
-        return self.nodes[:deepest + 1]
+        names = [upto] if isinstance(upto, str) else list(upto)
+        if not names:
+            raise InputError("no layer is named, so there is nothing to compute")
+        return self.nodes[:max(self.positions[self.find(name)] for name in names) + 1]
 
     def _last_use(self, nodes, keep):
         """{name: the activations, none of them in `keep`, that nobody reads after the node of that name}."""

@@ -439,6 +439,7 @@ def optimize_image(net, image, terms, *, update, num_steps, schedule=None, trans
         image, total, values = update.step(image, evaluate)
         for constrain in project:
             image = constrain(image, step)
+        image = image.astype(before.dtype, copy=False)  # settings that are NumPy's float64 do not make it float64
         if not is_finite(total) or not is_finite(float(image.sum())):
             what = "the image has values that are not finite" if is_finite(total) else f"the loss is {total}"
             raise DivergedError(f"{what} at step {step}: the optimisation diverged; lower the learning rate",

@@ -96,7 +96,8 @@ def train(net, batches, *, update, num_steps, schedule=None, weight_decay=0.0, l
                 if schedule is not None:
                     rule.learning_rate = schedule(step)
                 decay = rule.learning_rate * weight_decay if key == "w" else 0.0
-                params[key] = params[key] - rule.delta(gradient) - decay * params[key]
+                changed = params[key] - rule.delta(gradient) - decay * params[key]
+                params[key] = changed.astype(params[key].dtype, copy=False)  # where the rate is NumPy's float64
         history.append(value)
         if not np.isfinite(value):
             raise InputError(f"the loss is {value} at step {step}: the training diverged; lower the learning rate")

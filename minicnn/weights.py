@@ -272,7 +272,8 @@ def _opened(path):
     except FileNotFoundError:
         raise InputError(f"{path} does not exist") from None
     except (OSError, ValueError) as problem:
-        raise InputError(f"{path} cannot be read as HDF5: {_reason(problem)}") from None
+        raise InputError(f"{path} cannot be read as HDF5: {_reason(problem)}; weights in other formats are "
+                         "converted first, by python -m weights_converter") from None
     with file:
         try:
             try:

@@ -437,6 +437,9 @@ def test_the_verdict_is_the_number_s():
     assert demo.verdict({}) == "Here every map changes."
     assert "Not so here: deconvnet (0.95), guided backprop (0.90)." in demo.verdict(
         {"deconvnet": 0.951, "guided backprop": 0.902})
+    assert demo.verdict({}, ["saliency"]) == "Flat, and so with nothing to compare: saliency. The others change."
+    assert demo.verdict({}, METHODS).endswith("guided Grad-CAM, occlusion.")
+    assert "saliency. Not so here: deconvnet (0.95)." in demo.verdict({"deconvnet": 0.951}, ["saliency"])
 
 
 @pytest.fixture
@@ -461,7 +464,8 @@ def test_ctrl_c_keeps_the_draws_that_were_finished(tmp_path, little_effort, monk
     begun.append(1)
     monkeypatch.setattr(demo, "cascade_similarity", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     assert run_demo("--out", str(tmp_path), "--overwrite", "--pictures", "0") == 130
-    assert json.loads((tmp_path / "compare.json").read_text())["parameters"]["similarity, draws x stages"] == {}
+    parameters = json.loads((tmp_path / "compare.json").read_text())["parameters"]
+    assert parameters["similarity, draws x stages"] == {} and parameters["verdict"].startswith("Ctrl-C came before")
     assert "interrupted" in capsys.readouterr().err
 
 

@@ -231,6 +231,9 @@ def test_forward_stops_at_the_deepest_layer_asked_for():
         assert list(trace.activations) == ["input", "a", "b", "c"][:last + 1]
         assert list(trace.caches) == ["a", "b", "c"][:last]
         assert calls == [("forward", factor) for factor in (2, 3, 5)[:last]]
+    for ask in (lambda: net.forward(number(np, 1), upto=[]), lambda: net.features(number(np, 1), ())):
+        with pytest.raises(InputError, match="no layer is named"):
+            ask()
 
 
 def test_only_what_is_asked_for_is_kept(xp, rng):

@@ -802,6 +802,26 @@ def test_each_step_is_the_gradient(xp, start):
     assert np.array_equal(to_host(image), to_host(x))
 
 
+def test_settings_that_are_numpys_float64_leave_float32_what_it_is(xp, start, rng):
+    half = np.float64(0.5)
+    seen = []
+
+    def compute(net, image, terms):
+        found = loss_and_gradient(net, image, terms)
+        seen.extend((image.dtype.name, found[1].dtype.name))
+        return found
+
+    image, _ = optimize_image(network(xp, "float32"), xp.asarray(start), [(half, L2()), (-half, ClassScore("fc", 1))],
+                              update=Momentum(np.float64(0.1), half), project=(Clamp(-half, half), Decay(half)),
+                              num_steps=3, compute=compute)
+    assert image.dtype == "float32" and set(seen) == {"float32"}
+
+
+def test_without_terms_there_is_nothing_to_do(start):
+    with pytest.raises(InputError, match="there is no term"):
+        optimize_image(network(np), start, [], update=GradientDescent(0.1), num_steps=1)
+
+
 def test_a_schedule_gives_each_step_its_learning_rate(xp, start):
     rates = [0.5, 0.25, 0.125]
     start = xp.asarray(start)

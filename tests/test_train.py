@@ -214,6 +214,12 @@ def test_the_schedule_sets_the_learning_rate_of_every_parameter():
     assert [rate for rate, _ in update.calls] == [0.25] * 8
 
 
+def test_a_rate_that_is_numpys_float64_leaves_float32_what_it_is():
+    net = tiny_net()
+    train(net, noise_batches(), update=GradientDescent(np.float64(0.01)), num_steps=2, weight_decay=np.float64(0.1))
+    assert {array.dtype.name for array in named_arrays(net).values()} == {"float32"}
+
+
 @pytest.mark.parametrize("schedule, rates", [(None, [0.25, 0.25]), (lambda step: 0.5 / (step + 1), [0.5, 0.25])])
 def test_weight_decay_shrinks_w_alone(schedule, rates, xp):
     net = tiny_net(xp)
