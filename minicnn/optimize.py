@@ -45,7 +45,12 @@ class FirstOrder:
     def step(self, x, evaluate):
         """One step from `x`; evaluate(x) -> (total, gradient, values). Returns (new x, total, values)."""
         total, self.gradient, values = evaluate(x)
-        return x - self.delta(self.gradient), total, values
+        return self.moved(x), total, values
+
+    def moved(self, x):
+        """x after the step; its type is that of x and the gradient, also where a setting is NumPy's float64."""
+        return (x - self.delta(self.gradient)).astype(
+            get_array_module(x).result_type(x, self.gradient), copy=False)
 
     def delta(self, gradient):
         """What to subtract, of the gradient's shape."""
@@ -94,7 +99,7 @@ class GuardedMomentum(Momentum):
         elif not total <= self.tolerance * self.lowest:  # or not a number
             total, values = self.lowest, list(self.values)
             (x, self.gradient), self.velocity, self.learning_rate = self.best, None, self.learning_rate / 2
-        return x - self.delta(self.gradient), total, values
+        return self.moved(x), total, values
 
 
 class NormalizedStep(FirstOrder):
@@ -437,9 +442,10 @@ def optimize_image(net, image, terms, *, update, num_steps, schedule=None, trans
             update.learning_rate = schedule(step - 1)
         before = image
         image, total, values = update.step(image, evaluate)
+        dtype = image.dtype
         for constrain in project:
             image = constrain(image, step)
-        image = image.astype(before.dtype, copy=False)  # settings that are NumPy's float64 do not make it float64
+        image = image.astype(dtype, copy=False)  # settings that are NumPy's float64 do not make it float64
         if not is_finite(total) or not is_finite(float(image.sum())):
             what = "the image has values that are not finite" if is_finite(total) else f"the loss is {total}"
             raise DivergedError(f"{what} at step {step}: the optimisation diverged; lower the learning rate",
