@@ -209,6 +209,14 @@ def two_kinds(rng, count=40):
     return x
 
 
+@pytest.mark.parametrize("seed", [3, 14])  # with a learning rate of 200 for so few points, one was thrown far out
+def test_few_pictures_are_not_scattered(seed):
+    rng = np.random.default_rng(seed)
+    x = two_kinds(rng)
+    facets = find_facets(small_network(rng), x, 2, rng=rng, layer="relu1", nearest=5, tsne_steps=500)
+    assert len({(n % 2, group) for n, group in enumerate(facets.clusters.labels)}) == 2
+
+
 def test_kinds_are_found_and_begin_with_their_mean(xp, rng):
     x = two_kinds(rng)
     facets = find_facets(on(xp, small_network(rng)), x, 2, rng=rng, layer="relu1", nearest=5, tsne_steps=200)

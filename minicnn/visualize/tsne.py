@@ -110,11 +110,12 @@ def tsne(x, perplexity=30.0, num_steps=1000, *, rng, exaggeration=4.0, exaggerat
 
     Gradient descent on the divergence, with momentum (the second one after `exaggerated_steps`, for which P is
     multiplied by `exaggeration`), and with gains: a coordinate's step grows by 0.2 while it keeps its direction, and
-    shrinks to 0.8 when it turns. learning_rate : left out, max(200, N / exaggeration); it multiplies a quarter of
-    the gradient, as in the authors' bhtsne. initial : (N, 2), left out, the first two principal components, scaled to
-    a standard deviation of 1e-4. rng : numpy.random.Generator, for noise of 1e-6 on these, which parts what is equal.
-    callback : called with (step, divergence, positions) at every tenth step and the last; a true answer ends. method :
-    "exact", "fft" (Linderman et al. 2019, arXiv:1712.09005) or "auto", by N; see `affinities`, whose errors it raises.
+    shrinks to 0.8 when it turns. learning_rate : left out, the 200 of the authors' bhtsne, N where there are fewer
+    points, which 200 may scatter, and N / exaggeration where that is more; as there, it multiplies a quarter of the
+    gradient. initial : (N, 2), left out, the first two principal components, scaled to a standard deviation of 1e-4.
+    rng : numpy.random.Generator, for noise of 1e-6 on these, which parts what is equal. callback : called with (step,
+    divergence, positions) at every tenth step and the last; a true answer ends. method : "exact", "fft" (Linderman et
+    al. 2019, arXiv:1712.09005) or "auto", by N; see `affinities`, whose errors it raises.
     van der Maaten and Hinton, Visualizing Data using t-SNE, JMLR 2008.
     """
     xp = get_array_module(x)
@@ -125,7 +126,7 @@ def tsne(x, perplexity=30.0, num_steps=1000, *, rng, exaggeration=4.0, exaggerat
     if initial.shape != (N, 2):
         raise InputError(f"{N:,} points need {N:,} initial positions of two numbers, not {initial.shape}")
     positions = to_device(initial, "cpu" if xp is np else "gpu").astype(dtype)
-    learning_rate = dtype.type(learning_rate or max(200, N / exaggeration))
+    learning_rate = dtype.type(learning_rate or max(min(200, N), N / exaggeration))
     update, gains = xp.zeros_like(positions), xp.ones_like(positions)
     grid, history = None, []
     for step in range(1, num_steps + 1):
