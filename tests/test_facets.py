@@ -341,22 +341,27 @@ def test_facets_that_are_not_their_own_or_all_alike_do_not_pass(rng):
     assert not passed(images[:2] + noise[:1], noise)["8-bit"]
 
 
-@pytest.mark.parametrize("digit", [3, 9])  # of which "small" leaves two facets each with another's cluster
-def test_facets_of_a_digit_are_its_styles(digit, test_data):
+def test_facets_of_digits_are_their_styles(test_data):
     from minicnn.mnist import load_digits
     model, preset = load_model("digits", "cpu"), FACET_PRESETS["tiny"]
-    x, labels = load_digits(test_data / "mnist", "t10k")
-    x = x[labels == digit][:400]
-    facets = find_facets(model.net, x, 4, rng=np.random.default_rng(0), tsne_steps=500, nearest=preset["nearest"])
-    def make(start, seed):
-        return facet_visualization(model.net, digit, start, model.preprocessing, rng=np.random.default_rng(seed),
-                                   stages=preset["stages"])[0]
-    images = [make(start, group) for group, start in enumerate(facets.starts)]
-    noise = [make(module.noise_start(x.shape[1:], model.preprocessing, np.random.default_rng([1, group])), group)
-             for group in range(4)]
-    checks = check_facets(model.net, digit, facets, images, noise, model.preprocessing)
-    print(*checks, sep="\n")
-    assert all(check.passed for check in checks)
+    images, labels = load_digits(test_data / "mnist", "t10k")
+    own = []
+    for digit in (1, 3, 5, 7, 9):
+        x = images[labels == digit][:400]
+        facets = find_facets(model.net, x, 4, rng=np.random.default_rng(0), tsne_steps=500, nearest=preset["nearest"])
+
+        def make(start, seed, digit=digit):
+            return facet_visualization(model.net, digit, start, model.preprocessing, rng=np.random.default_rng(seed),
+                                       stages=preset["stages"])[0]
+        made = [make(start, group) for group, start in enumerate(facets.starts)]
+        noise = [make(module.noise_start(x.shape[1:], model.preprocessing, np.random.default_rng([1, group])), group)
+                 for group in range(4)]
+        *others, direction, nearest, distance = check_facets(model.net, digit, facets, made, noise, model.preprocessing)
+        assert all(check.passed for check in (*others, nearest, distance))
+        own.append(direction.value)
+    # Of the 20 facets, by chance 5 lie in the direction of their own cluster; with other seeds 17 to 20 do, and
+    # rounding, that of another BLAS, is as good as another seed.
+    assert np.mean(own) >= 0.75
 
 
 def test_a_network_of_one_size_only_takes_windows(rng):

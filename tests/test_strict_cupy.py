@@ -140,6 +140,9 @@ REFUSED = {
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_refuses(x, name):
+    unnamed = ("device shape", "device axis", "device size in reshape")
+    if name in unnamed and np.lib.NumpyVersion(np.__version__) < "2.4.0":
+        pytest.skip("NumPy names the parameters of its functions in C from 2.4 on, by which the stand-in refuses")
     attempt, error = REFUSED[name]
     with pytest.raises(error):
         attempt(x)
