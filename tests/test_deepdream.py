@@ -19,6 +19,7 @@ from minicnn.layers import Conv2D, MaxPool2D, ReLU
 from minicnn.losses import GuideMatch, LayerNorm2
 from minicnn.models import load_model
 from minicnn.network import Network
+from minicnn.optimize import DivergedError
 from minicnn.preprocessing import CAFFE_VGG, TORCHVISION
 from minicnn.visualize import deep_dream, deepdream, dream_zoom
 from minicnn.visualize.checks_deepdream import check_deep_dream, check_dream_zoom, check_tiles
@@ -245,9 +246,11 @@ def test_zooming_enlarges_about_the_middle(xp):
 
 def test_a_flight_goes_on_from_its_last_frame(xp, photo):
     def fly(x, **settings):
-        return list(dream_zoom(network(xp), x, TORCHVISION, rng=np.random.default_rng(4), **SHORT, **settings))
+        return list(dream_zoom(network(xp), x, TORCHVISION, rng=np.random.default_rng(4), **SHORT | settings))
     frames = fly(photo, num_frames=4)
     assert [frame.shape for frame in frames] == [photo.shape] * 4
+    still = fly(photo, num_frames=1, num_steps=0)[0]  # the flight begins with the whole photo
+    assert (still == TORCHVISION.to_input(TORCHVISION.to_image(photo))).all()
     for frame in frames:  # just what an 8-bit file holds
         assert (TORCHVISION.to_input(TORCHVISION.to_image(frame)) == frame).all()
     later = fly(frames[1], num_frames=4, first=2)
@@ -343,6 +346,19 @@ def test_ctrl_c_saves_the_dream_so_far_which_goes_on_to_the_same_image(stop_at, 
     assert whole.tobytes() == again.tobytes() and names(out) == names(tmp_path / "whole")
     cards = [json.loads((folder / "deepdream.json").read_text()) for folder in (tmp_path / "whole", out)]
     assert cards[0]["history"] == cards[1]["history"]
+
+
+def test_divergence_names_the_step_of_all(photo, monkeypatch):
+    plain, calls = deepdream.optimize_image, []
+
+    def diverging(*arguments, project, **settings):
+        calls.append(1)
+        return plain(*arguments, project=(*project, lambda image, step: image / (len(calls) < 2 or step < 3)),
+                     **settings)
+    monkeypatch.setattr(deepdream, "optimize_image", diverging)
+    with np.errstate(all="ignore"), pytest.raises(DivergedError) as caught:
+        deep_dream(network(), photo, TORCHVISION, rng=np.random.default_rng(0), **SHORT)
+    assert caught.value.step == 4 + 3 and [progress.step for progress in caught.value.history] == list(range(1, 7))
 
 
 def test_a_diverged_dream_keeps_the_last_finite_image(tmp_path, monkeypatch, capsys):

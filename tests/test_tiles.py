@@ -112,11 +112,11 @@ def test_float32_differs_by_the_order_of_sums_alone(rng):
 
 
 @pytest.mark.parametrize("count, side, tile", [(13, 101, 32), (5, 40, 8), (1, 9, 64), (64, 512, 100)])
-def test_spans_share_the_positions_out_and_begin_at_multiples_of_the_stride(count, side, tile):
+def test_spans_share_the_positions_out_and_begin_where_strides_and_winograds_windows_do(count, side, tile):
     field = receptive_field(network(), "relu3")
     cut = spans(count, side, tile, field)
     assert [position for span in cut for position in range(span.first, span.last)] == list(range(count))
-    assert all(span.start % field.stride == 0 and 0 <= span.start < span.stop <= side for span in cut)
+    assert all(span.start % (tiles.WINDOW * field.stride) == 0 and 0 <= span.start < span.stop <= side for span in cut)
     lengths = [span.last - span.first for span in cut]
     assert max(lengths) - min(lengths) <= 1 and max(lengths) * field.stride <= max(tile, field.stride)
 
@@ -163,11 +163,17 @@ def test_tiles_take_a_part_of_the_memory(rng, one_thread):
     assert in_fresh_memory(whole) and not in_fresh_memory(by_tiles)
 
 
+def needed_by_images(shape):
+    """Bytes of the float32 arrays of the image's size, whatever the tiles."""
+    return tiles.IMAGES * 4 * np.prod(shape)
+
+
 def test_the_forecast_chooses_the_tiles(monkeypatch):
     net = load_model("shapes", "cpu").net
     large, small = (1, 3, 2048, 1500), (1, 3, 1024, 700)
     needed = {tile: tile_memory(net, "relu4", large, tile) for tile in (None, *tiles.SIDES)}
     assert list(needed.values()) == sorted(needed.values(), reverse=True)
+    assert tile_memory(net, "relu4", (1, 3, 4096, 3000), 64) - needed[64] == 3 * needed_by_images(large)
     for free, shape, expected in [(None, large, 1024), (None, small, None), (1e12, large, 1024), (1e12, small, None),
                                   (2 * needed[512] + 1, large, 512), (1e3, large, 64), (1e3, small, 64),
                                   (2 * tile_memory(net, "relu4", small, None) - 1, small, 512)]:
