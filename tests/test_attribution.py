@@ -484,6 +484,7 @@ def test_nothing_is_found_where_all_is_alike(rng):
     ((40, 49), 0, {}, r"expected a picture \(H, W, 3\) and a map \(H, W\), got \(40, 50, 3\) and \(40, 49\)"),
     ((40, 50), np.nan, {}, "the saliency map has values that are not finite"),
     ((40, 50), 0, {"foreground": 0.3}, "0 <= background < foreground <= 1, not 0.3 and 0.3"),
+    ((40, 50), 0, {"foreground": 1.5}, "expected quantiles"),
     ((40, 50), 0, {"background": -0.1}, "expected quantiles")])
 def test_the_segmentation_refuses_what_does_not_fit(shape, value, settings, message, rng):
     with pytest.raises(InputError, match=message):

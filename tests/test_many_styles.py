@@ -123,6 +123,7 @@ def test_a_square_of_blends_has_a_style_in_each_corner():
     np.testing.assert_array_equal(square[1, 1], [0.25, 0.25, 0.25, 0.25, 0])
     np.testing.assert_array_equal(square[0, 1], [0.5, 0.5, 0, 0, 0])
     np.testing.assert_array_equal(square.sum(axis=2), 1)
+    np.testing.assert_array_equal(blend_square(4, side=3), square[..., :4])
     np.testing.assert_array_equal(blend_square(3, side=3), [[[1, 0, 0], [0.5, 0, 0.5], [0, 0, 1]]])
 
 

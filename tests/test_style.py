@@ -27,7 +27,7 @@ from minicnn.visualize.checks_style import (
     content_error,
 )
 from minicnn.visualize.style import STYLE_PRESETS, phases, sized, style_problem, term_names
-from minicnn.visualize.style_terms import gram_targets, relative_errors
+from minicnn.visualize.style_terms import content_terms, gram_targets, relative_errors
 
 STYLE = ("relu1", "relu2")
 PLAIN = StyleSettings(content_layers={"relu2": 1.0}, style_layers=dict.fromkeys(STYLE, 1.0), style_weight=10.0,
@@ -372,6 +372,17 @@ def squeezenet(test_data, pool_ceil=True):
     return net
 
 
+@pytest.mark.parametrize("reduction", ["sum", "mean", "relative"])
+def test_content_layers_have_weights(reduction):
+    net = network(np, np.float64)
+    x = np.random.default_rng(0).standard_normal((1, 3, 12, 12))
+    layers = {"relu1": 2.0, "relu2": 0.5}
+    for (weight, loss), (layer, own) in zip(content_terms(net, x, layers, 3.0, reduction), layers.items(), strict=True):
+        features = net.predict(x, layer)
+        by = {"sum": 1, "mean": features.size, "relative": (features**2).sum()}[reduction]
+        assert loss.layer == layer and weight == pytest.approx(3 * own / by, rel=1e-12)
+
+
 @pytest.mark.parametrize("preset, totals", [
     ("composition-vii", {1: 65511.7333, 10: 324651.780, 20: 69880.9051, 100: 8572.41358, 200: 7637}),
     ("the-scream", {1: 126503.0935, 10: 544730.857, 20: 113692.9662, 100: 20534.5514, 200: 7500}),
@@ -385,6 +396,12 @@ def test_the_presets_end_where_they_did(preset, totals, test_data):
                             StyleSettings(**STYLE_PRESETS[preset] | {"size": 64}), rng=np.random.default_rng(0))
     for step, total in totals.items():
         assert result.history[step - 1].total == pytest.approx(total, rel=1e-7 if step <= 100 else 5e-2)
+
+
+def test_terms_are_named_by_their_layers_and_masks():
+    assert term_names(PLAIN) == ["content relu2", "style relu1", "style relu2"]
+    assert term_names(dataclasses.replace(PLAIN, tv_weight=1.0), 2) == [
+        "content relu2", "style 1 relu1", "style 1 relu2", "style 2 relu1", "style 2 relu2", "TV"]
 
 
 def test_every_network_has_the_layers_of_its_presets():

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import scipy.ndimage
 
 from minicnn.backend import device_of, to_device, to_host
 from minicnn.errors import InputError, UnknownNameError
@@ -41,7 +42,7 @@ from minicnn.visualize.filters import (
 )
 from minicnn.visualize.grid import tile_corners, tile_images
 from minicnn.visualize.receptive_field import ReceptiveField
-from minicnn.visualize.saliency import pointing_game
+from minicnn.visualize.saliency import pointing_game, widened
 
 PLAIN = Preprocessing("RGB", 1 / 255, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25), 16, 16)
 
@@ -427,6 +428,15 @@ def test_the_pointing_game_counts_hits():
     for n, place in enumerate([(1, 2), (1, 3), (1, 4), (0, 2)]):  # two inside, two beside
         maps[n][place] = 1
     assert pointing_game(maps, masks) == 0.5
+
+
+@pytest.mark.parametrize("margin", [0, 1, 2])
+def test_masks_are_widened_in_steps_across_or_down(margin, rng):
+    masks = rng.random((3, 9, 11)) < 0.05
+    steps = abs(np.arange(-margin, margin + 1))
+    diamond = steps[:, None] + steps <= margin
+    expected = [scipy.ndimage.binary_dilation(mask, diamond) for mask in masks]
+    np.testing.assert_array_equal(widened(masks, margin), expected)
 
 
 # ---- class visualization ---------------------------------------------------------------------------------------------
