@@ -68,6 +68,8 @@ def blobs(rng, groups, count, spread=0.3):
 @pytest.mark.parametrize("groups", [1, 2, 5])
 def test_kmeans_finds_groups_that_lie_apart(rng, groups):
     points, labels = blobs(rng, groups, 60)
+    kept = (labels < groups - 1) | (np.arange(len(labels)) % 2 == 0)  # the last group is a smaller one
+    points, labels = points[kept], labels[kept]
     before = points.copy()
     found = kmeans(points, groups, rng)
     assert (points == before).all()
