@@ -24,10 +24,12 @@ THREADS = 2
 
 
 class Row(NamedTuple):
-    """A work: our time over PyTorch's, and the peaks in megabytes (ours, NCHW, channels-last), or []."""
+    """A work: our time over PyTorch's, what it should be at most, and the peaks in megabytes (ours, NCHW,
+    channels-last), or []."""
 
     name: str
     ratio: float
+    reach: float
     memory: list
 
 
@@ -87,23 +89,25 @@ def share(workload, seconds, peak_rate):
 
 
 def draw(rows, path):
-    """Two panels of bars: time and peak memory, 1 being PyTorch's."""
+    """Two panels of bars: time and peak memory, 1 being PyTorch's; red marks are goals, and what is beyond is grey."""
     import matplotlib
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
     rows = rows[::-1]
-    panels = [("time of minicnn / time of PyTorch", [row.ratio for row in rows])]
+    panels = [("time of minicnn / time of PyTorch", [row.ratio for row in rows], [row.reach for row in rows])]
     if all(row.memory for row in rows):
-        panels.append(("peak memory of minicnn / of PyTorch", [row.memory[0] / min(row.memory[1:]) for row in rows]))
+        panels.append(("peak memory of minicnn / of PyTorch", [row.memory[0] / min(row.memory[1:]) for row in rows],
+                       [1.0] * len(rows)))
     figure, axes = pyplot.subplots(1, len(panels), figsize=(5 + 3.2 * len(panels), 0.42 * len(rows) + 1.1),
                                    layout="constrained", sharey=True, squeeze=False)
-    for axis, (title, values) in zip(axes[0], panels, strict=True):
+    for axis, (title, values, goals) in zip(axes[0], panels, strict=True):
         axis.barh([row.name for row in rows], values,
-                  color=["#3572A5" if value <= 1 else "#b8c4ce" for value in values])
-        axis.axvline(1, color="#c44", linewidth=1)
-        for y, value in enumerate(values):
-            axis.text(value, y, f" {value:.2f}", va="center", fontsize=9)
+                  color=["#3572A5" if round(value, 2) <= goal else "#b8c4ce"
+                         for value, goal in zip(values, goals, strict=True)])
+        for y, (value, goal) in enumerate(zip(values, goals, strict=True)):
+            axis.plot([goal, goal], [y - 0.5, y + 0.5], color="#c44", linewidth=1)
+            axis.text(max(value, goal), y, f" {value:.2f}", va="center", fontsize=9)
         axis.set_xlim(0, 1.15 * max(*values, 1))
         axis.set_title(title + " (less is better)", fontsize=9)
         axis.spines[["top", "right"]].set_visible(False)
@@ -124,7 +128,7 @@ def run(arguments):
         workload = WORKLOADS[name]
         medians, ratio = compare(workload, arguments.repeats)
         memory = [] if arguments.no_memory else [peak_memory(name, side) for side in ("ours", "nchw", "channels_last")]
-        rows.append(Row(name, ratio, memory))
+        rows.append(Row(name, ratio, workload.reach, memory))
         print(f"{name:<48} " + " ".join(f"{1e3 * value:>6.1f} ms" for value in medians)
               + f"  {ratio:>5.2f}  {workload.reach:>5.2f}  {share(workload, medians[0], peak_rate):>7.0%}  "
               + ", ".join(f"{value:.0f}" for value in memory), flush=True)
