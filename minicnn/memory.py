@@ -14,11 +14,7 @@ import numpy as np
 from minicnn.backend import get_array_module
 
 SMALL = 2**16  # bytes; for less, NumPy's own is as fast
-
-# The C library of Linux gives what is freed back to the system when twice as much is free as the largest array that it
-# has seen freed, of up to 32 MB, and fetches it again page by page: SqueezeNet there and back at 224 pixels takes 15 %
-# longer so. So we show it one; of an array that nobody writes into there is no memory.
-np.empty(2**25 - 2**16, np.uint8)
+LARGEST_KEPT = 2**25 - 2**16  # bytes of an array that glibc's malloc still takes for one that is needed again
 
 
 class Memory(threading.local):
@@ -51,10 +47,19 @@ def empty(shape, dtype):
         array = buffer.view(dtype)  # before the question: so nobody else, a signal handler say, is given it meanwhile
         if sys.getrefcount(buffer) == IN_USE_ONCE:
             return array.reshape(shape)
+    if not _memory.buffers:
+        make_malloc_keep_memory()
     let_go()
     buffer = np.empty(size, np.uint8)
     _memory.buffers.setdefault(size, []).append(buffer)
     return buffer.view(dtype).reshape(shape)
+
+
+def make_malloc_keep_memory():
+    """The C library of Linux gives what is freed back to the system when twice as much is free as the largest array
+    that it has seen freed, of up to 32 MB, and fetches it again page by page: SqueezeNet there and back at 224 pixels
+    takes 15 % longer so. So it is shown one; of an array that nobody writes into there is no memory."""
+    np.empty(LARGEST_KEPT, np.uint8)
 
 
 def references(buffers, i):
