@@ -8,6 +8,7 @@ one lay that nobody refers to any more. On CuPy, which does the same by itself, 
 import math
 import sys
 import threading
+from functools import cache
 
 import numpy as np
 
@@ -47,18 +48,19 @@ def empty(shape, dtype):
         array = buffer.view(dtype)  # before the question: so nobody else, a signal handler say, is given it meanwhile
         if sys.getrefcount(buffer) == IN_USE_ONCE:
             return array.reshape(shape)
-    if not _memory.buffers:
-        make_malloc_keep_memory()
+    make_malloc_keep_memory()
     let_go()
     buffer = np.empty(size, np.uint8)
     _memory.buffers.setdefault(size, []).append(buffer)
     return buffer.view(dtype).reshape(shape)
 
 
+@cache
 def make_malloc_keep_memory():
-    """The C library of Linux gives what is freed back to the system when twice as much is free as the largest array
-    that it has seen freed, of up to 32 MB, and fetches it again page by page: SqueezeNet there and back at 224 pixels
-    takes 15 % longer so. So it is shown one; of an array that nobody writes into there is no memory."""
+    """Once in a process. The C library of Linux gives what is freed back to the system when twice as much is free as
+    the largest array that it has seen freed, of up to 32 MB, and fetches it again page by page: SqueezeNet there and
+    back at 224 pixels takes 15 % longer so. So it is shown one; of an array that nobody writes into there is no
+    memory."""
     np.empty(LARGEST_KEPT, np.uint8)
 
 
