@@ -2,11 +2,11 @@
 
 import time
 
-from demos.command import demo_parser, main
 from demos.gallery import NAMES, write_gallery
-from demos.inputs import choose_model, load_photos, short_label
-from demos.offer import offer_weights
-from demos.picture import output_folder
+from demos.shared.command import demo_parser, main
+from demos.shared.inputs import choose_model, load_photos, short_label
+from demos.shared.offer import offer_weights
+from demos.shared.picture import output_folder
 
 
 def run(arguments):

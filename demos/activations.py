@@ -5,17 +5,17 @@ import math
 import numpy as np
 from matplotlib.patches import Rectangle
 
-from demos.command import demo_parser, main
-from demos.inputs import choose_model, load_photos, short_label
-from demos.layers import feature_layers
-from demos.picture import Picture, file_stem, run_demo
+from demos.shared.command import demo_parser, main
+from demos.shared.inputs import choose_model, load_photos, short_label
+from demos.shared.layers import feature_layers
+from demos.shared.picture import Picture, file_stem, run_demo
 from minicnn import plot
 from minicnn.errors import InputError
-from minicnn.visualize.activations import feature_maps, scale_maps, strongest_neurons
-from minicnn.visualize.checks import check_feature_maps
-from minicnn.visualize.grad_cam import upsample_maps
+from minicnn.receptive_field import receptive_field
+from minicnn.visualize.attribution.grad_cam import upsample_maps
 from minicnn.visualize.grid import tile_corners, tile_images
-from minicnn.visualize.receptive_field import receptive_field
+from minicnn.visualize.units.activations import feature_maps, scale_maps, strongest_neurons
+from minicnn.visualize.units.activations_check import check_feature_maps
 
 NAMES = ("activations", "channel")
 FRAME = "#30e030"  # of the channel that is enlarged, in the sheet of all

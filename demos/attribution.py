@@ -2,21 +2,21 @@
 
 import numpy as np
 
-from demos.command import demo_parser, main, positive_int
-from demos.inputs import choose_model, load_photos, short_label
-from demos.picture import Picture, run_demo
+from demos.shared.command import demo_parser, main, positive_int
+from demos.shared.inputs import choose_model, load_photos, short_label
+from demos.shared.picture import Picture, run_demo
 from minicnn import plot
-from minicnn.visualize.attribution import gradient_times_input, integrated_gradients, smooth_grad
-from minicnn.visualize.checks_attribution import (
+from minicnn.visualize.attribution.grad_cam import grad_cam, guided_grad_cam, last_maps, upsample_maps
+from minicnn.visualize.attribution.gradients import gradient_times_input, integrated_gradients, smooth_grad
+from minicnn.visualize.attribution.gradients_check import (
     check_grad_cam,
     check_gradient_times_input,
     check_guided_grad_cam,
     check_integrated_gradients,
     check_smooth_grad,
 )
-from minicnn.visualize.grad_cam import grad_cam, guided_grad_cam, last_maps, upsample_maps
-from minicnn.visualize.saliency import guided_backprop, saliency_map
-from minicnn.visualize.segment import outline, saliency_segment
+from minicnn.visualize.attribution.saliency import guided_backprop, saliency_map
+from minicnn.visualize.attribution.segment import outline, saliency_segment
 
 NAMES = ("attribution",)
 GALLERY_STEPS = 100  # of integrated gradients, where two dozen other pictures wait

@@ -3,16 +3,16 @@
 import numpy as np
 
 from demos import class_visualization
-from demos.ascent_options import amplified
-from demos.inputs import short_label, warn_about_memory
-from demos.long_run import long_run
-from demos.picture import Picture, demo_folder, run_demo
+from demos.shared.ascent_options import amplified
+from demos.shared.inputs import short_label, warn_about_memory
+from demos.shared.long_run import long_run
+from demos.shared.picture import Picture, demo_folder, run_demo
 from minicnn import plot
 from minicnn.backend import to_device, to_host
 from minicnn.errors import InputError
-from minicnn.visualize.ascent import CLASS_PRESETS, PUBLISHED, is_blind_to_grey
-from minicnn.visualize.checks import Check, high_frequency_share
-from minicnn.visualize.checks_ascent import check_smoother
+from minicnn.visualize.check import Check
+from minicnn.visualize.synthesis.ascent import CLASS_PRESETS, PUBLISHED, is_blind_to_grey
+from minicnn.visualize.synthesis.ascent_check import check_smoother, high_frequency_share
 
 NAMES = ("class_presets",)
 GAINS = {"yosinski-1": 30.0, "yosinski-2": 100.0, "yosinski-3": 30.0, "yosinski-4": 25.0}

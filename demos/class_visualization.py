@@ -5,15 +5,14 @@ from typing import NamedTuple
 import numpy as np
 
 from demos import class_presets
-from demos.ascent_options import add_ascent_options, amplified
-from demos.command import demo_parser, main, natural_number, positive_int
-from demos.inputs import choose_model, short_label, warn_about_memory
-from demos.long_run import Watch, add_long_run_options, chosen_settings, long_run
-from demos.picture import Picture, demo_folder, run_demo
+from demos.shared.ascent_options import add_ascent_options, amplified
+from demos.shared.command import demo_parser, main, natural_number, positive_int
+from demos.shared.inputs import choose_model, short_label, warn_about_memory
+from demos.shared.long_run import Watch, add_long_run_options, chosen_settings, long_run
+from demos.shared.picture import Picture, demo_folder, run_demo
 from minicnn import plot
-from minicnn.visualize.ascent import CLASS_PRESETS, class_visualization, first_images
-from minicnn.visualize.checks import check_class_visualization
-from minicnn.visualize.checks_ascent import check_zeroed
+from minicnn.visualize.synthesis.ascent import CLASS_PRESETS, class_visualization, first_images
+from minicnn.visualize.synthesis.ascent_check import check_class_visualization, check_zeroed
 
 TARANTULA, GORILLA = 76, 366  # two of CS231n's favourites
 NAMES = ("class_visualization",)

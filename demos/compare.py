@@ -5,22 +5,22 @@ from typing import NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from demos.command import demo_parser, main, natural_int, positive_int
 from demos.compare_figure import draw_comparison, draw_pointing
-from demos.inputs import choose_model, load_photos
-from demos.picture import Picture, run_demo
-from minicnn.shapes import CLASSES, draw_shapes
-from minicnn.visualize.checks_attribution import check_pointing_games
-from minicnn.visualize.checks_compare import (
+from demos.shared.command import demo_parser, main, natural_int, positive_int
+from demos.shared.inputs import choose_model, load_photos
+from demos.shared.picture import Picture, run_demo
+from minicnn.datasets.shapes import CLASSES, draw_shapes
+from minicnn.visualize.attribution.compare import METHODS, attribution_maps, deletion_insertion, rank_correlations
+from minicnn.visualize.attribution.compare_check import (
     check_cascade,
     check_correlations,
     check_curves,
     check_similarities,
     mean_area,
 )
-from minicnn.visualize.compare import METHODS, attribution_maps, deletion_insertion, rank_correlations
-from minicnn.visualize.randomise import cascade_similarity, redrawn, unmoved, upper_half
-from minicnn.visualize.saliency import pointing_game
+from minicnn.visualize.attribution.gradients_check import check_pointing_games
+from minicnn.visualize.attribution.randomise import cascade_similarity, redrawn, unmoved, upper_half
+from minicnn.visualize.attribution.saliency import pointing_game
 
 NAMES = ("compare",)
 POINTING_SEED, POINTING_PICTURES = 20_000_000, 504  # that no training has seen, as many a class

@@ -3,11 +3,11 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from demos.inputs import short_label
+from demos.shared.inputs import short_label
 from minicnn import plot
-from minicnn.visualize.checks_compare import mean_area
-from minicnn.visualize.compare import METHODS, RANDOM
-from minicnn.visualize.randomise import UNMOVED, upper_half
+from minicnn.visualize.attribution.compare import METHODS, RANDOM
+from minicnn.visualize.attribution.compare_check import mean_area
+from minicnn.visualize.attribution.randomise import UNMOVED, upper_half
 
 COLOURS = dict(zip(METHODS, ("#d62728", "#ff7f0e", "#bcbd22", "#2ca02c", "#17becf", "#1f77b4", "#9467bd", "#e377c2",
                              "#8c564b"), strict=True)) | {RANDOM: "#666666"}

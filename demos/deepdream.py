@@ -7,19 +7,19 @@ import matplotlib
 import numpy as np
 
 from demos import dream_flight
-from demos.command import demo_parser, main, natural_int, number, positive_int, positive_number
 from demos.dream_flight import SMOOTH, SOURCE
-from demos.inputs import choose_model, warn_about_memory
-from demos.layers import feature_layers
-from demos.long_run import Watch, add_long_run_options, add_presets, chosen_settings, digest, long_run
-from demos.picture import Picture, demo_folder, make_folder, run_demo
+from demos.shared.command import demo_parser, main, natural_int, number, positive_int, positive_number
+from demos.shared.inputs import choose_model, warn_about_memory
+from demos.shared.layers import feature_layers
+from demos.shared.long_run import Watch, add_long_run_options, add_presets, chosen_settings, digest, long_run
+from demos.shared.picture import Picture, demo_folder, make_folder, run_demo
 from minicnn import images, plot
+from minicnn.datasets.shapes import draw_shape
 from minicnn.errors import InputError
-from minicnn.shapes import draw_shape
-from minicnn.visualize.checks_deepdream import check_deep_dream, check_tiles
-from minicnn.visualize.deepdream import DREAM_PRESETS, check_reach, deep_dream, octave_sizes, resize_maps
-from minicnn.visualize.receptive_field import receptive_field
-from minicnn.visualize.tiles import choose_tile
+from minicnn.receptive_field import receptive_field
+from minicnn.visualize.synthesis.deepdream import DREAM_PRESETS, check_reach, deep_dream, octave_sizes, resize_maps
+from minicnn.visualize.synthesis.deepdream_check import check_deep_dream, check_tiles
+from minicnn.visualize.synthesis.tiles import choose_tile
 
 NAMES = ("deepdream",)
 IMAGE = "dream"  # the picture alone, pixel by pixel

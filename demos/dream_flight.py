@@ -6,13 +6,13 @@ import sys
 import numpy as np
 from tqdm import tqdm
 
-from demos.long_run import known_by
-from demos.picture import Picture, demo_folder, make_folder, run_demo
+from demos.shared.long_run import known_by
+from demos.shared.picture import Picture, demo_folder, make_folder, run_demo
 from minicnn import images, plot
 from minicnn.errors import InputError
 from minicnn.files import replacing
-from minicnn.visualize.checks_deepdream import check_dream_zoom
-from minicnn.visualize.deepdream import dream_zoom
+from minicnn.visualize.synthesis.deepdream import dream_zoom
+from minicnn.visualize.synthesis.deepdream_check import check_dream_zoom
 
 NAMES = ("deepdream_zoom",)
 SOURCE = ("Mordvintsev, Olah and Tyka 2015, Inceptionism; the settings are those of their notebook, google/deepdream "

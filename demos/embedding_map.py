@@ -7,18 +7,18 @@ from matplotlib import colormaps
 from matplotlib.figure import Figure
 from tqdm import tqdm
 
-from demos.command import demo_parser, main, positive_int
-from demos.inputs import choose_model
-from demos.picture import Picture, run_demo
+from demos.shared.command import demo_parser, main, positive_int
+from demos.shared.inputs import choose_model
+from demos.shared.picture import Picture, run_demo
 from minicnn.backend import to_device, to_host
+from minicnn.datasets.mnist import load_digits
+from minicnn.datasets.shapes import CLASSES, draw_shapes
 from minicnn.errors import InputError
-from minicnn.mnist import load_digits
-from minicnn.shapes import CLASSES, draw_shapes
-from minicnn.visualize.checks_embedding import check_pca
-from minicnn.visualize.checks_tsne import check_map, check_map_gradient, check_same_map
-from minicnn.visualize.features import feature_layer, image_features
-from minicnn.visualize.pca import pca
-from minicnn.visualize.tsne import check_points, tsne
+from minicnn.visualize.embedding.embedding_check import check_pca
+from minicnn.visualize.embedding.features import feature_layer, image_features
+from minicnn.visualize.embedding.pca import pca
+from minicnn.visualize.embedding.tsne import check_points, tsne
+from minicnn.visualize.embedding.tsne_check import check_map, check_map_gradient, check_same_map
 
 NAMES = ("embedding_map",)
 DRAWN = 600  # pictures, where there are none given

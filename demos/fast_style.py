@@ -8,24 +8,24 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from demos.command import OneLineParser, add_common, main, natural_int, positive_int
 from demos.deepdream import example_photo
-from demos.photo_folder import find_photos
-from demos.picture import Picture, demo_folder, file_stem, make_folder, run_demo
+from demos.shared.command import OneLineParser, add_common, main, natural_int, positive_int
+from demos.shared.photo_folder import find_photos
+from demos.shared.picture import Picture, demo_folder, file_stem, make_folder, run_demo
 from demos.train_fast_style import default_preset, drawn_style
 from minicnn import images, plot
-from minicnn.drawings import STYLES, draw_scene
+from minicnn.datasets.drawings import STYLES, draw_scene
 from minicnn.errors import InputError, unknown_name
 from minicnn.models import load_model
+from minicnn.models.weights import weights_digest
 from minicnn.visualize import StyleSettings, blend_square, perceptual_loss, with_style
-from minicnn.visualize.checks_fast_style import check_against_optimiser, check_painting
-from minicnn.visualize.checks_many_styles import check_style_losses, check_style_pictures, check_styles
-from minicnn.visualize.fast_style import check_transform, choose_tile, mirrored, stylize
 from minicnn.visualize.grid import tile_images
-from minicnn.visualize.many_styles import style_parameters
-from minicnn.visualize.perceptual import FAST_PRESETS
-from minicnn.visualize.style_terms import check_weight
-from minicnn.weights import weights_digest
+from minicnn.visualize.style.fast_style import check_transform, choose_tile, mirrored, stylize
+from minicnn.visualize.style.fast_style_check import check_against_optimiser, check_painting
+from minicnn.visualize.style.many_styles import style_parameters
+from minicnn.visualize.style.many_styles_check import check_style_losses, check_style_pictures, check_styles
+from minicnn.visualize.style.perceptual import FAST_PRESETS
+from minicnn.visualize.style.terms import check_weight
 
 NAMES, SHEET = ("fast_style",), ("fast_styles",)
 SHOWN = 4  # photos of a folder that the sheet shows

@@ -3,13 +3,12 @@ python -m demos.filters [NETWORK …] [--layer NAME …]"""
 
 import numpy as np
 
-from demos.command import MODEL_HELP, OneLineParser, add_common, main
-from demos.inputs import choose_model
-from demos.picture import Picture, run_demo
+from demos.shared.command import MODEL_HELP, OneLineParser, add_common, main
+from demos.shared.inputs import choose_model
+from demos.shared.picture import Picture, run_demo
 from minicnn import plot
 from minicnn.errors import unknown_name
-from minicnn.visualize.checks_filters import check_filter_grid, check_filter_responses, check_signed_filters
-from minicnn.visualize.filters import (
+from minicnn.visualize.units.filters import (
     conv_layers,
     filter_grid,
     filter_weights,
@@ -17,6 +16,7 @@ from minicnn.visualize.filters import (
     mean_colour_share,
     stack_filters,
 )
+from minicnn.visualize.units.filters_check import check_filter_grid, check_filter_responses, check_signed_filters
 
 # How many filters, a row each, and channels of a deeper layer are drawn; the rest is in the array.
 SHOWN_FILTERS, SHOWN_OF_SEVERAL, SHOWN_CHANNELS = 16, 6, 64

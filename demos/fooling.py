@@ -2,16 +2,16 @@
 
 import numpy as np
 
-from demos.command import demo_parser, main, natural_int, natural_number, positive_int, positive_number
-from demos.inputs import choose_model, load_photos, short_label
-from demos.long_run import Watch, add_long_run_options, add_presets, chosen_settings, digest, long_run
-from demos.picture import Picture, demo_folder, make_folder, run_demo
+from demos.shared.command import demo_parser, main, natural_int, natural_number, positive_int, positive_number
+from demos.shared.inputs import choose_model, load_photos, short_label
+from demos.shared.long_run import Watch, add_long_run_options, add_presets, chosen_settings, digest, long_run
+from demos.shared.picture import Picture, demo_folder, make_folder, run_demo
 from minicnn import images, plot
 from minicnn.backend import to_device, to_host
 from minicnn.errors import InputError
 from minicnn.models import load_model
-from minicnn.visualize.checks_fooling import check_fooling, check_transfer
-from minicnn.visualize.fooling import FOOLING_PRESETS, fooling_image, fooling_report
+from minicnn.visualize.synthesis.fooling import FOOLING_PRESETS, fooling_image, fooling_report
+from minicnn.visualize.synthesis.fooling_check import check_fooling, check_transfer
 
 STINGRAY = 6  # CS231n's target
 NAMES = ("fooling",)

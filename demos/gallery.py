@@ -29,8 +29,8 @@ from demos import (
     texture_pixels,
     zoom_page,
 )
-from demos.inputs import short_label
-from demos.picture import make_folder, save_picture
+from demos.shared.inputs import short_label
+from demos.shared.picture import make_folder, save_picture
 from minicnn.files import replacing
 
 NAMES = (*filters.NAMES, *neighbours.NAMES, *embedding_map.NAMES, *zoom_page.NAMES, *activations.NAMES, *patches.NAMES,

@@ -4,19 +4,19 @@ from typing import NamedTuple
 
 import numpy as np
 
-from demos.command import demo_parser, main, natural_number, positive_int, positive_number
-from demos.inputs import choose_model, short_label
-from demos.long_run import Watch, add_long_run_options, add_presets, chosen_settings, long_run
-from demos.picture import Picture, demo_folder, run_demo
+from demos.shared.command import demo_parser, main, natural_number, positive_int, positive_number
+from demos.shared.inputs import choose_model, short_label
+from demos.shared.long_run import Watch, add_long_run_options, add_presets, chosen_settings, long_run
+from demos.shared.picture import Picture, demo_folder, run_demo
 from demos.train_decoder import BATCH_SIZE
 from minicnn import plot
 from minicnn.backend import to_device, to_host
+from minicnn.datasets.shapes import ShapeBatches
 from minicnn.errors import InputError
 from minicnn.models import load_model, shapes_encoder
-from minicnn.shapes import ShapeBatches
-from minicnn.visualize.ascent import CLASS_PRESETS, class_visualization
-from minicnn.visualize.checks_generator import check_code_gradient, check_generated, nearest_drawn
-from minicnn.visualize.generator import GENERATOR_PRESETS, code_range, generated_class
+from minicnn.visualize.synthesis.ascent import CLASS_PRESETS, class_visualization
+from minicnn.visualize.synthesis.generator import GENERATOR_PRESETS, code_range, generated_class
+from minicnn.visualize.synthesis.generator_check import check_code_gradient, check_generated, nearest_drawn
 
 NAMES = ("generator_prior",)
 LABELS = (2, 1, 3, 7, 9, 10)  # of the shapes, the textures, and their pairs, as many as a row holds

@@ -2,17 +2,17 @@
 
 import numpy as np
 
-from demos.command import demo_parser, main
-from demos.inputs import choose_model, load_photos, short_label
-from demos.layers import feature_layers
-from demos.picture import Picture, run_demo
+from demos.shared.command import demo_parser, main
+from demos.shared.inputs import choose_model, load_photos, short_label
+from demos.shared.layers import feature_layers
+from demos.shared.picture import Picture, run_demo
 from minicnn import plot
 from minicnn.errors import InputError
 from minicnn.layers import DeconvReLU, GuidedReLU, ReLU
-from minicnn.visualize.activations import feature_maps, strongest_neurons
-from minicnn.visualize.checks import check_neuron_gradient
-from minicnn.visualize.receptive_field import receptive_field
-from minicnn.visualize.saliency import choose_neuron, guided_backprop, neuron_gradient
+from minicnn.receptive_field import receptive_field
+from minicnn.visualize.attribution.saliency import choose_neuron, guided_backprop, neuron_gradient
+from minicnn.visualize.attribution.saliency_check import check_neuron_gradient
+from minicnn.visualize.units.activations import feature_maps, strongest_neurons
 
 NAMES = ("three_relus", "guided_backprop")
 SPRINGENBERG = "Springenberg, Dosovitskiy, Brox and Riedmiller 2014 (arXiv:1412.6806)"

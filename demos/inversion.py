@@ -4,15 +4,20 @@ import argparse
 
 import numpy as np
 
-from demos.command import demo_parser, main, natural_int, natural_number, positive_int, positive_number
-from demos.inputs import choose_model, load_photos, warn_about_memory
-from demos.layers import feature_layers
-from demos.long_run import Watch, add_long_run_options, add_presets, chosen_settings, digest, long_run
-from demos.picture import Picture, demo_folder, run_demo
+from demos.shared.command import demo_parser, main, natural_int, natural_number, positive_int, positive_number
+from demos.shared.inputs import choose_model, load_photos, warn_about_memory
+from demos.shared.layers import feature_layers
+from demos.shared.long_run import Watch, add_long_run_options, add_presets, chosen_settings, digest, long_run
+from demos.shared.picture import Picture, demo_folder, run_demo
 from minicnn import plot
 from minicnn.backend import to_device, to_host
-from minicnn.visualize.checks_inversion import check_inversion
-from minicnn.visualize.inversion import INVERSION_PRESETS, inversion_report, invert_features, tv_weight_by_depth
+from minicnn.visualize.synthesis.inversion import (
+    INVERSION_PRESETS,
+    inversion_report,
+    invert_features,
+    tv_weight_by_depth,
+)
+from minicnn.visualize.synthesis.inversion_check import check_inversion
 
 QUICK = ((60, 4e-3), (60, 4e-4), (20, 4e-5))  # a third of the steps: rougher, where the layer is deep
 DEPTH = ("relu_conv1", "fire2/concat", "fire3/concat", "fire5/concat", "fire7/concat", "fire9/concat")  # SqueezeNet's

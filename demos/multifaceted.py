@@ -4,18 +4,17 @@ from typing import NamedTuple
 
 import numpy as np
 
-from demos.command import demo_parser, main, positive_int
-from demos.inputs import choose_model, short_label
-from demos.long_run import Watch, add_long_run_options, chosen_settings, digest, long_run
-from demos.photo_folder import digit_photos, fit_photos, read_photos
-from demos.picture import Picture, demo_folder, run_demo
+from demos.shared.command import demo_parser, main, positive_int
+from demos.shared.inputs import choose_model, short_label
+from demos.shared.long_run import Watch, add_long_run_options, chosen_settings, digest, long_run
+from demos.shared.photo_folder import digit_photos, fit_photos, read_photos
+from demos.shared.picture import Picture, demo_folder, run_demo
 from minicnn import plot
 from minicnn.backend import to_device, to_host
+from minicnn.datasets.shapes import CLASSES, draw_shapes
 from minicnn.errors import InputError
-from minicnn.shapes import CLASSES, draw_shapes
-from minicnn.visualize.checks_facets import check_facets, check_inertias
-from minicnn.visualize.features import feature_layer
-from minicnn.visualize.multifaceted import (
+from minicnn.visualize.embedding.features import feature_layer
+from minicnn.visualize.synthesis.multifaceted import (
     FACET_PRESETS,
     facet_visualization,
     find_facets,
@@ -23,6 +22,7 @@ from minicnn.visualize.multifaceted import (
     noise_start,
     suggest_facets,
 )
+from minicnn.visualize.synthesis.multifaceted_check import check_facets, check_inertias
 
 NAMES = ("multifaceted",)
 DRAWN, DRAWN_CLASS = 300, CLASSES.index("dotted disc")

@@ -4,16 +4,16 @@ from pathlib import Path
 
 import numpy as np
 
-from demos.command import main, positive_int
-from demos.executors import executor_for, store_for
-from demos.inputs import choose_model
-from demos.photo_folder import FolderPhoto, choose_photos, collect, draw_photos, folder_parser
-from demos.picture import Picture, run_demo
+from demos.shared.command import main, positive_int
+from demos.shared.executors import executor_for, store_for
+from demos.shared.inputs import choose_model
+from demos.shared.photo_folder import FolderPhoto, choose_photos, collect, draw_photos, folder_parser
+from demos.shared.picture import Picture, run_demo
 from minicnn import images, plot
 from minicnn.errors import InputError
-from minicnn.visualize.checks_embedding import check_distances, check_mirrored, check_precision
-from minicnn.visualize.features import feature_layer
-from minicnn.visualize.neighbours import nearest, nearest_others, neighbour_sheet
+from minicnn.visualize.embedding.embedding_check import check_distances, check_mirrored, check_precision
+from minicnn.visualize.embedding.features import feature_layer
+from minicnn.visualize.embedding.neighbours import nearest, nearest_others, neighbour_sheet
 
 NAMES = ("neighbours",)
 QUERIES = 6

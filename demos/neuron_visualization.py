@@ -8,32 +8,32 @@ from typing import NamedTuple
 
 import numpy as np
 
-from demos.ascent_options import add_ascent_options, amplified
-from demos.command import demo_parser, main, positive_int
-from demos.inputs import choose_model, warn_about_memory
-from demos.layers import feature_layers
-from demos.long_run import Watch, add_long_run_options, chosen_settings, long_run
 from demos.patches import batches, channel_list, drawn_count, drawn_sources, folder_sources
-from demos.picture import Picture, demo_folder, run_demo
+from demos.shared.ascent_options import add_ascent_options, amplified
+from demos.shared.command import demo_parser, main, positive_int
+from demos.shared.inputs import choose_model, warn_about_memory
+from demos.shared.layers import feature_layers
+from demos.shared.long_run import Watch, add_long_run_options, chosen_settings, long_run
+from demos.shared.picture import Picture, demo_folder, run_demo
 from minicnn import plot
 from minicnn.backend import to_device, to_host
 from minicnn.errors import InputError, unknown_name
-from minicnn.visualize.ascent import (
+from minicnn.visualize.check import Check
+from minicnn.visualize.grid import tile_images
+from minicnn.visualize.synthesis.ascent import (
     NEURON_PRESETS,
     channel_visualization,
     layer_visualization,
     neuron_view,
     neuron_visualization,
 )
-from minicnn.visualize.checks import Check
-from minicnn.visualize.checks_ascent import (
+from minicnn.visualize.synthesis.ascent_check import (
     away_from_padding,
     check_excitement,
     check_field,
     excitement,
     rank_in_layer,
 )
-from minicnn.visualize.grid import tile_images
 
 NAMES = ("neuron_visualization",)
 GRID_NAMES = ("neuron_grid",)

@@ -6,12 +6,12 @@ import numpy as np
 from matplotlib.patches import Rectangle
 from tqdm import tqdm
 
-from demos.command import demo_parser, main, positive_int
-from demos.inputs import choose_model, load_photos, short_label
-from demos.picture import Picture, run_demo
+from demos.shared.command import demo_parser, main, positive_int
+from demos.shared.inputs import choose_model, load_photos, short_label
+from demos.shared.picture import Picture, run_demo
 from minicnn import plot
-from minicnn.visualize.checks_occlusion import check_occlusion
-from minicnn.visualize.occlusion import class_probability, occlusion_map, pair, spread_occlusion
+from minicnn.visualize.attribution.occlusion import class_probability, occlusion_map, pair, spread_occlusion
+from minicnn.visualize.attribution.occlusion_check import check_occlusion
 
 NAMES = ("occlusion",)
 

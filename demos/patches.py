@@ -13,18 +13,18 @@ from typing import NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from demos.command import demo_parser, main
-from demos.executors import add_sweep_options, executor_for, store_for
-from demos.inputs import choose_model
-from demos.layers import feature_layers
-from demos.photo_folder import find_photos, warn
-from demos.picture import Picture, run_demo
+from demos.shared.command import demo_parser, main
+from demos.shared.executors import add_sweep_options, executor_for, store_for
+from demos.shared.inputs import choose_model
+from demos.shared.layers import feature_layers
+from demos.shared.photo_folder import find_photos, warn
+from demos.shared.picture import Picture, run_demo
 from minicnn import images, plot
+from minicnn.datasets.shapes import CLASSES, draw_shape
 from minicnn.errors import InputError
-from minicnn.shapes import CLASSES, draw_shape
-from minicnn.visualize.checks_patches import check_patches
+from minicnn.receptive_field import receptive_field
 from minicnn.visualize.grid import tile_images
-from minicnn.visualize.patches import (
+from minicnn.visualize.units.patches import (
     TopPatches,
     checked_channels,
     crop_patch,
@@ -33,7 +33,7 @@ from minicnn.visualize.patches import (
     strongest_channels,
     top_patches,
 )
-from minicnn.visualize.receptive_field import receptive_field
+from minicnn.visualize.units.patches_check import check_patches
 
 NAMES = ("patches",)
 TOP = 9

@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from demos.command import demo_parser, main
-from demos.inputs import choose_model, load_photos, short_label
-from demos.picture import Picture, run_demo
+from demos.shared.command import demo_parser, main
+from demos.shared.inputs import choose_model, load_photos, short_label
+from demos.shared.picture import Picture, run_demo
 from minicnn import plot
-from minicnn.visualize.checks import check_saliency
-from minicnn.visualize.saliency import saliency_map
+from minicnn.visualize.attribution.saliency import saliency_map
+from minicnn.visualize.attribution.saliency_check import check_saliency
 
 NAMES = ("saliency",)
 

@@ -9,8 +9,8 @@ import time
 
 import numpy as np
 
-from demos.command import demo_parser, main
-from demos.inputs import choose_model, load_photos, short_label
+from demos.shared.command import demo_parser, main
+from demos.shared.inputs import choose_model, load_photos, short_label
 from minicnn.backend import to_device
 from minicnn.losses import one_hot
 

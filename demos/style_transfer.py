@@ -4,25 +4,18 @@ from typing import NamedTuple
 
 import numpy as np
 
-from demos.command import demo_parser, main, natural_number, number, positive_int, positive_number
-from demos.inputs import choose_model, load_photos, refuse_too_large
-from demos.long_run import Watch, add_long_run_options, add_presets, chosen_settings, digest, long_run
-from demos.picture import Picture, demo_folder, run_demo
+from demos.shared.command import demo_parser, main, natural_number, number, positive_int, positive_number
+from demos.shared.inputs import choose_model, load_photos, refuse_too_large
+from demos.shared.long_run import Watch, add_long_run_options, add_presets, chosen_settings, digest, long_run
+from demos.shared.picture import Picture, demo_folder, run_demo
 from demos.texture_gram import layer_names
 from minicnn import images, plot
 from minicnn.backend import to_device
-from minicnn.drawings import draw_scene, draw_style
+from minicnn.datasets.drawings import draw_scene, draw_style
 from minicnn.errors import InputError, unknown_name
-from minicnn.preprocessing import TORCHVISION
-from minicnn.visualize.checks_style import (
-    check_blend,
-    check_colours,
-    check_content_sweep,
-    check_scale_sweep,
-    check_style,
-    content_error,
-)
-from minicnn.visualize.style import (
+from minicnn.models.preprocessing import TORCHVISION
+from minicnn.visualize.style.terms import check_layers
+from minicnn.visualize.style.transfer import (
     STYLE_PRESETS,
     StyleSettings,
     Stylized,
@@ -32,7 +25,14 @@ from minicnn.visualize.style import (
     term_names,
     transfer_style,
 )
-from minicnn.visualize.style_terms import check_layers
+from minicnn.visualize.style.transfer_check import (
+    check_blend,
+    check_colours,
+    check_content_sweep,
+    check_scale_sweep,
+    check_style,
+    content_error,
+)
 
 NAMES = ("style_transfer",)
 SWEEP_NAMES = ("style_transfer_ratio", "style_transfer_scale")

@@ -6,22 +6,22 @@ from typing import NamedTuple
 
 import numpy as np
 
-from demos.command import demo_parser, main, natural_number, number, positive_int, positive_number
-from demos.inputs import choose_model, refuse_too_large
-from demos.long_run import Watch, add_long_run_options, add_presets, chosen_settings, digest, long_run
-from demos.picture import Picture, demo_folder, run_demo
+from demos.shared.command import demo_parser, main, natural_number, number, positive_int, positive_number
+from demos.shared.inputs import choose_model, refuse_too_large
+from demos.shared.long_run import Watch, add_long_run_options, add_presets, chosen_settings, digest, long_run
+from demos.shared.picture import Picture, demo_folder, run_demo
 from minicnn import images, plot
-from minicnn.drawings import draw_style
+from minicnn.datasets.drawings import draw_style
 from minicnn.errors import InputError
-from minicnn.visualize.checks_gram import check_texture
-from minicnn.visualize.style_terms import check_size
-from minicnn.visualize.texture import (
+from minicnn.visualize.style.terms import check_size
+from minicnn.visualize.texture.gram import (
     TEXTURE_PRESETS,
     match_histogram,
     num_conditions,
     synthesize_texture,
     texture_weights,
 )
+from minicnn.visualize.texture.gram_check import check_texture
 
 NAMES = ("texture_gram",)
 USUAL_SIZES = {"gatys": 256, "squeezenet": 192, "shapes": 96}  # by the default preset

@@ -6,21 +6,21 @@ from typing import NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from demos.command import OneLineParser, main, natural_int, positive_int
-from demos.picture import Picture, run_demo
+from demos.shared.command import OneLineParser, main, natural_int, positive_int
+from demos.shared.picture import Picture, run_demo
 from minicnn import images, plot
 from minicnn.backend import choose_device, to_device
+from minicnn.datasets.textures import TEXTURES, draw_texture
 from minicnn.errors import InputError, unknown_name
-from minicnn.textures import TEXTURES, draw_texture
-from minicnn.visualize.checks_texture_pixels import (
+from minicnn.visualize.texture.efros_leung import efros_leung, efros_leung_fill
+from minicnn.visualize.texture.texture_pixels import Texture, source_colours
+from minicnn.visualize.texture.texture_pixels_check import (
     check_fill,
     check_texture,
     check_texture_methods,
     check_tiles,
 )
-from minicnn.visualize.efros_leung import efros_leung, efros_leung_fill
-from minicnn.visualize.texture_pixels import Texture, source_colours
-from minicnn.visualize.wei_levoy import wei_levoy
+from minicnn.visualize.texture.wei_levoy import wei_levoy
 
 NAMES = ("texture_pixels",)
 METHODS = {"efros_leung": ("Efros-Leung", efros_leung), "wei_levoy": ("Wei-Levoy", wei_levoy)}

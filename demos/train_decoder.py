@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from demos.command import main
-from demos.training import train_with_progress, training_parser
-from minicnn.decode import CodeBatches, Likeness
+from demos.shared.command import main
+from demos.shared.training import train_with_progress, training_parser
+from minicnn.datasets.shapes import CLASSES, PREPROCESSING, ShapeBatches, draw_shapes
 from minicnn.models import load_model, shapes_decoder, shapes_encoder
-from minicnn.shapes import CLASSES, PREPROCESSING, ShapeBatches, draw_shapes
-from minicnn.train import accuracy
-from minicnn.weights import Header, save_weights
+from minicnn.models.weights import Header, save_weights
+from minicnn.training.decoder import CodeBatches, Likeness
+from minicnn.training.train import accuracy
 
 BATCH_SIZE = 24
 TEST_SEED, TESTED = 1_000_000, 600  # pictures that no training sees

@@ -2,13 +2,13 @@
 
 from functools import partial
 
-from demos.command import main
-from demos.training import train_with_progress, training_parser
-from minicnn.augment import distort
-from minicnn.mnist import PREPROCESSING, load_digits
+from demos.shared.command import main
+from demos.shared.training import train_with_progress, training_parser
+from minicnn.datasets.mnist import PREPROCESSING, load_digits
 from minicnn.models import digits
-from minicnn.train import MiniBatches, accuracy
-from minicnn.weights import Header, save_weights
+from minicnn.models.weights import Header, save_weights
+from minicnn.training.augment import distort
+from minicnn.training.train import MiniBatches, accuracy
 
 
 def run(arguments):

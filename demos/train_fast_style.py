@@ -5,18 +5,19 @@ from pathlib import Path
 
 import numpy as np
 
-from demos.command import MODEL_HELP, main, positive_int, positive_number
 from demos.deepdream import example_photo
-from demos.inputs import choose_model
-from demos.long_run import add_presets, chosen_settings
-from demos.photo_folder import find_photos
-from demos.picture import make_folder
-from demos.training import train_with_progress, training_parser
+from demos.shared.command import MODEL_HELP, main, positive_int, positive_number
+from demos.shared.inputs import choose_model
+from demos.shared.long_run import add_presets, chosen_settings
+from demos.shared.photo_folder import find_photos
+from demos.shared.picture import make_folder
+from demos.shared.training import train_with_progress, training_parser
 from minicnn import images
-from minicnn.drawings import STYLES, draw_style
+from minicnn.datasets.drawings import STYLES, draw_style
 from minicnn.errors import InputError, unknown_name
 from minicnn.models import load_model, transform_network
 from minicnn.models.load import weights_path
+from minicnn.models.weights import Header, read_header, save_weights
 from minicnn.visualize import (
     PhotoCrops,
     StyledCrops,
@@ -27,10 +28,9 @@ from minicnn.visualize import (
     with_more_styles,
     with_style,
 )
-from minicnn.visualize.checks_fast_style import check_against_optimiser
-from minicnn.visualize.fast_style import check_transform, mirrored
-from minicnn.visualize.perceptual import FAST_PRESETS, in_styles
-from minicnn.weights import Header, read_header, save_weights
+from minicnn.visualize.style.fast_style import check_transform, mirrored
+from minicnn.visualize.style.fast_style_check import check_against_optimiser
+from minicnn.visualize.style.perceptual import FAST_PRESETS, in_styles
 
 SAMPLE = 256  # pixels: the long side of the sample pictures
 

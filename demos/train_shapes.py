@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from demos.command import main
-from demos.training import train_with_progress, training_parser
+from demos.shared.command import main
+from demos.shared.training import train_with_progress, training_parser
+from minicnn.datasets.shapes import CLASSES, PREPROCESSING, ShapeBatches
 from minicnn.models import shapes
-from minicnn.shapes import CLASSES, PREPROCESSING, ShapeBatches
-from minicnn.train import accuracy
-from minicnn.weights import Header, save_weights
+from minicnn.models.weights import Header, save_weights
+from minicnn.training.train import accuracy
 
 TEST_SEED = 1_000_000  # pictures that no training sees
 

@@ -4,14 +4,14 @@ import sys
 
 import numpy as np
 
-from demos.command import demo_parser, main
 from demos.compare import COARSE, POINTING_PICTURES, drawn_pictures, pointing_maps
 from demos.gallery import gallery_pictures
-from demos.inputs import choose_model, load_photos
-from minicnn.visualize.checks_attribution import check_pointing_games, check_segmentation
-from minicnn.visualize.checks_compare import check_mean_areas, check_sanity
-from minicnn.visualize.checks_occlusion import check_occlusion_masks
-from minicnn.visualize.compare import attribution_maps
+from demos.shared.command import demo_parser, main
+from demos.shared.inputs import choose_model, load_photos
+from minicnn.visualize.attribution.compare import attribution_maps
+from minicnn.visualize.attribution.compare_check import check_mean_areas, check_sanity
+from minicnn.visualize.attribution.gradients_check import check_pointing_games, check_segmentation
+from minicnn.visualize.attribution.occlusion_check import check_occlusion_masks
 
 
 def run(arguments):

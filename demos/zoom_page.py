@@ -8,19 +8,19 @@ from pathlib import Path
 
 import numpy as np
 
-from demos.command import main, positive_int
-from demos.executors import executor_for, store_for
-from demos.inputs import choose_model
-from demos.photo_folder import choose_photos, collect, draw_photos, folder_parser
-from demos.picture import Picture, output_folder, run_demo
+from demos.shared.command import main, positive_int
+from demos.shared.executors import executor_for, store_for
+from demos.shared.inputs import choose_model
+from demos.shared.photo_folder import choose_photos, collect, draw_photos, folder_parser
+from demos.shared.picture import Picture, output_folder, run_demo
 from minicnn import images, plot
 from minicnn.backend import to_device
 from minicnn.errors import InputError
 from minicnn.files import replacing
-from minicnn.visualize.checks_embedding import check_grid, check_sheet
-from minicnn.visualize.features import feature_layer
-from minicnn.visualize.grid_map import assign_to_grid, grid_sheet, thumbnail_map
-from minicnn.visualize.tsne import tsne
+from minicnn.visualize.embedding.embedding_check import check_grid, check_sheet
+from minicnn.visualize.embedding.features import feature_layer
+from minicnn.visualize.embedding.grid_map import assign_to_grid, grid_sheet, thumbnail_map
+from minicnn.visualize.embedding.tsne import tsne
 
 NAMES = ("grid_map",)
 LARGE = ("grid_map_large", "free_map_large")  # each cell a picture; and where t-SNE puts them

@@ -2,9 +2,9 @@
 
 from minicnn.backend import get_array_module, gpu_available, to_device, to_host
 from minicnn.errors import InputError
+from minicnn.fast.threads import get_num_threads, set_num_threads
 from minicnn.models import Model, Preprocessing, load_model
 from minicnn.network import Network, Node, Trace
-from minicnn.threads import get_num_threads, set_num_threads
 
 __version__ = "0.1.0"
 __all__ = ["InputError", "Model", "Network", "Node", "Preprocessing", "Trace", "get_array_module",

@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 
 from minicnn.backend import Array, choose_device, device_of, to_device
 from minicnn.errors import InputError, unknown_name
+from minicnn.fast.memory import add
 from minicnn.layers import AvgPool2D, Conv2D, DeconvReLU, GuidedReLU, Layer, MaxPool2D, ReLU
 from minicnn.layers.conv import checked_winograd
 from minicnn.layers.pool import Pool2D
-from minicnn.memory import add
 
 POOLINGS = {"max": MaxPool2D, "avg": AvgPool2D}
 RELUS = (ReLU, GuidedReLU, DeconvReLU)
@@ -34,6 +34,14 @@ def not_there(name):
     """The InputError for a way back from a layer of which the trace holds nothing."""
     return InputError(f"the forward pass ended before {name!r}, or an earlier way back has released it; give its "
                       "`upto` this name, or none, and run it again")
+
+
+class SlowNetworkWarning(UserWarning):
+    """A loop of many passes runs on a plain network."""
+
+
+def warn_if_slow(net, passes):
+    """Warn, through Python's `warnings`, before more than 20 passes over a plain float32 network on the CPU."""
 
 
 class Network:
@@ -317,6 +325,16 @@ class Network:
         sibling = Network(self.input_shape, self.aliases)
         sibling.nodes, sibling.positions = nodes, {node.name: i for i, node in enumerate(nodes)} | {"input": -1}
         return sibling
+
+    # ---- plain and fast ------------------------------------------------------------------------------------------
+
+    def fast(self):
+        """Return the network that computes the same numbers, up to float32 rounding, in less time."""
+        return self
+
+    def plain(self):
+        """Return the network that computes as the definition reads."""
+        return self
 
     # ---- the table -----------------------------------------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 import sys
 
-from demos.command import main
+from demos.shared.command import main
 
 
 def exit_code(demo, *arguments):

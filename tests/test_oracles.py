@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 import torch_oracle as oracle
+from real_weights import read_squeezenet1_1, read_weights
 from torch_oracle import F, nn, torch
 
 from minicnn import models
@@ -32,8 +33,8 @@ from minicnn.layers import (
     ReLU,
     Upsample2D,
 )
+from minicnn.models.preprocessing import CAFFE_SQUEEZENET, CAFFE_VGG, TORCHVISION
 from minicnn.network import Network
-from minicnn.preprocessing import CAFFE_SQUEEZENET, CAFFE_VGG, TORCHVISION
 
 RULES = {"plain": ReLU, "guided": GuidedReLU, "deconvnet": DeconvReLU}
 
@@ -261,26 +262,6 @@ class Trained(NamedTuple):
     best: tuple    # of the first photo, a panda: the three best classes,
     logits: tuple  # their scores
     sum: float     # and the sum of all scores, measured once with an independent implementation
-
-
-def read_weights(path, net, names):
-    """Set the parameters of `net` from an npz of <name>.weight, <name>.bias; `names`: {name there: layer}."""
-    filled = set()
-    with np.load(path) as arrays:
-        for key in arrays.files:
-            name, part = key.rsplit(".", 1)
-            if name in names:
-                key_here, params = {"weight": "w", "bias": "b"}[part], net.layer(names[name]).params
-                assert params[key_here].shape == arrays[key].shape
-                params[key_here] = arrays[key]
-                filled.add((names[name], key_here))
-    assert filled == {(name, key) for name, layer in net.parameter_layers().items() for key in layer.params}
-    return net
-
-
-def read_squeezenet1_1(test_data, pool_ceil=True):
-    return read_weights(test_data / "weights" / "squeezenet1_1.npz",
-                        models.squeezenet1_1(seed=None, pool_ceil=pool_ceil), oracle.SQUEEZENET1_1_NAMES)
 
 
 def read_photos(test_data):

@@ -13,7 +13,7 @@ import pytest
 
 from minicnn import get_num_threads, load_model
 from minicnn.errors import InputError
-from minicnn.visualize.sweep import Outcome, resume, start_worker, sweep
+from minicnn.sweep import Outcome, resume, start_worker, sweep
 
 # ---- what is run: at the top level, so that other processes find it --------------------------------------------------
 

@@ -85,7 +85,7 @@ def add_source(parser, metavar, text):
 
 def fetch_parser():
     """The published files."""
-    from weights_converter.published import PUBLISHED
+    from weights_converter.fetching.published import PUBLISHED
 
     parser = OneLineParser(prog="python -m weights_converter fetch",
                            description="Get a published weights file, check it, and convert it into the cache folder.",
@@ -136,7 +136,7 @@ def run_inspect(arguments):
 
 def run_fetch(arguments):
     """Download, check, convert."""
-    from weights_converter.fetch import fetch
+    from weights_converter.fetching.fetch import fetch
 
     fetch(arguments.name, arguments.mirror, arguments.overwrite, say)
 

@@ -6,9 +6,8 @@ from pathlib import Path
 
 from minicnn.errors import InputError, unknown_name
 from minicnn.models.first_layer import LARGEST_KERNEL, MOST_FILTERS
-from minicnn.preprocessing import CAFFE_VGG, TORCHVISION
-from minicnn.weights import Header
-from weights_converter.containers import CAFFEMODEL, DEEP_COMPRESSION, open_arrays, read_values
+from minicnn.models.preprocessing import CAFFE_VGG, TORCHVISION
+from minicnn.models.weights import Header
 from weights_converter.convert import (
     check_first,
     default_output,
@@ -16,9 +15,10 @@ from weights_converter.convert import (
     unknown_digest,
     write,
 )
-from weights_converter.digests import progress
-from weights_converter.layouts import AS_OURS, HWIO
+from weights_converter.fetching.digests import progress
+from weights_converter.formats.containers import CAFFEMODEL, DEEP_COMPRESSION, open_arrays, read_values
 from weights_converter.match import FLOATS, is_float, listed, match, no_weight, sources_of, type_name
+from weights_converter.sources.layouts import AS_OURS, HWIO
 
 OTHER_NETWORKS = {"RGB": TORCHVISION, "BGR": CAFFE_VGG}  # what is taken for those that are not known
 CAFFES_OWN = (CAFFEMODEL, DEEP_COMPRESSION)  # kinds of files of networks that take BGR

@@ -4,10 +4,10 @@ from pathlib import Path
 
 from minicnn.errors import InputError
 from minicnn.models import cache_folder
-from weights_converter.containers import open_arrays, recognise
 from weights_converter.convert import checked_sha256, describe, refuse_other_values
+from weights_converter.fetching.published import published_as
+from weights_converter.formats.containers import open_arrays, recognise
 from weights_converter.match import find_source, type_name
-from weights_converter.published import published_as
 
 
 def inspect(path, network="auto", features_only=False, say=print):

@@ -6,11 +6,11 @@ from typing import NamedTuple
 from minicnn.errors import InputError, unknown_name
 from minicnn.layers import Add, Concat, ReLU
 from minicnn.models import build_network
-from minicnn.weights import named_arrays
-from weights_converter.read_onnx import export_hint
-from weights_converter.source import Source, Target
+from minicnn.models.weights import named_arrays
+from weights_converter.formats.onnx import export_hint
+from weights_converter.formats.stored import StoredArray
 from weights_converter.sources import SOURCES
-from weights_converter.stored import StoredArray
+from weights_converter.sources.source import Source, Target
 
 FLOATS = "float16, float32 or float64"
 

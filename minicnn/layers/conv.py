@@ -3,12 +3,12 @@
 from itertools import product
 
 from minicnn.backend import get_array_module
-from minicnn.conv_paths import fast_backward, fast_forward, fast_weight_gradient
 from minicnn.errors import InputError
-from minicnn.initialize import he_normal, zeros
+from minicnn.fast.conv_paths import fast_backward, fast_forward, fast_weight_gradient
+from minicnn.fast.winograd import WinogradWeights
+from minicnn.layers.initialize import he_normal, zeros
 from minicnn.layers.layer import Layer
-from minicnn.sums import sum_over
-from minicnn.winograd import WinogradWeights
+from minicnn.layers.sums import sum_over
 
 # Numbers in the patch matrix at a time: 1 MB of float32 stays in a core's cache; a GPU wants few, large products.
 BAND = {"numpy": 2**18, "cupy": 2**26}

@@ -1,7 +1,7 @@
 """The fully connected layer, and the flattening before it."""
 
 from minicnn.errors import InputError
-from minicnn.initialize import he_normal, zeros
+from minicnn.layers.initialize import he_normal, zeros
 from minicnn.layers.layer import Layer
 
 

@@ -2,9 +2,9 @@
 
 from minicnn.backend import get_array_module
 from minicnn.errors import InputError
+from minicnn.fast.memory import channels_last
+from minicnn.fast.threads import bands, share_out
 from minicnn.layers.layer import Layer
-from minicnn.memory import channels_last
-from minicnn.threads import bands, share_out
 
 
 class Concat(Layer):

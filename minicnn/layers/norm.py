@@ -4,10 +4,10 @@ import copy
 
 from minicnn.backend import device_of, get_array_module, to_device
 from minicnn.errors import InputError
-from minicnn.initialize import ones, zeros
+from minicnn.fast.memory import empty_like
+from minicnn.layers.initialize import ones, zeros
 from minicnn.layers.layer import Layer
-from minicnn.memory import empty_like
-from minicnn.sums import mean_over, sum_over
+from minicnn.layers.sums import mean_over, sum_over
 
 
 def normalize(xp, x, axes, eps):

@@ -6,9 +6,9 @@ falls inside the image are handled at once, as strided slices. So no padding is 
 
 from minicnn.backend import get_array_module
 from minicnn.errors import InputError
+from minicnn.fast.memory import channels_last
+from minicnn.fast.threads import bands, share_out
 from minicnn.layers.layer import Layer
-from minicnn.memory import channels_last
-from minicnn.threads import bands, share_out
 
 
 def pooled_size(size, kernel_size, stride, pad, ceil):

@@ -4,9 +4,9 @@ The cache is the output: positive exactly where the input was.
 """
 
 from minicnn.backend import get_array_module
+from minicnn.fast.memory import empty_like
+from minicnn.fast.threads import bands, share_out
 from minicnn.layers.layer import Layer
-from minicnn.memory import empty_like
-from minicnn.threads import bands, share_out
 
 LARGE = 2**14  # numbers; above, memory that is used again saves more time than it takes to find it
 

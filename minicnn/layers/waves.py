@@ -4,8 +4,8 @@ from math import cos, pi, sin
 
 from minicnn.backend import get_array_module
 from minicnn.errors import InputError
+from minicnn.fast.memory import channels_last
 from minicnn.layers.layer import Layer
-from minicnn.memory import channels_last
 
 
 class FourierFeatures2D(Layer):

@@ -8,13 +8,13 @@ from minicnn.errors import InputError, unknown_name
 from minicnn.models.alexnet import alexnet, caffenet
 from minicnn.models.decoder import shapes_decoder
 from minicnn.models.first_layer import first_layer
+from minicnn.models.preprocessing import Preprocessing
 from minicnn.models.resnet import resnet18
 from minicnn.models.small import digits, shapes
 from minicnn.models.squeezenet import squeezenet1_0, squeezenet1_1
 from minicnn.models.transform import transform_network
 from minicnn.models.vgg import vgg16, vgg19
 from minicnn.network import Network
-from minicnn.preprocessing import Preprocessing
 
 ARCHITECTURES = {"vgg16": vgg16, "vgg19": vgg19, "squeezenet1_0": squeezenet1_0, "squeezenet1_1": squeezenet1_1,
                  "alexnet": alexnet, "caffenet": caffenet, "resnet18": resnet18, "digits": digits, "shapes": shapes,
@@ -30,6 +30,10 @@ class Model(NamedTuple):
     labels: list[str]
     name: str
     styles: tuple = ()  # the names of those that a transform network has learnt, where they are several
+
+    def fast(self):
+        """Return the same model with its network made fast, see `Network.fast`."""
+        return self._replace(net=self.net.fast())
 
     def find_class(self, name):
         """The index of a class given by number or by name (any part of it that is unique).
@@ -113,7 +117,7 @@ def load_model(name, device="auto"):
 
     Raises InputError, naming the file, where it is missing, damaged or does not fit its architecture.
     """
-    from minicnn.weights import load_weights, read_header  # h5py is wanted only here
+    from minicnn.models.weights import load_weights, read_header  # h5py is wanted only here
 
     path = weights_path(name)
     header = read_header(path)

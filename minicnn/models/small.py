@@ -27,7 +27,7 @@ def digits(seed=0):
 
 
 def shapes(seed=0):
-    """Twelve textured shapes from colour pictures of 64x64, drawn by minicnn.shapes; takes larger ones too."""
+    """Twelve textured shapes from colour pictures of 64x64, drawn by minicnn.datasets.shapes; takes larger ones too."""
     rng = None if seed is None else np.random.default_rng(seed)
     net = Network((3, 64, 64))
     net.add("conv1", Conv2D(3, 24, 7, pad=3, rng=rng))

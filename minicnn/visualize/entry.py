@@ -13,3 +13,11 @@ def enter(net, x):
     if not bool(get_array_module(x).isfinite(x).all()):
         raise InputError("the image has values that are not finite")
     return x
+
+
+def require_channels(layer, channels, count):
+    """Raise InputError unless each of `channels`, one number or several, is a channel of the layer, which has `count`.
+    """
+    for channel in channels if hasattr(channels, "__len__") else [channels]:
+        if not 0 <= channel < count:
+            raise InputError(f"layer {layer!r} has channels 0 to {count - 1}, not {channel}")

@@ -10,7 +10,7 @@ import numpy as np
 from minicnn import load_model
 from minicnn.backend import to_device, to_host
 from minicnn.visualize import class_visualization
-from minicnn.visualize.ascent import CLASS_PRESETS
+from minicnn.visualize.synthesis.ascent import CLASS_PRESETS
 
 SETS = {"every 50th": range(0, 1000, 50), "every 50th from 25": range(25, 1000, 50),
         "CS231n's and others": (76, 78, 187, 683, 366, 604, 113, 971, 130, 340, 1, 99, 207, 281, 417, 515, 629, 717,

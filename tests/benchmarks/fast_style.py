@@ -17,9 +17,9 @@ from demos.train_fast_style import default_preset, drawn_style, each_style
 from minicnn import images, load_model
 from minicnn.optimize import Adam, Clamp
 from minicnn.visualize import StyleSettings, perceptual_loss
-from minicnn.visualize.checks_fast_style import optimiser_steps, painted, total_loss
-from minicnn.visualize.fast_style import mirrored
-from minicnn.visualize.perceptual import FAST_PRESETS
+from minicnn.visualize.style.fast_style import mirrored
+from minicnn.visualize.style.fast_style_check import optimiser_steps, painted, total_loss
+from minicnn.visualize.style.perceptual import FAST_PRESETS
 
 MOST = 200  # steps
 

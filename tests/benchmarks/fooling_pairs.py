@@ -12,8 +12,8 @@ import numpy as np
 
 from minicnn import load_model
 from minicnn.backend import to_device, to_host
-from minicnn.visualize.checks_fooling import transfer
-from minicnn.visualize.fooling import FOOLING_PRESETS, fooling_image
+from minicnn.visualize.synthesis.fooling import FOOLING_PRESETS, fooling_image
+from minicnn.visualize.synthesis.fooling_check import transfer
 
 STINGRAY = 6
 

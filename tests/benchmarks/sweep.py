@@ -13,9 +13,9 @@ from multiprocessing import get_context
 import numpy as np
 
 from minicnn import get_num_threads, load_model, set_num_threads
-from minicnn.shapes import CLASSES, draw_shapes
-from minicnn.visualize.patches import top_patches
-from minicnn.visualize.sweep import start_worker
+from minicnn.datasets.shapes import CLASSES, draw_shapes
+from minicnn.sweep import start_worker
+from minicnn.visualize.units.patches import top_patches
 
 LAYER, BATCH = "relu5", 32
 

@@ -11,12 +11,12 @@ import time
 import numpy as np
 from sklearn.manifold import TSNE
 
-from minicnn.mnist import load_digits
+from minicnn.datasets.mnist import load_digits
 from minicnn.models import load_model
-from minicnn.visualize.checks_tsne import one_nearest_accuracy, trustworthiness
-from minicnn.visualize.features import image_features
-from minicnn.visualize.pca import pca
-from minicnn.visualize.tsne import tsne
+from minicnn.visualize.embedding.features import image_features
+from minicnn.visualize.embedding.pca import pca
+from minicnn.visualize.embedding.tsne import tsne
+from minicnn.visualize.embedding.tsne_check import one_nearest_accuracy, trustworthiness
 
 
 def seconds(function):

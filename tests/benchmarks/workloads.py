@@ -15,9 +15,9 @@ import torch_oracle  # noqa: E402
 
 from minicnn import models  # noqa: E402
 from minicnn.losses import FeatureMatch, GramMatch, TotalVariation  # noqa: E402
+from minicnn.models.preprocessing import TORCHVISION  # noqa: E402
 from minicnn.optimize import Adam, optimize_image  # noqa: E402
-from minicnn.preprocessing import TORCHVISION  # noqa: E402
-from minicnn.visualize.ascent import CLASS_PRESETS, class_visualization  # noqa: E402
+from minicnn.visualize.synthesis.ascent import CLASS_PRESETS, class_visualization  # noqa: E402
 
 
 class Workload(NamedTuple):

@@ -1,0 +1,1 @@
+"""Code that several demos share: the command line, inputs, outputs and long runs."""

@@ -1,0 +1,1 @@
+"""Faster ways to compute what the definition in minicnn.layers and minicnn.network computes."""

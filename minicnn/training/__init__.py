@@ -1,0 +1,1 @@
+"""Training: mini-batches, the training loop, augmentation, and decoders."""

@@ -1,0 +1,1 @@
+"""Pictures as points: features, nearest neighbours, PCA, t-SNE, maps of thumbnails."""

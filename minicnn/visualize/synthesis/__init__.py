@@ -1,0 +1,1 @@
+"""Pictures made by optimization: class visualization, inversion, DeepDream, fooling images."""

@@ -1,0 +1,1 @@
+"""Texture synthesis: pixel by pixel, and by Gram matrices."""

@@ -1,0 +1,333 @@
+"""Looking into a file, and the first layer of any network: python -m weights_converter inspect, --first-layer."""
+
+import subprocess
+import sys
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import pytest
+import weight_writers
+
+from demos import filters
+from minicnn.models import build_network, load_model, squeezenet1_1
+from minicnn.models.preprocessing import CAFFE_SQUEEZENET, CAFFE_VGG, TORCHVISION
+from minicnn.models.weights import named_arrays, read_header
+from weights_converter.__main__ import main
+from weights_converter.fetching.published import PUBLISHED, Published
+from weights_converter.sources import SOURCES
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """The cache folder, which does not exist yet."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "minicnn"
+
+
+@pytest.fixture
+def squeezenet(tmp_path):
+    """A file with random weights under torchvision's names, which are in it too."""
+    source = next(source for source in SOURCES if source.name == "squeezenet1_1")
+    ours = named_arrays(squeezenet1_1(seed=1))
+    arrays = {name: ours[target.key] for name, target in source.names.items()}
+    np.savez(tmp_path / "a.npz", **arrays)
+    return tmp_path / "a.npz", arrays
+
+
+@pytest.fixture
+def resnet(tmp_path, rng):
+    """The beginning of another network's state dict."""
+    arrays = {"bn0.weight": rng.standard_normal(3, np.float32),
+              "conv1.weight": rng.standard_normal((64, 3, 7, 7), np.float32),
+              "bn1.running_mean": rng.standard_normal(64, np.float32),
+              "layer1.0.conv1.weight": rng.standard_normal((64, 64, 1, 1), np.float32),
+              "layer1.0.conv3.weight": rng.standard_normal((8, 3, 3, 3), np.float32),
+              "num_batches_tracked": np.array(3)}
+    np.savez(tmp_path / "resnet101-v2.npz", **arrays)
+    return tmp_path / "resnet101-v2.npz", arrays
+
+
+# ---- inspect ---------------------------------------------------------------------------------------------------
+
+def test_inspect_says_what_would_be_converted_and_writes_nothing(squeezenet, tmp_path, cache, capsys):
+    path, arrays = squeezenet
+    assert main(["inspect", str(path)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    digest = sha256(path.read_bytes()).hexdigest()
+    assert lines[0] == f"{path} is a NumPy archive (.npz), {path.stat().st_size:,} bytes"
+    assert lines[1] == f"sha256 {digest}: of no published file known here"
+    rows = [line.split() for line in lines[2:2 + len(arrays)]]
+    assert rows[0] == ["features.0.weight", "(64,", "3,", "3,", "3)", "float32", "->", "conv1/w"]
+    assert [row[0] for row in rows] == list(arrays) and all("->" in row for row in rows)
+    rest = lines[2 + len(arrays):]
+    assert rest[0] == (f"names, shapes and types fit: would be converted to {cache / 'squeezenet1_1.h5'} if the values "
+                       "are sound")
+    assert "squeezenet1_1 with torchvision's names, 52 arrays, 1,235,496 parameters" in rest[1]
+    assert rest[2].startswith("warning: no published file") and len(rest) == 3
+    assert [item.name for item in tmp_path.iterdir()] == ["a.npz"]
+
+
+def test_inspect_knows_published_files(squeezenet, monkeypatch, capsys):
+    path, _ = squeezenet
+    digest = sha256(path.read_bytes()).hexdigest()
+    entry = Published("a", "https://example.org/a.npz", None, digest, "squeezenet1_1")
+    monkeypatch.setitem(PUBLISHED, "a", entry)
+    assert main(["inspect", str(path)]) == 0
+    said = capsys.readouterr().out
+    assert f"sha256 {digest}: published as https://example.org/a.npz" in said and "warning" not in said
+
+
+def test_inspect_of_features(squeezenet, cache, capsys):
+    assert main(["inspect", str(squeezenet[0]), "--features-only"]) == 0
+    said = capsys.readouterr().out
+    assert f"would be converted to {cache / 'squeezenet1_1-fire9_concat.h5'}" in said
+    assert "classifier.1.weight              (1000, 512, 1, 1)    float32  \n" in said  # goes nowhere
+
+
+def test_inspect_needs_no_home_folder(squeezenet, monkeypatch, capsys):
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setenv("HOME", "")
+    assert main(["inspect", str(squeezenet[0])]) == 0
+    assert "would be converted to squeezenet1_1.h5 if" in capsys.readouterr().out
+
+
+def test_inspect_reads_the_values_by_which_a_file_is_known(tmp_path, rng, capsys):
+    source = next(source for source in SOURCES if source.name == "vgg19_normalised")
+    arrays = {"conv1_1.weight": rng.standard_normal((64, 3, 3, 3), np.float32),
+              "conv1_1.bias": np.zeros(64, np.float32), **source.constants}
+    np.savez(tmp_path / "a.npz", **arrays)
+    assert main(["inspect", str(tmp_path / "a.npz"), "--features-only"]) == 0
+    assert "names, shapes and types fit: would be converted to " in capsys.readouterr().out
+    np.savez(tmp_path / "a.npz", **{**arrays, "preproc.bias": np.zeros(3, np.float32)})
+    assert main(["inspect", str(tmp_path / "a.npz"), "--features-only"]) == 0
+    said = capsys.readouterr().out
+    assert "would not be converted: " in said and "preproc.bias does not have the values that vgg19_norm" in said
+    assert "conv1_1.weight" in said.partition("->")[0]  # where it would go is told all the same
+
+
+def test_inspect_calls_types_by_their_names(tmp_path, capsys):
+    path = bfloat16_file(tmp_path)
+    assert main(["inspect", str(path)]) == 0
+    said = capsys.readouterr().out
+    assert "  conv1.weight                     (8, 3, 3, 3)         bfloat16 " in said and "<u2" not in said
+
+
+def bfloat16_file(folder):
+    """A safetensors file with filters of a type that NumPy does not have."""
+    torch = pytest.importorskip("torch")
+    pytest.importorskip("safetensors")
+    from safetensors.torch import save_file
+
+    save_file({"conv1.weight": torch.ones(8, 3, 3, 3, dtype=torch.bfloat16)}, folder / "a.safetensors")
+    return folder / "a.safetensors"
+
+
+def test_inspect_says_what_does_not_fit(resnet, capsys):
+    path, arrays = resnet
+    assert main(["inspect", str(path)]) == 0
+    said = capsys.readouterr().out
+    assert all(name in said for name in arrays)
+    assert "num_batches_tracked              ()                   int64" in said
+    assert f"would not be converted: {path} has 6 arrays (bn0.weight, conv1.weight, " in said
+
+
+def test_inspect_of_what_is_no_weights_file(tmp_path, capsys):
+    (tmp_path / "a.pth").write_bytes(b"<html>")
+    assert main(["inspect", str(tmp_path / "a.pth")]) == 2
+    said = capsys.readouterr()
+    assert said.out == "" and said.err.startswith("python -m weights_converter inspect: error: ")
+    assert "a.pth is a web page or XML, not weights" in said.err
+
+
+def test_a_reader_that_has_seen_enough_gets_no_complaint(squeezenet):
+    program = f"{sys.executable} -m weights_converter inspect {squeezenet[0]} | head -n 1"
+    done = subprocess.run(program, shell=True, cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout.count("\n") == 1 and done.stderr == ""
+
+
+# ---- the first layer -------------------------------------------------------------------------------------------
+
+def test_first_layer_of_another_network(resnet, cache, capsys):
+    path, arrays = resnet
+    assert main([str(path), "--first-layer"]) == 0
+    found, warning, wrote = capsys.readouterr().out.splitlines()
+    assert found.endswith("conv1.weight (64, 3, 7, 7), 64 filters of 7x7, channels taken as RGB "
+                          "(if not: --channels BGR)")
+    assert warning.startswith("warning: no published file")
+    assert wrote.endswith("python -m demos.filters --model resnet101_v2-first_layer draws them")
+    model = load_model("resnet101_v2-first_layer", device="cpu")
+    assert model.preprocessing == TORCHVISION and model.net.layer_names() == ["conv1"]
+    np.testing.assert_array_equal(model.net.layer("conv1").params["w"], arrays["conv1.weight"])
+    assert read_header(cache / "resnet101_v2-first_layer.h5").origin == "conv1.weight of resnet101-v2.npz"
+
+
+def test_its_filters_are_drawn(resnet, tmp_path, cache, capsys):
+    path, arrays = resnet
+    assert main([str(path), "--first-layer", "-o", str(tmp_path / "first.h5")]) == 0
+    assert f"python -m demos.filters --model {tmp_path / 'first.h5'} draws" in capsys.readouterr().out
+    model = load_model(tmp_path / "first.h5", device="cpu")
+    pictures = list(filters.pictures([model]))
+    assert [picture.name for picture in pictures] == ["filters"]
+    np.testing.assert_array_equal(pictures[0].array, arrays["conv1.weight"])
+
+
+def test_first_layer_takes_no_argument_that_could_be_the_source(resnet, tmp_path):
+    assert main(["--first-layer", str(resnet[0]), "-o", str(tmp_path / "a.h5")]) == 0
+    assert load_model(tmp_path / "a.h5", device="cpu").net.layer_names() == ["conv1"]
+
+
+def test_first_layer_by_name_and_in_bgr(resnet, tmp_path, capsys):
+    path, arrays = resnet
+    assert main([str(path), "--first-layer", "--array", "layer1.0.conv3.weight", "--channels", "BGR",
+                 "-o", str(tmp_path / "a.h5")]) == 0
+    assert "channels taken as BGR, as asked for\n" in capsys.readouterr().out
+    model = load_model(tmp_path / "a.h5", device="cpu")
+    assert model.preprocessing == CAFFE_VGG
+    picture = next(filters.pictures([model]))
+    np.testing.assert_array_equal(picture.array, arrays["layer1.0.conv3.weight"][:, ::-1])  # shown as RGB
+
+
+def test_first_layer_of_a_caffe_model_is_bgr(resnet, tmp_path, capsys):
+    pytest.importorskip("google.protobuf")
+    weight_writers.write_caffemodel(tmp_path / "a", {"conv1.weight": resnet[1]["conv1.weight"]})
+    assert main([str(tmp_path / "a"), "--first-layer", "-o", str(tmp_path / "a.h5")]) == 0
+    assert "channels taken as BGR, as Caffe has them" in capsys.readouterr().out
+    assert load_model(tmp_path / "a.h5", device="cpu").preprocessing == CAFFE_VGG
+
+
+def first_layer_of(arrays, folder, capsys, *options, write=weight_writers.write_npz):
+    """(Preprocessing of the first layer of a file with these arrays, how it is known)."""
+    write(folder / "source", arrays)
+    assert main([str(folder / "source"), "--first-layer", "-o", str(folder / "first.h5"), "--overwrite", *options]) == 0
+    said = capsys.readouterr().out.splitlines()[0]
+    return load_model(folder / "first.h5", device="cpu").preprocessing, said.partition("channels taken as ")[2]
+
+
+def beginning(source):
+    """The first layers of a source, as a file with random values would have them."""
+    net = build_network(source.architecture, **source.options)
+    ours = named_arrays(net)
+    names = list(source.names)[:6]
+    shapes = {name: source.names[name].layout.source_shape(ours[source.names[name].key].shape) for name in names}
+    return {name: np.random.default_rng(1).standard_normal(shape, np.float32) for name, shape in shapes.items()}
+
+
+@pytest.mark.parametrize("source", [source for source in SOURCES if not source.file_digest],
+                         ids=lambda source: f"{source.name}-{source.publisher}")
+def test_first_layer_of_a_known_network_has_its_colours(source, tmp_path, capsys):
+    expected = source.preprocessing
+    found, how = first_layer_of({**beginning(source), **source.constants}, tmp_path, capsys)
+    assert found == expected and how.startswith(f"{expected.channel_order}, as ")
+    other = {"RGB": "BGR", "BGR": "RGB"}[expected.channel_order]
+    found, how = first_layer_of(beginning(source), tmp_path, capsys, "--channels", other)
+    assert found.channel_order == other and how == f"{other}, as asked for"
+
+
+def test_first_layer_from_keras_and_as_asked_for_already(tmp_path, capsys):
+    source = next(source for source in SOURCES if source.name == "squeezenet1_1_keras")
+    found, how = first_layer_of(beginning(source), tmp_path, capsys, "--channels", "BGR",
+                                write=weight_writers.write_keras)
+    assert found == source.preprocessing and how == "BGR, as asked for"
+
+
+def test_a_common_name_and_shape_is_not_enough_to_be_known(tmp_path, rng, capsys):
+    """conv1.weight (64, 3, 3, 3) is in Caffe's SqueezeNet 1.1 and in everybody's first network."""
+    shapes = {"conv1.weight": (64, 3, 3, 3), "bn1.weight": (64,), "conv2.weight": (64, 64, 3, 3), "fc.weight": (10, 64)}
+    arrays = {name: rng.standard_normal(shape, np.float32) for name, shape in shapes.items()}
+    assert first_layer_of(arrays, tmp_path, capsys) == (TORCHVISION, "RGB (if not: --channels BGR)")
+
+
+@pytest.mark.parametrize("name, preprocessing", [
+    ("compressed_SqueezeNet.net", CAFFE_SQUEEZENET), ("squeezenet1_0_caffe.npz", CAFFE_SQUEEZENET),
+    ("vgg16_conv1_1-conv2_2_caffe_bgr.npz", CAFFE_VGG), ("vgg19_normalised_conv1_1-conv3_1.npz", CAFFE_VGG),
+    ("squeezenet1_1.npz", TORCHVISION)])
+def test_real_first_layers(test_data, tmp_path, name, preprocessing):
+    assert main([str(test_data / "weights" / name), "--first-layer", "-o", str(tmp_path / "a.h5")]) == 0
+    model = load_model(tmp_path / "a.h5", device="cpu")
+    assert model.preprocessing == preprocessing
+    assert model.net.input_shape == (3, preprocessing.crop, preprocessing.crop)
+
+
+@pytest.mark.parametrize("shape, fits", [((4096, 3, 2, 2), True), ((1, 3, 64, 64), True), ((0, 3, 7, 7), False),
+                                         ((4097, 3, 2, 2), False), ((1, 3, 65, 65), False), ((4, 3, 1, 1), False),
+                                         ((4, 3, 7, 5), False), ((7, 7, 3, 0), False), ((7, 7, 3, 4096), True)])
+def test_filters_that_no_network_has_are_no_filters(tmp_path, capsys, shape, fits):
+    np.savez(tmp_path / "a.npz", w=np.zeros(shape, np.float16))
+    arguments = (tmp_path / "a.npz", "--first-layer", "-o", tmp_path / "a.h5")
+    if fits:
+        assert main([str(argument) for argument in arguments]) == 0
+        assert load_model(tmp_path / "a.h5", device="cpu").net.layer_names() == ["conv1"]
+    else:
+        line = refused(capsys, *arguments)
+        assert f"(k, k, 3, F) with F up to 4,096 and k from 2 to 64; it has w {shape}" in line
+
+
+def test_first_layer_of_hwio(resnet, tmp_path):
+    theirs = np.ascontiguousarray(resnet[1]["conv1.weight"].transpose(2, 3, 1, 0))
+    weight_writers.write_keras(tmp_path / "a", {"conv1_conv/kernel": theirs})
+    assert main([str(tmp_path / "a"), "--first-layer", "-o", str(tmp_path / "a.h5")]) == 0
+    w = load_model(tmp_path / "a.h5", device="cpu").net.layer("conv1").params["w"]
+    np.testing.assert_array_equal(w, resnet[1]["conv1.weight"])
+
+
+def refused(capsys, *arguments):
+    """The line with which main refuses."""
+    assert main([str(argument) for argument in arguments]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    return error
+
+
+def test_first_layer_that_is_not_there(resnet, tmp_path, capsys):
+    path, _ = resnet
+    output = ("-o", tmp_path / "a.h5")
+    assert "did you mean conv1.weight" in refused(capsys, path, "--first-layer", "--array", "conv1.weigth", *output)
+    np.savez(tmp_path / "b.npz", w=np.zeros((4, 3, 1, 1), np.float32), v=np.zeros((4, 3, 3), np.int8))
+    line = refused(capsys, tmp_path / "b.npz", "--first-layer", *output)
+    assert "no filters over three channels, (F, 3, k, k) or (k, k, 3, F)" in line
+    assert "it has w (4, 3, 1, 1), v (4, 3, 3)" in line
+    np.savez(tmp_path / "c.npz", w=np.full((4, 3, 3, 3), np.nan, np.float32))
+    assert "not finite in w" in refused(capsys, tmp_path / "c.npz", "--first-layer", *output)
+    assert not (tmp_path / "a.h5").exists()
+
+
+def test_first_layer_of_another_type(tmp_path, capsys):
+    output = ("-o", tmp_path / "a.h5")
+    line = refused(capsys, bfloat16_file(tmp_path), "--first-layer", *output)
+    assert line.endswith("conv1.weight (8, 3, 3, 3) is bfloat16 instead of float16, float32 or float64; save it as "
+                         "float32\n")
+    np.savez(tmp_path / "b.npz", w=np.zeros((4, 3, 3, 3), np.int8), v=np.zeros((5, 3, 3, 3), np.float16))
+    line = refused(capsys, tmp_path / "b.npz", "--first-layer", "--array", "w", *output)
+    assert "w (4, 3, 3, 3) is int8 instead of float16" in line
+    assert main([str(tmp_path / "b.npz"), "--first-layer", "-o", str(tmp_path / "a.h5")]) == 0  # v
+    assert "v (5, 3, 3, 3)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("options, words", [
+    (["--channels", "BGR"], "--array and --channels go with --first-layer"),
+    (["--array", "conv1.weight"], "--array and --channels go with --first-layer"),
+    (["--first-layer", "--network", "resnet18"], "leave out --network and --features-only"),
+    (["--first-layer", "--features-only"], "leave out --network and --features-only"),
+    (["--first-layer", "--channels", "GRB"], "invalid choice: 'GRB'"),
+    (["--first-layer", "--array", ""], "argument --array: expected a name, not ''"),
+    (["-o", ""], "argument -o/--output: expected a name, not ''"),
+    (["--bgr"], "unrecognized arguments: --bgr"),
+])
+def test_options_that_say_nothing_beside_each_other(resnet, cache, capsys, options, words):
+    with pytest.raises(SystemExit) as end:
+        main([str(resnet[0]), *options])
+    said = capsys.readouterr()
+    assert end.value.code == 2 and said.out == "" and said.err.count("\n") == 1 and words in said.err
+    assert not cache.exists()
+
+
+def test_first_layer_never_overwrites_unasked(resnet, tmp_path, capsys):
+    path, _ = resnet
+    (tmp_path / "a.h5").write_bytes(b"old")
+    line = refused(capsys, path, "--first-layer", "-o", tmp_path / "a.h5")
+    assert "already exists" in line and "--overwrite" in line
+    assert "the source itself" in refused(capsys, path, "--first-layer", "-o", path, "--overwrite")
+    assert (tmp_path / "a.h5").read_bytes() == b"old"
