@@ -7,11 +7,12 @@ import os
 from pathlib import Path
 
 import numpy as np
+from numpy.random import Generator
 from numpy.typing import NDArray as Array
 
 from minicnn.errors import InputError, unknown_name
 
-__all__ = ["Array", "available_memory", "choose_device", "device_of", "get_array_module", "get_ndimage",
+__all__ = ["Array", "Generator", "available_memory", "choose_device", "device_of", "get_array_module", "get_ndimage",
            "gpu_available", "gpu_problem", "to_device", "to_host"]
 
 

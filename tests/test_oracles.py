@@ -40,24 +40,33 @@ RULES = {"plain": ReLU, "guided": GuidedReLU, "deconvnet": DeconvReLU}
 
 
 class Precision(NamedTuple):
-    """A type, how its 3x3 convolutions are computed, and the tolerances of activations and gradients.
+    """A type, which network computes it, and the tolerances of activations and gradients.
 
-    Winograd's F(4, 3) rounds more, and so tips more ReLUs and pools the other way.
+    winograd : None for the plain network, else the setting of the fast one. F(4, 3) rounds more than F(2, 3), and so
+    changes the sign of more ReLUs' inputs and the winner of more pools' windows.
     """
 
     dtype: str
-    winograd: int | str
+    winograd: int | str | None
     activations: float
     gradients: float
 
 
 PRECISION = {
-    "float64": Precision("float64", 4, 1e-12, 1e-9),
-    "float32": Precision("float32", "off", 1e-5, 1e-2),
+    "float64": Precision("float64", None, 1e-12, 1e-9),
+    "float64, fast": Precision("float64", 4, 1e-12, 1e-9),
+    "float32": Precision("float32", None, 1e-5, 1e-2),
+    "float32, fast": Precision("float32", "off", 1e-5, 1e-2),
     "float32, F2": Precision("float32", 2, 1e-5, 1e-2),
     "float32, F4": Precision("float32", 4, 1e-4, 5e-2),
 }
 PRECISIONS = pytest.mark.parametrize("precision", PRECISION.values(), ids=PRECISION)
+
+
+def computed_by(net, precision):
+    """The network of this type, plain or fast."""
+    net = net.astype(precision.dtype)
+    return net if precision.winograd is None else net.fast(precision.winograd)
 
 
 def max_error(ours, theirs):
@@ -185,7 +194,7 @@ CASES = {
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_random_weights(case, precision):
     rng = np.random.default_rng(14)  # a seed with no ReLU or pool so undecided that float32 tips it
-    net = oracle.he_weights(case.net(), rng).astype(precision.dtype).with_winograd(precision.winograd)
+    net = computed_by(oracle.he_weights(case.net(), rng), precision)
     module = oracle.with_parameters_of(net, case.module, case.names)
     trace = net.forward((oracle.smooth_image(rng, case.shape) * case.scale).astype(precision.dtype))
     check_activations(net, module, case.names, trace, precision)
@@ -212,7 +221,7 @@ def test_the_cases_tell_pool_rounding_and_conv10_pad_apart():
 def test_whole_vgg16(precision):
     """At full size, float32: scores, the guided image gradient; then every rule in the classifier alone."""
     rng = np.random.default_rng(10)
-    net = oracle.he_weights(models.vgg16(seed=None), rng).with_winograd(precision.winograd)
+    net = computed_by(oracle.he_weights(models.vgg16(seed=None), rng), precision)
     names = oracle.VGG16_TRUNK | oracle.VGG_CLASSIFIER
     module = oracle.with_parameters_of(net, lambda: oracle.VGG(oracle.VGG_D), names)
     trace = net.forward(oracle.smooth_image(rng, (1, 3, 224, 224)).astype("float32"))
@@ -296,7 +305,7 @@ def test_pins(trained):
 @PRECISIONS
 def test_trained_squeezenet(trained, precision):
     photos = [4, 11]  # with no ReLU or pool so undecided that float32 tips it
-    net = trained.net.astype(precision.dtype).with_winograd(precision.winograd)
+    net = computed_by(trained.net, precision)
     module = oracle.with_parameters_of(net, trained.build_module, trained.names)
     trace = net.forward(trained.x[photos].astype(precision.dtype))
     check_activations(net, module, trained.names, trace, precision)
@@ -319,7 +328,7 @@ def test_trained_vgg_trunk(test_data, network, precision):
         net = models.vgg19(seed=None, padding="reflect").trunk("relu3_1")
         widths, end, padding_mode, names = oracle.VGG_E, 12, "reflect", oracle.VGG19_TRUNK
     net = read_weights(path, net, {name: name for name in net.layer_names()})
-    net = net.astype(precision.dtype).with_winograd(precision.winograd)
+    net = computed_by(net, precision)
     names = {path: name for path, name in names.items() if name in net.layer_names()}
     module = oracle.with_parameters_of(
         net, lambda: oracle.vgg_features(widths, end, padding_mode=padding_mode), names)

@@ -1,180 +1,211 @@
-"""How much memory a pass through a network will take, from the shapes alone, before it starts.
+"""Forecast the memory of a pass from the shapes alone, before it starts.
 
-The two loops of network.py, played through with sizes instead of arrays: which array is made when, and who still
-refers to it. On NumPy, where memory of a size is used again (memory.py); on a GPU it is less exact.
+The loops of network.py run with objects that only have a size instead of arrays. Python's reference counts say how
+long each one is in use, as they do for arrays.
 """
 
 import math
 from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from minicnn.errors import InputError
-from minicnn.fast.conv_paths import winograd_tile
+from minicnn.fast.conv import winograd_tile
+from minicnn.fast.network import FastNetwork
 from minicnn.fast.planes import FEW
 from minicnn.fast.threads import get_num_threads
-from minicnn.fast.winograd import BAND, EVEN, FEW_TILES, ODD, block_size, is_kept
-from minicnn.layers import Conv2D, MaxPool2D
+from minicnn.fast.winograd import BAND, FEW_TILES
+from minicnn.fast.winograd_weights import EVEN, ODD, WinogradWeights, block_size, is_kept
+from minicnn.layers import (
+    Add,
+    BatchNorm2D,
+    Concat,
+    ConditionalInstanceNorm2D,
+    Conv2D,
+    Dropout,
+    Flatten,
+    Gram,
+    InstanceNorm2D,
+    Linear,
+    LocalResponseNorm,
+    MaxPool2D,
+    ReLU,
+    Softmax,
+)
+from minicnn.network import Network, Node
 
-WORKSPACE = 2**18         # numbers that a thread works at, other than in convolutions of many channels
-IM2COL = 2**20            # in those: a band of patches, what they are copied from, and the products
-ONCE = 2**22              # bytes, of BLAS and of Python, when they compute for the first time
+NORMS = BatchNorm2D | InstanceNorm2D | ConditionalInstanceNorm2D
+WORKSPACE = 2**18  # values that a thread works on, other than in convolutions with many channels
+IM2COL = 2**20     # values in those: a band of patches, the padded image, the products
+ONCE = 2**22       # bytes that BLAS and Python allocate at their first computation
 
 
 class Pool:
-    """Memory that is used again: how much there is of it, and what of it is free."""
+    """Memory that is used again: its size, and the sizes of its free parts."""
 
-    def __init__(self):
-        self.free, self.total, self.peak = Counter(), 0, 0
+    def __init__(self) -> None:
+        self.free: Counter[int] = Counter()
+        self.total = self.peak = 0
 
-    def take(self, size):
-        """An array of so many bytes is made."""
+    def take(self, size: int) -> None:
+        """Allocate an array of `size` bytes."""
         if self.free[size]:
             self.free[size] -= 1
             return
-        self.total -= sum(other * count for other, count in self.free.items())  # as memory.let_go
+        self.total -= sum(other * count for other, count in self.free.items())  # as memory.free_idle_memory does
         self.free.clear()
         self.total += size
         self.peak = max(self.peak, self.total)
 
-    def give(self, size):
-        """Nobody refers to an array of so many bytes any more."""
+    def give(self, size: int) -> None:
+        """Free an array of `size` bytes."""
         self.free[size] += 1
 
 
-class Holders:
-    """Which arrays there are, and how often each is referred to."""
+class Sized:
+    """An array of which only the size in bytes is known. The pool gets the memory back with its last reference."""
 
-    def __init__(self, pool):
-        self.pool, self.sizes, self.counts = pool, {}, Counter()
+    def __init__(self, pool: Pool, size: int) -> None:
+        self.pool, self.size = pool, size
+        pool.take(size)
 
-    def make(self, array, size):
-        """An array that one refers to, by any name that is no other's."""
-        self.pool.take(size)
-        self.sizes[array], self.counts[array] = size, 1
+    def __add__(self, other: "Sized") -> "Sized":
+        return Sized(self.pool, self.size)
 
-    def moment(self, size, count=1):
-        """As many arrays of so many bytes are made, and gone again."""
-        for act in (self.pool.take, self.pool.give):
-            for _ in range(count):
-                act(size)
-
-    def hold(self, array):
-        """One more refers to it."""
-        self.counts[array] += 1
-
-    def drop(self, array):
-        """One less."""
-        self.counts[array] -= 1
-        if not self.counts[array]:
-            self.pool.give(self.sizes[array])
+    def __del__(self) -> None:
+        self.pool.give(self.size)
 
 
-def peak_memory(net, shape, keep=(), upto=None, seeds=None, itemsize=4):
-    """Bytes that a pass of an input of `shape`, (N, C, H, W), takes at its peak, the parameters not counted.
+class Forecast:
+    """The steps of a forward and a backward pass with Sized objects."""
 
-    keep, upto : as Network.forward has them. seeds : the layers at which the way back begins, with release, to the
-    input; the last one, unless given, and () for no way back. Raises InputError where the input does not fit.
+    def __init__(self, net: Network, shape: Sequence[int], itemsize: int, in_place: set[str], backward: bool) -> None:
+        self.pool, self.in_place, self.backward = Pool(), in_place, backward
+        self.fast, self.itemsize = isinstance(net, FastNetwork), itemsize
+        self.shapes = {name: (shape[0], *of_one[1:]) for name, of_one in net.shapes(shape[1:]).items()}
+        self.largest = 0
+
+    def size(self, name: str) -> int:
+        """Return the bytes of the activation of this name."""
+        return self.itemsize * math.prod(self.shapes[name])
+
+    def make(self, name: str) -> Sized:
+        """Return an array of the size of the activation of this name."""
+        self.largest = max(self.largest, self.size(name))
+        return Sized(self.pool, self.size(name))
+
+    def forward_step(self, node: Node, inputs: list[Any]) -> tuple[Any, Any]:
+        """Return (out, cache) of a node."""
+        layer, x = node.layer, inputs[0]
+        moment = self.moment(node, forward=True)
+        same = isinstance(layer, Dropout | Flatten) or node.name in self.in_place
+        out = x if same else self.make(node.name)
+        del moment
+        if not self.backward:
+            return out, None
+        if isinstance(layer, Conv2D | Linear | Gram):
+            return out, x
+        if isinstance(layer, ReLU | Softmax):
+            return out, out
+        if isinstance(layer, MaxPool2D):
+            return out, (x, out)
+        if isinstance(layer, NORMS):
+            return out, self.make(node.name)
+        if isinstance(layer, LocalResponseNorm):
+            return out, (x, self.make(node.name))
+        return out, None
+
+    def backward_step(self, node: Node, dout: Any, cache: Any) -> Any:
+        """Return the gradients to the inputs of a node."""
+        if isinstance(node.layer, Dropout | Flatten):
+            return dout
+        if isinstance(node.layer, Concat | Add):
+            return (dout,) * len(node.inputs)  # views of it
+        moment = self.moment(node, forward=False)
+        dx = self.make(node.inputs[0])
+        del moment
+        return dx
+
+    def moment(self, node: Node, forward: bool) -> list[Sized]:
+        """Return the temporary arrays of a node's computation, other than the scratch memory of convolutions."""
+        layer, x = node.layer, self.size(node.inputs[0])
+        sizes: list[int] = []
+        if self.fast and isinstance(layer, MaxPool2D):
+            sizes = [x // layer.stride] * (1 if forward else 2)  # the maxima of the rows, and their gradient
+        elif isinstance(layer, MaxPool2D):
+            sizes = [x] * (1 if forward else 2)  # the padded image, and its gradient
+        elif not self.fast and isinstance(layer, Conv2D):
+            N, _, OH, OW = self.shapes[node.name]
+            _, C, KH, KW = layer.params["w"].shape
+            # the weights in another order; of one image: the patches, the padded image, the product
+            sizes = [self.itemsize * size for size in (layer.params["w"].size, OH * OW * KH * KW * C)]
+            sizes += [x // N, self.size(node.name) // N]
+        elif not self.fast and isinstance(layer, NORMS):
+            sizes = [x]  # the centred input, or the scaled gradient
+        return [Sized(self.pool, size) for size in sizes]
+
+
+def peak_memory(net: Network, shape: Sequence[int], keep: Iterable[str] = (),
+                upto: str | Iterable[str] | None = None, seeds: Iterable[str] | None = None, itemsize: int = 4) -> int:
+    """Return the bytes that a pass of an input of `shape`, (N, C, H, W), takes at its peak, without the parameters.
+
+    keep, upto : as in Network.forward. seeds : the layers at which the backward pass to the input starts. By default
+    the last one; () for no backward pass. On a GPU the forecast is less exact.
+    Raises InputError if the input does not fit the network.
     """
     nodes = net.nodes if upto is None else net._nodes_upto(upto)
-    last = nodes[-1].name if nodes else "input"  # none where no layer is asked for, but the picture itself
+    last = nodes[-1].name if nodes else "input"
     seeds = [last] if seeds is None else [net.find(name) for name in seeds]
-    sizes = {name: itemsize * shape[0] * math.prod(of_one[1:]) for name, of_one in net.shapes(shape[1:]).items()}
-    keep = {"input", *map(net.find, keep), *seeds, last}  # the caller has the input himself
-    last_use = net._last_use(nodes, keep)
-    over = net._written_over(nodes, last_use)
-    pool = Pool()
-    arrays = Holders(pool)
-    arrays.make("input", sizes["input"])
-    where = {"input": "input"}  # name -> the array that its activation is: Dropout returns its input
-    caches = {}
-    for name, layer, inputs in nodes:
-        sources = [where[source] for source in inputs]
-        if layer.makes_array and name not in over:
-            arrays.make(name, sizes[name])
-            where[name] = name
-        else:
-            where[name] = sources[0]
-            arrays.hold(where[name])
-        if isinstance(layer, MaxPool2D):
-            arrays.moment(sizes[inputs[0]] // layer.stride)
-        caches[name] = []
-        if seeds:
-            for part in layer.cached:
-                held = {"x": sources[0], "out": where[name]}.get(part, f"{name} {part}")
-                if part in ("x", "out"):
-                    arrays.hold(held)
-                else:
-                    arrays.make(held, sizes[name])
-                caches[name].append(held)
-        for done in last_use[name]:
-            arrays.drop(where[done])
+    kept = {"input", *map(net.find, keep), *seeds, last}
+    in_place = net._in_place(upto, kept) if isinstance(net, FastNetwork) else set()
+    steps = Forecast(net, shape, itemsize, in_place, bool(seeds))
+    x: Any = steps.make("input")
+    trace = Network.forward(net, x, upto=upto, keep=kept, step=steps.forward_step)
     if seeds:
-        go_back(nodes, arrays, sizes, caches, seeds)
-    # malloc keeps some of what was given back, in pieces between others: about as much as the largest array, there and
-    # back, and half as much one way
-    pieces = max(arrays.sizes.values()) // (1 if seeds else 2)
-    return pool.peak + pieces + ONCE + winograd_memory(nodes, net.shapes(shape[1:]), shape[0], bool(seeds))
+        given: dict[str, Any] = {name: steps.make(name) for name in seeds}  # the caller keeps them until the end
+        Network.backward(net, trace, given, wrt=(), release=True, step=steps.backward_step)
+    if not isinstance(net, FastNetwork):
+        return steps.pool.peak
+    # malloc keeps some freed memory in pieces between others: about as much as the largest array, there and back, and
+    # half as much one way
+    pieces = steps.largest // (1 if seeds else 2)
+    return steps.pool.peak + pieces + ONCE + winograd_memory(net, nodes, steps.shapes, bool(seeds))
 
 
-def go_back(nodes, arrays, sizes, caches, seeds):
-    """The gradients, from the seeds to the input."""
-    gradients = {}
-    for name in seeds:
-        gradients[name] = f"seed {name}"
-        arrays.make(gradients[name], sizes[name])
-        arrays.hold(gradients[name])  # whoever made it has it until the end
-    for name, layer, inputs in reversed(nodes):
-        if name not in gradients:
-            continue
-        dout = gradients.pop(name)
-        for i, source in enumerate(inputs):
-            dx = f"gradient {name} {i}"
-            if layer.makes_array and len(inputs) == 1:
-                arrays.make(dx, sizes[source])
-            else:
-                dx = dout  # or a part of it
-                arrays.hold(dout)
-            if source in gradients:
-                total = f"{dx} added"
-                arrays.make(total, sizes[source])
-                arrays.drop(gradients[source])
-                arrays.drop(dx)
-                dx = total
-            gradients[source] = dx
-        if isinstance(layer, MaxPool2D):  # the maxima of the rows, and their gradient
-            arrays.moment(sizes[inputs[0]] // layer.stride, 2)
-        arrays.drop(dout)
-        for held in caches.pop(name):
-            arrays.drop(held)
-
-
-def winograd_memory(nodes, shapes, N, backward):
-    """Bytes of transformed weights that are kept, and what the largest layer needs besides while it is computed."""
-    kept, moment, steps, seen = 0, 0, Counter(), set()
-    im2col = 0
+def winograd_memory(net: FastNetwork, nodes: list[Node], shapes: dict[str, tuple[int, ...]], backward: bool) -> int:
+    """Return the bytes of transformed weights that are kept, and of the scratch memory of all convolutions."""
+    kept, moment, seen = 0, 0, set()
+    steps: Counter[str] = Counter()
+    im2col, itemsize = 0, 4
     for name, layer, inputs in nodes:
         if not isinstance(layer, Conv2D) or id(layer) in seen:
             continue
         seen.add(id(layer))
         w = layer.params["w"]
-        for size, C, F in ((shapes[name], *w.shape[1::-1]), (shapes[inputs[0]], *w.shape[:2]))[:1 + backward]:
-            OH, OW = size[2:]
-            if m := winograd_tile(layer, C, F, N * OH * OW, w.dtype) if layer.groups == 1 else 0:
-                transformed = (m + 2)**2 * C * F
+        F, C, KH, KW = w.shape
+        directions = ((shapes[name], (F, C, KH, KW)), (shapes[inputs[0]], (C, F, KH, KW)))
+        for size, w_shape in directions[:1 + backward]:
+            N, _, OH, OW = size
+            m = 0 if layer.groups > 1 else winograd_tile(WinogradWeights(net.winograd), w_shape, layer.stride,
+                                                         N * OH * OW)
+            if m:
                 grid = N, -(-OH // m), -(-OW // m)
                 if is_kept(w, m):
-                    kept += transformed
+                    kept += (m + 2)**2 * C * F
                 elif math.prod(grid) > FEW_TILES:
-                    moment = max(moment, transformed)
-                steps |= winograd_workspace(m, C, F, grid, is_kept(w, m))  # the larger of each
-            elif w.shape[2] > 1 and min(C, F) > FEW:
+                    moment = max(moment, (m + 2)**2 * C * F)
+                steps |= winograd_workspace(m, w_shape[1], w_shape[0], grid, is_kept(w, m))  # the larger of each
+            elif KH > 1 and min(C, F) > FEW:
                 im2col = get_num_threads() * IM2COL
     workspace = max(steps.total(), get_num_threads() * WORKSPACE)
-    return round(w.itemsize * (kept + moment + workspace + im2col)) if seen else 0
+    return itemsize * (kept + moment + workspace + im2col) if seen else 0
 
 
-def winograd_workspace(m, C, F, grid, kept):
-    """Counter of the numbers in the scratch arrays of winograd.py on all threads; grid : (images, rows of tiles,
-    across), kept : whether the transformed weights are."""
+def winograd_workspace(m: int, C: int, F: int, grid: tuple[int, int, int], kept: bool) -> Counter[str]:
+    """Return the number of values in each scratch array of winograd.py, over all threads.
+
+    grid : (images, rows of tiles, tiles in a row). kept : whether the transformed weights are kept.
+    """
     a, threads, count = m + 2, get_num_threads(), math.prod(grid)
     size = block_size(F)
     weights = 0 if kept else C * size  # of a block that is transformed
@@ -190,13 +221,15 @@ def winograd_workspace(m, C, F, grid, kept):
         EVEN: threads * a * max(a * C * T, 3 * weights, m * products)})
 
 
-def largest_size(net, memory, low=32, high=4096, **options):
-    """The side in pixels of the largest square picture of which a pass takes no more than `memory` bytes; 0 where not
-    even `low` does. options : as of `peak_memory`."""
-    def fits(size):
+def largest_size(net: Network, memory: float, low: int = 32, high: int = 4096, **options: Any) -> int:
+    """Return the side in pixels of the largest square image whose pass takes at most `memory` bytes, or 0 if none does.
+
+    low, high : the range of sides to search. options : those of `peak_memory`.
+    """
+    def fits(size: int) -> bool:
         try:
             return peak_memory(net, (1, net.input_shape[0], size, size), **options) <= memory
-        except InputError:  # the network cannot take it at all
+        except InputError:  # too small an image for the network
             return False
     if not fits(low):
         return 0

@@ -1,22 +1,23 @@
-"""Convolutions from or into a few channels, such as a picture's three; on NumPy only.
+"""Convolutions from or into a few channels, such as the three of an image; on NumPy only.
 
-A patch of three channels is short runs of memory, and a matrix with three columns keeps no product busy. So here the
-rows of the matrices are planes: what one weight of the filter meets, all over a band of the picture.
+Patches of three channels are short runs of memory, and a matrix with three columns keeps no core busy. Here the rows
+of the matrices are planes: the values that one weight of the filter multiplies, over a whole band of the image.
 """
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
+from minicnn.backend import Array
 from minicnn.fast.memory import channels_last, empty, scratch
 from minicnn.fast.threads import share_out
 
-FEW = 4      # channels
-BAND = 2**17  # numbers of planes, or of outputs, at a time
-ROWS = 32    # of a picture at a time, where each band needs some of its neighbours' rows besides
+FEW = 4       # channels
+BAND = 2**17  # values of planes, or of outputs, at a time
+ROWS = 32     # rows of the image at a time, where each band also needs some rows of its neighbours
 
 
-def convolve_few_channels(x, w, bias, stride, pad):
-    """From a few channels: im2col with a plane for each weight, (C KH KW, pixels)ᵀ @ (C KH KW, F)."""
+def convolve_few_channels(x: Array, w: Array, bias: Array | None, stride: int, pad: int) -> Array:
+    """Convolve a few channels: im2col with a plane for each weight, (C KH KW, pixels)ᵀ @ (C KH KW, F)."""
     F, C, KH, KW = w.shape
     N, _, H, W = x.shape
     OH, OW = (H + 2 * pad - KH) // stride + 1, (W + 2 * pad - KW) // stride + 1
@@ -26,7 +27,7 @@ def convolve_few_channels(x, w, bias, stride, pad):
     out = channels_last(np, (N, F, OH, OW), np.result_type(x, w))
     rows = max(1, BAND // (OW * max(F, C * KH * KW)))
 
-    def convolve(band):
+    def convolve(band: tuple[int, int]) -> None:
         n, y = band
         target = out[n, :, y:y + rows].transpose(1, 2, 0)  # (rows, OW, F)
         sc, sy, sx = padded.strides[1:]
@@ -40,8 +41,9 @@ def convolve_few_channels(x, w, bias, stride, pad):
     return out
 
 
-def convolve_into_few_channels(x, w, bias, pad):
-    """Stride 1 into a few channels: each weight gives a plane w[f, c, i, j] x, summed over c; then shifted sums."""
+def convolve_into_few_channels(x: Array, w: Array, bias: Array | None, pad: int) -> Array:
+    """Convolve into a few channels at stride 1: a plane w[f, c, i, j] x, summed over c, for each weight, shifted and
+    added."""
     F, C, KH, KW = w.shape
     N, _, H, W = x.shape
     OH, OW = H + 2 * pad - KH + 1, W + 2 * pad - KW + 1
@@ -49,14 +51,14 @@ def convolve_into_few_channels(x, w, bias, pad):
     matrix = np.ascontiguousarray(w.transpose(0, 2, 3, 1).reshape(F * KH * KW, C))
     out = empty((N, F, OH, OW), np.result_type(x, w))
 
-    def convolve(band):
+    def convolve(band: tuple[int, int]) -> None:
         n, y = band
         target = out[n, :, y:y + ROWS]
         target[...] = 0 if bias is None else bias[:, None, None]
         end = y + target.shape[1]
-        top, bottom = max(0, y - pad), min(H, end - pad + KH - 1)  # the rows of x that matter here
+        top, bottom = max(0, y - pad), min(H, end - pad + KH - 1)  # the rows of x that these outputs depend on
         if top >= bottom:
-            return  # only padding does
+            return  # they depend on padding alone
         planes = planes_of(matrix, x[n, top:bottom], out.dtype).reshape(F, KH, KW, bottom - top, W)
         for i in range(KH):
             for j in range(KW):
@@ -71,9 +73,9 @@ def convolve_into_few_channels(x, w, bias, pad):
     return out
 
 
-def spread_to_few_channels(dout, w, size, stride, pad):
-    """The gradient to a few channels: each weight gives a plane w[f, c, i, j] dout, summed over f, that is added where
-    this weight had met x."""
+def spread_to_few_channels(dout: Array, w: Array, size: tuple[int, int], stride: int, pad: int) -> Array:
+    """Return the gradient to a few channels: a plane w[f, c, i, j] dout, summed over f, for each weight, added to the
+    pixels that this weight multiplied."""
     F, C, KH, KW = w.shape
     N, _, OH, OW = dout.shape
     H, W = size
@@ -82,14 +84,14 @@ def spread_to_few_channels(dout, w, size, stride, pad):
     dx = empty((N, C, H, W), np.result_type(dout, w))
     rows = ROWS * stride
 
-    def spread(band):
+    def spread(band: tuple[int, int]) -> None:
         n, y = band
         target = dx[n, :, y:y + rows]
         target[...] = 0
         end = y + target.shape[1]
         top, bottom = first_at(y + pad - KH + 1, stride), min(OH, (end - 1 + pad) // stride + 1)  # of dout
         if top >= bottom:
-            return  # no window reaches these rows
+            return  # no window covers these rows
         planes = planes_of(matrix, dout[n, top:bottom], dx.dtype).reshape(C, KH, KW, bottom - top, OW)
         for i in range(KH):
             for j in range(KW):
@@ -105,12 +107,12 @@ def spread_to_few_channels(dout, w, size, stride, pad):
     return dx
 
 
-def first_at(place, stride):
-    """The first multiple of the stride, counted from 0, that is not before the place."""
+def first_at(place: int, stride: int) -> int:
+    """Return the number of the first window, counted from 0, that does not start before `place`."""
     return max(0, -(-place // stride))
 
 
-def planes_of(matrix, band, dtype):
-    """The matrix (planes, C) times every pixel of the band (rows, W, C): (planes, rows W)."""
+def planes_of(matrix: Array, band: Array, dtype: np.dtype) -> Array:
+    """Return the matrix (planes, C) times each pixel of the band (rows, W, C): (planes, rows W)."""
     pixels = band.reshape(-1, band.shape[2])
     return np.matmul(matrix, pixels.T, out=scratch("planes", (len(matrix), len(pixels)), dtype))

@@ -1,137 +1,138 @@
-"""Work on several cores: threads that each take a piece of an array at a time and call BLAS with one thread.
+"""Work on several cores: each thread takes one piece of an array at a time, and BLAS uses one thread.
 
-NumPy releases the interpreter's lock inside its products and copies, so that pieces of a layer run side by side.
-BLAS's own threads share out one product; a small one, a copy or a sum they do not. And when they wait for the next
-product they wait busily, on the cores that ours need (VGG-16 there and back on two cores: 394 ms so, 269 ms without).
-So BLAS has one thread in this process from the first shared layer on.
+NumPy releases the interpreter's lock inside its products and copies, so pieces of a layer run side by side. BLAS's own
+threads share only large products; they do not share small ones, copies or sums. While they wait for the next product
+they spin on the cores that our threads need (VGG-16 forward and back on two cores: 394 ms, against 269 ms without).
+So from the first shared layer on, BLAS has one thread in this process.
 """
 
 import os
 import threading
 import time
-from queue import SimpleQueue
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 
+from minicnn.backend import Array
 from minicnn.errors import InputError
 
 __all__ = ["get_num_threads", "set_num_threads"]
 
-BAND = 2**18   # numbers of an array that are worked at at a time
-LEAST_WORK = 2**22  # multiply-adds in a product that are never worth cutting: some 80 microseconds
+BAND = 2**18   # values of an array in one piece of work
+LEAST_WORK = 2**22  # multiply-adds of a product that is not worth sharing: about 80 microseconds
 
 
 class Workers:
-    """The threads of this process; BLAS is held to one."""
+    """The threads of this process, the calling thread among them. BLAS is held to one thread."""
 
-    def __init__(self, count=None):
+    def __init__(self, count: int | None = None) -> None:
         self.process = os.getpid()
-        self.blas = blas_libraries()
-        self.tasks, self.threads = SimpleQueue(), []
-        self.resize(count or max((library.num_threads for library in self.blas), default=1))
-        for library in self.blas:
+        self.local = threading.local()
+        blas = blas_libraries()
+        self.resize(count or max((library.num_threads for library in blas), default=1))
+        for library in blas:
             library.set_num_threads(1)
 
-    def resize(self, count):
-        """Work with `count` threads from now on, the calling one among them."""
-        self.count, self.measured = count, None
-        while len(self.threads) < count - 1:
-            thread = threading.Thread(target=run_tasks, args=(self.tasks,), name="minicnn", daemon=True)
-            self.threads.append(thread)
-            thread.start()
+    def resize(self, count: int) -> None:
+        """Work with `count` threads from now on. Earlier work of a larger pool finishes in its own threads."""
+        self.count = count
+        self.costs: tuple[float, float] | None = None
+        self.executor = ThreadPoolExecutor(max(1, count - 1), "minicnn", initializer=self._mark) if count > 1 else None
 
-    def measure(self):
-        """(seconds that are lost where two share a work, seconds of one multiply-add in a product)."""
-        a, b, out = np.ones((256, 256), np.float32), np.ones((256, 256), np.float32), np.empty((256, 256), np.float32)
+    def _mark(self) -> None:
+        self.local.is_worker = True
 
-        def multiply(rows):
-            np.matmul(a[rows], b, out=out[rows])
+    def in_worker(self) -> bool:
+        """Return whether the calling thread is one of the workers. A worker shares nothing: it would wait for itself.
+        """
+        return getattr(self.local, "is_worker", False)
 
-        halves = [slice(0, 128), slice(128, 256)]
-        half = min(_seconds(lambda: multiply(halves[0])) for _ in range(10))
-        both = sorted(_seconds(lambda: share_out(multiply, halves)) for _ in range(10))[5]
-        return max(0, both - half), half / b.size / 128
+    def measure(self) -> tuple[float, float]:
+        """Return (seconds lost when two threads share work, seconds of one multiply-add in a product), by one timing.
+        """
+        if self.costs is None:
+            a, b = np.ones((256, 256), np.float32), np.ones((256, 256), np.float32)
+            out = np.empty((256, 256), np.float32)
 
+            def multiply(rows: slice) -> None:
+                np.matmul(a[rows], b, out=out[rows])
 
-def run_tasks(tasks):
-    """What a thread does: one task after the other, (function, a list for its error, or None, a queue that is told)."""
-    while True:
-        function, problems, finished = tasks.get()
-        try:
-            function()
-            problems.append(None)
-        except BaseException as caught:  # raised again where the result is waited for
-            problems.append(caught)
-        finished.put(True)
-        del function, problems  # a waiting thread holds no arrays
+            halves = [slice(0, 128), slice(128, 256)]
+            half = min(_seconds(multiply, halves[0]) for _ in range(10))
+            both = sorted(_seconds(share_out, multiply, halves) for _ in range(10))[5]
+            self.costs = max(0, both - half), half / b.size / 128
+        return self.costs
 
 
-def blas_libraries():
-    """Those that do NumPy's products, each with a num_threads to set; none without threadpoolctl: then we have one
-    thread, and BLAS its own."""
+def blas_libraries() -> list[Any]:
+    """Return the BLAS libraries of this process, each with a num_threads to set; [] without threadpoolctl."""
     try:
-        from threadpoolctl import ThreadpoolController  # takes 40 ms: only who computes pays for it
+        from threadpoolctl import ThreadpoolController  # takes 40 ms, which only passes of a fast network pay
     except ImportError:
         return []
     return ThreadpoolController().select(user_api="blas").lib_controllers
 
 
-_workers = None
+_workers: Workers | None = None
 _making = threading.Lock()
 
 
-def workers():
-    """The Workers of this process, made when they are first wanted; a forked process makes its own."""
+def workers() -> Workers:
+    """Return the Workers of this process, made at the first call. A forked process makes its own."""
     global _workers
     if _workers is None or _workers.process != os.getpid():
         with _making:
             if _workers is None or _workers.process != os.getpid():
-                _workers = Workers(_workers and _workers.count)
+                _workers = Workers(None if _workers is None else _workers.count)
     return _workers
 
 
-def get_num_threads():
-    """On how many threads a layer works; at first as many as BLAS has, which OPENBLAS_NUM_THREADS may say."""
+def get_num_threads() -> int:
+    """Return the number of threads that share a layer; by default that of BLAS, see OPENBLAS_NUM_THREADS.
+
+    >>> get_num_threads() >= 1
+    True
+    """
     return workers().count
 
 
-def set_num_threads(count):
-    """Work on `count` threads from now on. Raises InputError for less than one."""
+def set_num_threads(count: int) -> None:
+    """Set the number of threads that share a layer. Raises InputError unless it is an integer of at least 1.
+
+    >>> set_num_threads(get_num_threads())
+    """
     if type(count) is not int or count < 1:
-        raise InputError(f"expected a number of threads from 1 on, not {count!r}")
+        raise InputError(f"expected a number of threads of at least 1, not {count!r}")
     workers().resize(count)
 
 
-def worth_sharing(multiply_adds, meetings=1):
-    """Whether several threads would be done sooner with as much work as that many multiply-adds in a product, by what
-    was measured here once; meetings : how often they may wait for each other, at the interpreter's lock say."""
+def worth_sharing(multiply_adds: float, meetings: int = 1) -> bool:
+    """Return True if splitting this work across threads saves time, judged by a one-off timing.
+
+    multiply_adds : the work, as multiply-adds of a product that take as long. meetings : how often the threads may
+    wait for each other, for example at the interpreter's lock.
+    """
     team = workers()
-    if team.count == 1 or threading.current_thread() in team.threads:
+    if team.count == 1 or team.in_worker():
         return False
-    overhead, one = costs(team)
+    overhead, one = team.measure()
     return multiply_adds * one * (1 - 1 / team.count) > 2 * meetings * overhead
 
 
-def costs(team):
-    """What `measure` says, once."""
-    measured = team.measured
-    if measured is None:
-        measured = team.measured = team.measure()
-    return measured
+def pieces(size: int, multiply_adds: float) -> list[slice]:
+    """Return slices of a length of `size`, one for each thread; a single one if there is little work.
 
-
-def pieces(size, multiply_adds):
-    """[slices] of a length of `size`, a piece for each thread; one where there is little work, whoever does it.
-
-    By shapes and the number of threads alone, not by what was measured: a product of fewer rows may round otherwise,
-    and the same work is to give the same numbers.
+    The number depends only on the shapes and the number of threads, not on timings: a product of fewer rows may round
+    differently, and the same work must give the same result.
     """
     count = min(size, get_num_threads()) if multiply_adds > LEAST_WORK else 1
     return [slice(size * i // count, size * (i + 1) // count) for i in range(count)]
 
 
-def bands(x, axis):
-    """[the slices of x] that cut it along the axis into pieces that stay in a core's cache; a GPU wants it whole."""
+def bands(x: Array, axis: int) -> list[Any]:
+    """Return slices that cut x along the axis into bands that fit into a core's cache; on a GPU, one for all of x."""
     if not isinstance(x, np.ndarray):
         return [...]
     size = x.shape[axis]
@@ -139,51 +140,52 @@ def bands(x, axis):
     return [(slice(None),) * axis + (slice(start, start + length),) for start in range(0, size, length)]
 
 
-def _seconds(function):
+def _seconds(function: Callable[..., Any], *arguments: Any) -> float:
     start = time.perf_counter()
-    function()
+    function(*arguments)
     return time.perf_counter() - start
 
 
-def share_out(work, jobs, multiply_adds=None, meetings=1):
-    """Call work(job) for every job, each thread taking the next when it is free; what one raises is raised.
+def share_out(work: Callable[[Any], Any], jobs: Sequence[Any], multiply_adds: float | None = None,
+              meetings: int = 1) -> None:
+    """Call work(job) for each job; each thread takes the next job when it is free. Raises what a call raises.
 
-    multiply_adds, meetings : how much work it is altogether, as for `worth_sharing`; where that is too little to share
-    it, this thread does it all.
+    multiply_adds, meetings : the amount of work, as for `worth_sharing`. If it is too little to share, or not given
+    and there is one job, the calling thread does it all.
     """
     team = workers()
-    if len(jobs) == 1 or team.count == 1 or threading.current_thread() in team.threads or (
+    executor = team.executor
+    if len(jobs) == 1 or executor is None or team.in_worker() or (
             multiply_adds is not None and not worth_sharing(multiply_adds, meetings)):
         for job in jobs:
             work(job)
         return
-    waiting = iter(jobs)  # of a list: to take the next is one step, which no two threads do at once
+    waiting = iter(jobs)  # taking the next item of a list is atomic, so no two threads get the same job
 
-    def take():
+    def take() -> None:
         for job in waiting:
             work(job)
 
-    problems, finished, others = [], SimpleQueue(), min(team.count, len(jobs)) - 1
-    for _ in range(others):
-        team.tasks.put((take, problems, finished))
+    others = [executor.submit(take) for _ in range(min(team.count, len(jobs)) - 1)]
     try:
         take()
     finally:
-        for _ in waiting:  # after an error, or Ctrl-C: what nobody has begun is left
+        for _ in waiting:  # after an error or Ctrl-C, jobs that no thread has started are dropped
             pass
-        wait(others, problems, finished)  # they write into arrays of the caller's, and into `scratch`
-    for problem in problems:
-        if problem is not None:
-            raise problem
+        others = [other for other in others if not other.cancel()]  # no thread has started the cancelled ones
+        wait_for(others)  # the threads write into arrays of the caller, so they must finish first
+    for other in others:
+        other.result()  # raises what the thread raised
 
 
-def wait(count, problems, finished):
-    """Until there are so many in `problems`; a Ctrl-C meanwhile is raised then."""
+def wait_for(futures: Iterable[Future]) -> None:
+    """Wait until all futures are done. A Ctrl-C meanwhile is raised afterwards."""
     interrupt = None
-    while len(problems) < count:
-        try:
-            finished.get()  # what is taken out may be lost to a Ctrl-C, so it is not what counts
-        except KeyboardInterrupt as caught:
-            interrupt = caught
+    for future in futures:
+        while not future.done():
+            try:
+                future.exception()  # waits
+            except KeyboardInterrupt as caught:
+                interrupt = caught
     if interrupt is not None:
         raise interrupt

@@ -1,196 +1,38 @@
 """3x3 convolution of stride 1 with fewer multiplications: Winograd's minimal filtering (Lavin and Gray 2015,
 arXiv:1509.09308).
 
-In one dimension, m neighbouring outputs y of a filter g of three weights need m + 2 inputs d, and 3 m
-multiplications if done one by one. As polynomials, the outputs are coefficients of a product (of g and y read
-backwards: transposition turns the one problem into the other), and a product of polynomials is known from its
-values at enough points: evaluate, multiply point by point, interpolate. With m + 2 points that is
+In one dimension, m neighbouring outputs y of a filter g with three weights depend on m + 2 inputs d. Computed one by
+one they take 3 m multiplications. The outputs are coefficients of a product of two polynomials (with g and y read
+backwards: transposition turns one problem into the other), and a product of polynomials is determined by its values
+at enough points: evaluate both, multiply the values, interpolate. With m + 2 points that is
 
-    y = A^T [(G g) * (B^T d)]                                             m + 2 multiplications
+    y = Aᵀ [(G g) * (Bᵀ d)]                                               m + 2 multiplications
 
-where B^T d evaluates, G g evaluates too and carries the denominators, A^T interpolates. The points 0, 1, -1 and
-infinity give F(2, 3); with 2 and -2 besides, F(4, 3). In two dimensions both sides are transformed along rows and
-columns: (m + 2)^2 multiplications instead of 9 m^2, for m = 4 four times fewer. What makes it a convolution over
-C channels and F filters: the sum over channels moves inside the brackets, so that each of the (m + 2)^2 places of
-a tile is a matrix product of its own, (tiles, C) @ (C, F).
+where Bᵀ d and G g evaluate, G also holds the denominators, and Aᵀ interpolates. The points 0, 1, -1 and infinity give
+F(2, 3); with 2 and -2 in addition, F(4, 3). In two dimensions both sides are transformed along rows and columns:
+(m + 2)² multiplications instead of 9 m², for m = 4 four times fewer. In a convolution over C channels with F filters
+the sum over channels moves inside the brackets, so each of the (m + 2)² points of a tile is a matrix product of its
+own, (tiles, C) @ (C, F).
 
-The price: B^T and A^T have entries up to 8, and the sums cancel, so that F(4, 3) loses about a decimal and a half.
+The price is precision: Bᵀ and Aᵀ have entries up to 8, and the sums cancel, so F(4, 3) loses about 1.5 decimals.
 """
-
-from functools import cache
-from typing import NamedTuple
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
+from minicnn.backend import Array
 from minicnn.fast.memory import empty, scratch
 from minicnn.fast.threads import pieces, share_out
+from minicnn.fast.winograd_weights import EVEN, ODD, TILES, TRANSFORM, Filters
 
-BAND = 2**18  # numbers of transformed input, or output, at a time: what is made of a MB stays in a core's cache
-FEW_TILES = 100  # for whom the weights, not the pictures, are what fills the caches
-KEPT = 2**19    # numbers of transformed weights that are kept, 2 MB of float32
-TRANSFORM = 40  # multiply-adds of a product take as long as the transforms of one number
-MEETINGS = 3  # the threads work in a dozen short steps, each of which ends at the interpreter's lock
-# The steps of a transform lie in two memories by turns, each where the one before the last was: they stay in the cache.
-ODD, EVEN = "odd steps", "even steps"
-BLOCK = 32    # filters in a product: with so few, OpenBLAS needs no copies
-SMALL_PRODUCT = 10**6  # multiply-adds of one, beyond which it makes copies all the same
+BAND = 2**18  # values of transformed input, or output, at a time: 1 MB of float32 stays in a core's cache
+FEW_TILES = 100  # with at most this many tiles, the weights fill the caches, not the images
+MEETINGS = 3  # a band is a dozen short steps, after each of which the threads compete for the interpreter's lock
+SMALL_PRODUCT = 10**6  # multiply-adds of one product above which OpenBLAS copies its operands
 
 
-class Tile(NamedTuple):
-    """The matrices of F(m, 3), with m rows of outputs in AT, m + 2 points, and three weights in G."""
-
-    BT: np.ndarray
-    G: np.ndarray
-    AT: np.ndarray
-
-
-F2 = Tile(
-    BT=np.array([[1, 0, -1, 0],
-                 [0, 1, 1, 0],
-                 [0, -1, 1, 0],
-                 [0, 1, 0, -1]], float),
-    G=np.array([[1, 0, 0],
-                [1/2, 1/2, 1/2],
-                [1/2, -1/2, 1/2],
-                [0, 0, 1]]),
-    AT=np.array([[1, 1, 1, 0],
-                 [0, 1, -1, -1]], float))
-F4 = Tile(
-    BT=np.array([[4, 0, -5, 0, 1, 0],
-                 [0, -4, -4, 1, 1, 0],
-                 [0, 4, -4, -1, 1, 0],
-                 [0, -2, -1, 2, 1, 0],
-                 [0, 2, -1, -2, 1, 0],
-                 [0, 4, 0, -5, 0, 1]], float),
-    G=np.array([[1/4, 0, 0],
-                [-1/6, -1/6, -1/6],
-                [-1/6, 1/6, -1/6],
-                [1/24, 1/12, 1/6],
-                [1/24, -1/12, 1/6],
-                [0, 0, 1]]),
-    AT=np.array([[1, 1, 1, 1, 1, 0],
-                 [0, 1, -1, 2, -2, 0],
-                 [0, 1, 1, 4, 4, 0],
-                 [0, 1, -1, 8, -8, 1]], float))
-TILES = {2: F2, 4: F4}
-
-
-class Filters:
-    """The filters w, of shape (F, C, 3, 3), for F(m, 3): transformed when they are wanted, some filters at a time.
-
-    kept : all of them, where they have been transformed already, as `transform_weights` returns them.
-    """
-
-    def __init__(self, w, m, kept=None):
-        self.w, self.m, self.kept = w, m, kept
-        self.size = block_size(len(w))     # filters in a block
-
-    def block(self, i):
-        """The i-th block, (m + 2, m + 2, C, size); the next one may lie in the same memory."""
-        if self.kept is not None:
-            return self.kept[:, :, i]
-        u = scratch("block of weights", (self.m + 2, self.m + 2, self.w.shape[1], self.size), self.w.dtype)
-        transform_block(self.w[i * self.size:(i + 1) * self.size], self.m, u)
-        return u
-
-    def all(self):
-        """All blocks, (m + 2, m + 2, blocks, C, size); the next call may use the same memory."""
-        return transform_weights(self.w, self.m, scratch) if self.kept is None else self.kept
-
-
-class WinogradWeights:
-    """The filters of a layer, for both ways.
-
-    Transformed, they are up to four times as large as before. So only small ones are kept, made when they are first
-    wanted, and again when the weights have changed; of others, each block is made, used in the cache and forgotten.
-    """
-
-    def __init__(self):
-        self.made = {}  # (m, whether backward) -> (fingerprint of w, the transformed weights)
-
-    def forward(self, w, m):
-        """The Filters for `winograd_convolution`, by F(m, 3), with the filters w of shape (F, C, 3, 3)."""
-        return self._get(w, m, backward=False)
-
-    def backward(self, w, m):
-        """For the way back: every filter turned round, and filters and channels exchanged."""
-        return self._get(w, m, backward=True)
-
-    def _get(self, w, m, backward):
-        turned = w[:, :, ::-1, ::-1].swapaxes(0, 1) if backward else w
-        if not is_kept(w, m):
-            return Filters(turned, m)
-        mark = fingerprint(w)
-        made = self.made.get((m, backward))
-        if made is None or not np.array_equal(made[0], mark):
-            made = self.made[m, backward] = mark, transform_weights(turned, m)
-        return Filters(turned, m, made[1])
-
-
-def is_kept(w, m):
-    """Whether the transformed weights are so few that they are kept."""
-    return (m + 2)**2 * w.shape[0] * w.shape[1] <= KEPT
-
-
-def fingerprint(w):
-    """A random projection of each filter: F numbers that show that weights were changed, also in place.
-
-    A change too small to show here is too small to show in an output, which is a projection of the same kind.
-    """
-    return w.reshape(len(w), -1) @ _projection(w[0].size, w.dtype)
-
-
-@cache
-def _projection(size, dtype):
-    return np.random.default_rng(0).standard_normal(size).astype(dtype)
-
-
-def fresh(name, shape, dtype):
-    """As `scratch`, an array that stays."""
-    return np.empty(shape, dtype)
-
-
-def block_size(F):
-    """Of F filters, how many are in a product."""
-    return BLOCK if F % BLOCK == 0 else F
-
-
-def transform_weights(w, m, memory=fresh):
-    """w of shape (F, C, 3, 3) -> G w G^T as (m + 2, m + 2, F / block, C, block): columns, then rows of a tile.
-
-    memory : `scratch` or `fresh`, where it comes to lie.
-    """
-    F, C, _, _ = w.shape
-    a, size = m + 2, block_size(F)
-    u = memory("weights", (a, a, F // size, C, size), w.dtype)
-    share_out(lambda i: transform_block(w[i * size:(i + 1) * size], m, u[:, :, i]), range(F // size),
-              u.size * TRANSFORM)
-    return u
-
-
-def transform_block(w, m, u):
-    """Put G w G^T of a few filters, (size, C, 3, 3), into u, (m + 2, m + 2, C, size)."""
-    size, C, _, _ = w.shape
-    a, G = m + 2, TILES[m].G.astype(w.dtype)
-    columns = scratch(ODD, (3, 3, C, size), w.dtype)  # column of the filter, row, channel, filter
-    for some in range(0, size, 16):  # more filters at a time would drive each other out of the cache
-        columns[..., some:some + 16] = w[some:some + 16].transpose(3, 2, 1, 0)
-    half = np.matmul(G, columns.reshape(3, -1), out=scratch(EVEN, (a, 3 * C * size), w.dtype))
-    if u[0].flags.c_contiguous:
-        np.matmul(G, half.reshape(a, 3, -1), out=u.reshape(a, a, -1))
-    else:
-        made = np.matmul(G, half.reshape(a, 3, -1), out=scratch(ODD, (a, a, C * size), w.dtype))
-        u[...] = made.reshape(u.shape)
-
-
-def tiles(m, N, OH, OW):
-    """How many tiles of m x m outputs there are."""
-    return N * -(-OH // m) * -(-OW // m)
-
-
-def winograd_convolution(x, filters, bias, pad):
-    """The convolution of x, (N, C, H, W), with the Filters; (N, F, OH, OW), channels-last in memory."""
+def winograd_convolution(x: Array, filters: Filters, bias: Array | None, pad: int) -> Array:
+    """Return the convolution of x, (N, C, H, W), with the Filters: (N, F, OH, OW), channels-last in memory."""
     m, (F, C, _, _) = filters.m, filters.w.shape
     a = m + 2
     x = x.transpose(0, 2, 3, 1)
@@ -210,14 +52,14 @@ def winograd_convolution(x, filters, bias, pad):
     number = -(-down // max(1, fitting))  # of bands in an image
     images = max(1, fitting // down)     # in a band
 
-    def convolve(band):
+    def convolve(band: tuple[int, int, int]) -> None:
         n, first, last = band
         rows = last - first
         v = scratch(EVEN, (a, a, min(images, N - n), rows, across, C), x.dtype)
         _transform_tiles(x[n:n + images], m, pad, first, v)
-        v = v.reshape(a, a, 1, -1, C)
-        products = scratch(ODD, (a, a, u.shape[2], v.shape[3], filters.size), x.dtype)
-        np.matmul(v, u, out=products)
+        tiles = v.reshape(a, a, 1, -1, C)
+        products = scratch(ODD, (a, a, u.shape[2], tiles.shape[3], filters.size), x.dtype)
+        np.matmul(tiles, u, out=products)
         _transform_back(products, bias, first, (rows, across), out[n:n + images])
 
     share_out(convolve, [(n, down * i // number, down * (i + 1) // number)
@@ -225,32 +67,35 @@ def winograd_convolution(x, filters, bias, pad):
     return out.transpose(0, 3, 1, 2)
 
 
-def _convolve_by_blocks(x, filters, bias, pad, out, grid, work):
-    """All tiles at once, some rows of them after the other, then some filters after the other. x, out channels-last."""
+def _convolve_by_blocks(x: Array, filters: Filters, bias: Array | None, pad: int, out: Array, grid: tuple[int, int],
+                        work: int) -> None:
+    """Transform all tiles first, then multiply them with one block of filters after another. x, out : channels-last."""
     a, size, C = filters.m + 2, filters.size, x.shape[3]
     N, (down, across) = len(x), grid
     v = scratch("all tiles", (a, a, N, down, across, C), x.dtype)
-    share_out(lambda rows: _transform_tiles(x, filters.m, pad, rows.start, v[:, :, :, rows]), pieces(down, work), work,
-              MEETINGS)
-    v = v.reshape(a, a, -1, C)
 
+    def transform(rows: slice) -> None:
+        _transform_tiles(x, filters.m, pad, rows.start, v[:, :, :, rows])
+
+    share_out(transform, pieces(down, work), work, MEETINGS)
+    tiles = v.reshape(a, a, -1, C)
     step = max(1, SMALL_PRODUCT // (C * size))
 
-    def multiply(i):
-        products = scratch(ODD, (a, a, 1, v.shape[2], size), x.dtype)
+    def multiply(i: int) -> None:
+        products = scratch(ODD, (a, a, 1, tiles.shape[2], size), x.dtype)
         u = filters.block(i)
-        for t in range(0, v.shape[2], step):
-            np.matmul(v[:, :, t:t + step], u, out=products[:, :, 0, t:t + step])
+        for t in range(0, tiles.shape[2], step):
+            np.matmul(tiles[:, :, t:t + step], u, out=products[:, :, 0, t:t + step])
         some = slice(i * size, (i + 1) * size)
         _transform_back(products, None if bias is None else bias[some], 0, grid, out[..., some])
 
     share_out(multiply, range(out.shape[3] // size), work, MEETINGS)
 
 
-def _transform_tiles(x, m, pad, first, v):
-    """Fill v, (m + 2, m + 2, N, rows of tiles, across, C), with B^T d B of the rows of tiles from the `first` on.
+def _transform_tiles(x: Array, m: int, pad: int, first: int, v: Array) -> None:
+    """Write Bᵀ d B of the rows of tiles from the `first` on into v, (m + 2, m + 2, N, rows of tiles, across, C).
 
-    First along the columns of each tile, where the rows of pixels are long runs of memory.
+    The columns of each tile are transformed first, as rows of pixels are long runs of memory.
     """
     a, _, N, down, across, C = v.shape
     BT = TILES[m].BT.astype(x.dtype)
@@ -268,9 +113,11 @@ def _transform_tiles(x, m, pad, first, v):
         v[...] = np.matmul(BT, gathered.reshape(a, -1), out=scratch(EVEN, (a, v.size // a), x.dtype)).reshape(v.shape)
 
 
-def _transform_back(products, bias, first, grid, out):
-    """Fill what the tiles of the rows from `first` on give of `out`, (N, OH, OW, F), by A^T M A of the products,
-    (m + 2, m + 2, blocks, tiles, filters in a block); grid : (rows of tiles, across)."""
+def _transform_back(products: Array, bias: Array | None, first: int, grid: tuple[int, int], out: Array) -> None:
+    """Write Aᵀ M A of the products into the rows of `out`, (N, OH, OW, F), that begin with the `first` row of tiles.
+
+    products : M, (m + 2, m + 2, blocks, tiles, filters in a block). grid : (rows of tiles, tiles in a row).
+    """
     a, _, blocks, _, size = products.shape
     m, (down, across), (N, _, OW, F) = a - 2, grid, out.shape
     AT = TILES[m].AT.astype(products.dtype)
@@ -288,25 +135,25 @@ def _transform_back(products, bias, first, grid, out):
         band[...] = whole[:, :band.shape[1], :OW]
 
 
-def _strides_of_tiles(band, m, size):
-    """Of (N, H, W, F) seen as (N, H / m, m, W / m, m, F / size, size)."""
+def _strides_of_tiles(band: Array, m: int, size: int) -> tuple[int, ...]:
+    """Return the strides of (N, H, W, F) seen as (N, H / m, m, W / m, m, F / size, size)."""
     sn, sy, sx, sf = band.strides
     return sn, m * sy, sy, m * sx, sx, size * sf, sf
 
 
-def _add(y, bias, out):
+def _add(y: Array, bias: Array | None, out: Array) -> None:
     if bias is None:
         out[...] = y
     else:
         np.add(y, bias, out=out)
 
 
-def _padded_rows(x, top, rows, pad, columns):
-    """`rows` rows from `top` on, and `columns` columns, of the padded images."""
+def _padded_rows(x: Array, top: int, rows: int, pad: int, columns: int) -> Array:
+    """Return `rows` rows of the padded images from `top` on, and their first `columns` columns."""
     N, H, W, C = x.shape
     padded = scratch(ODD, (N, rows, columns, C), x.dtype)
     begin = min(rows, max(0, -top))
-    end = max(begin, min(rows, H - top))  # none of x where all of them are padding
+    end = max(begin, min(rows, H - top))  # no row of x if all are padding
     right = min(pad + W, columns)
     padded[:, :begin] = 0
     padded[:, end:] = 0

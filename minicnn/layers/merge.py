@@ -1,56 +1,57 @@
-"""Layers of several inputs; backward returns a tuple of as many gradients."""
+"""Layers with several inputs. `backward` returns a tuple with one gradient for each input."""
 
-from minicnn.backend import get_array_module
+from typing import Any
+
+from minicnn.backend import Array, get_array_module
 from minicnn.errors import InputError
-from minicnn.fast.memory import channels_last
-from minicnn.fast.threads import bands, share_out
-from minicnn.layers.layer import Layer
+from minicnn.layers.layer import ONE_PIXEL, Field, Layer
 
 
 class Concat(Layer):
-    """Joins the channels, (N, C1, H, W), (N, C2, H, W), … -> (N, C1 + C2 + …, H, W)."""
+    """Join the channels, (N, C1, H, W), (N, C2, H, W), … -> (N, C1 + C2 + …, H, W)."""
 
-    def forward(self, *xs):
-        xp = get_array_module(xs[0])
-        shape = self.output_shape(*[x.shape for x in xs])
-        channels = [x.shape[1] for x in xs]
-        if len(shape) != 4:
-            return xp.concatenate(xs, axis=1), channels
-        out = channels_last(xp, shape, xp.result_type(*xs))
-        share_out(lambda band: xp.concatenate([x[band] for x in xs], axis=1, out=out[band]), bands(out, 2))
-        return out, channels
+    def forward(self, *xs: Array) -> tuple[Array, Any]:
+        self.output_shape(*[x.shape for x in xs])
+        return get_array_module(xs[0]).concatenate(xs, axis=1), [x.shape[1] for x in xs]
 
-    def backward(self, dout, channels):
-        # each input gets back its own channels
+    def backward(self, dout: Array, channels: list[int]) -> tuple[Array, ...]:
+        # each input gets back the gradient to its own channels
         dxs, start = [], 0
         for count in channels:
             dxs.append(dout[:, start:start + count])
             start += count
         return tuple(dxs)
 
-    def output_shape(self, *shapes):
-        N, C, *size = shapes[0]
-        if any((shape[0], *shape[2:]) != (N, *size) for shape in shapes):
-            raise InputError(f"cannot join the channels of inputs of shapes {', '.join(map(str, shapes))}")
-        return N, sum(shape[1] for shape in shapes), *size
+    def field(self) -> Field:
+        return ONE_PIXEL
+
+    def output_shape(self, *shapes: tuple[int, ...]) -> tuple[int, ...]:
+        N, channels, *size = shapes[0]
+        for shape in shapes[1:]:
+            if (shape[0], *shape[2:]) != (N, *size):
+                raise InputError(f"cannot join the channels of inputs of shapes {', '.join(map(str, shapes))}")
+            channels += shape[1]
+        return N, channels, *size
 
 
 class Add(Layer):
-    """The sum of its inputs, all of one shape (the shortcut of a residual block)."""
+    """The sum of inputs of one shape: the shortcut of a residual block (He et al. 2015, arXiv:1512.03385)."""
 
-    def forward(self, *xs):
+    def forward(self, *xs: Array) -> tuple[Array, Any]:
+        self.output_shape(*[x.shape for x in xs])  # broadcasting would give gradients of a wrong shape
         out = xs[0]
         for x in xs[1:]:
-            if x.shape != out.shape:  # broadcasting would make gradients of a wrong shape
-                self.output_shape(*[x.shape for x in xs])
             out = out + x
         return out, len(xs)
 
-    def backward(self, dout, count):
-        # the derivative of a sum to each term is 1
+    def backward(self, dout: Array, count: int) -> tuple[Array, ...]:
+        # the derivative of a sum with respect to each term is 1
         return (dout,) * count
 
-    def output_shape(self, *shapes):
+    def field(self) -> Field:
+        return ONE_PIXEL
+
+    def output_shape(self, *shapes: tuple[int, ...]) -> tuple[int, ...]:
         if len(set(shapes)) > 1:
             raise InputError(f"cannot add inputs of shapes {', '.join(map(str, shapes))}")
         return shapes[0]

@@ -1,149 +1,138 @@
 """Normalizations: over the batch, over one image, over neighbouring channels."""
 
 import copy
+from typing import Any
 
-from minicnn.backend import device_of, get_array_module, to_device
+from minicnn.backend import Array, Generator, device_of, get_array_module, to_device
 from minicnn.errors import InputError
-from minicnn.fast.memory import empty_like
-from minicnn.layers.initialize import ones, zeros
-from minicnn.layers.layer import Layer
+from minicnn.initialize import ones, zeros
+from minicnn.layers.layer import ONE_PIXEL, Field, Layer
 from minicnn.layers.sums import mean_over, sum_over
 
 
-def normalize(xp, x, axes, eps):
-    """(x - mean) / sqrt(variance + eps) over `axes`; returns it, 1 / sqrt(...), the mean and the variance."""
+def normalize(x: Array, axes: tuple[int, ...], eps: float) -> tuple[Array, Array, Array, Array]:
+    """Return x_hat = (x - mean) / sqrt(variance + eps) over `axes`, 1 / sqrt(variance + eps), mean and variance."""
+    xp = get_array_module(x)
     mean = mean_over(x, axes)
-    centred = xp.subtract(x, mean, out=empty_like(x))
+    centred = x - mean
     variance = mean_over(centred * centred, axes)
     inverse_std = 1 / xp.sqrt(variance + eps)
-    centred *= inverse_std
-    return centred, inverse_std, mean, variance
+    return centred * inverse_std, inverse_std, mean, variance
 
 
-def scale_and_shift(x_hat, gamma, beta):
-    """gamma x_hat + beta, in one array."""
-    xp = get_array_module(x_hat)
-    out = xp.multiply(x_hat, gamma, out=empty_like(x_hat, xp.result_type(x_hat, gamma)))
-    out += beta
-    return out
+def normalize_backward(dx_hat: Array, x_hat: Array, inverse_std: Array, axes: tuple[int, ...]) -> Array:
+    """Return the gradient to x of `normalize`, whose mean and variance depend on each x.
 
-
-def normalize_backward(dx_hat, x_hat, inverse_std, axes):
-    """Back through `normalize`, whose mean and variance depend on every x: Ioffe and Szegedy 2015, section 3."""
+    Ioffe and Szegedy 2015 (arXiv:1502.03167), section 3.
+    """
     return inverse_std * (dx_hat - mean_over(dx_hat, axes) - x_hat * mean_over(dx_hat * x_hat, axes))
 
 
 class BatchNorm2D(Layer):
-    """Ioffe and Szegedy 2015 (arXiv:1502.03167): gamma x_hat + beta per channel, shape stays.
+    """gamma x_hat + beta for each channel, (N, C, H, W) -> the same shape (Ioffe and Szegedy 2015, arXiv:1502.03167).
 
-    In training, x_hat is normalized by the batch's mean and variance, which are also averaged into `buffers`
-    ("mean", "var"); elsewhere by those averages.
+    In training, x_hat is normalized by the mean and variance of the batch, whose running averages are kept in
+    `buffers` ("mean", "var"). Otherwise it is normalized by these averages.
     """
 
-    cached = ("x_hat",)
-
-    def __init__(self, channels, eps=1e-5, momentum=0.1):
+    def __init__(self, channels: int, eps: float = 1e-5, momentum: float = 0.1) -> None:
         super().__init__()
         self.eps, self.momentum = eps, momentum
         self.params = {"gamma": ones(channels), "beta": zeros(channels)}
         self.buffers = {"mean": zeros(channels), "var": ones(channels)}
 
-    def forward(self, x):
+    def forward(self, x: Array) -> tuple[Array, Any]:
         xp = get_array_module(x)
-        inverse_std = 1 / xp.sqrt(self.buffers["var"] + self.eps)
-        mean = self.buffers["mean"][:, None, None]
-        x_hat = xp.subtract(x, mean, out=empty_like(x, xp.result_type(x, mean)))
-        x_hat *= inverse_std[:, None, None]
-        return self._scale_and_shift(x_hat), (x_hat, inverse_std[:, None, None], False)
+        inverse_std = 1 / xp.sqrt(self.buffers["var"][:, None, None] + self.eps)
+        x_hat = (x - self.buffers["mean"][:, None, None]) * inverse_std
+        return self._scaled(x_hat), (x_hat, inverse_std, False)
 
-    def forward_train(self, x, *, rng):
-        xp = get_array_module(x)
-        x_hat, inverse_std, mean, variance = normalize(xp, x, (0, 2, 3), self.eps)
+    def forward_train(self, *xs: Array, rng: Generator) -> tuple[Array, Any]:
+        x, = xs
+        x_hat, inverse_std, mean, variance = normalize(x, (0, 2, 3), self.eps)
         count = x.size // x.shape[1]
         if count < 2:
-            raise InputError(f"batch normalization cannot train on one value a channel (input of shape {x.shape})")
+            raise InputError(f"batch normalization cannot train on one value per channel (input of shape {x.shape})")
         unbiased = variance.ravel() * (count / (count - 1))
         for name, value in (("mean", mean.ravel()), ("var", unbiased)):
             self.buffers[name] = (1 - self.momentum) * self.buffers[name] + self.momentum * value
-        return self._scale_and_shift(x_hat), (x_hat, inverse_std, True)
+        return self._scaled(x_hat), (x_hat, inverse_std, True)
 
-    def _scale_and_shift(self, x_hat):
-        return scale_and_shift(x_hat, self.params["gamma"][:, None, None], self.params["beta"][:, None, None])
+    def _scaled(self, x_hat: Array) -> Array:
+        return self.params["gamma"][:, None, None] * x_hat + self.params["beta"][:, None, None]
 
-    def backward(self, dout, cache):
+    def backward(self, dout: Array, cache: Any) -> Array:
         # out = gamma x_hat + beta
         x_hat, inverse_std, from_batch = cache
-        xp, gamma = get_array_module(dout), self.params["gamma"][:, None, None]
-        dx_hat = xp.multiply(dout, gamma, out=empty_like(dout, xp.result_type(dout, gamma)))
+        dx_hat = dout * self.params["gamma"][:, None, None]
         if from_batch:
             return normalize_backward(dx_hat, x_hat, inverse_std, (0, 2, 3))
-        dx_hat *= inverse_std
-        return dx_hat
+        return dx_hat * inverse_std
 
-    def backward_params(self, dout, cache):
+    def backward_params(self, dout: Array, cache: Any) -> dict[str, Array]:
         # out = gamma x_hat + beta
         x_hat = cache[0]
         return {"gamma": sum_over(dout * x_hat, (0, 2, 3)), "beta": sum_over(dout, (0, 2, 3))}
 
-    def __repr__(self):
+    def field(self) -> Field:
+        return ONE_PIXEL
+
+    def __repr__(self) -> str:
         return f"BatchNorm2D({self.params['gamma'].size})"
 
 
 class InstanceNorm2D(Layer):
-    """Ulyanov et al. 2016 (arXiv:1607.08022): gamma x_hat + beta, normalized within each image and channel."""
+    """gamma x_hat + beta, normalized within each image and channel (Ulyanov et al. 2016, arXiv:1607.08022)."""
 
-    cached = ("x_hat",)
-
-    def __init__(self, channels, eps=1e-5):
+    def __init__(self, channels: int, eps: float = 1e-5) -> None:
         super().__init__()
         self.eps = eps
         self.params = {"gamma": ones(channels), "beta": zeros(channels)}
 
-    def forward(self, x):
-        xp = get_array_module(x)
-        x_hat, inverse_std, _, _ = normalize(xp, x, (2, 3), self.eps)
-        out = scale_and_shift(x_hat, self.params["gamma"][:, None, None], self.params["beta"][:, None, None])
-        return out, (x_hat, inverse_std)
+    def forward(self, x: Array) -> tuple[Array, Any]:
+        x_hat, inverse_std, _, _ = normalize(x, (2, 3), self.eps)
+        return self.params["gamma"][:, None, None] * x_hat + self.params["beta"][:, None, None], (x_hat, inverse_std)
 
-    def backward(self, dout, cache):
+    def backward(self, dout: Array, cache: Any) -> Array:
         # out = gamma x_hat + beta
         x_hat, inverse_std = cache
         return normalize_backward(dout * self.params["gamma"][:, None, None], x_hat, inverse_std, (2, 3))
 
-    def backward_params(self, dout, cache):
+    def backward_params(self, dout: Array, cache: Any) -> dict[str, Array]:
         # out = gamma x_hat + beta
         x_hat, _ = cache
         return {"gamma": sum_over(dout * x_hat, (0, 2, 3)), "beta": sum_over(dout, (0, 2, 3))}
 
-    def __repr__(self):
+    def field(self) -> None:
+        return None
+
+    def __repr__(self) -> str:
         return f"InstanceNorm2D({self.params['gamma'].size})"
 
 
 class ConditionalInstanceNorm2D(Layer):
-    """Dumoulin et al. 2016 (arXiv:1610.07629): instance norm with a row of gamma and beta, (S, C), per style.
+    """Instance normalization with one row of gamma and beta, (S, C), for each style (Dumoulin et al. 2016).
 
-    `style` : the mixture of rows to use, (S,) for all images or (N, S) for each its own; weights that sum to 1.
+    arXiv:1610.07629. style : weights of the rows, which sum to 1: (S,) for all images, or (N, S), a row each.
     """
 
-    cached = ("x_hat",)
-
-    def __init__(self, channels, num_styles, eps=1e-5):
+    def __init__(self, channels: int, num_styles: int, eps: float = 1e-5) -> None:
         super().__init__()
         self.eps = eps
         self.params = {"gamma": ones((num_styles, channels)), "beta": zeros((num_styles, channels))}
         self.style = zeros(num_styles)
         self.style[0] = 1
 
-    def with_style(self, style):
-        """A layer that shares these parameters and applies the mixture `style` of them."""
+    def with_style(self, style: Array) -> "ConditionalInstanceNorm2D":
+        """Return a layer that shares these parameters and applies the mixture `style` of their rows."""
         if style.shape[-1:] != self.style.shape[-1:]:
             raise InputError(f"expected weights of {self.style.shape[-1]} styles, got shape {style.shape}")
         sibling = copy.copy(self)
         sibling.style = style
         return sibling
 
-    def mixed(self):
-        """The InstanceNorm2D of the mixture; InputError where it is not one for all images."""
+    def mixed(self) -> InstanceNorm2D:
+        """Return the InstanceNorm2D of the mixture. Raises InputError if each image has a mixture of its own."""
         layer = InstanceNorm2D(self.params["gamma"].shape[1], self.eps)
         style = self._style_on(self.params["gamma"])
         if len(style) > 1:
@@ -151,26 +140,25 @@ class ConditionalInstanceNorm2D(Layer):
         layer.params = {key: (style @ rows)[0] for key, rows in self.params.items()}
         return layer
 
-    def _style_on(self, x):
-        """The mixture as (N, S) or (1, S), on the device and in the type of `x`."""
+    def _style_on(self, x: Array) -> Array:
+        """Return the mixture as (N, S) or (1, S), on the device and in the type of `x`."""
         style = self.style if self.style.ndim == 2 else self.style[None]
         return to_device(style, device_of(x)).astype(x.dtype, copy=False)
 
-    def forward(self, x):
-        xp = get_array_module(x)
-        x_hat, inverse_std, _, _ = normalize(xp, x, (2, 3), self.eps)
+    def forward(self, x: Array) -> tuple[Array, Any]:
+        x_hat, inverse_std, _, _ = normalize(x, (2, 3), self.eps)
         style = self._style_on(x)
         gamma, beta = style @ self.params["gamma"], style @ self.params["beta"]  # (N or 1, C)
-        return scale_and_shift(x_hat, gamma[:, :, None, None], beta[:, :, None, None]), (x_hat, inverse_std)
+        return gamma[:, :, None, None] * x_hat + beta[:, :, None, None], (x_hat, inverse_std)
 
-    def backward(self, dout, cache):
+    def backward(self, dout: Array, cache: Any) -> Array:
         # out = (style @ gamma) x_hat + style @ beta
         x_hat, inverse_std = cache
         gamma = self._style_on(dout) @ self.params["gamma"]
         return normalize_backward(dout * gamma[:, :, None, None], x_hat, inverse_std, (2, 3))
 
-    def backward_params(self, dout, cache):
-        # out = (style @ gamma) x_hat + style @ beta, so dgamma = style.T @ (the sum of dout x_hat over positions)
+    def backward_params(self, dout: Array, cache: Any) -> dict[str, Array]:
+        # out = (style @ gamma) x_hat + style @ beta, so dgamma = style.T @ (sum of dout x_hat over positions)
         x_hat, _ = cache
         dgamma, dbeta = sum_over(dout * x_hat, (2, 3)), sum_over(dout, (2, 3))  # (N, C)
         style = self._style_on(dout)
@@ -178,37 +166,38 @@ class ConditionalInstanceNorm2D(Layer):
             dgamma, dbeta = dgamma.sum(axis=0, keepdims=True), dbeta.sum(axis=0, keepdims=True)
         return {"gamma": style.T @ dgamma, "beta": style.T @ dbeta}
 
-    def __repr__(self):
+    def field(self) -> None:
+        return None
+
+    def __repr__(self) -> str:
         S, C = self.params["gamma"].shape
         return f"ConditionalInstanceNorm2D({C}, num_styles={S})"
 
 
 class LocalResponseNorm(Layer):
-    """Krizhevsky et al. 2012, section 3.3, with Caffe's alpha / size: shape stays.
+    """Krizhevsky et al. 2012, section 3.3, with Caffe's alpha / size. The shape stays.
 
     out_c = x_c / scale_c ** beta, scale_c = k + alpha / size * sum of x² over the `size` channels around c.
     """
 
-    cached = ("x", "scale")
-
-    def __init__(self, size=5, alpha=1e-4, beta=0.75, k=1.0):
+    def __init__(self, size: int = 5, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> None:
         super().__init__()
         if size % 2 == 0:
-            raise InputError(f"local response normalization needs an odd size, to have a middle, not {size}")
+            raise InputError(f"local response normalization needs an odd size, so that it has a middle, not {size}")
         self.size, self.alpha, self.beta, self.k = size, alpha, beta, k
 
-    def forward(self, x):
+    def forward(self, x: Array) -> tuple[Array, Any]:
         scale = self.k + self.alpha / self.size * self._sum_of_neighbours(x * x)
         return x * scale ** -self.beta, (x, scale)
 
-    def backward(self, dout, cache):
-        # d out_c / d x_d = [c = d] scale_c^-beta - 2 alpha beta / size x_c x_d scale_c^(-beta - 1), d around c
+    def backward(self, dout: Array, cache: Any) -> Array:
+        # d out_c / d x_d = [c = d] scale_c^-beta - 2 alpha beta / size x_c x_d scale_c^(-beta - 1), for d around c
         x, scale = cache
         shared = self._sum_of_neighbours(dout * x * scale ** (-self.beta - 1))
         return dout * scale ** -self.beta - 2 * self.alpha * self.beta / self.size * x * shared
 
-    def _sum_of_neighbours(self, x):
-        """The sum over the `size` channels around each one, fewer at either end."""
+    def _sum_of_neighbours(self, x: Array) -> Array:
+        """Return the sum over the `size` channels around each channel; at either end there are fewer."""
         xp = get_array_module(x)
         C = x.shape[1]
         half = min(self.size // 2, C - 1)
@@ -216,3 +205,6 @@ class LocalResponseNorm(Layer):
         for offset in range(-half, half + 1):
             total[:, max(0, -offset):C - max(0, offset)] += x[:, max(0, offset):C - max(0, -offset)]
         return total
+
+    def field(self) -> Field:
+        return ONE_PIXEL

@@ -1,18 +1,22 @@
-"""Pooling: the maximum or the mean of every window.
+"""Pooling: the maximum or the mean of each window.
 
-A window is walked position by position: at position (i, j) of the window, all the output pixels whose (i, j)
-falls inside the image are handled at once, as strided slices. So no padding is ever stored.
+A window of 3x3 has nine positions. For each position (i, j), the pixels at that position in all windows form one
+strided slice of the padded image, so pooling is a loop over positions, not over windows.
 """
 
-from minicnn.backend import get_array_module
+from typing import Any
+
+from minicnn.backend import Array, get_array_module
 from minicnn.errors import InputError
-from minicnn.fast.memory import channels_last
-from minicnn.fast.threads import bands, share_out
-from minicnn.layers.layer import Layer
+from minicnn.layers.layer import Field, Layer
 
 
-def pooled_size(size, kernel_size, stride, pad, ceil):
-    """How many windows fit along a side; with `ceil`, the last may hang over the edge but must start inside."""
+def pooled_size(size: int, kernel_size: int, stride: int, pad: int, ceil: bool) -> int:
+    """Return the number of windows along a side of `size` pixels.
+
+    With `ceil`, the last window may reach over the edge, but must start inside, as in Caffe.
+    Raises InputError if not even one window fits.
+    """
     span = size + 2 * pad - kernel_size
     if span < 0 and not (ceil and span > -stride):
         raise InputError(f"an input side of {size} is too small for a pool of {kernel_size} with pad {pad}")
@@ -22,150 +26,128 @@ def pooled_size(size, kernel_size, stride, pad, ceil):
     return count
 
 
-def positions(i, size, out_size, stride, pad):
-    """(slice of the output, slice of the input) for the windows whose i-th row, or column, is inside the image."""
-    first = max(0, -((i - pad) // stride))
-    count = max(0, min(out_size - 1, (size - 1 + pad - i) // stride) - first + 1)
-    start = first * stride + i - pad
-    return slice(first, first + count), slice(start, start + count * stride, stride)
-
-
 class Pool2D(Layer):
-    """What the two poolings share: the windows. `ceil` rounds the output size up, as Caffe does."""
+    """The windows that MaxPool2D and AvgPool2D share. With `ceil`, the output size is rounded up, as in Caffe."""
 
-    def __init__(self, kernel_size, stride=None, pad=0, ceil=False):
+    def __init__(self, kernel_size: int, stride: int | None = None, pad: int = 0, ceil: bool = False) -> None:
         super().__init__()
         if 2 * pad > kernel_size:
             raise InputError(f"pad {pad} is more than half of the pool's size {kernel_size}: a window would be empty")
         self.kernel_size, self.stride, self.pad, self.ceil = kernel_size, stride or kernel_size, pad, ceil
 
-    def output_shape(self, shape):
-        N, C, H, W = shape
-        return N, C, *(pooled_size(side, self.kernel_size, self.stride, self.pad, self.ceil) for side in (H, W))
+    def field(self) -> Field:
+        return Field(self.kernel_size, self.stride, self.pad)
 
-    def _windows(self, H, W, OH, OW):
-        """[(output slices, input slices)] for every position inside the window, row by row."""
-        windows = []
-        for i in range(self.kernel_size):
-            out_rows, in_rows = positions(i, H, OH, self.stride, self.pad)
-            for j in range(self.kernel_size):
-                out_columns, in_columns = positions(j, W, OW, self.stride, self.pad)
-                windows.append(((..., out_rows, out_columns), (..., in_rows, in_columns)))
-        return windows
+    def output_shape(self, *shapes: tuple[int, ...]) -> tuple[int, ...]:
+        N, C, H, W = shapes[0]
+        OH = pooled_size(H, self.kernel_size, self.stride, self.pad, self.ceil)
+        OW = pooled_size(W, self.kernel_size, self.stride, self.pad, self.ceil)
+        return N, C, OH, OW
+
+    def _padded(self, x: Array, value: float, OH: int, OW: int) -> Array:
+        """Return the image that the windows cover, (N, C, rows, columns): x cropped to it, around it `value`."""
+        xp = get_array_module(x)
+        N, C, H, W = x.shape
+        pad, rows, columns = self.pad, *self._covered(OH, OW)
+        padded = xp.full((N, rows, columns, C), value, x.dtype).transpose(0, 3, 1, 2)  # channels-last in memory
+        padded[:, :, pad:pad + H, pad:pad + W] = x[:, :, :rows - pad, :columns - pad]
+        return padded
+
+    def _covered(self, OH: int, OW: int) -> tuple[int, int]:
+        """Return (rows, columns) of the padded image that the windows cover."""
+        return (OH - 1) * self.stride + self.kernel_size, (OW - 1) * self.stride + self.kernel_size
+
+    def _windows(self, padded: Array, OH: int, OW: int) -> list[Array]:
+        """Return a view of shape (N, C, OH, OW) for each position in the window, row by row."""
+        s, k = self.stride, self.kernel_size
+        return [padded[:, :, i:i + s * OH:s, j:j + s * OW:s] for i in range(k) for j in range(k)]
+
+    def _unpadded(self, dpadded: Array, H: int, W: int) -> Array:
+        """Return the gradient to x from the gradient to the padded image; 0 for pixels that no window covers."""
+        xp = get_array_module(dpadded)
+        N, C, rows, columns = dpadded.shape
+        inside = dpadded[:, :, self.pad:self.pad + H, self.pad:self.pad + W]
+        dx = xp.zeros((N, H, W, C), dpadded.dtype).transpose(0, 3, 1, 2)
+        dx[:, :, :inside.shape[2], :inside.shape[3]] = inside
+        return dx
 
 
 class MaxPool2D(Pool2D):
-    """Maximum over windows, (N, C, H, W) -> (N, C, OH, OW)."""
+    """Maximum over windows, (N, C, H, W) -> (N, C, OH, OW). Padding never wins."""
 
-    cached = ("x", "out")
-
-    def forward(self, x):
+    def forward(self, x: Array) -> tuple[Array, Any]:
+        xp = get_array_module(x)
         _, _, OH, OW = self.output_shape(x.shape)
-        out = self._maxima(self._maxima(x, 3, OW), 2, OH)  # over the columns of a window, then over its rows
+        windows = self._windows(self._padded(x, -xp.inf, OH, OW), OH, OW)
+        out = windows[0].copy("K")
+        for window in windows[1:]:
+            xp.maximum(out, window, out=out)
         return out, (x, out)
 
-    def backward(self, dout, cache):
-        # Switches of Zeiler and Fergus: the gradient goes to the maximum alone; of equals, to the first, in the first
-        # row that has one, as everywhere.
+    def backward(self, dout: Array, cache: Any) -> Array:
+        # The gradient goes to the maximum alone (the switches of Zeiler and Fergus 2014); on a tie, to the first.
         x, out = cache
-        row_maxima = self._maxima(x, 3, out.shape[3])  # again: to keep them takes half the memory of x
-        drow_maxima = self._to_first_maximum(dout, row_maxima, out, 2)
-        return self._to_first_maximum(drow_maxima, x, row_maxima, 3)
-
-    def _maxima(self, x, axis, count):
-        """The maxima of `count` windows along one axis."""
-        xp = get_array_module(x)
-        out = channels_last(xp, (*x.shape[:axis], count, *x.shape[axis + 1:]), x.dtype)
-        windows = self._positions(x.shape[axis], count, axis)
-        whole = [(into, from_) for into, from_ in windows if into[axis] == slice(0, count)]
-        others = [window for window in windows if window not in whole[:1]]
-
-        def maxima(band):
-            if whole:  # a position that all windows have: begin with it
-                out[band][...] = x[band][whole[0][1]]
-            else:
-                out[band].fill(-xp.inf)
-            for into, from_ in others:
-                xp.maximum(out[band][into], x[band][from_], out=out[band][into])
-
-        share_out(maxima, bands(x, 5 - axis))
-        return out
-
-    def _to_first_maximum(self, dout, x, out, axis):
-        """The gradient to x where `out` has the maxima of windows along one axis."""
         xp = get_array_module(dout)
-        dx = channels_last(xp, x.shape, dout.dtype)
-        windows = self._positions(x.shape[axis], out.shape[axis], axis)
-        # where no window reaches: between them, and behind the start of the one that would come next
-        behind = slice(max(0, out.shape[axis] * self.stride - self.pad) if self.kernel_size >= self.stride else 0, None)
-
-        def give(band):
-            x_band, out_band, dout_band, dx_band = x[band], out[band], dout[band], dx[band]
-            dx_band[(slice(None),) * axis + (behind,)] = 0
-            left = dout_band.copy("K")  # what no earlier position of the window has taken
-            for i, (into, from_) in enumerate(windows):
-                given = left[into]
-                if i < len(windows) - 1:  # the last one gets all that is left
-                    given = given * (x_band[from_] == out_band[into])
-                    left[into] -= given
-                if i < self.stride:  # windows do not meet here
-                    dx_band[from_] = given
-                else:
-                    dx_band[from_] += given
-
-        share_out(give, bands(x, 5 - axis))  # rows do not meet while columns are compared, nor columns while rows are
-        return dx
-
-    def _positions(self, size, count, axis):
-        """[(slices of the output, slices of the input)] for every position inside a window along the axis."""
-        before = (slice(None),) * axis
-        return [((*before, into), (*before, from_))
-                for into, from_ in (positions(i, size, count, self.stride, self.pad) for i in range(self.kernel_size))]
+        _, _, OH, OW = dout.shape
+        padded = self._padded(x, -xp.inf, OH, OW)
+        dpadded = xp.zeros_like(padded, dtype=dout.dtype)
+        free = xp.ones_like(out, dtype=bool)  # windows whose maximum has not been found yet
+        for window, dwindow in zip(self._windows(padded, OH, OW), self._windows(dpadded, OH, OW), strict=True):
+            found = free & (window == out)
+            dwindow += dout * found
+            free &= ~found
+        return self._unpadded(dpadded, *x.shape[2:])
 
 
 class AvgPool2D(Pool2D):
-    """Mean over windows, (N, C, H, W) -> (N, C, OH, OW); zero padding counts, what hangs over it does not."""
+    """Mean over windows, (N, C, H, W) -> (N, C, OH, OW).
 
-    def forward(self, x):
-        xp = get_array_module(x)
-        N, C, OH, OW = self.output_shape(x.shape)
-        out = xp.zeros((N, OH, OW, C), x.dtype).transpose(0, 3, 1, 2)
-        for out_window, in_window in self._windows(*x.shape[2:], OH, OW):
-            out[out_window] += x[in_window]
-        return out / self._areas(xp, x, OH, OW), x.shape
+    Padded zeros count in the mean, as in Caffe; with `ceil`, pixels beyond the padding do not.
+    """
 
-    def backward(self, dout, shape):
-        # out = the sum of the window / its area, so every pixel of the window gets dout / area
+    def forward(self, x: Array) -> tuple[Array, Any]:
+        _, _, OH, OW = self.output_shape(x.shape)
+        windows = self._windows(self._padded(x, 0, OH, OW), OH, OW)
+        out = windows[0].copy("K")
+        for window in windows[1:]:
+            out += window
+        return out / self._areas(x, OH, OW, *x.shape[2:]), x.shape
+
+    def backward(self, dout: Array, shape: tuple[int, ...]) -> Array:
+        # out = sum of the window / area, so each pixel of the window gets dout / area
         xp = get_array_module(dout)
         N, C, H, W = shape
         _, _, OH, OW = dout.shape
-        dout = dout / self._areas(xp, dout, OH, OW, H, W)
-        dx = xp.zeros((N, H, W, C), dout.dtype).transpose(0, 3, 1, 2)
-        for out_window, in_window in self._windows(H, W, OH, OW):
-            dx[in_window] += dout[out_window]
-        return dx
+        rows, columns = self._covered(OH, OW)
+        dpadded = xp.zeros((N, rows, columns, C), dout.dtype).transpose(0, 3, 1, 2)
+        share = dout / self._areas(dout, OH, OW, H, W)
+        for dwindow in self._windows(dpadded, OH, OW):
+            dwindow += share
+        return self._unpadded(dpadded, H, W)
 
-    def _areas(self, xp, x, OH, OW, H=None, W=None):
-        """Pixels of every window, padding counted, (OH, OW), in the type of `x`."""
-        H, W = H or x.shape[2], W or x.shape[3]
-        sides = []
-        for size, out_size in ((H, OH), (W, OW)):
-            start = xp.arange(out_size) * self.stride
-            sides.append(xp.minimum(start + self.kernel_size, size + 2 * self.pad) - start)
-        return (sides[0][:, None] * sides[1]).astype(x.dtype)
+    def _areas(self, like: Array, OH: int, OW: int, H: int, W: int) -> Array:
+        """Return the number of pixels in each window, padding included, (OH, OW), in the type of `like`."""
+        xp = get_array_module(like)
+        top, left = xp.arange(OH) * self.stride, xp.arange(OW) * self.stride
+        heights = xp.minimum(top + self.kernel_size, H + 2 * self.pad) - top
+        widths = xp.minimum(left + self.kernel_size, W + 2 * self.pad) - left
+        return (heights[:, None] * widths).astype(like.dtype)
 
 
 class GlobalAvgPool2D(Layer):
     """Mean over all positions, (N, C, H, W) -> (N, C)."""
 
-    def forward(self, x):
+    def forward(self, x: Array) -> tuple[Array, Any]:
         return x.mean(axis=(2, 3)), x.shape
 
-    def backward(self, dout, shape):
-        # out = the sum / (H W), so every position gets dout / (H W)
+    def backward(self, dout: Array, shape: tuple[int, ...]) -> Array:
+        # out = sum / (H W), so each position gets dout / (H W)
         xp = get_array_module(dout)
         N, C, H, W = shape
         return xp.broadcast_to((dout / (H * W))[:, :, None, None], shape)
 
-    def output_shape(self, shape):
-        return shape[:2]
+    def field(self) -> None:
+        return None
+
+    def output_shape(self, *shapes: tuple[int, ...]) -> tuple[int, ...]:
+        return shapes[0][:2]

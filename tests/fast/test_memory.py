@@ -12,9 +12,10 @@ from queue import SimpleQueue
 
 import numpy as np
 import pytest
+from fast_layers import FastLayer
 from numpy.testing import assert_allclose
 
-from minicnn.fast import memory, threads, winograd
+from minicnn.fast import memory, threads, winograd_weights
 from minicnn.layers import Add, BatchNorm2D, Concat, Conv2D, Dropout, MaxPool2D, ReLU
 from minicnn.network import Network
 
@@ -89,7 +90,7 @@ def branching(rng, *begin):
             ("drop", Dropout()), ("again", shared), ("sum", Add(), "again", "pool", "drop"),
             ("join", Concat(), "sum", "norm", "pool"), ("gaps", MaxPool2D(1, 2)), ("last", Conv2D(96, 20, 1, rng=rng))]:
         net.add(name, layer, *inputs)
-    return net, *rng.standard_normal((2, 2, 32, 64, 64), np.float32)
+    return net.fast(), *rng.standard_normal((2, 2, 32, 64, 64), np.float32)
 
 
 def there_and_back(net, x, **options):
@@ -176,7 +177,7 @@ def test_what_is_raised_arrives_when_all_are_done(who, problem):
 
     def work(raising):
         both.wait(20)  # each thread has one job
-        if threading.current_thread().name == raising:
+        if threading.current_thread().name.startswith(raising):
             raise problem
         threading.Event().wait(0.02)
         done.append(raising)
@@ -230,18 +231,18 @@ def test_what_a_worker_shares_out_it_does_itself():
 
     def work(job):
         both.wait(20)
-        if threading.current_thread().name == "minicnn":  # nobody else is there to help
+        if threading.current_thread().name.startswith("minicnn"):  # nobody else is there to help
             threads.share_out(lambda part: done.append(threading.current_thread().name), [1, 2])
 
     threads.set_num_threads(2)
     threading.Thread(target=lambda: [threads.share_out(work, [1, 2]), finished.set()], daemon=True).start()
-    assert finished.wait(20) and done == ["minicnn", "minicnn"]
+    assert finished.wait(20) and done == ["minicnn_0", "minicnn_0"]
 
 
 def test_what_is_in_use_when_idle_memory_is_given_back_is_used_again():
     array = memory.empty((2**17,), np.uint8)
     buffer = weakref.ref(array.base)
-    memory.let_go()
+    memory.free_idle_memory()
     del array
     assert memory.empty((2**17,), np.uint8).base is buffer() is not None
 
@@ -251,7 +252,7 @@ def test_what_is_freed_and_taken_again_is_not_fetched_page_by_page():
     script = """if True:
         import resource
         import numpy as np
-        from minicnn import memory
+        from minicnn.fast import memory
 
         def faults():
             before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
@@ -281,36 +282,37 @@ def test_pieces(count):
         assert [i for piece in threads.pieces(size, work) for i in range(size)[piece]] == [*range(size)]
         assert len(lengths) == (min(count, size) if work > 2**22 else 1)
         assert min(lengths) > 0 and max(lengths) - min(lengths) <= 1
-        threads.workers().measured = 1.0, 1e-15  # whatever was measured, the pieces are these
+        threads.workers().costs = 1.0, 1e-15  # whatever was measured, the pieces are these
         assert [piece.stop - piece.start for piece in threads.pieces(size, work)] == lengths
 
 
 @pytest.mark.parametrize("m, F, side", [*product([2, 4], [64, 20, 33], [27, 60])])
 def test_transformed_weights_by_blocks_and_all_at_once(rng, m, F, side, monkeypatch):
-    exact, layer, G = Conv2D(32, F, 3, pad=1, rng=rng), Conv2D(32, F, 3, pad=1, winograd=m), winograd.TILES[m].G
+    exact, G = Conv2D(32, F, 3, pad=1, rng=rng), winograd_weights.TILES[m].G
     w, block = exact.params["w"].astype(float), 32 if F == 64 else F
     u = np.einsum("ik,fckl,jl->jicf", G, w, G).reshape(m + 2, m + 2, 32, F // block, block).swapaxes(2, 3)
     for dtype, bound in [(float, 1e-12), (np.float32, 1e-6)]:
-        of_type = winograd.Filters(w.astype(dtype), m)
-        for place in (memory.scratch, winograd.fresh):
-            assert_allclose(winograd.transform_weights(of_type.w, m, place), u, rtol=0, atol=bound)
+        of_type = winograd_weights.Filters(w.astype(dtype), m)
+        for place in (memory.scratch, winograd_weights.fresh):
+            assert_allclose(winograd_weights.transform_weights(of_type.w, m, place), u, rtol=0, atol=bound)
         assert_allclose(of_type.all(), u, rtol=0, atol=bound)
         for i in range(F // block):
             assert_allclose(of_type.block(i), u[:, :, i], rtol=0, atol=bound)
             assert of_type.block(i).dtype == dtype
-    layer.params, exact.params["w"], exact.plain = exact.params.copy(), w, True
+    layer = FastLayer(exact, m)
     x, dout = (rng.standard_normal((1, channels, side, side), np.float32) for channels in (32, F))
     expected = exact.forward(x)[0], exact.backward(dout, x)
-    for kept in (2, 0):  # both ways, or none of them
+    for kept in (2, 0):  # both directions, or neither
         for found, one in zip((layer.forward(x)[0], layer.backward(dout, x)), expected, strict=True):
             assert_allclose(found, one, rtol=0, atol=2e-5 * abs(one).max())
-        assert len(layer.winograd_weights.made) == kept
-        monkeypatch.setattr(winograd, "KEPT", 0)
-        layer.winograd_weights.made.clear()
+        made = layer.net.transformed[exact].made
+        assert len(made) == kept
+        monkeypatch.setattr(winograd_weights, "KEPT", 0)
+        made.clear()
 
 
 def test_large_transformed_weights_are_not_kept(rng):
-    layer = Conv2D(256, 256, 3, pad=1, rng=rng)
+    layer = FastLayer(Conv2D(256, 256, 3, pad=1, rng=rng))
     x = rng.standard_normal((1, 256, 20, 20), np.float32)
     layer.backward(layer.forward(x)[0], x)
-    assert not layer.winograd_weights.made
+    assert not layer.net.transformed[layer.layer].made

@@ -1,14 +1,11 @@
 """Every layer against its naive twin and finite differences, on NumPy and on the strict CuPy stand-in."""
 
-import copy
-import tracemalloc
-from collections.abc import Callable
 from itertools import product
-from typing import NamedTuple
 
 import numpy as np
 import pytest
 import reference
+from layer_cases import CASES, COMPUTED_BY, assert_close, build, outputs, placed, randomized, spread
 
 from minicnn.backend import to_host
 from minicnn.errors import InputError
@@ -23,8 +20,6 @@ from minicnn.layers import (
     DeconvReLU,
     Dropout,
     Flatten,
-    FourierFeatures2D,
-    GlobalAvgPool2D,
     Gram,
     GuidedReLU,
     InstanceNorm2D,
@@ -37,184 +32,9 @@ from minicnn.layers import (
     Softmax,
     Upsample2D,
 )
-from minicnn.layers.conv import BAND
-
-# ---- the table of layers -----------------------------------------------------------------------------------
-
-
-class Case(NamedTuple):
-    """A layer, the shapes of its inputs, and twin(layer, *xs), which computes its output naively."""
-
-    make: Callable
-    shapes: tuple
-    twin: Callable
-
-
-def conv(shape, in_channels, out_channels, kernel_size, stride=1, pad=0, groups=1, bias=True):
-    def make():
-        return Conv2D(in_channels, out_channels, kernel_size, stride, pad, groups, bias)
-
-    def twin(layer, x):
-        b = layer.params["b"] if bias else None
-        return reference.conv2d(x, layer.params["w"], b, stride, pad, groups)
-
-    return Case(make, (shape,), twin)
-
-
-def conv_with_kernel(shape, w_shape, stride, pad):
-    """A convolution whose kernel is no square, which the constructor does not offer."""
-    def make():
-        layer = Conv2D(w_shape[1], w_shape[0], 1, stride, pad)
-        layer.params["w"] = np.zeros(w_shape)
-        return layer
-
-    return Case(make, (shape,), conv(shape, w_shape[1], w_shape[0], None, stride, pad).twin)
-
-
-def pool(kind, shape, kernel_size, stride=None, pad=0, ceil=False):
-    naive = {MaxPool2D: reference.max_pool2d, AvgPool2D: reference.avg_pool2d}[kind]
-    return Case(lambda: kind(kernel_size, stride, pad, ceil), (shape,),
-                lambda layer, x: naive(x, kernel_size, stride or kernel_size, pad, ceil))
-
-
-def local_response_norm(shape, **options):
-    settings = {"size": 5, "alpha": 1e-4, "beta": 0.75, "k": 1.0} | options
-    return Case(lambda: LocalResponseNorm(**options), (shape,),
-                lambda layer, x: reference.local_response_norm(x, **settings))
-
-
-def conditional_instance_norm(style):
-    style = np.array(style)
-
-    def make():
-        return ConditionalInstanceNorm2D(2, style.shape[-1], eps=0.2).with_style(style)
-
-    def twin(layer, x):
-        rows = np.array([style] * len(x)) if style.ndim == 1 else style
-        return reference.conditional_instance_norm2d(x, **layer.params, style=rows, eps=0.2)
-
-    return Case(make, ((2, 2, 3, 4),), twin)
-
-
-CASES = {
-    "conv": conv((2, 2, 4, 5), 2, 3, 3, pad=1),
-    "conv, no padding": conv((2, 2, 4, 5), 2, 3, 3),
-    "conv, padding 2": conv((1, 1, 3, 4), 1, 2, 3, pad=2),
-    "conv, stride 2 with a rest": conv((2, 1, 6, 8), 1, 2, 3, stride=2),
-    "conv, stride 3 with a rest, padding 1": conv((1, 2, 6, 7), 2, 2, 3, stride=3, pad=1),
-    "conv, stride beyond the kernel": conv((1, 2, 5, 7), 2, 2, 2, stride=3),
-    "conv, 1x1": conv((2, 3, 3, 4), 3, 2, 1),
-    "conv, 1x1, stride 2, padding 1": conv((1, 2, 4, 5), 2, 2, 1, stride=2, pad=1),
-    "conv, one channel to one": conv((2, 1, 4, 5), 1, 1, 3, pad=1),
-    "conv, no bias": conv((1, 2, 4, 5), 2, 2, 3, pad=1, bias=False),
-    "conv, two groups": conv((2, 4, 3, 4), 4, 6, 3, pad=1, groups=2),
-    "conv, a group a channel": conv((1, 3, 4, 5), 3, 6, 3, stride=2, pad=1, groups=3),
-    "conv, kernel = image": conv((2, 2, 4, 4), 2, 3, 4),
-    "conv, 2x3 kernel": conv_with_kernel((2, 2, 4, 5), (3, 2, 2, 3), stride=2, pad=1),
-    "linear": Case(lambda: Linear(5, 3), ((4, 5),),
-                   lambda layer, x: reference.linear(x, layer.params["w"], layer.params["b"])),
-    "flatten": Case(Flatten, ((2, 3, 2, 4),), lambda layer, x: reference.flatten(x)),
-    "relu": Case(ReLU, ((2, 3, 2, 4),), lambda layer, x: reference.relu(x)),
-    "softmax of scores": Case(Softmax, ((3, 5),), lambda layer, x: reference.softmax(x)),
-    "softmax of channels": Case(Softmax, ((2, 3, 2, 2),), lambda layer, x: reference.softmax(x)),
-    "dropout": Case(Dropout, ((2, 3, 2, 4),), lambda layer, x: x),
-    "global average": Case(GlobalAvgPool2D, ((2, 3, 2, 4),), lambda layer, x: reference.global_avg_pool2d(x)),
-    "batch norm": Case(
-        lambda: BatchNorm2D(3, eps=0.1), ((2, 3, 2, 4),),
-        lambda layer, x: reference.batch_norm2d(x, **layer.params, **layer.buffers, eps=0.1)),
-    "instance norm": Case(lambda: InstanceNorm2D(3, eps=0.2), ((2, 3, 2, 4),),
-                          lambda layer, x: reference.instance_norm2d(x, **layer.params, eps=0.2)),
-    "conditional instance norm, one style": conditional_instance_norm([0, 1.0, 0]),
-    "conditional instance norm, a mixture": conditional_instance_norm([0.5, 0.2, 0.3]),
-    "conditional instance norm, each its own": conditional_instance_norm([[0.1, 0.9], [1.0, 0.0]]),
-    "local response norm": local_response_norm((2, 7, 1, 2), alpha=0.5),
-    "local response norm as in Caffe": local_response_norm((1, 3, 2, 2)),
-    "local response norm, size 3": local_response_norm((1, 4, 2, 3), size=3, alpha=0.9, beta=0.6, k=2.0),
-    "local response norm, few channels": local_response_norm((1, 2, 2, 3), size=7, alpha=0.5),
-    "upsample": Case(Upsample2D, ((2, 2, 2, 3),), lambda layer, x: reference.upsample2d(x, 2)),
-    "upsample by 3": Case(lambda: Upsample2D(3), ((1, 2, 3, 2),),
-                          lambda layer, x: reference.upsample2d(x, 3)),
-    "pad, zero": Case(lambda: Pad2D(2), ((2, 2, 3, 4),), lambda layer, x: reference.pad2d(x, 2, "zero")),
-    "pad, reflect": Case(lambda: Pad2D(1, "reflect"), ((2, 2, 3, 4),),
-                         lambda layer, x: reference.pad2d(x, 1, "reflect")),
-    "pad, reflect as far as it goes": Case(lambda: Pad2D(2, "reflect"), ((2, 1, 3, 4),),
-                                           lambda layer, x: reference.pad2d(x, 2, "reflect")),
-    "waves": Case(lambda: FourierFeatures2D((4.0, 2.5), 3), ((2, 2, 3, 4),),
-                  lambda layer, x: reference.fourier_features2d(x, (4.0, 2.5), 3)),
-    "concat": Case(Concat, ((2, 1, 2, 3), (2, 3, 2, 3), (2, 2, 2, 3)),
-                   lambda layer, *xs: reference.concat(*xs)),
-    "add": Case(Add, ((2, 2, 2, 3),) * 3, lambda layer, *xs: reference.add(*xs)),
-    "gram": Case(Gram, ((2, 3, 2, 4),), lambda layer, x: reference.gram(x, True)),
-    "gram, not normalized": Case(lambda: Gram(normalize=False), ((2, 3, 2, 4),),
-                                 lambda layer, x: reference.gram(x, False)),
-}
-for title, kind in (("max pool", MaxPool2D), ("average pool", AvgPool2D)):
-    CASES |= {
-        f"{title}, 2x2": pool(kind, (2, 2, 4, 6), 2),
-        f"{title}, floor": pool(kind, (1, 2, 6, 8), 3, stride=2),
-        f"{title}, ceil": pool(kind, (1, 2, 6, 8), 3, stride=2, ceil=True),
-        f"{title}, ceil, one side even": pool(kind, (2, 1, 5, 4), 3, stride=2, ceil=True),
-        f"{title}, padding 1": pool(kind, (1, 1, 5, 6), 3, stride=2, pad=1),
-        f"{title}, padding 1, ceil": pool(kind, (1, 1, 5, 6), 3, stride=2, pad=1, ceil=True),
-        f"{title}, padding 2, stride 1": pool(kind, (1, 1, 3, 4), 4, stride=1, pad=2),
-        f"{title}, padding hides the image": pool(kind, (2, 1, 1, 2), 6, stride=1, pad=3),
-        f"{title}, stride beyond the window": pool(kind, (1, 1, 7, 8), 2, stride=3),
-        f"{title}, ceil, last window outside": pool(kind, (1, 1, 4, 7), 2, stride=3, pad=1, ceil=True),
-        f"{title}, window = image": pool(kind, (2, 2, 3, 3), 3),
-        f"{title}, window beyond the image, ceil": pool(kind, (2, 1, 2, 4), 3, stride=2, ceil=True),
-        f"{title}, 1x1": pool(kind, (1, 2, 2, 3), 1),
-    }
 
 each_layer = pytest.mark.parametrize("name", CASES)
-
-
-# ---- tools -------------------------------------------------------------------------------------------------
-
-def spread(shape, rng):
-    """Shuffled numbers from -2 to 2, none zero and no two nearer than the steps of a finite difference."""
-    count = int(np.prod(shape))
-    return rng.permutation((np.arange(count) + 0.3) / count * 4 - 2).reshape(shape)
-
-
-def placed(layer, xp, dtype="float64"):
-    """A copy of `layer` with its arrays in `xp`."""
-    layer = copy.copy(layer)
-    layer.params = {key: xp.asarray(array.astype(dtype)) for key, array in layer.params.items()}
-    layer.buffers = {key: xp.asarray(array.astype(dtype)) for key, array in layer.buffers.items()}
-    if isinstance(layer, ConditionalInstanceNorm2D):
-        layer.style = xp.asarray(layer.style)
-    return layer
-
-
-def randomized(layer, rng):
-    """`layer` with random float64 parameters: no bias zero, no gamma one, no variance negative."""
-    layer.params = {key: rng.standard_normal(array.shape) for key, array in layer.params.items()}
-    layer.buffers = {key: rng.uniform(0.5, 2, array.shape) for key, array in layer.buffers.items()}
-    return layer
-
-
-def build(name, rng):
-    """(layer, inputs) of a case, on the host."""
-    case = CASES[name]
-    return randomized(case.make(), rng), [spread(shape, rng) for shape in case.shapes]
-
-
-def outputs(layer, xs, dout):
-    """{name: array} of all that the layer computes: out, the gradient to each input and to each parameter.
-
-    dout : an array, or a function that makes one from `out`.
-    """
-    out, cache = layer.forward(*xs)
-    dout = dout(out) if callable(dout) else dout
-    dxs = layer.backward(dout, cache)
-    dxs = dxs if isinstance(dxs, tuple) else (dxs,)
-    return {"out": out} | {f"dx{i}": dx for i, dx in enumerate(dxs)} | layer.backward_params(dout, cache)
-
-
-def assert_close(actual, expected, tolerance=1e-12):
-    actual, expected = to_host(actual), to_host(expected)
-    assert actual.shape == expected.shape
-    assert np.abs(actual - expected).max() <= tolerance * max(1, np.abs(expected).max())
+both = pytest.mark.parametrize("by", COMPUTED_BY)
 
 
 class InTraining(Layer):
@@ -236,16 +56,18 @@ class InTraining(Layer):
 # ---- all layers alike --------------------------------------------------------------------------------------
 
 @each_layer
-def test_output_equals_the_naive_twin(name, xp, rng):
+@both
+def test_output_equals_the_naive_twin(name, by, xp, rng):
     layer, xs = build(name, rng)
-    out, _ = placed(layer, xp).forward(*map(xp.asarray, xs))
+    out, _ = placed(layer, xp, by=by).forward(*map(xp.asarray, xs))
     assert_close(out, CASES[name].twin(layer, *xs))
 
 
 @each_layer
-def test_gradients_equal_finite_differences(name, xp, rng):
+@both
+def test_gradients_equal_finite_differences(name, by, xp, rng):
     layer, xs = build(name, rng)
-    errors = check_layer(placed(layer, xp), *map(xp.asarray, xs), rng=rng)
+    errors = check_layer(placed(layer, xp, by=by), *map(xp.asarray, xs), rng=rng)
     assert set(errors) == {f"x{i}" for i in range(len(xs))} | set(layer.params)
     assert max(errors.values()) <= 1e-7, errors
 
@@ -257,9 +79,10 @@ def test_output_shape_is_the_shape_of_the_output(name, rng):
 
 
 @each_layer
-def test_nothing_is_written_into_an_argument(name, xp, rng):
+@both
+def test_nothing_is_written_into_an_argument(name, by, xp, rng):
     layer, xs = build(name, rng)
-    layer, xs = placed(layer, xp), [xp.asarray(x) for x in xs]
+    layer, xs = placed(layer, xp, by=by), [xp.asarray(x) for x in xs]
     out, cache = layer.forward(*xs)
     dout = xp.asarray(rng.standard_normal(out.shape))
     arguments = [*xs, dout, out, *layer.params.values(), *layer.buffers.values()]
@@ -278,12 +101,13 @@ def test_nothing_is_written_into_an_argument(name, xp, rng):
 
 
 @each_layer
-def test_float32_stays_float32_and_agrees_with_float64(name, xp, rng):
+@both
+def test_float32_stays_float32_and_agrees_with_float64(name, by, xp, rng):
     # PaddlePaddle/Paddle#4283, chainer/chainer#3046. Finite differences in float32 prove nothing.
     layer, xs = build(name, rng)
     dout = rng.standard_normal(layer.output_shape(*[x.shape for x in xs]))
     expected = outputs(layer, xs, dout)
-    results = outputs(placed(layer, xp, "float32"), [xp.asarray(x.astype("float32")) for x in xs],
+    results = outputs(placed(layer, xp, "float32", by=by), [xp.asarray(x.astype("float32")) for x in xs],
                       xp.asarray(dout.astype("float32")))
     for key, array in results.items():
         assert array.dtype == np.float32, key
@@ -311,12 +135,13 @@ def mirrored(xp, x):
 
 
 @each_layer
+@both
 @pytest.mark.parametrize("layout", [channels_last, every_other, mirrored])
-def test_memory_layout_does_not_matter(name, layout, xp, rng):
+def test_memory_layout_does_not_matter(name, by, layout, xp, rng):
     layer, xs = build(name, rng)
     dout = rng.standard_normal(layer.output_shape(*[x.shape for x in xs]))
     expected = outputs(layer, xs, dout)
-    results = outputs(placed(layer, xp), [layout(xp, x) for x in xs], layout(xp, dout))
+    results = outputs(placed(layer, xp, by=by), [layout(xp, x) for x in xs], layout(xp, dout))
     for key, array in results.items():
         assert_close(array, expected[key])
 
@@ -514,39 +339,6 @@ def test_ties_give_the_gradient_once_to_the_first(xp):
         [[[0, 3], [0, 0]]]]
 
 
-# ---- convolution, in bands ---------------------------------------------------------------------------------
-
-@pytest.mark.parametrize("band", ["one row", "three rows", "two images", "all"])
-@pytest.mark.parametrize("options", [{"pad": 1}, {"stride": 2, "pad": 2}, {"stride": 3},
-                                     {"pad": 1, "groups": 2}], ids=str)
-def test_bands_change_nothing(band, options, xp, rng, monkeypatch):
-    layer = randomized(Conv2D(2, 4, 3, **options), rng)
-    x = rng.standard_normal((3, 2, 8, 7))
-    N, F, OH, OW = layer.output_shape(x.shape)
-    dout = rng.standard_normal((N, F, OH, OW))
-    expected = outputs(layer, [x], dout)
-    row = OW * 9 * (2 // layer.groups)  # the patches of one row of output
-    monkeypatch.setitem(BAND, xp.__name__, {
-        "one row": 1, "three rows": 3 * row, "two images": 2 * OH * row, "all": 10**9}[band])
-    results = outputs(placed(layer, xp), [xp.asarray(x)], xp.asarray(dout))
-    for key, array in results.items():
-        assert_close(array, expected[key])
-
-
-def test_bands_bound_the_memory(monkeypatch):
-    monkeypatch.setitem(BAND, "numpy", 2**14)  # 128 KB; all patches together are 2.4 MB
-    layer = placed(Conv2D(8, 8, 3, pad=1), np)
-    x = np.ones((1, 8, 64, 64))  # 256 KB, as much as `out` and `dx`
-    out, cache = layer.forward(x)
-    for step, most in ((lambda: layer.forward(x), 1.2e6), (lambda: layer.backward(out, cache), 1.2e6),
-                       (lambda: layer.backward_params(out, cache), 1.6e6)):  # whose bands are larger
-        tracemalloc.start()
-        step()
-        _, peak = tracemalloc.get_traced_memory()
-        tracemalloc.stop()
-        assert peak < most
-
-
 @pytest.mark.parametrize("name", [name for name in CASES if name.startswith(("conv,", "linear"))])
 def test_multiply_adds_are_those_of_the_loops(name, rng):
     layer, (x,) = build(name, rng)
@@ -708,7 +500,7 @@ WRONG = {
     "concat": (lambda: Concat().output_shape((1, 2, 3, 4), (1, 2, 4, 3)), "cannot join"),
     "add": (lambda: Add().output_shape((1, 2, 3, 4), (1, 1, 3, 4)), "cannot add"),
     "add, broadcasting": (lambda: Add().forward(image(1, 2, 3, 4), image(1, 1, 3, 4)), "cannot add"),
-    "batch norm": (lambda: BatchNorm2D(2).forward_train(image(1, 2, 1, 1), rng=None), "one value a channel"),
+    "batch norm": (lambda: BatchNorm2D(2).forward_train(image(1, 2, 1, 1), rng=None), "one value per channel"),
     "styles": (lambda: ConditionalInstanceNorm2D(2, 3).with_style(image(4)), "3 styles"),
     "styles of several": (lambda: ConditionalInstanceNorm2D(2, 3).with_style(image(4, 3)).mixed(), "one .* got 4"),
     "local response norm": (lambda: LocalResponseNorm(size=4), "odd"),

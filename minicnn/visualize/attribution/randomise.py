@@ -7,7 +7,7 @@ import numpy as np
 
 from minicnn.backend import to_device
 from minicnn.errors import InputError
-from minicnn.layers.initialize import he_normal
+from minicnn.initialize import he_normal
 from minicnn.visualize.attribution.compare import rank_correlations
 from minicnn.visualize.entry import enter
 

@@ -1,22 +1,26 @@
-"""Every way to compute a convolution gives the same numbers, as exactly as it says, on any number of threads."""
+"""Each way to compute a convolution gives the same result, as precisely as it claims, on any number of threads."""
 
 import copy
 import multiprocessing
 import pickle
 import threading
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from fast_layers import FastLayer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import minicnn
+from minicnn.backend import to_host
 from minicnn.errors import InputError
-from minicnn.fast import conv_paths, threads, winograd
+from minicnn.fast import conv, im2col, threads, winograd_weights
 from minicnn.fast.memory import scratch
-from minicnn.fast.winograd import F2, F4, Filters, winograd_convolution
-from minicnn.layers import Conv2D, MaxPool2D, ReLU
+from minicnn.fast.winograd import winograd_convolution
+from minicnn.fast.winograd_weights import F2, F4, Filters
+from minicnn.layers import Conv2D, GuidedReLU, MaxPool2D, ReLU
 from minicnn.network import Network
 
 
@@ -50,13 +54,14 @@ def relative_error(found, expected):
     return abs(found - expected).max() / abs(expected).max()
 
 
-def convolution(w, bias=None, pad=1, **options):
+def convolution(w, bias=None, pad=1, winograd=4):
+    """The convolution with these filters, as a fast network computes it."""
     F, C, size, _ = w.shape
-    layer = Conv2D(C, F, size, pad=pad, bias=bias is not None, **options)
+    layer = Conv2D(C, F, size, pad=pad, bias=bias is not None)
     layer.params["w"] = w
     if bias is not None:
         layer.params["b"] = bias
-    return layer
+    return FastLayer(layer, winograd)
 
 
 # ---- Winograd's algorithm --------------------------------------------------------------------------------------
@@ -87,19 +92,18 @@ def test_it_is_the_convolution_in_float64(shape, pad, m, with_bias, seed):
     np.testing.assert_allclose(out, expected, atol=1e-12)
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("classes", [(), (7,), (0, 299), range(149), range(300)])
-def test_back_through_a_1x1_convolution_only_the_channels_with_a_gradient_are_multiplied(classes, dtype, monkeypatch):
-    rng = np.random.default_rng(0)
+def test_back_through_a_1x1_convolution_only_the_channels_with_a_gradient_are_multiplied(classes, monkeypatch):
+    rng, dtype = np.random.default_rng(0), np.float32
     layer, x = convolution(filters(rng, 300, 260, 1, dtype), pad=0), channels_last(rng, 2, 260, 4, 5, dtype=dtype)
     dout = np.zeros((2, 300, 4, 5), dtype)
     dout[:, classes, 1:] = rng.standard_normal((2, len(classes), 3, 5))
-    multiplied, mix = [], conv_paths.mix_channels
-    monkeypatch.setattr(conv_paths, "mix_channels", lambda *args: multiplied.append(args[1].shape) or mix(*args))
+    multiplied, mix = [], conv.mix_channels
+    monkeypatch.setattr(conv, "mix_channels", lambda *args: multiplied.append(args[1].shape) or mix(*args))
     dx = layer.backward(dout, layer.forward(x)[1])
     assert multiplied[1:] == [(len(classes) if 0 < len(classes) < 150 else 300, 260)] and dx.dtype == dtype
     exact = np.einsum("nfhw,fc->nchw", dout.astype(float), layer.params["w"][:, :, 0, 0].astype(float))
-    assert abs(dx - exact).max() <= (1e-6 if dtype == np.float32 else 1e-14) * max(1, abs(exact).max())
+    assert abs(dx - exact).max() <= 1e-6 * max(1, abs(exact).max())
 
 
 @pytest.mark.parametrize("lay_out", [np.ascontiguousarray, lambda x: np.asfortranarray(x), lambda x: x[:, ::-1],
@@ -141,7 +145,7 @@ def test_error_bounds_against_float64(N, C, F, H, W, setting, seed):
 
 def test_setting_is_one_of_three():
     with pytest.raises(InputError, match="winograd must be 4, 2 or 'off', not 6"):
-        Conv2D(16, 16, 3, winograd=6)
+        Network((3, 8, 8)).fast(winograd=6)
 
 
 # ---- which way is taken ----------------------------------------------------------------------------------------
@@ -159,7 +163,7 @@ def taken(monkeypatch):
 
     for name in ("winograd_convolution", "mix_channels", "convolve_few_channels", "convolve_into_few_channels",
                  "spread_to_few_channels"):
-        monkeypatch.setattr(conv_paths, name, noted(name, getattr(conv_paths, name)))
+        monkeypatch.setattr(conv, name, noted(name, getattr(conv, name)))
     return ways
 
 
@@ -170,16 +174,19 @@ def taken(monkeypatch):
     (32, 48, {"stride": 2}, np.float32, []),
     (32, 48, {"groups": 2}, np.float32, []),
     (8, 48, {}, np.float32, []),
-    (8, 48, {"kernel_size": 1, "pad": 0}, np.float64, ["mix_channels"] * 2),
-    (8, 48, {"kernel_size": 1, "pad": 1}, np.float64, []),
+    (8, 48, {"kernel_size": 1, "pad": 0}, np.float32, ["mix_channels"] * 2),
+    (8, 48, {"kernel_size": 1, "pad": 1}, np.float32, []),
     (8, 48, {"kernel_size": 1, "pad": 0, "stride": 2}, np.float32, []),
     (3, 48, {}, np.float32, ["convolve_few_channels", "spread_to_few_channels"]),
-    (3, 48, {"stride": 2}, np.float64, ["convolve_few_channels", "spread_to_few_channels"]),
-    (48, 3, {}, np.float64, ["convolve_into_few_channels", "convolve_few_channels"]),
+    (3, 48, {"stride": 2}, np.float32, ["convolve_few_channels", "spread_to_few_channels"]),
+    (48, 3, {}, np.float32, ["convolve_into_few_channels", "convolve_few_channels"]),
 ])
 def test_shapes_and_types_decide(rng, taken, C, F, options, dtype, expected):
-    layer = Conv2D(C, F, **{"kernel_size": 3, "pad": 1, **options}, rng=rng)
+    options = {"kernel_size": 3, "pad": 1, **options}
+    tile = options.pop("winograd", 4)
+    layer = Conv2D(C, F, **options, rng=rng)
     layer.params = {key: values.astype(dtype) for key, values in layer.params.items()}
+    layer = FastLayer(layer, tile)
     out, cache = layer.forward(channels_last(rng, 1, C, 40, 40, dtype=dtype))
     layer.backward(out, cache)
     assert taken == expected
@@ -188,6 +195,7 @@ def test_shapes_and_types_decide(rng, taken, C, F, options, dtype, expected):
 def test_on_a_gpu_it_is_always_im2col(strict_cupy, rng, taken):
     layer = Conv2D(32, 32, 3, pad=1, rng=rng)
     layer.params = {key: strict_cupy.asarray(values) for key, values in layer.params.items()}
+    layer = FastLayer(layer)
     out, cache = layer.forward(strict_cupy.asarray(channels_last(rng, 1, 32, 16, 16)))
     layer.backward(out, cache)
     assert taken == []
@@ -204,7 +212,7 @@ def test_rows_of_tiles_without_a_pixel_of_the_picture(rng, m):
 def test_few_output_channels(rng, size, pad, channels):
     x, w = channels_last(rng, 2, 40, 64, 50, dtype=float), filters(rng, channels, 40, size, dtype=float)
     bias = rng.standard_normal(channels)
-    out = conv_paths.convolve_into_few_channels(x, w, bias, pad)
+    out = conv.convolve_into_few_channels(x, w, bias, pad)
     np.testing.assert_allclose(out, exactly(x, w, bias, pad), atol=1e-12)
     assert convolution(w, bias, pad).forward(x)[0].shape == out.shape
 
@@ -214,8 +222,8 @@ def test_few_output_channels(rng, size, pad, channels):
 def test_few_input_channels(rng, size, stride, pad, channels):
     x, w = channels_last(rng, 2, channels, 43, 150, dtype=float), filters(rng, 40, channels, size, dtype=float)
     layer = Conv2D(channels, 40, size, stride, pad, rng=rng)
-    layer.params, layer.plain = {"w": w, "b": rng.standard_normal(40)}, True
-    out = conv_paths.convolve_few_channels(x, w, layer.params["b"], stride, pad)
+    layer.params = {"w": w, "b": rng.standard_normal(40)}
+    out = conv.convolve_few_channels(x, w, layer.params["b"], stride, pad)
     np.testing.assert_allclose(out, layer.forward(x)[0], atol=1e-12)
 
 
@@ -226,7 +234,7 @@ def test_back_to_few_channels(rng, size, stride, pad):
     layer = Conv2D(3, 20, size, stride, pad, bias=False)
     layer.params["w"] = w
     dout = channels_last(rng, *layer.forward(x)[0].shape, dtype=float)
-    dx = layer.backward(dout, x)
+    dx = conv.spread_to_few_channels(dout, w, x.shape[2:], stride, pad)
     direction = channels_last(rng, *x.shape, dtype=float)  # <dx, direction> = d/dt <out(x + t direction), dout>
     np.testing.assert_allclose((dx * direction).sum(), (layer.forward(direction)[0] * dout).sum(), rtol=1e-10)
 
@@ -234,7 +242,7 @@ def test_back_to_few_channels(rng, size, stride, pad):
 @pytest.mark.parametrize("pad", [0, 1, 2])
 @pytest.mark.parametrize("box", [(0, 1, 0, 1), (7, 8, 9, 10), (3, 9, 0, 14), (11, 12, 12, 14), (0, 0, 0, 0)])
 def test_the_gradient_is_exactly_zero_where_no_path_leads(rng, taken, box, pad):
-    layer = Conv2D(32, 48, 3, pad=pad, rng=rng)
+    layer = FastLayer(Conv2D(32, 48, 3, pad=pad, rng=rng))
     x = channels_last(rng, 2, 32, 14 - 2 * pad, 16 - 2 * pad)
     dout = np.zeros_like(layer.forward(x)[0])[:, :, :12, :14]
     top, bottom, left, right = box
@@ -250,29 +258,38 @@ def test_the_gradient_is_exactly_zero_where_no_path_leads(rng, taken, box, pad):
 
 def test_changed_weights_are_transformed_anew(rng):
     x = channels_last(rng, 1, 32, 12, 12)
-    layer = Conv2D(32, 32, 3, pad=1, rng=rng, bias=False)
+    layer = FastLayer(Conv2D(32, 32, 3, pad=1, rng=rng, bias=False))
     before = layer.forward(x)[0]
-    made = layer.winograd_weights.made[4, False]
+    made = layer.net.transformed[layer.layer].made
+    transformed = made[4, False]
     assert layer.forward(x)[0].tobytes() == before.tobytes()
-    assert layer.winograd_weights.made[4, False] is made  # once, while they stay
-    assert (4, True) not in layer.winograd_weights.made  # and for the way back only when that is gone
+    assert made[4, False] is transformed  # once, while the weights stay
+    assert (4, True) not in made  # and for the gradient only when one is asked for
     layer.params["w"][5, 7, 1, 1] += 0.5  # in place
     assert relative_error(layer.forward(x)[0], exactly(x, layer.params["w"])) < 2e-5
     layer.params["w"] = layer.params["w"][::-1].copy()
     assert relative_error(layer.forward(x)[0], exactly(x, layer.params["w"])) < 2e-5
-    layer.params["w"][[0, 1]] = layer.params["w"][[1, 0]]  # the same numbers, elsewhere
+    layer.params["w"][[0, 1]] = layer.params["w"][[1, 0]]  # the same values in other places
     assert relative_error(layer.forward(x)[0], exactly(x, layer.params["w"])) < 2e-5
-    layer.winograd = 2
-    assert relative_error(layer.forward(x)[0], exactly(x, layer.params["w"])) < 2e-6
+    assert relative_error(FastLayer(layer.layer, 2).forward(x)[0], exactly(x, layer.params["w"])) < 2e-6
 
 
 def test_copies_and_other_processes_get_no_transformed_weights(rng):
-    layer = Conv2D(32, 32, 3, pad=1, rng=rng)
-    layer.forward(channels_last(rng, 1, 32, 12, 12))
-    assert layer.winograd_weights.made
-    for twin in (copy.copy(layer), copy.deepcopy(layer), pickle.loads(pickle.dumps(layer))):
-        assert not twin.winograd_weights.made
-        np.testing.assert_array_equal(twin.params["w"], layer.params["w"])
+    net = small_network(rng)
+    net.forward(channels_last(rng, 1, 3, 64, 64))
+    assert len(net.transformed) > 0
+    for twin in (copy.copy(net), copy.deepcopy(net), pickle.loads(pickle.dumps(net))):
+        assert len(twin.transformed) == 0 and twin.winograd == net.winograd
+        np.testing.assert_array_equal(twin.layer("conv2").params["w"], net.layer("conv2").params["w"])
+
+
+def test_siblings_share_the_transformed_weights_of_the_layers_they_share(rng):
+    net, x = small_network(rng), channels_last(rng, 1, 3, 64, 64)
+    net.forward(x)
+    sibling = net.with_relu(GuidedReLU()).trunk("conv3")
+    assert sibling.transformed is net.transformed and type(sibling) is type(net)
+    assert len(net.fast(winograd=2).transformed) == 0 and net.fast() is net
+    del net, sibling
 
 
 # ---- threads ---------------------------------------------------------------------------------------------------
@@ -286,7 +303,7 @@ def small_network(rng):
     net.add("pool2", MaxPool2D(3, stride=2, ceil=True))
     net.add("conv3", Conv2D(64, 40, 1, rng=rng))
     net.add("conv4", Conv2D(40, 3, 5, pad=2, rng=rng))
-    return net
+    return net.fast()
 
 
 def there_and_back(net, x):
@@ -316,7 +333,7 @@ def test_several_threads_at_once(rng):
     for found, expected in zip(together, 5 * alone, strict=True):
         for a, b in zip(found, expected, strict=True):
             np.testing.assert_allclose(a, b, atol=1e-6 * abs(b).max())
-    assert {library.num_threads for library in threads.workers().blas} <= {1}
+    assert {library.num_threads for library in threads.blas_libraries()} <= {1}
 
 
 def in_child(net, x, results):
@@ -355,7 +372,7 @@ def test_what_a_thread_raises_is_raised():
 
 @pytest.mark.parametrize("count", [0, -1, 1.5, "two", None])
 def test_numbers_of_threads_that_there_are_not(count):
-    with pytest.raises(InputError, match="number of threads from 1 on"):
+    with pytest.raises(InputError, match="number of threads of at least 1"):
         minicnn.set_num_threads(count)
 
 
@@ -391,7 +408,8 @@ def test_every_way_gives_what_im2col_gives(rng, C, F, size, stride, pad, dtype, 
     layer = Conv2D(C, F, size, stride, pad, rng=rng)
     layer.params = {"w": filters(rng, F, C, size, dtype=dtype), "b": rng.standard_normal(F).astype(dtype)}
     plain = copy.copy(layer)
-    plain.params, plain.plain = {key: array.astype(float) for key, array in layer.params.items()}, True
+    plain.params = {key: array.astype(float) for key, array in layer.params.items()}
+    layer = FastLayer(layer)
     x = channels_last(rng, 2, C, 51, 43, dtype=dtype)
     expected, _ = plain.forward(x.astype(float))
     dout = channels_last(rng, *expected.shape, dtype=dtype)
@@ -413,7 +431,7 @@ def test_float32_stays_float32(rng):
     assert {array.dtype for array in grads.values()} == {np.dtype(np.float32)}
     for gradients in net.backward_params(trace, grads).values():
         assert {array.dtype for array in gradients.values()} == {np.dtype(np.float32)}
-    assert winograd.transform_weights(filters(rng, 32, 32), 4).dtype == np.float32
+    assert winograd_weights.transform_weights(filters(rng, 32, 32), 4).dtype == np.float32
 
 
 @pytest.mark.parametrize("x_type, w_type", [(np.float32, np.float64), (np.uint8, np.float32)])
@@ -421,7 +439,7 @@ def test_float32_stays_float32(rng):
 def test_the_wider_type_wins_whatever_the_way(rng, x_type, w_type, size, stride):
     x, w = (100 * rng.random((2, 17, 40, 33))).astype(x_type), filters(rng, 20, 17, size, dtype=w_type)
     layer = convolution(w, pad=0)
-    layer.stride = stride
+    layer.layer.stride = stride
     out, _ = layer.forward(x)
     expected = exactly(x, w, pad=0)[:, :, ::stride, ::stride]
     assert out.dtype == w_type and relative_error(out, expected) < (1e-6 if w_type == np.float32 else 1e-14)
@@ -431,12 +449,11 @@ def test_the_wider_type_wins_whatever_the_way(rng, x_type, w_type, size, stride)
 
 def test_weight_gradients_are_summed_in_one_order_whichever_is_ready_first(rng, monkeypatch):
     minicnn.set_num_threads(5)
-    layer = Conv2D(16, 64, 3, pad=1, rng=rng)
     x, dout = channels_last(rng, 1, 16, 40, 40), channels_last(rng, 1, 64, 40, 40)
     found = []
     for turn in (iter, reversed):
-        monkeypatch.setattr(conv_paths, "share_out", lambda work, jobs, *_, turn=turn: [*map(work, turn(jobs))])
-        found.append(conv_paths.weight_gradient_in_pieces(layer, dout, x))
+        monkeypatch.setattr(conv, "share_out", lambda work, jobs, *_, turn=turn: [*map(work, turn(jobs))])
+        found.append(conv.weight_gradient_in_pieces(dout, x, (64, 16, 3, 3), 1, 1))
     assert found[0].tobytes() == found[1].tobytes()
 
 
@@ -444,26 +461,61 @@ def test_weight_gradients_are_summed_in_one_order_whichever_is_ready_first(rng, 
 @pytest.mark.parametrize("count", [1, 2, 3, 50])
 def test_pieces_of_a_picture_give_the_whole(rng, size, stride, pad, count):
     minicnn.set_num_threads(count)
-    layer = Conv2D(5, 7, size, stride, pad, rng=rng)
-    layer.params = {key: values.astype(float) for key, values in layer.params.items()}
+    plain = Conv2D(5, 7, size, stride, pad, rng=rng)
+    plain.params = {key: values.astype(float) for key, values in plain.params.items()}
+    w, bias = plain.params["w"], plain.params["b"]
     x = channels_last(rng, 2, 5, 33, 30, dtype=float)
-    plain = copy.copy(layer)
-    plain.plain = True
     expected, _ = plain.forward(x)
-    np.testing.assert_allclose(conv_paths.convolve_in_pieces(layer, x, expected.shape), expected, atol=1e-12)
+    np.testing.assert_allclose(conv.convolve_in_pieces(x, w, bias, stride, pad), expected, atol=1e-12)
     dout = channels_last(rng, *expected.shape, dtype=float)
-    dw = conv_paths.weight_gradient_in_pieces(layer, dout, x)
+    dw = conv.weight_gradient_in_pieces(dout, x, w.shape, stride, pad)
     np.testing.assert_allclose(dw, plain.backward_params(dout, x)["w"], atol=1e-10)
 
 
 @pytest.mark.parametrize("size, pad", [(3, 1), (3, 0), (5, 4), (9, 4)])
-def test_weight_gradient_by_the_smaller_patches(rng, size, pad):
-    layer = Conv2D(12, 5, size, pad=pad, rng=rng)
-    layer.params = {key: values.astype(float) for key, values in layer.params.items()}
-    plain = copy.copy(layer)
-    plain.plain = True
+def test_gradients_by_the_smaller_patches(rng, size, pad):
+    plain = Conv2D(12, 5, size, pad=pad, rng=rng)
+    plain.params = {key: values.astype(float) for key, values in plain.params.items()}
     x = channels_last(rng, 2, 12, 22, 25, dtype=float)
     dout = channels_last(rng, *plain.forward(x)[0].shape, dtype=float)
-    dw = conv_paths.fast_weight_gradient(layer, dout, x)
+    dw = conv.gradient_to_weights(plain, dout, x)
     np.testing.assert_allclose(dw, plain.backward_params(dout, x)["w"], atol=1e-10)
-    np.testing.assert_allclose(layer.backward(dout, x), plain.backward(dout, x), atol=1e-12)
+    dx = conv.backward(plain, dout, x, winograd_weights.WinogradWeights("off"))
+    np.testing.assert_allclose(dx, plain.backward(dout, x), atol=1e-12)
+
+
+# ---- im2col in bands -----------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("band", ["one row", "three rows", "two images", "all"])
+@pytest.mark.parametrize("options", [{"pad": 1}, {"stride": 2, "pad": 2}, {"stride": 3},
+                                     {"pad": 1, "groups": 2}], ids=str)
+def test_bands_change_nothing(band, options, xp, rng, monkeypatch):
+    plain = Conv2D(2, 4, 3, **options, rng=rng)
+    plain.params = {key: values.astype(float) for key, values in plain.params.items()}
+    w, bias = map(xp.asarray, plain.params.values())
+    x = rng.standard_normal((3, 2, 8, 7))
+    out, _ = plain.forward(x)
+    dout = rng.standard_normal(out.shape)
+    row = out.shape[3] * 9 * (2 // plain.groups)  # the patches of one row of output
+    monkeypatch.setitem(im2col.BAND, xp.__name__, {
+        "one row": 1, "three rows": 3 * row, "two images": 2 * out.shape[2] * row, "all": 10**9}[band])
+    settings = plain.stride, plain.pad, plain.groups
+    on_x, on_dout = xp.asarray(x), xp.asarray(dout)
+    for found, expected in (
+            (im2col.convolve(on_x, w, bias, *settings), out),
+            (im2col.gradient_to_input(on_dout, w, x.shape[2:], *settings), plain.backward(dout, x)),
+            (im2col.gradient_to_weights(on_dout, on_x, w.shape, *settings), plain.backward_params(dout, x)["w"])):
+        np.testing.assert_allclose(to_host(found), expected, atol=1e-12)
+
+
+def test_bands_bound_the_memory(monkeypatch, rng):
+    monkeypatch.setitem(im2col.BAND, "numpy", 2**14)  # 128 KB; all patches together are 2.4 MB
+    w, x = rng.standard_normal((8, 8, 3, 3)), np.ones((1, 8, 64, 64))  # x: 256 KB, as much as `out` and `dx`
+    for step, most in ((lambda: im2col.convolve(x, w, None, 1, 1), 1.2e6),
+                       (lambda: im2col.gradient_to_input(x, w, (64, 64), 1, 1), 1.2e6),
+                       (lambda: im2col.gradient_to_weights(x, x, w.shape, 1, 1), 1.6e6)):  # whose bands are larger
+        tracemalloc.start()
+        step()
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert peak < most
