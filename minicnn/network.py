@@ -104,30 +104,36 @@ class Network:
 
     # ---- the two loops -------------------------------------------------------------------------------------------
 
-    def forward(self, x, upto=None, keep=None):
+    def forward(self, x, upto=None, keep=None, step=None):
         """Run `x`, of shape (N, C, H, W), through the layers and return the Trace; activations["input"] is x.
 
         upto : stop at this layer, or at the deepest of these. keep : the names whose activations are wanted;
         all, unless given. What the backward pass needs is kept in any case.
+        step : called as step(node, inputs) instead of node.layer.forward(*inputs); it returns (out, cache) too.
         """
         nodes = self.nodes if upto is None else self._nodes_upto(upto)
         last_use = None if keep is None else self._last_use(nodes, keep)
         over = set() if keep is None else self._written_over(nodes, last_use)
         outs, caches = {"input": x}, {}
-        for name, layer, inputs in nodes:
+        for node in nodes:
+            name, layer, inputs = node
             forward = layer.forward_over if name in over else layer.forward
-            outs[name], caches[name] = forward(*map(outs.get, inputs))
+            if step is None:
+                outs[name], caches[name] = forward(*map(outs.get, inputs))
+            else:
+                outs[name], caches[name] = step(node, [outs[source] for source in inputs])
             if keep is not None:
                 for done in last_use[name]:
                     del outs[done]
         return Trace(outs, caches)
 
-    def backward(self, trace, seeds, wrt=("input",), release=False):
+    def backward(self, trace, seeds, wrt=("input",), release=False, step=None):
         """From gradients at some layers to the gradients at others: {layer name: gradient} in, the same out.
 
         seeds : the gradient of a scalar to each named activation; where it depends on several, all of them.
         wrt : the names whose gradients are wanted; the loop stops as soon as all of them are known.
         release : let go of what the trace holds as soon as it was used: less memory, and no second way back.
+        step : called as step(node, dout, cache) instead of node.layer.backward(dout, cache); it returns the same.
         """
         wrt = (wrt,) if isinstance(wrt, str) else wrt
         for name in (*seeds, *wrt):
@@ -137,13 +143,15 @@ class Network:
                 raise not_there(name)
         stop = min(map(self.positions.get, wrt), default=len(self.nodes) - 1) + 1
         grads = dict(seeds)
-        for name, layer, inputs in reversed(self.nodes[stop:]):
+        for node in reversed(self.nodes[stop:]):
+            name, layer, inputs = node
             if name not in grads:
                 continue  # nothing that was seeded depends on this layer
             if name not in trace.caches:
                 raise not_there(name)
             dout = grads[name] if name in wrt else grads.pop(name)
-            dxs = layer.backward(dout, trace.caches.pop(name) if release else trace.caches[name])
+            cache = trace.caches.pop(name) if release else trace.caches[name]
+            dxs = layer.backward(dout, cache) if step is None else step(node, dout, cache)
             for source, dx in zip(inputs, dxs if isinstance(dxs, tuple) else (dxs,), strict=True):
                 grads[source] = add(grads[source], dx) if source in grads else dx  # fan-out
         wanted = {}

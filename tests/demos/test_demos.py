@@ -550,12 +550,12 @@ def test_step_through_stops_in_the_debugger_inside_the_layer(tmp_path):
 def test_step_through_gives_the_gradient_of_network_backward(capsys):
     model = load_model("shapes", "cpu")
     x = load_photos(model, [])[0].x
-    outs, caches = step_through.step_forward(model.net, x, None, False)
+    stepped = step_through.print_forward(model.net, x, None, False)
     seed = np.eye(12, dtype=np.float32)[3:4]
-    gradient = step_through.step_backward(model.net, caches, seed, None, False)
+    gradient = step_through.print_backward(model.net, stepped, seed, None, False)
     trace = model.net.forward(x)
     assert (gradient == model.net.backward(trace, {model.net.output: seed})["input"]).all()
-    assert (outs["fc6"] == trace.activations["fc6"]).all()
+    assert (stepped.activations["fc6"] == trace.activations["fc6"]).all()
 
 
 @pytest.mark.parametrize("options", [["-o", "missing/shapes.h5"], ["-o", "there.h5"],
