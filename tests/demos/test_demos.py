@@ -27,7 +27,6 @@ from demos import (
     neuron_visualization,
     patches,
     saliency,
-    step_through,
     style_transfer,
     texture_gram,
     texture_pixels,
@@ -453,11 +452,6 @@ def test_a_demo_on_the_strict_gpu_makes_the_picture_of_the_cpu(module, options, 
         assert json.loads((tmp_path / "gpu" / f"{name}.json").read_text())["device"] == "gpu"
 
 
-def test_step_through_on_the_strict_gpu(strict_cupy, capsys):
-    assert demo(step_through, "--model", "shapes", "--device", "gpu") == 0
-    assert "device: gpu" in capsys.readouterr().out
-
-
 def test_saliency_of_a_users_photo(photo, tmp_path):
     assert demo(saliency, photo, "--model", "shapes", "--device", "cpu", "--class", "dotted star",
                 "--out", str(tmp_path / "out")) == 0
@@ -522,40 +516,6 @@ def test_the_grid_of_neurons_on_a_users_pictures(photo, tmp_path):
     assert card["parameters"]["layers"] == ["relu1", "relu2"] and len(card["parameters"]["channels"]["relu2"]) == 3
     images = np.load(tmp_path / "out" / "neuron_grid.npy")
     assert images.shape == (6, 3, 13, 13) and not images[:3, :, 7:].any()  # a neuron of relu1 sees 7 pixels
-
-
-def test_step_through_prints_a_line_a_layer_forward_and_back(capsys):
-    assert demo(step_through, "--model", "shapes", "--device", "cpu") == 0
-    lines = capsys.readouterr().out.splitlines()
-    names = load_model("shapes", "cpu").net.layer_names()
-    for name in names:
-        assert sum(line.startswith(name + " ") for line in lines) == 2
-    conv2 = next(line for line in lines if line.startswith("conv2 "))
-    assert "24x32x32" in conv2 and "32x32x32" in conv2 and "6,944" in conv2 and f"{32 * 32 * 32 * 24 * 9:,}" in conv2
-
-
-def test_step_through_stops_in_the_debugger_inside_the_layer(tmp_path):
-    ended = subprocess.run(
-        [sys.executable, "-m", "demos.step_through", "--model", "shapes", "--device", "cpu", "--layer", "conv2"],
-        input="p x.shape\nc\np dout.shape\nc\n", capture_output=True, text=True, timeout=60, check=True)
-    assert "in Conv2D.forward: x (1, 24, 32, 32), w (32, 24, 3, 3), b (32,)" in ended.stdout
-    assert "(Pdb) (1, 24, 32, 32)" in ended.stdout and "(Pdb) (1, 32, 32, 32)" in ended.stdout
-    assert "in Conv2D.backward: dout (1, 32, 32, 32)" in ended.stdout and "\nconv1 " in ended.stdout
-    quit_early = subprocess.run(
-        [sys.executable, "-m", "demos.step_through", "--model", "shapes", "--device", "cpu", "--layer", "conv2"],
-        input="q\n", capture_output=True, text=True, timeout=60, check=True)
-    assert "left the debugger" in quit_early.stdout and "Traceback" not in quit_early.stderr
-
-
-def test_step_through_gives_the_gradient_of_network_backward(capsys):
-    model = load_model("shapes", "cpu")
-    x = load_photos(model, [])[0].x
-    stepped = step_through.print_forward(model.net, x, None, False)
-    seed = np.eye(12, dtype=np.float32)[3:4]
-    gradient = step_through.print_backward(model.net, stepped, seed, None, False)
-    trace = model.net.forward(x)
-    assert (gradient == model.net.backward(trace, {model.net.output: seed})["input"]).all()
-    assert (stepped.activations["fc6"] == trace.activations["fc6"]).all()
 
 
 @pytest.mark.parametrize("options", [["-o", "missing/shapes.h5"], ["-o", "there.h5"],
@@ -700,8 +660,6 @@ def test_bad_input_is_one_line_and_exit_code_2(module, arguments, expected, tmp_
 
 
 @pytest.mark.parametrize(("module", "arguments", "expected"), [
-    (step_through, ["--layer", "cnov1", "--model", "shapes"], "no layer 'cnov1'; did you mean conv1"),
-    (step_through, ["--out", "here"], "unrecognized arguments: --out"),
     (verify, ["--overwrite"], "unrecognized arguments: --overwrite")])
 def test_bad_input_to_what_writes_nothing(module, arguments, expected, capsys):
     assert demo(module, "--device", "cpu", *arguments) == 2
