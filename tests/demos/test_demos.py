@@ -34,6 +34,7 @@ from demos import (
     verify,
     zoom_page,
 )
+from demos.__main__ import parser as gallery_parser
 from demos.__main__ import run as run_gallery
 from demos.shared.command import demo_parser, main
 from demos.shared.inputs import choose_model, load_photos
@@ -89,12 +90,13 @@ class Tags(HTMLParser):
 
 def test_the_gallery_without_weights_uses_the_shipped_network_and_says_why(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    run_gallery(demo_parser("", "").parse_args(["--device", "cpu"]))
+    run_gallery(gallery_parser().parse_args(["--device", "cpu"]))
     said = capsys.readouterr().out
     assert "model: shapes, the small network that is shipped: no pretrained SqueezeNet weights in" in said
-    check_outputs(tmp_path / "gallery", gallery.NAMES)
+    names = gallery.picture_names(load_model("shapes", "cpu"))
+    check_outputs(tmp_path / "gallery", names)
     page = Tags((tmp_path / "gallery" / "index.html").read_text(encoding="utf-8"))
-    assert page.open == [] and page.pictures == [f"{name}.png" for name in gallery.NAMES]
+    assert page.open == [] and page.pictures == [f"{name}.png" for name in names]
     assert all(link.startswith("https://arxiv.org/abs/") or (tmp_path / "gallery" / link).is_file()
                for link in page.links)
 
@@ -115,7 +117,7 @@ def test_an_interrupted_gallery_keeps_what_is_finished_and_a_valid_page(tmp_path
     monkeypatch.setattr(gallery.occlusion, "pictures", interrupted)
     sys.argv = ["demos", "--out", str(tmp_path / "out"), "--device", "cpu"]
     with pytest.raises(SystemExit) as end:
-        main(run_gallery, demo_parser("", ""))
+        main(run_gallery, gallery_parser())
     assert end.value.code == 130 and "interrupted" in capsys.readouterr().err
     finished = [*filters.NAMES, *neighbours.NAMES, *embedding_map.NAMES, *zoom_page.NAMES, *activations.NAMES,
                 *patches.NAMES]
