@@ -21,7 +21,7 @@ def run(arguments: Namespace) -> None:
     if arguments.list or (arguments.photos == ["list"] and not Path("list").exists()):
         print(list_of_demos())
         return
-    refuse_demo_names(arguments.photos)
+    require_no_demo_names(arguments.photos)
     if not arguments.model:
         offer_weights()
     start = time.perf_counter()
@@ -37,7 +37,7 @@ def run(arguments: Namespace) -> None:
     print(f"done in {time.perf_counter() - start:.0f} s: open {folder / 'index.html'}")
 
 
-def refuse_demo_names(photos: list[str]) -> None:
+def require_no_demo_names(photos: list[str]) -> None:
     """Raise InputError if one of the photos is the name of a demo and not a file."""
     for name in photos:
         if name in demo_names() and not Path(name).exists():

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 PARTS = ("filters", "last layer", "activations", "importance", "gradients", "ascent", "fooling", "inversion", "dreams",
          "texture", "style")
 
-COLOUR = "colour"        # a network whose input has three channels
-SHAPES = "shapes"        # the shipped network `shapes`, whose classes can be drawn
-PHOTOS = "photos"        # a folder of the user's photos, which the gallery does not have
+# The conditions for the gallery to show a technique.
+COLOUR = "colour"  # the network's input has three channels
+SHAPES = "shapes"  # the network is the shipped `shapes`, whose classes can be drawn
+PHOTOS = "photos"  # the user has a folder of photos, so the gallery never shows it
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Technique:
     functions : its functions in minicnn.visualize.
     command : the command that shows it, after "python -m demos.".
     paper : authors, year, arXiv number, and the figure or section that the demo repeats.
-    needs : what the gallery needs to show it: "" nothing special, COLOUR, SHAPES, or PHOTOS.
+    needs : the condition for the gallery to show it: COLOUR, SHAPES or PHOTOS; "" for any network.
     """
 
     name: str
@@ -129,7 +130,7 @@ TECHNIQUES = (
               "Johnson et al. 2016, arXiv:1603.08155, section 3; Dumoulin et al. 2016, arXiv:1610.07629", PHOTOS),
 )
 
-# (what it does, its command after "python -m demos."): the scripts in demos/ that show no technique
+# The other scripts in demos/: (purpose, command after "python -m demos.").
 TOOLS = (
     ("print each layer and stop in the debugger", "step_through photo.jpg --layer conv1"),
     ("print every check of the gallery", "verify [--model NAME]"),

@@ -24,7 +24,7 @@ from minicnn.visualize.check import Check
 
 
 def run(arguments: Namespace) -> None:
-    """Print the checks of the chosen network's gallery, then those of `shapes`; exit with 1 if a check fails."""
+    """Print the checks of the galleries of the chosen network and of `shapes`. Exit with code 1 if a check fails."""
     failed = total = 0
     done = set()
     for name in (arguments.model, "shapes"):

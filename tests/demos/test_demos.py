@@ -92,7 +92,7 @@ def test_the_gallery_without_weights_uses_the_shipped_network_and_says_why(tmp_p
     monkeypatch.chdir(tmp_path)
     run_gallery(gallery_parser().parse_args(["--device", "cpu"]))
     said = capsys.readouterr().out
-    assert "model: shapes, the small network that is shipped: no pretrained SqueezeNet weights in" in said
+    assert "model: shapes, the small shipped network: there are no pretrained SqueezeNet weights in" in said
     names = gallery.picture_names(load_model("shapes", "cpu"))
     check_outputs(tmp_path / "gallery", names)
     page = Tags((tmp_path / "gallery" / "index.html").read_text(encoding="utf-8"))
@@ -160,7 +160,7 @@ def test_an_interrupted_class_visualization_goes_on_to_the_same_image(stop_at, t
     out = tmp_path / "out"
     stop_at(8)
     assert demo(class_visualization, *arguments, "--out", str(out)) == 130
-    assert f"go on with the same command and --resume --out {out}" in capsys.readouterr().err
+    assert f"repeat the command with --resume --out {out}" in capsys.readouterr().err
     stop_at(None)
     assert demo(class_visualization, *arguments, "--preset", "cs231n", "--l2-reg", "0.5", "--resume", "--out",
                 str(out)) == 2
@@ -317,7 +317,7 @@ def test_what_was_finished_before_the_interruption_is_not_lost(tmp_path, monkeyp
 
 def test_the_image_is_saved_as_it_goes(tmp_path, monkeypatch):
     saved = []
-    monkeypatch.setattr(LongRun, "save_so_far", lambda run, picture: saved.append(picture.shape))
+    monkeypatch.setattr(LongRun, "save_latest", lambda run, picture: saved.append(picture.shape))
     assert demo(class_visualization, "--model", "shapes", "--device", "cpu", "--steps", "7", "--save-every", "3",
                 "--class", "dotted disc", "--out", str(tmp_path / "out")) == 0
     assert saved == [(64, 64, 3)] * 2  # after steps 3 and 6
@@ -374,7 +374,7 @@ def test_the_state_of_a_killed_run_is_not_lost_by_starting_anew(stop_at, tmp_pat
     state = (tmp_path / "texture_gram_state-1.npz").read_bytes()
     stop_at(None)
     assert demo(texture_gram, *arguments) == 2
-    assert "holds texture_gram_state-1.npz, an interrupted run to go on from; give --resume" in capsys.readouterr().err
+    assert "holds texture_gram_state-1.npz, the state of an interrupted run; give --resume" in capsys.readouterr().err
     assert (tmp_path / "texture_gram_state-1.npz").read_bytes() == state
     (tmp_path / "texture_gram_state-2.npz").write_bytes(state)  # of a part that the next run will not reach
     stop_at(3)
@@ -571,10 +571,10 @@ def test_feature_layers_are_the_ends_of_the_stages():
     (saliency, ["--class", "striped"], "class 'striped' is not unique"),
     (saliency, ["no_such_photo.jpg"], "no_such_photo.jpg"),
     (saliency, ["."], "this is a folder"),
-    (saliency, [""], "there is an empty text after "),
-    (saliency, ["--class", ""], "there is an empty text after --class; say what it is to be, or leave it out"),
-    (saliency, ["--model="], "there is an empty text after --model="),
-    (neighbours, ["--resume", ""], "there is an empty text after --resume"),
+    (saliency, [""], "the text after "),
+    (saliency, ["--class", ""], "the text after --class is empty; give a value, or omit the option"),
+    (saliency, ["--model="], "the text after --model= is empty"),
+    (neighbours, ["--resume", ""], "the text after --resume is empty"),
     (embedding_map, ["--count", "99999999999999999999"], "--count: expected at most 100,000,000, not 9999"),
     (activations, ["--channel", "9999"], "has channels 0 to"),
     (activations, ["--layer", "fc6"], "'fc6' has no maps"),
@@ -599,7 +599,7 @@ def test_feature_layers_are_the_ends_of_the_stages():
     (neuron_visualization, ["--position", "3", "99", "--channels", "1"], "has positions (y, x) up to (15, 15)"),
     (neuron_visualization, ["--layer", "relu1,relu2"], "one layer at a time, or --grid"),
     (neuron_visualization, ["--grid", "--channels", "3"], "leave out --channels"),
-    (class_visualization, ["--resume"], "there is nothing to go on from in"),
+    (class_visualization, ["--resume"], "holds no interrupted run"),
     (class_visualization, ["--stpes", "3"], "unrecognized arguments"),
     (texture_gram, ["--layers", "relu1,relu9,conv7"], "no layer 'relu9', 'conv7'"),
     (texture_gram, ["--layers", "relu1=0"], "all weights are 0"),
@@ -614,7 +614,7 @@ def test_feature_layers_are_the_ends_of_the_stages():
     (texture_gram, ["--size", "3", "--steps", "1"], "the source has 3x3 pixels, too few for 'relu3'"),
     (texture_gram, ["--size", "3", "--layers", "pool3"], "the source has 3x3 pixels, too few for 'pool3'"),
     (texture_gram, ["one.png", "two.png"], "one picture is the source, not 2"),
-    (texture_gram, ["--resume"], "there is nothing to go on from in"),
+    (texture_gram, ["--resume"], "holds no interrupted run"),
     (style_transfer, ["--preset", "neural-style"], "no layer 'relu4_2', 'relu1_1', 'relu2_1', 'relu3_1'"),
     (style_transfer, ["--preset", "starry"], "no preset 'starry'; did you mean starry-night"),
     (style_transfer, ["--content-weight", "0", "--style-weight", "0"], "all weights are 0"),
@@ -648,7 +648,7 @@ def test_feature_layers_are_the_ends_of_the_stages():
     (neuron_visualization, ["--kind", "channel", "--position", "1", "1"], "a channel has no place of its own"),
     (neuron_visualization, ["--grid", "--size", "30"], "leave out --size"),
     (deepdream, ["--step-size", "nan"], "--step-size: expected a number, not 'nan'"),
-    (style_transfer, ["--resume"], "there is nothing to go on from in")])
+    (style_transfer, ["--resume"], "holds no interrupted run")])
 def test_bad_input_is_one_line_and_exit_code_2(module, arguments, expected, tmp_path, capsys, recwarn):
     if "--model" not in arguments:
         arguments = ["--model", "shapes", *arguments]
