@@ -1,1 +1,1 @@
-"""One thin script per technique: python -m demos.saliency photo.jpg; python -m demos makes the whole gallery."""
+"""One script for each technique: python -m demos.saliency photo.jpg. `python -m demos list` names them all."""

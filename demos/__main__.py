@@ -1,30 +1,56 @@
-"""The gallery: every technique on a photo, and index.html over it: python -m demos [PHOTO] [--model NAME]"""
+"""Make the gallery: every technique on a photo, and index.html: python -m demos [PHOTO] [--model NAME]
+
+`python -m demos list` prints the techniques and the command of each.
+"""
 
 import time
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
 
-from demos.gallery import NAMES, write_gallery
+from demos.gallery import picture_names, write_gallery
 from demos.shared.command import demo_parser, main
 from demos.shared.inputs import choose_model, load_photos, short_label
 from demos.shared.offer import offer_weights
 from demos.shared.picture import output_folder
+from demos.techniques import demo_names, list_of_demos
+from minicnn.errors import InputError
 
 
-def run(arguments):
-    """Choose the network and the photos, say which and why, make the gallery."""
+def run(arguments: Namespace) -> None:
+    """Choose the network and the photos, print which and why, and make the gallery; or print the list of demos."""
+    if arguments.list or (arguments.photos == ["list"] and not Path("list").exists()):
+        print(list_of_demos())
+        return
+    require_no_demo_names(arguments.photos)
     if not arguments.model:
         offer_weights()
     start = time.perf_counter()
-    model, said = choose_model(arguments.model, arguments.device)
-    print(said, flush=True)
+    model, choice = choose_model(arguments.model, arguments.device)
+    print(choice, flush=True)
     photos = load_photos(model, arguments.photos, arguments.seed)
     for photo in photos:
         label, share = photo.top[0]
-        print(f"photo: {photo.name}, seen as {short_label(model, label)} ({share:.0%})", flush=True)
-    files = ["index.html", *(f"{name}.png" for name in NAMES)]
+        print(f"photo: {photo.name}, classified as {short_label(model, label)} ({share:.0%})", flush=True)
+    files = ["index.html", *(f"{name}.png" for name in picture_names(model))]
     folder = output_folder(arguments.out, "gallery", files, arguments.overwrite)
-    write_gallery(folder, model, said, photos, arguments.seed, lambda line: print(line, flush=True))
+    write_gallery(folder, model, choice, photos, arguments.seed, lambda line: print(line, flush=True))
     print(f"done in {time.perf_counter() - start:.0f} s: open {folder / 'index.html'}")
 
 
+def require_no_demo_names(photos: list[str]) -> None:
+    """Raise InputError if one of the photos is the name of a demo and not a file."""
+    for name in photos:
+        if name in demo_names() and not Path(name).exists():
+            raise InputError(f"{name} is a demo, not a photo: python -m demos.{name} runs it, python -m demos list "
+                             "prints all demos")
+
+
+def parser() -> ArgumentParser:
+    """Return the parser of the command line."""
+    parser = demo_parser("", __doc__)
+    parser.add_argument("--list", action="store_true", help="print the techniques and the command of each, then exit")
+    return parser
+
+
 if __name__ == "__main__":
-    main(run, demo_parser("", __doc__))
+    main(run, parser())

@@ -6,7 +6,7 @@ import sys
 import numpy as np
 from tqdm import tqdm
 
-from demos.shared.long_run import known_by
+from demos.shared.long_run import model_settings
 from demos.shared.picture import Picture, demo_folder, make_folder, run_demo
 from minicnn import images, plot
 from minicnn.errors import InputError
@@ -73,7 +73,7 @@ def run(model, name, photo, caption, sought, settings, tile, kept, arguments):
         raise InputError("--resume needs the --out folder of the flight that was interrupted")
     folder = demo_folder(arguments, (*NAMES, "frames/0000"))
     flight = Flight(folder, arguments.zoom, arguments.animation)
-    kept = known_by(model) | kept | {"zoom": arguments.zoom_by}
+    kept = model_settings(model) | kept | {"zoom": arguments.zoom_by}
     if arguments.resume:
         flight.go_on(kept)
     run_demo(pictures(model, name, photo, caption, sought, settings, tile, kept, flight, arguments.resume), model,

@@ -1,8 +1,10 @@
-"""Every technique on one photo, and the page that explains the pictures."""
+"""The gallery: every technique on one photo, and a page that explains the pictures."""
 
 import html
-import re
 import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from demos import (
     activations,
@@ -29,19 +31,61 @@ from demos import (
     texture_pixels,
     zoom_page,
 )
-from demos.shared.inputs import short_label
-from demos.shared.picture import make_folder, save_picture
+from demos.shared.inputs import Photo, short_label
+from demos.shared.picture import Picture, make_folder, save_picture
+from demos.techniques import COLOUR, PHOTOS, SHAPES, TECHNIQUES, link_arxiv
 from minicnn.files import replacing
+from minicnn.models import Model
 
-NAMES = (*filters.NAMES, *neighbours.NAMES, *embedding_map.NAMES, *zoom_page.NAMES, *activations.NAMES, *patches.NAMES,
-         *occlusion.NAMES, *saliency.NAMES, *guided_backprop.NAMES, *attribution.NAMES, *compare.NAMES,
-         *class_visualization.NAMES, *class_presets.NAMES, *neuron_visualization.GRID_NAMES, *multifaceted.NAMES,
-         *generator_prior.NAMES, *texture_pixels.NAMES, *deepdream.NAMES, *fooling.NAMES, *inversion.NAMES,
-         *texture_gram.NAMES, *style_transfer.NAMES, *fast_style.NAMES, *fast_style.SHEET)
-OF_DRAWN_CLASSES = (*multifaceted.NAMES, *generator_prior.NAMES)  # only of the network that knows them
-WITHOUT_NETWORK = texture_pixels.NAMES
-OF_COLOURS = (*embedding_map.NAMES, *zoom_page.NAMES, *texture_gram.NAMES, *style_transfer.NAMES, *fast_style.NAMES,
-              *fast_style.SHEET)
+
+class Entry(NamedTuple):
+    """How the gallery calls one demo: the names of the pictures that it makes, and pictures(model, photos, seed)."""
+
+    names: tuple[str, ...]
+    pictures: Callable[[Model, list[Photo], int], Iterable[Picture]]
+
+
+# One entry for each demo that demos/techniques.py lists. The list decides which of them are called, and their order.
+ENTRIES = {
+    "filters": Entry(filters.NAMES, lambda model, photos, seed: filters.pictures([model], seed=seed)),
+    "neighbours": Entry(neighbours.NAMES, lambda model, photos, seed: neighbours.pictures(model, seed=seed)),
+    "embedding_map": Entry(embedding_map.NAMES, lambda model, photos, seed:
+                           embedding_map.pictures(model, count=240, seed=seed)),
+    "zoom_page": Entry(zoom_page.NAMES, lambda model, photos, seed: zoom_page.pictures(model, seed=seed)),
+    "activations": Entry(activations.NAMES, lambda model, photos, seed: activations.pictures(model, photos)),
+    "patches": Entry(patches.NAMES, lambda model, photos, seed: patches.pictures(model, photos, seed=seed)),
+    "occlusion": Entry(occlusion.NAMES, lambda model, photos, seed: occlusion.pictures(model, photos[:1])),
+    "saliency": Entry(saliency.NAMES, lambda model, photos, seed: saliency.pictures(model, photos, seed=seed)),
+    "guided_backprop": Entry(guided_backprop.NAMES, lambda model, photos, seed:
+                             guided_backprop.pictures(model, photos, seed=seed)),
+    "attribution": Entry(attribution.NAMES, lambda model, photos, seed:
+                         attribution.pictures(model, photos[:1], seed=seed)),
+    "compare": Entry(compare.NAMES, lambda model, photos, seed:
+                     compare.pictures(model, [compare.surest(photos)], seed=seed)),
+    "class_visualization": Entry(class_visualization.NAMES, lambda model, photos, seed:
+                                 class_visualization.pictures(model, seed=seed)),
+    "class_presets": Entry(class_presets.NAMES, lambda model, photos, seed:
+                           class_presets.pictures(model, size=min(128, model.net.input_shape[1]), seed=seed)),
+    "neuron_visualization": Entry(neuron_visualization.GRID_NAMES, lambda model, photos, seed:
+                                  neuron_visualization.gallery_pictures(model, seed=seed)),
+    "multifaceted": Entry(multifaceted.NAMES, lambda model, photos, seed:
+                          multifaceted.pictures(model, num_facets=3, count=225, seed=seed)),
+    "generator_prior": Entry(generator_prior.NAMES, lambda model, photos, seed:
+                             generator_prior.pictures(model, labels=(2, 9, 10), num_steps=40, seed=seed)),
+    "fooling": Entry(fooling.NAMES, lambda model, photos, seed: fooling.pictures(model, photos[:3], seed=seed)),
+    "inversion": Entry(inversion.NAMES, lambda model, photos, seed: inversion.quick_pictures(model, photos[:1], seed)),
+    "deepdream": Entry(deepdream.NAMES, lambda model, photos, seed:
+                       deepdream.pictures(model, photos[0].name, deepdream.small(photos[0].image), seed=seed)),
+    "texture_pixels": Entry(texture_pixels.NAMES, lambda model, photos, seed:
+                            texture_pixels.pictures(sweep=(5, 11, 15), seed=seed)),
+    "texture_gram": Entry(texture_gram.NAMES, lambda model, photos, seed:
+                          texture_gram.gallery_pictures(model, seed=seed)),
+    "style_transfer": Entry(style_transfer.NAMES, lambda model, photos, seed:
+                            style_transfer.gallery_pictures(model, photos, seed=seed)),
+    "fast_style": Entry((*fast_style.NAMES, *fast_style.SHEET), lambda model, photos, seed:
+                        fast_style.gallery_pictures(model, photos, seed=seed)),
+}
+WITHOUT_NETWORK = texture_pixels.NAMES  # their run cards name no network
 
 PAGE = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
@@ -54,10 +98,10 @@ vertical-align: top }} tr {{ border-top: 1px solid #ddd }} .source, footer {{ co
 .ok {{ color: #080 }} .fail {{ color: #b00; font-weight: bold }}
 </style></head><body>
 <h1>Inside {model}</h1>
-<p>{said}.</p>
+<p>{choice}.</p>
 <ul>{photos}</ul>
 {sections}
-<footer><p>{count} of {total} pictures{state}. Each has its raw array (.npy) and a run card (.json) beside it.
+<footer><p>{count} of {total} pictures{state}. With each picture come its raw array (.npy) and its run card (.json).
 Made by minicnn.</p></footer>
 </body></html>
 """
@@ -67,88 +111,73 @@ SECTION = """<section id="{name}"><h2>{title}</h2>
 <p>{explanation}</p>
 <p class="source">{source}. <a href="{name}.npy">Raw array</a>, <a href="{name}.json">run card</a>;
 {seconds:.1f} seconds.</p>
-<table><tr><th>what proves it</th><th>value</th><th>should be</th><th></th></tr>{checks}</table></section>
+<table><tr><th>check</th><th>value</th><th>expected</th><th></th></tr>{checks}</table></section>
 """
 
 PASSED, FAILED = "<span class=ok>✓</span>", "<span class=fail>✗</span>"
 
 
-def gallery_pictures(model, photos, seed):
-    """Every Picture of the gallery, one by one, as they are made."""
-    yield from filters.pictures([model], seed=seed)
-    yield from neighbours.pictures(model, seed=seed)
-    if model.net.input_shape[0] == 3:  # as drawn shapes are
-        yield from embedding_map.pictures(model, count=240, seed=seed)
-        yield from zoom_page.pictures(model, seed=seed)
-    yield from activations.pictures(model, photos)
-    yield from patches.pictures(model, photos, seed=seed)
-    yield from occlusion.pictures(model, photos[:1])
-    yield from saliency.pictures(model, photos, seed=seed)
-    yield from guided_backprop.pictures(model, photos, seed=seed)
-    yield from attribution.pictures(model, photos[:1], seed=seed)
-    yield from compare.pictures(model, [compare.surest(photos)], seed=seed)
-    yield from class_visualization.pictures(model, seed=seed)
-    yield from class_presets.pictures(model, size=min(128, model.net.input_shape[1]), seed=seed)
-    yield from neuron_visualization.gallery_pictures(model, seed=seed)
-    if model.name == "shapes":
-        yield from multifaceted.pictures(model, num_facets=3, count=225, seed=seed)
-        yield from generator_prior.pictures(model, labels=(2, 9, 10), num_steps=40, seed=seed)
-    yield from texture_pixels.pictures(sweep=(5, 11, 15), seed=seed)
-    yield from deepdream.pictures(model, photos[0].name, deepdream.small(photos[0].image), seed=seed)
-    yield from fooling.pictures(model, photos[:3], seed=seed)
-    yield from inversion.quick_pictures(model, photos[:1], seed)
-    if model.net.input_shape[0] == 3:
-        yield from texture_gram.gallery_pictures(model, seed=seed)
-        yield from style_transfer.gallery_pictures(model, photos, seed=seed)
-        yield from fast_style.gallery_pictures(model, photos, seed=seed)
+def gallery_demos(model: Model) -> list[str]:
+    """Return the demos that the gallery shows of this network, each once, in the order of the list of techniques."""
+    fits = {"": True, COLOUR: model.net.input_shape[0] == 3, SHAPES: model.name == "shapes", PHOTOS: False}
+    return list(dict.fromkeys(technique.demo for technique in TECHNIQUES if fits[technique.needs]))
 
 
-def count_pictures(model):
-    """How many pictures the gallery of this network has."""
-    missing = (() if model.name == "shapes" else OF_DRAWN_CLASSES) + (
-        () if model.net.input_shape[0] == 3 else OF_COLOURS)
-    return len(NAMES) - len(missing)
+def picture_names(model: Model) -> list[str]:
+    """Return the names of all pictures in the gallery of this network."""
+    return [name for demo in gallery_demos(model) for name in ENTRIES[demo].names]
 
 
-def write_gallery(folder, model, said, photos, seed, report):
-    """Make all pictures into the folder; index.html is true after each of them, so an interruption loses nothing.
+def gallery_pictures(model: Model, photos: list[Photo], seed: int) -> Iterator[Picture]:
+    """Yield every Picture of the gallery as soon as it is made."""
+    for demo in gallery_demos(model):
+        yield from ENTRIES[demo].pictures(model, photos, seed)
 
-    report : called with a line of text for each picture.
+
+def write_gallery(folder: Path, model: Model, choice: str, photos: list[Photo], seed: int,
+                  report: Callable[[str], None]) -> None:
+    """Write all pictures and index.html into the folder.
+
+    The page is written again after each picture, so an interrupted gallery keeps a valid page.
+
+    choice : the sentence of `choose_model` that names the network. report : called with a line of text per picture.
     """
-    sections, start = [], time.perf_counter()
+    sections: list[str] = []
+    total = len(picture_names(model))
     make_folder(folder)
-    write_page(folder, model, said, photos, sections)
+    write_page(folder, model, choice, photos, sections)
+    start = time.perf_counter()
     for picture in gallery_pictures(model, photos, seed):
-        seen_by = None if picture.name in WITHOUT_NETWORK else model
-        card = save_picture(folder, picture, seen_by, time.perf_counter() - start, overwrite=True)
+        network = None if picture.name in WITHOUT_NETWORK else model
+        card = save_picture(folder, picture, network, time.perf_counter() - start, overwrite=True)
         sections.append(section(picture.name, card))
-        write_page(folder, model, said, photos, sections)
+        write_page(folder, model, choice, photos, sections)
         failed = sum(not check["passed"] for check in card["checks"])
-        report(f"[{len(sections)}/{count_pictures(model)}] {picture.name}.png  {card['seconds']:.1f} s  "
+        report(f"[{len(sections)}/{total}] {picture.name}.png  {card['seconds']:.1f} s  "
                f"{len(card['checks']) - failed} of {len(card['checks'])} checks passed  {picture.title}")
         start = time.perf_counter()
 
 
-def section(name, card):
-    """The HTML of one picture, from its run card."""
+def section(name: str, card: dict[str, Any]) -> str:
+    """Return the HTML of one picture, made from its run card."""
     rows = "".join(
         f"<tr><td>{html.escape(check['what'])}</td><td>{check['value']:.4g}</td>"
         f"<td>{html.escape(check['expected'])}</td><td>{PASSED if check['passed'] else FAILED}</td></tr>"
         for check in card["checks"])
-    source = html.escape(card["source"])
-    source = re.sub(r"arXiv:(\d+\.\d+)", r'<a href="https://arxiv.org/abs/\1">arXiv:\1</a>', source)
+    source = link_arxiv(html.escape(card["source"]), r'<a href="https://arxiv.org/abs/\1">arXiv:\1</a>')
     return SECTION.format(name=name, title=html.escape(card["title"]), explanation=html.escape(card["explanation"]),
                           source=source, seconds=card["seconds"], checks=rows)
 
 
-def write_page(folder, model, said, photos, sections):
-    """Write index.html over the pictures that are finished."""
-    seen = "".join(
-        f"<li>{html.escape(photo.name)}, seen as: " + "; ".join(
+def write_page(folder: Path, model: Model, choice: str, photos: list[Photo], sections: list[str]) -> None:
+    """Write index.html with the finished pictures."""
+    photo_rows = "".join(
+        f"<li>{html.escape(photo.name)}, classified as: " + "; ".join(
             f"{html.escape(short_label(model, label))} {share:.1%}" for label, share in photo.top) + "</li>"
         for photo in photos)
-    page = PAGE.format(model=html.escape(model.name), said=html.escape(said), photos=seen,
-                       sections="\n".join(sections), count=len(sections), total=count_pictures(model),
-                       state="" if len(sections) == count_pictures(model) else "; not finished")
+    total = len(picture_names(model))
+    page = PAGE.format(model=html.escape(model.name), choice=html.escape(choice), photos=photo_rows,
+                       sections="\n".join(sections), count=len(sections), total=total,
+                       state="" if len(sections) == total else "; not finished")
     with replacing(folder / "index.html", overwrite=True) as temporary:
         temporary.write_text(page, encoding="utf-8")

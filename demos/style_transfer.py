@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from demos.shared.command import demo_parser, main, natural_number, number, positive_int, positive_number
-from demos.shared.inputs import choose_model, load_photos, refuse_too_large
+from demos.shared.inputs import choose_model, load_photos, require_memory
 from demos.shared.long_run import Watch, add_long_run_options, add_presets, chosen_settings, digest, long_run
 from demos.shared.picture import Picture, demo_folder, run_demo
 from demos.texture_gram import layer_names
@@ -193,9 +193,9 @@ def run(arguments):
     if arguments.sweep and not all(settings.weighted_layers()):
         raise InputError("--sweep compares content with style: both need weights above 0")
     layers = check_layers(model.net, [layer for kind in settings.weighted_layers() for layer in kind])
-    refuse_too_large(model.net, sized(sources.content, settings.size, settings.side).shape[:2], layers)
+    require_memory(model.net, sized(sources.content, settings.size, settings.side).shape[:2], layers)
     for style in sources.styles:
-        refuse_too_large(model.net, sized(style, settings.style_size(settings.size), settings.side).shape[:2], layers,
+        require_memory(model.net, sized(style, settings.style_size(settings.size), settings.side).shape[:2], layers,
                          backward=False)
     if arguments.preset in ("composition-vii", "the-scream", "starry-night") and model.preprocessing != TORCHVISION:
         print(f"note: the weights of {arguments.preset} are for torchvision's SqueezeNet 1.1; for {model.name}, "

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from demos.shared.command import demo_parser, main, natural_number, number, positive_int, positive_number
-from demos.shared.inputs import choose_model, refuse_too_large
+from demos.shared.inputs import choose_model, require_memory
 from demos.shared.long_run import Watch, add_long_run_options, add_presets, chosen_settings, digest, long_run
 from demos.shared.picture import Picture, demo_folder, run_demo
 from minicnn import images, plot
@@ -129,10 +129,10 @@ def run(arguments):
         picture = images.load_image(arguments.photos[0])
         side = arguments.size or min(*picture.shape[:2], usual_size(model))
         source = Source(Path(arguments.photos[0]).stem, images.resize_short_side(picture, side))
-        refuse_too_large(model.net, source.image.shape[:2], list(weights))
+        require_memory(model.net, source.image.shape[:2], list(weights))
     else:
         side = arguments.size or usual_size(model)
-        refuse_too_large(model.net, (side, side), list(weights))  # before it is drawn
+        require_memory(model.net, (side, side), list(weights))  # before it is drawn
         source = drawn_source(model, side)
     check_size(model.net, (model.net.input_shape[0], *source.image.shape[:2]), list(weights), "the source")
     say_whether_enough(model.net, source.image, weights)

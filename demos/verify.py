@@ -1,29 +1,38 @@
-"""All objective checks on the installed weights, as a table: python -m demos.verify [--model NAME]"""
+"""Print every objective check of the gallery as a table: python -m demos.verify [PHOTO] [--model NAME]
+
+The exit code is 1 if a check fails.
+"""
 
 import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from demos.compare import COARSE, POINTING_PICTURES, drawn_pictures, pointing_maps
 from demos.gallery import gallery_pictures
 from demos.shared.command import demo_parser, main
-from demos.shared.inputs import choose_model, load_photos
+from demos.shared.inputs import Photo, choose_model, load_photos
+from minicnn.backend import Array
+from minicnn.models import Model
+from minicnn.network import Network
 from minicnn.visualize.attribution.compare import attribution_maps
 from minicnn.visualize.attribution.compare_check import check_mean_areas, check_sanity
 from minicnn.visualize.attribution.gradients_check import check_pointing_games, check_segmentation
 from minicnn.visualize.attribution.occlusion_check import check_occlusion_masks
+from minicnn.visualize.check import Check
 
 
-def run(arguments):
-    """Print every check of the chosen network's pictures, then of the shipped one's; exit code 1 where one fails."""
+def run(arguments: Namespace) -> None:
+    """Print the checks of the galleries of the chosen network and of `shapes`. Exit with code 1 if a check fails."""
     failed = total = 0
-    seen = set()
+    done = set()
     for name in (arguments.model, "shapes"):
-        model, said = choose_model(name, arguments.device)
-        if model.name in seen:
+        model, choice = choose_model(name, arguments.device)
+        if model.name in done:
             continue
-        seen.add(model.name)
-        print(said)
+        done.add(model.name)
+        print(choice)
         photos = load_photos(model, arguments.photos if name == arguments.model else [], arguments.seed)
         for title, checks in checks_of(model, photos, arguments.seed):
             for check in checks:
@@ -35,36 +44,31 @@ def run(arguments):
     sys.exit(1 if failed else 0)
 
 
-def checks_of(model, photos, seed):
-    """(name, checks) of every picture of the gallery; for `shapes`, whose masks are known, what needs masks too."""
+def checks_of(model: Model, photos: list[Photo], seed: int) -> Iterator[tuple[str, Sequence[Check]]]:
+    """Yield (name, checks) of every picture in the gallery, and of `shapes` also the checks that need masks."""
     for picture in gallery_pictures(model, photos, seed):
         yield picture.name, picture.checks
     if model.name == "shapes":
         yield from mask_checks(model)
 
 
-def mask_checks(model):
-    """(name, checks) of what is judged on sets of freshly drawn pictures, with their objects' masks."""
+def mask_checks(model: Model) -> Iterator[tuple[str, Sequence[Check]]]:
+    """Yield (name, checks) of the techniques that are judged on newly drawn pictures and the masks of their objects."""
     net, rng = model.net, np.random.default_rng(0)
     images, x, labels, masks = drawn_pictures(model, POINTING_PICTURES)
     maps = pointing_maps(net, x, labels)
     yield "pointing_game", check_pointing_games(maps, masks, rng)
-    some = slice(48)
-    yield "occlusion", check_occlusion_masks(net, x[some], labels[some], masks[some], 16, 16)
-    some = slice(120)
-    yield "segmentation", check_segmentation(images[some], maps["saliency"][some], masks[some])
-    some = slice(36)
-    these = {method: found[some] for method, found in maps.items()}
-    yield "compare", check_mean_areas(net, x[some], labels[some], these, rng)
+    yield "occlusion", check_occlusion_masks(net, x[:48], labels[:48], masks[:48], 16, 16)
+    yield "segmentation", check_segmentation(images[:120], maps["saliency"][:120], masks[:120])
+    yield "compare", check_mean_areas(net, x[:36], labels[:36], {name: found[:36] for name, found in maps.items()}, rng)
 
-    def explain(network, image, label):
+    def explain(network: Network, image: Array, label: int) -> dict[str, Array]:
         return attribution_maps(network, image, label, rng=np.random.default_rng(0), stride=8, window=16, **COARSE)
-    some = slice(12)
-    yield "compare", check_sanity(net, x[some], labels[some], explain, rng)
+    yield "compare", check_sanity(net, x[:12], labels[:12], explain, rng)
 
 
-def parser():
-    """The command line."""
+def parser() -> ArgumentParser:
+    """Return the parser of the command line."""
     return demo_parser("verify", __doc__, writes=False)
 
 

@@ -1,1 +1,1 @@
-"""Code that several demos share: the command line, inputs, outputs and long runs."""
+"""Code that several demos share: the command line, the choice of network and photos, long runs, and output files."""

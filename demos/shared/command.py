@@ -1,102 +1,114 @@
-"""What every demo's command line does alike: its common options, and errors that become one line."""
+"""The command line of every demo: its common options, and errors printed as one line."""
 
 import argparse
 import math
 import os
 import sys
+from collections.abc import Callable, Sequence
 from itertools import pairwise
+from typing import NoReturn
 
 from minicnn.errors import InputError
 
-MODEL_HELP = ("a network's name or a weights file (.h5); left out, pretrained SqueezeNet weights if they are in the "
-              "cache, else the small network that is shipped")
+MODEL_HELP = ("a network's name or a weights file (.h5) (default: pretrained SqueezeNet weights from the cache folder "
+              "if there are any, else the shipped network `shapes`)")
 
 
 class OneLineParser(argparse.ArgumentParser):
     """An ArgumentParser whose errors are one line."""
 
-    def error(self, message):
+    def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
 
 
-MOST = 10**8  # more of anything is a slip of the finger, and its square beyond what the size of an array can be
+LARGEST = 10**8  # larger numbers are typing errors, and their squares exceed the largest array size
 
 
-def positive_int(text):
-    """A whole number from 1 to MOST, for argparse."""
+def positive_int(text: str) -> int:
+    """Return the whole number from 1 to LARGEST in an argument of the command line."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number from 1 on, not {text!r}")
-    if int(text) > MOST:
-        raise argparse.ArgumentTypeError(f"expected at most {MOST:,}, not {text}")
+    if int(text) > LARGEST:
+        raise argparse.ArgumentTypeError(f"expected at most {LARGEST:,}, not {text}")
     return int(text)
 
 
-def natural_int(text):
-    """A whole number from 0 on, for argparse."""
+def natural_int(text: str) -> int:
+    """Return the whole number from 0 on in an argument of the command line."""
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"expected a whole number from 0 on, not {text!r}")
     return int(text)
 
 
-def number(text):
-    """A finite number, for argparse."""
+def number(text: str) -> float:
+    """Return the finite number in an argument of the command line."""
     try:
-        found = float(text)
+        value = float(text)
     except ValueError:
-        found = math.nan
-    if not math.isfinite(found):
+        value = math.nan
+    if not math.isfinite(value):
         raise argparse.ArgumentTypeError(f"expected a number, not {text!r}")
-    return found
+    return value
 
 
-def natural_number(text):
-    """A finite number from 0 on, for argparse."""
+def natural_number(text: str) -> float:
+    """Return the finite number from 0 on in an argument of the command line."""
     if number(text) < 0:
         raise argparse.ArgumentTypeError(f"expected a number from 0 on, not {text!r}")
     return number(text)
 
 
-def positive_number(text):
-    """A finite number above 0, for argparse."""
+def positive_number(text: str) -> float:
+    """Return the finite number above 0 in an argument of the command line."""
     if number(text) <= 0:
         raise argparse.ArgumentTypeError(f"expected a number above 0, not {text!r}")
     return number(text)
 
 
-def demo_parser(name, description, photos=True, model_help=MODEL_HELP, writes=True):
-    """A parser with the options that all demos share; `name` as in python -m demos.NAME, "" for the gallery.
+def demo_parser(name: str, description: str | None, photos: bool = True, model_help: str = MODEL_HELP,
+                writes: bool = True) -> OneLineParser:
+    """Return a parser with the options that all demos share.
 
-    photos : whether it takes picture files. model_help : of --model, where another network than usual is the default.
-    writes : whether it writes files.
+    Parameters
+    ----------
+    name : NAME in python -m demos.NAME; "" for the gallery.
+    description : the module's docstring.
+    photos : whether the demo takes picture files.
+    model_help : the help text of --model, if the demo's default network is another one.
+    writes : whether the demo writes files.
     """
     parser = OneLineParser(prog=f"python -m demos{'.' + name if name else ''}", description=description)
     if photos:
-        parser.add_argument("photos", nargs="*", metavar="PHOTO", help="picture files; left out, an example is used")
+        parser.add_argument("photos", nargs="*", metavar="PHOTO", help="picture files (default: an example)")
     parser.add_argument("--model", help=model_help)
     add_common(parser, writes)
     return parser
 
 
-def add_common(parser, writes=True):
-    """Where to run and to write, and the seed: the options of every demo, whatever it takes."""
-    parser.add_argument("--device", default="auto", help="cpu, gpu or auto (default)")
+def add_common(parser: argparse.ArgumentParser, writes: bool = True) -> None:
+    """Add the options that demos without photos or --model have too: device, output folder and seed."""
+    parser.add_argument("--device", default="auto", help="cpu, gpu or auto (default: auto)")
     if writes:
-        parser.add_argument("--out", help="the folder to write; left out, a new one")
-        parser.add_argument("--overwrite", action="store_true", help="replace files that are there already")
-    parser.add_argument("--seed", type=natural_int, default=0, help="for everything random (default 0)")
+        parser.add_argument("--out", help="output folder (default: a new folder)")
+        parser.add_argument("--overwrite", action="store_true", help="replace existing files")
+    parser.add_argument("--seed", type=natural_int, default=0, metavar="N",
+                        help="seed of the random generator (default: 0)")
 
 
-def refuse_empty(parser, words):
-    """End with one line where one of the command line's words is empty, as "$OUT" is in a shell that knows no OUT."""
+def require_no_empty_words(parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
+    """Exit with one line if a word of the command line is empty, as "$OUT" is if the shell variable OUT is not set."""
     for before, word in pairwise([parser.prog, *words]):
         if not word or word.startswith("--") and word.endswith("="):
-            parser.error(f"there is an empty text after {word or before}; say what it is to be, or leave it out")
+            parser.error(f"the text after {word or before} is empty; give a value, or omit the option")
 
 
-def main(run, parser):
-    """Parse, run(arguments), exit: 0; 2 after an InputError or too little memory, as one line; 130 after Ctrl-C; 1
-    where nobody reads the output any more."""
-    refuse_empty(parser, sys.argv[1:])  # it would count as left out
+def main(run: Callable[[argparse.Namespace], None], parser: argparse.ArgumentParser) -> None:
+    """Parse the command line, call run(arguments), and exit.
+
+    Wrong arguments, an InputError and a MemoryError are printed as one line. The exit code is 0 after success, 1 if
+    the reader of the output has closed it, 2 after an error, and 130 after Ctrl-C.
+    """
+    require_no_empty_words(parser, sys.argv[1:])  # argparse would take an empty text for a missing option
     arguments = parser.parse_intermixed_args()  # files may stand before and behind options
     try:
         run(arguments)
@@ -104,13 +116,13 @@ def main(run, parser):
     except InputError as problem:
         print(f"{parser.prog}: {problem}", file=sys.stderr)
         sys.exit(2)
-    except MemoryError as problem:  # NumPy and CuPy say how much was asked for
-        reason = " ".join(str(problem).split()) or "no more is to be had"
+    except MemoryError as problem:  # NumPy's and CuPy's messages name the size that they could not allocate
+        reason = " ".join(str(problem).split()) or "no memory is left"
         print(f"{parser.prog}: not enough memory ({reason}); ask for fewer or smaller pictures", file=sys.stderr)
         sys.exit(2)
-    except BrokenPipeError:  # whoever read the output, as head does, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains as it ends
+    except BrokenPipeError:  # the reader of the output, such as head, has ended
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # otherwise Python prints an error at exit
         sys.exit(1)
     except KeyboardInterrupt:
-        print(f"{parser.prog}: interrupted; what was finished is kept", file=sys.stderr)
+        print(f"{parser.prog}: interrupted; finished files are kept", file=sys.stderr)
         sys.exit(130)

@@ -1,13 +1,15 @@
-"""Which layers are worth looking at, when the user names none."""
+"""The layers that a demo shows by default."""
 
 from minicnn.layers import Concat, GlobalAvgPool2D
 from minicnn.layers.pool import Pool2D
+from minicnn.network import Network
 
 
-def feature_layers(net):
-    """The layers whose outputs end a stage: what is pooled, and the deepest concatenation; shallow to deep.
+def feature_layers(net: Network) -> list[str]:
+    """Return the names of the layers that end a stage, from shallow to deep.
 
-    Maps of the classes themselves (SqueezeNet's last) are left out.
+    A stage ends where a pool follows, and at the deepest concatenation. Layers with one map per class, such as
+    SqueezeNet's last one, are not in the list.
     """
     shapes = net.shapes()
     ends = [node.inputs[0] for node in net.nodes if isinstance(node.layer, Pool2D | GlobalAvgPool2D)]

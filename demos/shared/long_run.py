@@ -1,8 +1,13 @@
-"""What the demos that optimise an image do alike: follow it, save it as it goes, go on with it later, and presets."""
+"""Demos that optimize an image: their progress bar, saving, resuming after an interruption, and presets."""
 
 import hashlib
 import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import fields, replace
 from pathlib import Path
+from types import TracebackType
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -10,51 +15,118 @@ from tqdm import tqdm
 
 from demos.shared.command import positive_int
 from demos.shared.picture import make_folder
-from minicnn.backend import to_host
+from minicnn.backend import Array, to_host
 from minicnn.errors import InputError, unknown_name
 from minicnn.files import replacing
+from minicnn.models import Model
 from minicnn.models.weights import weights_digest
 from minicnn.optimize import DivergedError
 from minicnn.optimize.checkpoint import Checkpoint
+from minicnn.optimize.progress import Progress
+
+
+class LongRun:
+    """The files of a run that can be interrupted: NAME_latest.png to look at, and NAME_state*.npz to resume from.
+
+    settings : everything on which the result depends, except the number of steps. A state with other settings is
+    refused.
+    """
+
+    def __init__(self, folder: Path, name: str, every: int, resume: bool, settings: Mapping[str, Any]) -> None:
+        self.folder, self.name, self.every, self.resume, self.settings = Path(folder), name, every, resume, settings
+        if resume and not self.files():
+            raise InputError(f"{folder} holds no interrupted run: --resume needs the --out folder of a run of this "
+                             f"demo that was interrupted after its first {every} steps")
+        if not resume:
+            for file in self.files():  # the parts of an older run are no parts of this one
+                file.unlink()
+
+    def checkpoint(self, part: str | int = "") -> Checkpoint:
+        """Return the Checkpoint of one of the demo's optimizations; `part` tells them apart."""
+        whole = Checkpoint(self.folder / f"{self.name}_state.npz", self.every, self.resume, self.settings)
+        return whole.part(part) if part != "" else whole
+
+    def save_latest(self, picture: np.ndarray) -> None:
+        """Write the latest picture, uint8 (H, W, 3)."""
+        make_folder(self.folder)
+        with replacing(self.folder / f"{self.name}_latest.png", overwrite=True) as temporary:
+            Image.fromarray(np.ascontiguousarray(picture)).save(temporary)
+
+    def files(self) -> list[Path]:
+        """Return the files that hold the state."""
+        return sorted(self.folder.glob(f"{self.name}_state*.npz"))
+
+    def finish(self, stopped: BaseException | None = None) -> None:
+        """Remove the files that are no longer needed, and raise `stopped`, the exception that ended the run early.
+
+        After an interruption the state stays, and a line says how to resume.
+        """
+        (self.folder / f"{self.name}_latest.png").unlink(missing_ok=True)
+        if stopped is None:
+            for file in self.files():
+                file.unlink()
+        elif isinstance(stopped, KeyboardInterrupt) and self.files():
+            print(f"to continue, repeat the command with --resume --out {self.folder}", file=sys.stderr)
+        if stopped is not None:
+            raise stopped
 
 
 class Watch:
-    """The callback of one optimisation, for a `with` block around it: shows each term's value and the time left, and
-    saves the image so far.
+    """The callback of one optimization: it shows each term's value and the remaining time, and saves the latest image.
 
-    After the block, `image` is the last finite image, of shape (N, C, H, W) on the host, `history` every step,
-    `frames` {step: image} at the steps asked for, and `stopped` what ended it early: a KeyboardInterrupt or a
-    DivergedError, which the block keeps back so that the image can be saved first; then raise `stopped`.
+    Use it in a `with` block around the optimization. A KeyboardInterrupt or a DivergedError ends the block and is kept
+    in `stopped`, so that the demo can save its picture and then raise it.
 
-    names : of the terms, in their order. image : what it begins with. to_image : (1, C, H, W) -> uint8 (H, W, 3).
+    Parameters
+    ----------
+    title : the text before the progress bar.
+    num_steps : the number of steps of the optimization.
+    names : the names of the loss terms, in their order.
+    image : the first image, of shape (N, C, H, W).
+    run : the LongRun whose `save_latest` writes the image, or None.
+    to_image : the function from (N, C, H, W) to uint8 (H, W, 3) for `save_latest`.
+    frames : the steps whose images are kept in the attribute `frames`.
+
+    Attributes
+    ----------
+    image : the last finite image, on the host.
+    history : the Progress of every step.
+    frames : {step: image}, on the host.
+    stopped : the exception that ended the block early, or None.
     """
 
-    unit = "step"  # of the bar
+    unit = "step"  # of the progress bar
 
-    def __init__(self, title, num_steps, names, image, *, run=None, to_image=None, frames=()):
+    def __init__(self, title: str, num_steps: int, names: Sequence[str], image: Array, *, run: LongRun | None = None,
+                 to_image: Callable[[np.ndarray], np.ndarray] | None = None,
+                 frames: Collection[int] = ()) -> None:
         self.title, self.num_steps, self.names = title, num_steps, names
-        self.latest, self.history, self.frames, self.stopped = image, [], {}, None
-        self.run, self.to_image, self.wanted = run, to_image, frames
-        self.quiet = np.errstate(over="ignore", invalid="ignore")  # a run that diverges ends with a line of its own
+        self.latest = image
+        self.stopped: BaseException | None = None
+        self.history: list[Progress] = []
+        self.frames: dict[int, np.ndarray] = {}
+        self.run, self.to_image, self.frame_steps = run, to_image, frames
+        self.quiet = np.errstate(over="ignore", invalid="ignore")  # a diverged run ends with an error of its own
 
-    def __enter__(self):
+    def __enter__(self) -> "Watch":
         self.quiet.__enter__()
         self.bar = tqdm(total=self.work(self.num_steps), desc=self.title, unit=self.unit, leave=False, disable=None,
                         unit_scale=self.unit != "step")
         return self
 
-    def __call__(self, progress, image):
+    def __call__(self, progress: Progress, image: Array) -> None:
         self.latest = image
         self.history.append(progress)
-        if progress.step in self.wanted:
+        if progress.step in self.frame_steps:
             self.frames[progress.step] = to_host(image)
         self.bar.update(self.work(progress.step) - self.bar.n)
         self.bar.set_postfix_str("  ".join(f"{name} {value:.4g}" for name, value
                                            in zip(self.names, progress.values, strict=True)), refresh=False)
-        if self.run is not None and progress.step % self.run.every == 0 and progress.step < self.num_steps:
-            self.run.save_so_far(self.to_image(self.image))
+        if self.run and self.to_image and progress.step % self.run.every == 0 and progress.step < self.num_steps:
+            self.run.save_latest(self.to_image(self.image))
 
-    def __exit__(self, kind, problem, traceback):
+    def __exit__(self, kind: type[BaseException] | None, problem: BaseException | None,
+                 traceback: TracebackType | None) -> bool:
         self.quiet.__exit__(kind, problem, traceback)
         self.bar.close()
         if kind is KeyboardInterrupt or kind is DivergedError and self.history:
@@ -62,96 +134,65 @@ class Watch:
             return True
         return False
 
-    def work(self, step):
-        """How much is done after this step, in units of the bar; another number where not all steps take as long."""
+    def work(self, step: int) -> int:
+        """Return the work done after this step, in units of the bar. Override it if some steps take longer."""
         return step
 
     @property
-    def image(self):
+    def image(self) -> np.ndarray:
         """The last image, on the host."""
         return to_host(self.latest)
 
 
-class LongRun:
-    """Where a demo saves what it has so far: NAME_so_far.png for the eye, NAME_state*.npz to go on from.
+def long_run(arguments: Namespace, folder: Path, name: str, model: Model, settings: Mapping[str, Any]) -> LongRun:
+    """Return the LongRun of a demo with the options of `add_long_run_options`. The model is one of its settings.
 
-    settings : everything that the result depends on but the number of steps; another run's state is refused.
+    Raises InputError if the folder holds the state of another run, or none to resume from.
     """
-
-    def __init__(self, folder, name, every, resume, settings):
-        self.folder, self.name, self.every, self.resume, self.settings = Path(folder), name, every, resume, settings
-        if resume and not self.files():
-            raise InputError(f"there is nothing to go on from in {folder}: --resume needs the --out folder of a "
-                             f"run of this demo that was interrupted after its first {every} steps")
-        if not resume:
-            for file in self.files():  # of an interrupted run that is not to go on: its parts are not this run's
-                file.unlink()
-
-    def checkpoint(self, part=""):
-        """The Checkpoint of one of the demo's optimisations."""
-        whole = Checkpoint(self.folder / f"{self.name}_state.npz", self.every, self.resume, self.settings)
-        return whole.part(part) if part != "" else whole
-
-    def save_so_far(self, picture):
-        """Write the picture, uint8 (H, W, 3)."""
-        make_folder(self.folder)
-        with replacing(self.folder / f"{self.name}_so_far.png", overwrite=True) as temporary:
-            Image.fromarray(np.ascontiguousarray(picture)).save(temporary)
-
-    def files(self):
-        """The files that hold the state."""
-        return sorted(self.folder.glob(f"{self.name}_state*.npz"))
-
-    def finish(self, stopped=None):
-        """Remove what is no longer needed: after an interruption only the picture so far, the rest says how to go on.
-        Raises what stopped the run."""
-        (self.folder / f"{self.name}_so_far.png").unlink(missing_ok=True)
-        if stopped is None:
-            for file in self.files():
-                file.unlink()
-        elif isinstance(stopped, KeyboardInterrupt) and self.files():
-            print(f"go on with the same command and --resume --out {self.folder}", file=sys.stderr)
-        if stopped is not None:
-            raise stopped
-
-
-def long_run(arguments, folder, name, model, settings):
-    """The LongRun of a demo that `add_long_run_options` gave its options; the model is one of its settings."""
     if arguments.resume and not arguments.out:
-        raise InputError("--resume needs the --out folder of the run that was interrupted")
-    left = sorted(folder.glob(f"{name}_state*.npz"))
-    if left and not arguments.resume and not arguments.overwrite:
-        raise InputError(f"{folder} holds {left[0].name}, an interrupted run to go on from; give --resume, another "
-                         "--out, or --overwrite to begin anew")
-    return LongRun(folder, name, arguments.save_every, arguments.resume, known_by(model) | settings)
+        raise InputError("--resume needs the --out folder of the interrupted run")
+    states = sorted(folder.glob(f"{name}_state*.npz"))
+    if states and not arguments.resume and not arguments.overwrite:
+        raise InputError(f"{folder} holds {states[0].name}, the state of an interrupted run; give --resume to continue "
+                         "it, --overwrite to start again, or another --out")
+    return LongRun(folder, name, arguments.save_every, arguments.resume, model_settings(model) | dict(settings))
 
 
-def known_by(model):
-    """What tells one network from another, for the settings of a LongRun: weights of one name are not always equal."""
+def model_settings(model: Model) -> dict[str, Any]:
+    """Return the settings of a LongRun that identify the network: its name, and its weights, which may differ."""
     return {"model": model.name, "weights": weights_digest(model.net)[:16]}
 
 
-def digest(picture):
-    """What tells one picture from another, for the settings of a LongRun."""
-    return hashlib.sha256(np.ascontiguousarray(picture)).hexdigest()[:16]
+def digest(picture: np.ndarray) -> str:
+    """Return a text that identifies a picture, for the settings of a LongRun."""
+    return hashlib.sha256(np.ascontiguousarray(picture).data).hexdigest()[:16]
 
 
-def add_long_run_options(parser, every=25):
-    """--save-every, `every` unless given, and --resume."""
+# ---- the options of the command line ---------------------------------------------------------------------------------
+
+
+def add_long_run_options(parser: ArgumentParser, every: int = 25) -> None:
+    """Add --save-every, with the default `every`, and --resume."""
     parser.add_argument("--save-every", type=positive_int, default=every, metavar="STEPS",
-                        help=f"write the image so far and the state to go on from (default {every})")
-    parser.add_argument("--resume", action="store_true", help="go on with the interrupted run in the --out folder")
+                        help=f"steps between two savings of the latest image and the state (default: {every})")
+    parser.add_argument("--resume", action="store_true", help="continue the interrupted run in the --out folder")
 
 
-def add_presets(parser, presets, default):
-    """--preset NAME, and which settings it stands for."""
-    parser.add_argument("--preset", default=default, help=f"settings by name: {', '.join(presets)} (default "
-                        f"{default or 'the one for the network'}); each of them can still be set")
+def add_presets(parser: ArgumentParser, presets: Mapping[str, Any], default: str | None) -> None:
+    """Add --preset NAME. default : None if it depends on the network."""
+    parser.add_argument("--preset", default=default, help=f"settings by name: {', '.join(presets)} (default: "
+                        f"{default or 'depends on the network'}); other options change single settings")
 
 
-def chosen_settings(arguments, presets):
-    """The settings of the chosen preset, but those that were given on the command line (all others are None there)."""
+def chosen_settings(arguments: Namespace, presets: Mapping[str, Any]) -> Any:
+    """Return the preset named by --preset, changed by the settings that were given on the command line.
+
+    A preset is a dict or a frozen dataclass. An option that was not given is None in `arguments`.
+    Raises UnknownNameError if there is no such preset.
+    """
     if arguments.preset not in presets:
         raise unknown_name("preset", arguments.preset, presets)
-    given = {key: getattr(arguments, key, None) for key in presets[arguments.preset]}
-    return presets[arguments.preset] | {key: value for key, value in given.items() if value is not None}
+    preset = presets[arguments.preset]
+    names = list(preset) if isinstance(preset, dict) else [field.name for field in fields(preset)]
+    given = {name: value for name in names if (value := getattr(arguments, name, None)) is not None}
+    return preset | given if isinstance(preset, dict) else replace(preset, **given)

@@ -1,6 +1,7 @@
-"""Where there are no pretrained weights yet: offer to fetch them."""
+"""The gallery's question, without pretrained weights, whether to fetch them."""
 
 import sys
+from typing import TextIO
 from urllib.parse import urlsplit
 
 from demos.shared.inputs import pretrained
@@ -11,28 +12,29 @@ from weights_converter.fetching.published import PUBLISHED
 NAME = "squeezenet1_1"
 
 
-def offer_weights():
-    """Unless weights of SqueezeNet are in the cache: fetch some if there is somebody at a terminal who says yes.
+def offer_weights() -> None:
+    """Ask the user at a terminal whether to fetch SqueezeNet's weights, unless some are in the cache, and fetch them.
 
-    Without a terminal nothing is asked; that the shipped network is used, and how to get others, is said later.
+    Without a terminal there is no question. `choose_model` says later that it uses the shipped network.
     """
     if pretrained():
         return
     if not all(_is_terminal(stream) for stream in (sys.stdin, sys.stdout, sys.stderr)):
         return
     host = urlsplit(PUBLISHED[NAME].url).hostname
-    if _says_yes(f"No SqueezeNet weights yet. Fetch SqueezeNet 1.1 (5 MB) from {host}? [y/N] "):
+    if _ask(f"No SqueezeNet weights yet. Fetch SqueezeNet 1.1 (5 MB) from {host}? [y/N] "):
         try:
             fetch(NAME)
-        except InputError as problem:  # the shipped network does without
+        except InputError as problem:  # the gallery then uses the shipped network
             print(problem, file=sys.stderr)
 
 
-def _is_terminal(stream):
+def _is_terminal(stream: TextIO | None) -> bool:
     return stream is not None and not stream.closed and stream.isatty()
 
 
-def _says_yes(question):
+def _ask(question: str) -> bool:
+    """Return True if the user answers yes."""
     try:
         return input(question).strip().lower() in ("y", "yes")
     except EOFError:  # Ctrl-D

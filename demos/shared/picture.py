@@ -1,12 +1,14 @@
-"""A finished picture with its raw array and its run card, and how the three are written."""
+"""A finished picture with its raw array and its run card, and the functions that write the three files."""
 
 import json
 import os
 import platform
 import re
 import time
+from argparse import Namespace
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import matplotlib
 import numpy as np
@@ -16,13 +18,19 @@ from matplotlib.figure import Figure
 import minicnn
 from minicnn.errors import InputError
 from minicnn.files import free_path, replacing, why_no_name
+from minicnn.models import Model
 from minicnn.models.weights import weights_digest
+from minicnn.optimize.progress import Progress
 from minicnn.plot import save_figure
 from minicnn.visualize.check import Check
 
 
 class Picture(NamedTuple):
-    """One result of a demo. `name` is the file's stem; `explanation` two sentences for a reader; `source` the paper."""
+    """One result of a demo.
+
+    name : the stem of its files. explanation : two sentences for a reader. source : the paper. array : the raw result.
+    parameters : all settings, for the run card. history : the steps of the optimization, if there was one.
+    """
 
     name: str
     title: str
@@ -31,55 +39,57 @@ class Picture(NamedTuple):
     explanation: str
     source: str
     checks: list[Check]
-    parameters: dict
-    history: list = []
+    parameters: dict[str, Any]
+    history: list[Progress] = []
 
 
-def file_stem(text):
-    """The text as a part of a file's name: what is no letter, digit, dot or dash becomes an underscore."""
+def file_stem(text: str) -> str:
+    """Return the text as a part of a file's name: every other character than letters, digits, . and - becomes _."""
     return re.sub(r"[^0-9A-Za-z.-]", "_", text)
 
 
-def output_folder(wanted, default, names, overwrite):
-    """The folder to write into: `wanted`, or the first of default, default-2, … that does not exist.
+def output_folder(out: str | Path | None, default: str, names: Sequence[str], overwrite: bool) -> Path:
+    """Return the folder to write into: `out`, or the first of default, default-2, … that does not exist.
 
-    Raises InputError where it holds one of the files `names` already and `overwrite` is False, and where it can be
-    neither written nor made: before any work.
+    Raises InputError if it holds one of the files `names` and `overwrite` is False, and if it cannot be written or
+    made. A demo calls this before it starts to compute.
     """
-    folder = Path(wanted) if wanted else free_path(Path(default))
-    check_folder(folder)
-    there = [name for name in names if (folder / name).exists()]
-    if there and not overwrite:
-        more = f" and {len(there) - 3} more" if len(there) > 3 else ""
-        raise InputError(f"{folder} holds {', '.join(there[:3])}{more} already; give another --out, or --overwrite")
+    folder = Path(out) if out else free_path(Path(default))
+    require_writable(folder)
+    existing = [name for name in names if (folder / name).exists()]
+    if existing and not overwrite:
+        more = f" and {len(existing) - 3} more" if len(existing) > 3 else ""
+        raise InputError(f"{folder} holds {', '.join(existing[:3])}{more} already; give another --out, or --overwrite")
     return folder
 
 
-def check_folder(folder):
-    """Raise InputError where the folder, or the first one above it that is there, cannot be written."""
+def require_writable(folder: Path) -> None:
+    """Raise InputError if the folder, or its first parent that exists, cannot be written."""
     if reason := why_no_name(folder):
         raise InputError(f"{folder} cannot be made: {reason}; give another --out")
-    there = next((place for place in (folder, *folder.parents) if os.path.lexists(place)), Path())
-    if not os.path.isdir(there):
-        raise InputError(f"{folder} cannot be made: {there} is a file; give another --out")
-    if not os.access(there, os.W_OK | os.X_OK):
-        raise InputError(f"no permission to write in {there}; give another --out")
+    existing = next((place for place in (folder, *folder.parents) if os.path.lexists(place)), Path())
+    if not os.path.isdir(existing):
+        raise InputError(f"{folder} cannot be made: {existing} is a file; give another --out")
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise InputError(f"no permission to write in {existing}; give another --out")
 
 
-def make_folder(folder):
-    """Make the folder, and those above it, where they are missing."""
+def make_folder(folder: Path) -> None:
+    """Make the folder and its parents, if they do not exist."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as problem:
         raise InputError(f"{folder} cannot be made: {problem.strerror}; give another --out") from None
 
 
-def save_picture(folder, picture, model, seconds, overwrite=False):
-    """Write NAME.png, NAME.npy and the run card NAME.json; returns the run card.
+def save_picture(folder: Path, picture: Picture, model: Model | Sequence[Model] | None, seconds: float,
+                 overwrite: bool = False) -> dict[str, Any]:
+    """Write NAME.png, NAME.npy and the run card NAME.json, and return the run card.
 
-    model : the Model, a list of them where the picture shows several, or None where none took part.
+    model : the Model, a list of Models if the picture shows several, or None if the demo uses no network.
+    seconds : the time that the picture took.
     """
-    models = model if isinstance(model, list) else [model] if model else []
+    models = [] if model is None else [model] if isinstance(model, Model) else list(model)
     make_folder(folder)
     save_figure(folder / f"{picture.name}.png", picture.figure, overwrite)
     with replacing(folder / f"{picture.name}.npy", overwrite) as temporary:
@@ -102,24 +112,25 @@ def save_picture(folder, picture, model, seconds, overwrite=False):
     return card
 
 
-def show_checks(picture):
-    """Print the picture's objective numbers, a line each."""
+def show_checks(picture: Picture) -> None:
+    """Print the picture's objective numbers, one a line."""
     for check in picture.checks:
         print(f"  {'ok  ' if check.passed else 'FAIL'} {check.what}: {check.value:.4g} (expected {check.expected})")
 
 
-def demo_folder(arguments, names):
-    """The folder that a demo writes `names` into: as `output_folder`, and the same again with --resume."""
-    # A sweep's --resume names a folder of its own: the pictures stay what they are.
+def demo_folder(arguments: Namespace, names: Iterable[str]) -> Path:
+    """Return the folder for the pictures `names` of a demo, as `output_folder` does. --resume uses the folder again."""
+    # The --resume of a sweep is the name of another folder. It does not allow overwriting pictures.
     again = arguments.overwrite or getattr(arguments, "resume", False) is True
-    return output_folder(arguments.out, "pictures", [f"{name}{suffix}" for suffix in (".png", ".npy", ".json")
-                                                      for name in names], again)
+    files = [f"{name}{suffix}" for suffix in (".png", ".npy", ".json") for name in names]
+    return output_folder(arguments.out, "pictures", files, again)
 
 
-def run_demo(pictures, model, arguments, names, folder=None):
-    """Make, save and report the pictures of one demo; `names`: the stems it will write; `folder`: by `demo_folder`.
+def run_demo(pictures: Iterable[Picture], model: Model | Sequence[Model] | None, arguments: Namespace,
+             names: Iterable[str], folder: Path | None = None) -> None:
+    """Make the pictures of one demo, write their files, and print their checks.
 
-    model : the Model, or a list of them, as for save_picture.
+    model : as in `save_picture`. names : the stems of the files. folder : from `demo_folder`, which is the default.
     """
     folder = folder or demo_folder(arguments, names)
     start = time.perf_counter()

@@ -150,7 +150,7 @@ def test_a_sheet_of_every_style_and_of_blends(styles, photos, tmp_path, capsys):
     ("stroke", "no style 'stroke'; did you mean strokes"), ("strokes=-1,dots=2", "the weight of 'strokes' is -1.0"),
     ("strokes=much", "the weight of 'strokes' is 'much'"), ("strokes=0,dots=0", "all weights of --style are 0"),
     ("dots=nan", "the weight of 'dots' is nan"), ("dots,dots", "'dots' is given twice"),
-    ("", "empty text after --style=")])
+    ("", "the text after --style= is empty")])
 def test_styles_that_cannot_be_painted_are_said_in_a_line(styles, tmp_path, capsys, asked, words):
     assert demo(fast_style, "--model", styles, f"--style={asked}", "--out", tmp_path / "out") == 2
     error = capsys.readouterr().err

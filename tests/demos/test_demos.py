@@ -27,7 +27,6 @@ from demos import (
     neuron_visualization,
     patches,
     saliency,
-    step_through,
     style_transfer,
     texture_gram,
     texture_pixels,
@@ -35,6 +34,7 @@ from demos import (
     verify,
     zoom_page,
 )
+from demos.__main__ import parser as gallery_parser
 from demos.__main__ import run as run_gallery
 from demos.shared.command import demo_parser, main
 from demos.shared.inputs import choose_model, load_photos
@@ -90,12 +90,13 @@ class Tags(HTMLParser):
 
 def test_the_gallery_without_weights_uses_the_shipped_network_and_says_why(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    run_gallery(demo_parser("", "").parse_args(["--device", "cpu"]))
+    run_gallery(gallery_parser().parse_args(["--device", "cpu"]))
     said = capsys.readouterr().out
-    assert "model: shapes, the small network that is shipped: no pretrained SqueezeNet weights in" in said
-    check_outputs(tmp_path / "gallery", gallery.NAMES)
+    assert "model: shapes, the small shipped network: there are no pretrained SqueezeNet weights in" in said
+    names = gallery.picture_names(load_model("shapes", "cpu"))
+    check_outputs(tmp_path / "gallery", names)
     page = Tags((tmp_path / "gallery" / "index.html").read_text(encoding="utf-8"))
-    assert page.open == [] and page.pictures == [f"{name}.png" for name in gallery.NAMES]
+    assert page.open == [] and page.pictures == [f"{name}.png" for name in names]
     assert all(link.startswith("https://arxiv.org/abs/") or (tmp_path / "gallery" / link).is_file()
                for link in page.links)
 
@@ -116,7 +117,7 @@ def test_an_interrupted_gallery_keeps_what_is_finished_and_a_valid_page(tmp_path
     monkeypatch.setattr(gallery.occlusion, "pictures", interrupted)
     sys.argv = ["demos", "--out", str(tmp_path / "out"), "--device", "cpu"]
     with pytest.raises(SystemExit) as end:
-        main(run_gallery, demo_parser("", ""))
+        main(run_gallery, gallery_parser())
     assert end.value.code == 130 and "interrupted" in capsys.readouterr().err
     finished = [*filters.NAMES, *neighbours.NAMES, *embedding_map.NAMES, *zoom_page.NAMES, *activations.NAMES,
                 *patches.NAMES]
@@ -159,7 +160,7 @@ def test_an_interrupted_class_visualization_goes_on_to_the_same_image(stop_at, t
     out = tmp_path / "out"
     stop_at(8)
     assert demo(class_visualization, *arguments, "--out", str(out)) == 130
-    assert f"go on with the same command and --resume --out {out}" in capsys.readouterr().err
+    assert f"repeat the command with --resume --out {out}" in capsys.readouterr().err
     stop_at(None)
     assert demo(class_visualization, *arguments, "--preset", "cs231n", "--l2-reg", "0.5", "--resume", "--out",
                 str(out)) == 2
@@ -316,7 +317,7 @@ def test_what_was_finished_before_the_interruption_is_not_lost(tmp_path, monkeyp
 
 def test_the_image_is_saved_as_it_goes(tmp_path, monkeypatch):
     saved = []
-    monkeypatch.setattr(LongRun, "save_so_far", lambda run, picture: saved.append(picture.shape))
+    monkeypatch.setattr(LongRun, "save_latest", lambda run, picture: saved.append(picture.shape))
     assert demo(class_visualization, "--model", "shapes", "--device", "cpu", "--steps", "7", "--save-every", "3",
                 "--class", "dotted disc", "--out", str(tmp_path / "out")) == 0
     assert saved == [(64, 64, 3)] * 2  # after steps 3 and 6
@@ -373,7 +374,7 @@ def test_the_state_of_a_killed_run_is_not_lost_by_starting_anew(stop_at, tmp_pat
     state = (tmp_path / "texture_gram_state-1.npz").read_bytes()
     stop_at(None)
     assert demo(texture_gram, *arguments) == 2
-    assert "holds texture_gram_state-1.npz, an interrupted run to go on from; give --resume" in capsys.readouterr().err
+    assert "holds texture_gram_state-1.npz, the state of an interrupted run; give --resume" in capsys.readouterr().err
     assert (tmp_path / "texture_gram_state-1.npz").read_bytes() == state
     (tmp_path / "texture_gram_state-2.npz").write_bytes(state)  # of a part that the next run will not reach
     stop_at(3)
@@ -453,11 +454,6 @@ def test_a_demo_on_the_strict_gpu_makes_the_picture_of_the_cpu(module, options, 
         assert json.loads((tmp_path / "gpu" / f"{name}.json").read_text())["device"] == "gpu"
 
 
-def test_step_through_on_the_strict_gpu(strict_cupy, capsys):
-    assert demo(step_through, "--model", "shapes", "--device", "gpu") == 0
-    assert "device: gpu" in capsys.readouterr().out
-
-
 def test_saliency_of_a_users_photo(photo, tmp_path):
     assert demo(saliency, photo, "--model", "shapes", "--device", "cpu", "--class", "dotted star",
                 "--out", str(tmp_path / "out")) == 0
@@ -524,40 +520,6 @@ def test_the_grid_of_neurons_on_a_users_pictures(photo, tmp_path):
     assert images.shape == (6, 3, 13, 13) and not images[:3, :, 7:].any()  # a neuron of relu1 sees 7 pixels
 
 
-def test_step_through_prints_a_line_a_layer_forward_and_back(capsys):
-    assert demo(step_through, "--model", "shapes", "--device", "cpu") == 0
-    lines = capsys.readouterr().out.splitlines()
-    names = load_model("shapes", "cpu").net.layer_names()
-    for name in names:
-        assert sum(line.startswith(name + " ") for line in lines) == 2
-    conv2 = next(line for line in lines if line.startswith("conv2 "))
-    assert "24x32x32" in conv2 and "32x32x32" in conv2 and "6,944" in conv2 and f"{32 * 32 * 32 * 24 * 9:,}" in conv2
-
-
-def test_step_through_stops_in_the_debugger_inside_the_layer(tmp_path):
-    ended = subprocess.run(
-        [sys.executable, "-m", "demos.step_through", "--model", "shapes", "--device", "cpu", "--layer", "conv2"],
-        input="p x.shape\nc\np dout.shape\nc\n", capture_output=True, text=True, timeout=60, check=True)
-    assert "in Conv2D.forward: x (1, 24, 32, 32), w (32, 24, 3, 3), b (32,)" in ended.stdout
-    assert "(Pdb) (1, 24, 32, 32)" in ended.stdout and "(Pdb) (1, 32, 32, 32)" in ended.stdout
-    assert "in Conv2D.backward: dout (1, 32, 32, 32)" in ended.stdout and "\nconv1 " in ended.stdout
-    quit_early = subprocess.run(
-        [sys.executable, "-m", "demos.step_through", "--model", "shapes", "--device", "cpu", "--layer", "conv2"],
-        input="q\n", capture_output=True, text=True, timeout=60, check=True)
-    assert "left the debugger" in quit_early.stdout and "Traceback" not in quit_early.stderr
-
-
-def test_step_through_gives_the_gradient_of_network_backward(capsys):
-    model = load_model("shapes", "cpu")
-    x = load_photos(model, [])[0].x
-    outs, caches = step_through.step_forward(model.net, x, None, False)
-    seed = np.eye(12, dtype=np.float32)[3:4]
-    gradient = step_through.step_backward(model.net, caches, seed, None, False)
-    trace = model.net.forward(x)
-    assert (gradient == model.net.backward(trace, {model.net.output: seed})["input"]).all()
-    assert (outs["fc6"] == trace.activations["fc6"]).all()
-
-
 @pytest.mark.parametrize("options", [["-o", "missing/shapes.h5"], ["-o", "there.h5"],
                                      ["-o", "new.h5", "--checkpoint", "missing/shapes.npz"]], ids=str)
 def test_a_training_whose_result_cannot_be_written_does_not_begin(options, tmp_path, monkeypatch, capsys):
@@ -609,10 +571,10 @@ def test_feature_layers_are_the_ends_of_the_stages():
     (saliency, ["--class", "striped"], "class 'striped' is not unique"),
     (saliency, ["no_such_photo.jpg"], "no_such_photo.jpg"),
     (saliency, ["."], "this is a folder"),
-    (saliency, [""], "there is an empty text after "),
-    (saliency, ["--class", ""], "there is an empty text after --class; say what it is to be, or leave it out"),
-    (saliency, ["--model="], "there is an empty text after --model="),
-    (neighbours, ["--resume", ""], "there is an empty text after --resume"),
+    (saliency, [""], "the text after "),
+    (saliency, ["--class", ""], "the text after --class is empty; give a value, or omit the option"),
+    (saliency, ["--model="], "the text after --model= is empty"),
+    (neighbours, ["--resume", ""], "the text after --resume is empty"),
     (embedding_map, ["--count", "99999999999999999999"], "--count: expected at most 100,000,000, not 9999"),
     (activations, ["--channel", "9999"], "has channels 0 to"),
     (activations, ["--layer", "fc6"], "'fc6' has no maps"),
@@ -637,7 +599,7 @@ def test_feature_layers_are_the_ends_of_the_stages():
     (neuron_visualization, ["--position", "3", "99", "--channels", "1"], "has positions (y, x) up to (15, 15)"),
     (neuron_visualization, ["--layer", "relu1,relu2"], "one layer at a time, or --grid"),
     (neuron_visualization, ["--grid", "--channels", "3"], "leave out --channels"),
-    (class_visualization, ["--resume"], "there is nothing to go on from in"),
+    (class_visualization, ["--resume"], "holds no interrupted run"),
     (class_visualization, ["--stpes", "3"], "unrecognized arguments"),
     (texture_gram, ["--layers", "relu1,relu9,conv7"], "no layer 'relu9', 'conv7'"),
     (texture_gram, ["--layers", "relu1=0"], "all weights are 0"),
@@ -652,7 +614,7 @@ def test_feature_layers_are_the_ends_of_the_stages():
     (texture_gram, ["--size", "3", "--steps", "1"], "the source has 3x3 pixels, too few for 'relu3'"),
     (texture_gram, ["--size", "3", "--layers", "pool3"], "the source has 3x3 pixels, too few for 'pool3'"),
     (texture_gram, ["one.png", "two.png"], "one picture is the source, not 2"),
-    (texture_gram, ["--resume"], "there is nothing to go on from in"),
+    (texture_gram, ["--resume"], "holds no interrupted run"),
     (style_transfer, ["--preset", "neural-style"], "no layer 'relu4_2', 'relu1_1', 'relu2_1', 'relu3_1'"),
     (style_transfer, ["--preset", "starry"], "no preset 'starry'; did you mean starry-night"),
     (style_transfer, ["--content-weight", "0", "--style-weight", "0"], "all weights are 0"),
@@ -686,7 +648,7 @@ def test_feature_layers_are_the_ends_of_the_stages():
     (neuron_visualization, ["--kind", "channel", "--position", "1", "1"], "a channel has no place of its own"),
     (neuron_visualization, ["--grid", "--size", "30"], "leave out --size"),
     (deepdream, ["--step-size", "nan"], "--step-size: expected a number, not 'nan'"),
-    (style_transfer, ["--resume"], "there is nothing to go on from in")])
+    (style_transfer, ["--resume"], "holds no interrupted run")])
 def test_bad_input_is_one_line_and_exit_code_2(module, arguments, expected, tmp_path, capsys, recwarn):
     if "--model" not in arguments:
         arguments = ["--model", "shapes", *arguments]
@@ -700,8 +662,6 @@ def test_bad_input_is_one_line_and_exit_code_2(module, arguments, expected, tmp_
 
 
 @pytest.mark.parametrize(("module", "arguments", "expected"), [
-    (step_through, ["--layer", "cnov1", "--model", "shapes"], "no layer 'cnov1'; did you mean conv1"),
-    (step_through, ["--out", "here"], "unrecognized arguments: --out"),
     (verify, ["--overwrite"], "unrecognized arguments: --overwrite")])
 def test_bad_input_to_what_writes_nothing(module, arguments, expected, capsys):
     assert demo(module, "--device", "cpu", *arguments) == 2

@@ -6,7 +6,7 @@ import pytest
 
 from demos import __main__ as gallery
 from demos.shared import offer
-from demos.shared.command import demo_parser, main
+from demos.shared.command import main
 from demos.shared.inputs import PRETRAINED, choose_model, pretrained
 from minicnn.errors import InputError
 
@@ -123,7 +123,7 @@ def run_gallery(monkeypatch, *arguments):
     monkeypatch.setattr(gallery, "choose_model", stop)
     monkeypatch.setattr(sys, "argv", ["demos", *arguments])
     with pytest.raises(SystemExit) as end:
-        main(gallery.run, demo_parser("", ""))
+        main(gallery.run, gallery.parser())
     return end.value.code
 
 

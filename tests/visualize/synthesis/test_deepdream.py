@@ -424,7 +424,7 @@ def test_an_interrupted_flight_keeps_its_frames_and_goes_on(stop_at, tmp_path, c
     (["--zoom", "2", "--animation", "mp4"], "an animation is written as gif or webp, not 'mp4'"),
     (["--zoom", "2", "--zoom-by", "1.5"], "a zoom is from 0 to less than 1"),
     (["--zoom", "2", "--resume"], "there is no flight to go on with in"),
-    (["--resume"], "there is nothing to go on from in"),
+    (["--resume"], "holds no interrupted run"),
     (["--tile", "-5"], "expected a whole number"),
     (["one.jpg", "two.jpg"], "one photo at a time, not 2"),
     (["--tile", "32", "--layer", "fc6"], "'fc6' sees the whole picture at once")])

@@ -262,7 +262,7 @@ def test_ctrl_c_saves_the_picture_so_far_and_resume_ends_as_the_whole(photo, tmp
     monkeypatch.setattr(fooling, "optimize_image", interrupted(plain, 5))
     assert run_demo(*arguments, "--out", str(out)) == 130
     assert images.load_image(out / "fooled_0_star.png").shape == (64, 64, 3)
-    assert "go on with the same command and --resume" in capsys.readouterr().err
+    assert "repeat the command with --resume" in capsys.readouterr().err
     monkeypatch.setattr(fooling, "optimize_image", plain)
     (tmp_path / "other").mkdir()  # another photo of the same name
     other = tmp_path / "other" / "star.png"
@@ -272,7 +272,7 @@ def test_ctrl_c_saves_the_picture_so_far_and_resume_ends_as_the_whole(photo, tmp
     assert run_demo(*arguments, "--resume", "--out", str(out)) == 0
     whole, again = (np.load(folder / "fooling.npy") for folder in (tmp_path / "whole", out))
     assert (whole == again).all()
-    assert not list(out.glob("*state*")) and not list(out.glob("*so_far*"))
+    assert not list(out.glob("*state*")) and not list(out.glob("*latest*"))
 
 
 @pytest.mark.parametrize(("arguments", "expected"), [

@@ -342,7 +342,7 @@ def test_the_demo_on_the_strict_gpu_makes_the_pictures_of_the_cpu(strict_cupy, t
 
 @pytest.mark.parametrize("arguments, expected", [
     (["--model", "digits"], "the decoder that is shipped paints for the network shapes, not for digits"),
-    (["--model", "shapes_decoder"], "shapes_decoder does not look at pictures: its input has 120 channels"),
+    (["--model", "shapes_decoder"], "shapes_decoder does not take pictures: its input has 120 channels"),
     (["--class", "doted disc"], "no class 'doted disc'; did you mean dotted disc"),
     (["--preset", "ngyuen"], "no preset 'ngyuen'; did you mean nguyen"),
     (["--steps", "0"], "expected a whole number from 1 on, not '0'"),

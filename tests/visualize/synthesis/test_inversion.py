@@ -303,7 +303,7 @@ def test_ctrl_c_saves_the_row_so_far_and_resume_ends_as_the_whole(tmp_path, monk
     monkeypatch.setattr(inversion, "optimize_image", interrupted(plain, 17))
     assert run_demo(*FEW, "--out", str(out)) == 130
     assert np.load(out / "inversion.npy").shape == (2, 3, 64, 64)
-    assert "go on with the same command and --resume" in capsys.readouterr().err
+    assert "repeat the command with --resume" in capsys.readouterr().err
     monkeypatch.setattr(inversion, "optimize_image", plain)
     assert run_demo(*FEW, "--tv-weight", "3", "--resume", "--out", str(out)) == 2
     assert "was saved by another run: it has tv_weight [1.0, 10.0, 20.0], not 3.0" in capsys.readouterr().err

@@ -566,7 +566,7 @@ def test_ctrl_c_keeps_what_was_found_and_the_folder_goes_on(folder, tmp_path, ca
         patched.setattr(patches_demo, "read", interrupted)
         assert demo(patches_demo, *options, "--out", str(tmp_path / "part")) == 130
     said = capsys.readouterr()
-    assert "in 8 pictures, interrupted" in said.out and "what was finished is kept" in said.err
+    assert "in 8 pictures, interrupted" in said.out and "finished files are kept" in said.err
     assert len(list((tmp_path / "kept").glob("*.npz"))) == 2
     assert demo(patches_demo, *options, "--out", str(tmp_path / "resumed")) == 0
     assert demo(patches_demo, *plain_options, "--out", str(tmp_path / "whole")) == 0
