@@ -47,7 +47,7 @@ if __name__ == "__main__":
     parser.add_argument("--network", default="vgg16", choices=("vgg16", "vgg19", "squeezenet1_0", "squeezenet1_1"))
     name = parser.parse_args().network
     net = getattr(models, name)()
-    net = net.trunk("pool5" if name.startswith("vgg") else "fire9/concat")
+    net = net.trunk("pool5" if name.startswith("vgg") else "fire9/concat").fast()
     print(f"{name}, features")
     seconds = measure(net, [(1, 3, size, size) for size in SIZES])
     print(f"exponent over {SIZES[0]} to {SIZES[-1]} pixels a side: {exponent(np.square(SIZES), seconds):.2f}")

@@ -76,7 +76,7 @@ def there_and_back(name, size, batch=1):
     build, build_module, reach = NETWORKS[name]
 
     def ours():
-        net, x = build(), picture(size, batch=batch)
+        net, x = build().fast(), picture(size, batch=batch)
 
         def once():
             trace = net.forward(x, keep=(net.output,))  # PyTorch lets go of what it does not need on the way back, too
@@ -126,7 +126,7 @@ def style_transfer(name, size):
     wanted = (*kind.style, kind.content)
 
     def ours():
-        net = kind.build().trunk(wanted)
+        net = kind.build().trunk(wanted).fast()
         image = picture(size)
         activations = net.forward(image[..., ::-1].copy(), keep=wanted).activations
         terms = [(1.0, FeatureMatch(kind.content, activations[kind.content])), (1e-3, TotalVariation())]
@@ -193,7 +193,7 @@ def class_visualization_of(size, steps):
     low, high = TORCHVISION.valid_range()
 
     def ours():
-        net = models.squeezenet1_1()
+        net = models.squeezenet1_1().fast()
         return lambda: class_visualization(net, 76, TORCHVISION, rng=np.random.default_rng(0), size=size,
                                            **CLASS_PRESETS["cs231n"] | {"num_steps": steps})
 
@@ -253,7 +253,7 @@ def transform_module():
 def training_step(size, batch):
     """Forward, back to every parameter, and a plain step; the loss is the mean of squares."""
     def ours():
-        net, x, rng = models.transform_network(), picture(size, batch=batch), np.random.default_rng(0)
+        net, x, rng = models.transform_network().fast(), picture(size, batch=batch), np.random.default_rng(0)
 
         def once():
             trace = net.forward_train(x, rng, keep=(net.output,))

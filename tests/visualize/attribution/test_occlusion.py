@@ -293,7 +293,7 @@ def test_the_checks_on_a_photo_with_trained_weights(squeezenet, test_data, summa
     with np.load(test_data / "photos" / "imagenet_25.npz") as photos:
         x, label = squeezenet.preprocessing.to_input(photos["X"][12:13]), int(photos["y"][12])
     maps = occlusion_map(squeezenet.net, x, label, 48, 32, batch_size=64)
-    exact = squeezenet.net.with_winograd("off")  # else one picture goes by F(2, 3) where many go by F(4, 3)
+    exact = squeezenet.net.fast(winograd="off")  # else one picture goes by F(2, 3) where many go by F(4, 3)
     one, many = (occlusion_map(exact, x, label, 48, 32, batch_size=size) for size in (1, 64))
     assert np.abs(one - many).max() < 1e-6
     checks = check_occlusion(squeezenet.net, x, label, maps, 48, 32)
