@@ -231,7 +231,7 @@ class Network:
 
     def _add_params(self, totals: dict[str, dict[str, Array]], owners: dict[int, str], node: Node, dout: Array,
                     cache: Any) -> None:
-        """Add the gradients to the parameters of `node` to those of its layer in `totals`."""
+        """Add the node's parameter gradients to the sums of its layer in `totals`."""
         total = totals.setdefault(owners[id(node.layer)], {})
         for key, gradient in self.params_step(node, dout, cache).items():
             total[key] = total[key] + gradient if key in total else gradient
@@ -240,7 +240,7 @@ class Network:
         """Return the nodes that must run to compute all the named activations."""
         names = [upto] if isinstance(upto, str) else list(upto)
         if not names:
-            raise InputError("no layer is named, so there is nothing to compute")
+            raise InputError("no layer is named: name at least one to compute")
         return self.nodes[:max(self.positions[self.find(name)] for name in names) + 1]
 
     def _last_use(self, nodes: list[Node], keep: Iterable[str]) -> dict[str, list[str]]:
@@ -353,28 +353,31 @@ class Network:
         return f"<{kind}: {len(self.nodes)} layers up to {self.output!r}, {self.num_parameters():,} parameters>"
 
     def __str__(self) -> str:
-        """Return a table: name, layer, output shape, parameters, multiply-adds of one image; and the kind of network.
-        """
-        shapes = self.shapes()
-        owners = self.parameter_layers()
-        rows = [("name", "layer", "output", "parameters", "multiply-adds"),
-                ("input", "", "x".join(map(str, self.input_shape)), "", "")]
-        total = 0
-        for name, layer, inputs in self.nodes:
-            work = layer.multiply_adds(shapes[inputs[0]], shapes[name])
-            size = sum(array.size for array in layer.params.values()) if name in owners else 0
-            total += work
-            rows.append((name, repr(layer), "x".join(map(str, shapes[name][1:])),
-                         f"{size:,}" if size else "", f"{work:,}" if work else ""))
-        rows.append(("total", "", "", f"{self.num_parameters():,}", f"{total:,}"))
-        widths = [max(len(row[column]) for row in rows) for column in range(5)]
-        lines = [f"{row[0]:<{widths[0]}}  {row[1]:<{widths[1]}}  {row[2]:>{widths[2]}}  "
-                 f"{row[3]:>{widths[3]}}  {row[4]:>{widths[4]}}" for row in rows]
-        return "\n".join([self._kind(), *lines])
+        """Return the kind of network and a table: name, layer, output shape, parameters, multiply-adds of one image."""
+        return "\n".join([self._kind(), *network_table(self)])
 
     def _kind(self) -> str:
         """Return one line that says how this network computes."""
         return "plain network: each layer runs as its definition reads; net.fast() gives the same results sooner"
+
+
+def network_table(net: Network) -> list[str]:
+    """Return the lines of a table with one row for each layer."""
+    shapes = net.shapes()
+    owners = net.parameter_layers()
+    rows = [("name", "layer", "output", "parameters", "multiply-adds"),
+            ("input", "", "x".join(map(str, net.input_shape)), "", "")]
+    total = 0
+    for name, layer, inputs in net.nodes:
+        work = layer.multiply_adds(shapes[inputs[0]], shapes[name])
+        size = sum(array.size for array in layer.params.values()) if name in owners else 0
+        total += work
+        rows.append((name, repr(layer), "x".join(map(str, shapes[name][1:])),
+                     f"{size:,}" if size else "", f"{work:,}" if work else ""))
+    rows.append(("total", "", "", f"{net.num_parameters():,}", f"{total:,}"))
+    widths = [max(len(row[column]) for row in rows) for column in range(5)]
+    return [f"{row[0]:<{widths[0]}}  {row[1]:<{widths[1]}}  {row[2]:>{widths[2]}}  "
+            f"{row[3]:>{widths[3]}}  {row[4]:>{widths[4]}}" for row in rows]
 
 
 def not_in_trace(name: str) -> InputError:

@@ -43,7 +43,7 @@ def receptive_field(net: Network, layer: str) -> ReceptiveField | None:
 
 
 def after(layer: Layer, fields: list[ReceptiveField | None]) -> ReceptiveField | None:
-    """Return the receptive field of the layer's units, from those of its inputs' units."""
+    """Return the receptive field of the layer's units, from the receptive fields of its inputs."""
     known = [field for field in fields if field is not None]
     window = layer.field() if len(known) == len(fields) else None
     if window is None:

@@ -1,4 +1,4 @@
 """Faster ways to compute what minicnn.layers and minicnn.network define. Nothing here changes a result beyond rounding.
 
-`net.fast()` gives a FastNetwork; the library works without this folder. README.md beside this file explains it.
+`net.fast()` gives a FastNetwork; the library works without this folder. README.md in this folder explains how.
 """

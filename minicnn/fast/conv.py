@@ -24,10 +24,17 @@ from minicnn.fast.winograd_weights import Filters, WinogradWeights
 from minicnn.layers import Conv2D
 from minicnn.layers.sums import sum_over
 
-SMALL = 2**12  # values of an input for which finding a faster way takes longer than it saves
-MANY = 16  # channels on both sides from which Winograd's transforms save time
-MANY_CHANNELS = 256  # channels on both sides of a 1x1 convolution from which unused ones are looked for
-FEW_PIXELS, MANY_WEIGHTS = 16**2, 2**14  # F(4, 3)'s weights take longer to fetch than F(2, 3)'s products to compute
+# For an input with fewer values, finding a faster way takes longer than it saves.
+SMALL = 2**12
+
+# Channels on both sides from which Winograd's transforms save time.
+MANY = 16
+
+# Channels on both sides of a 1x1 convolution from which it pays to look for unused ones.
+MANY_CHANNELS = 256
+
+# Up to these pixels and from these weights on, F(2, 3) is faster: fetching F(4, 3)'s weights dominates.
+FEW_PIXELS, MANY_WEIGHTS = 16**2, 2**14
 
 
 def forward(layer: Conv2D, x: Array, weights: WinogradWeights) -> Array:
@@ -90,20 +97,20 @@ def backward_params(layer: Conv2D, dout: Array, x: Array) -> dict[str, Array]:
 
 
 def gradient_to_weights(layer: Conv2D, dout: Array, x: Array) -> Array:
-    """Return the gradient to w: from the smaller patches, those of x or of dout, and on several threads."""
+    """Return the gradient to w, from the patches of x or of dout, whichever are smaller, on several threads."""
     w = layer.params["w"]
     F, C, KH, _ = w.shape
     if not isinstance(dout, np.ndarray) or layer.groups > 1:
         return im2col.gradient_to_weights(dout, x, w.shape, layer.stride, layer.pad, layer.groups)
     if F >= C or not is_turnable(layer):
         return weight_gradient_in_pieces(dout, x, w.shape, layer.stride, layer.pad)
-    # the sum over pixels of dout * conv(x, w) equals that of x * conv(dout, turned w): the roles can be exchanged
+    # sum over pixels of dout * conv(x, w) = sum of x * conv(dout, turned w): x and dout can exchange their roles
     dw = weight_gradient_in_pieces(x, dout, turned(w).shape, 1, KH - 1 - layer.pad)
     return dw[:, :, ::-1, ::-1].swapaxes(0, 1)
 
 
 def winograd_tile(weights: WinogradWeights, shape: tuple[int, ...], stride: int, pixels: int) -> int:
-    """Return the m of Winograd's F(m, 3) for filters of `shape` and so many outputs; 0 if another way is faster."""
+    """Return the m of Winograd's F(m, 3) for filters of `shape` and this number of outputs, or 0 to avoid it."""
     F, C, KH, KW = shape
     if weights.tile == "off" or (KH, KW) != (3, 3) or stride > 1 or min(C, F) < MANY:
         return 0
@@ -170,7 +177,7 @@ def convolve_in_pieces(x: Array, w: Array, bias: Array | None, stride: int, pad:
 
 
 def weight_gradient_in_pieces(dout: Array, x: Array, w_shape: tuple[int, ...], stride: int, pad: int) -> Array:
-    """Return the gradient to the weights: the sum of those of one piece of the image for each thread."""
+    """Return the gradient to the weights: the sum over pieces of the image, one for each thread."""
     work = dout.size * math.prod(w_shape[1:])
     if work <= LEAST_WORK:
         return im2col.gradient_to_weights(dout, x, w_shape, stride, pad)

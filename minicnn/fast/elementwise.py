@@ -14,7 +14,7 @@ def relu(x: Array, in_place: bool = False) -> Array:
     if x.size <= LARGE or x.ndim < 4:
         return xp.maximum(x, 0, out=x) if in_place else xp.maximum(x, 0)
     out = x if in_place else empty_like(x)
-    zeros = xp.zeros_like(x[..., :1, :])  # the maximum of two arrays is faster than that of an array and a number
+    zeros = xp.zeros_like(x[..., :1, :])  # NumPy's maximum is faster with an array than with a number
 
     def maximum(band: tuple[slice, ...]) -> None:
         xp.maximum(x[band], zeros, out=out[band])

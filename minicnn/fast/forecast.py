@@ -63,7 +63,7 @@ class Pool:
 
 
 class Sized:
-    """An array of which only the size in bytes is known. The pool gets the memory back with its last reference."""
+    """Stands for an array: it has only a size in bytes. The pool gets the memory back with its last reference."""
 
     def __init__(self, pool: Pool, size: int) -> None:
         self.pool, self.size = pool, size
@@ -224,7 +224,7 @@ def winograd_workspace(m: int, C: int, F: int, grid: tuple[int, int, int], kept:
 def largest_size(net: Network, memory: float, low: int = 32, high: int = 4096, **options: Any) -> int:
     """Return the side in pixels of the largest square image whose pass takes at most `memory` bytes, or 0 if none does.
 
-    low, high : the range of sides to search. options : those of `peak_memory`.
+    low, high : the range of sides to search. options : passed to `peak_memory`.
     """
     def fits(size: int) -> bool:
         try:

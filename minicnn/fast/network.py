@@ -126,7 +126,7 @@ class FastNetwork(Network):
 
     def _sibling(self, nodes: list[Node]) -> Network:
         sibling = FastNetwork(self.input_shape, self.aliases, self.winograd)
-        sibling.transformed = self.transformed  # by layer, so siblings share those of the layers that they share
+        sibling.transformed = self.transformed  # keyed by layer, so siblings share what they can
         return sibling._with_nodes(nodes)
 
     def __getstate__(self) -> dict[str, Any]:

@@ -90,7 +90,7 @@ def workers() -> Workers:
 
 
 def get_num_threads() -> int:
-    """Return the number of threads that share a layer; by default that of BLAS, see OPENBLAS_NUM_THREADS.
+    """Return the number of threads that share a layer; by default BLAS's number, see OPENBLAS_NUM_THREADS.
 
     >>> get_num_threads() >= 1
     True
@@ -148,7 +148,7 @@ def _seconds(function: Callable[..., Any], *arguments: Any) -> float:
 
 def share_out(work: Callable[[Any], Any], jobs: Sequence[Any], multiply_adds: float | None = None,
               meetings: int = 1) -> None:
-    """Call work(job) for each job; each thread takes the next job when it is free. Raises what a call raises.
+    """Call work(job) for each job; each thread takes the next job when it is free. Raises the exception of a call.
 
     multiply_adds, meetings : the amount of work, as for `worth_sharing`. If it is too little to share, or not given
     and there is one job, the calling thread does it all.
@@ -175,7 +175,7 @@ def share_out(work: Callable[[Any], Any], jobs: Sequence[Any], multiply_adds: fl
         others = [other for other in others if not other.cancel()]  # no thread has started the cancelled ones
         wait_for(others)  # the threads write into arrays of the caller, so they must finish first
     for other in others:
-        other.result()  # raises what the thread raised
+        other.result()  # raises the thread's exception
 
 
 def wait_for(futures: Iterable[Future]) -> None:

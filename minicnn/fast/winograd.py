@@ -11,8 +11,8 @@ at enough points: evaluate both, multiply the values, interpolate. With m + 2 po
 where Bᵀ d and G g evaluate, G also holds the denominators, and Aᵀ interpolates. The points 0, 1, -1 and infinity give
 F(2, 3); with 2 and -2 in addition, F(4, 3). In two dimensions both sides are transformed along rows and columns:
 (m + 2)² multiplications instead of 9 m², for m = 4 four times fewer. In a convolution over C channels with F filters
-the sum over channels moves inside the brackets, so each of the (m + 2)² points of a tile is a matrix product of its
-own, (tiles, C) @ (C, F).
+the sum over channels moves inside the brackets. So each of the (m + 2)² points of a tile becomes one matrix product,
+(tiles, C) @ (C, F).
 
 The price is precision: Bᵀ and Aᵀ have entries up to 8, and the sums cancel, so F(4, 3) loses about 1.5 decimals.
 """
@@ -25,10 +25,17 @@ from minicnn.fast.memory import empty, scratch
 from minicnn.fast.threads import pieces, share_out
 from minicnn.fast.winograd_weights import EVEN, ODD, TILES, TRANSFORM, Filters
 
-BAND = 2**18  # values of transformed input, or output, at a time: 1 MB of float32 stays in a core's cache
-FEW_TILES = 100  # with at most this many tiles, the weights fill the caches, not the images
-MEETINGS = 3  # a band is a dozen short steps, after each of which the threads compete for the interpreter's lock
-SMALL_PRODUCT = 10**6  # multiply-adds of one product above which OpenBLAS copies its operands
+# Values of transformed input, or output, at a time: 1 MB of float32 stays in a core's cache.
+BAND = 2**18
+
+# With at most this many tiles, the weights fill the caches, not the images.
+FEW_TILES = 100
+
+# A band is a dozen short steps. After each one, the threads compete for the interpreter's lock.
+MEETINGS = 3
+
+# From these multiply-adds on, OpenBLAS copies the operands of a product.
+SMALL_PRODUCT = 10**6
 
 
 def winograd_convolution(x: Array, filters: Filters, bias: Array | None, pad: int) -> Array:

@@ -55,7 +55,7 @@ class Pad2D(Layer):
         H, W = dout.shape[2] - 2 * p, dout.shape[3] - 2 * p
         if self.mode == "zero" or p == 0:
             return dout[:, :, p:p + H, p:p + W]
-        # a mirrored pixel is a copy, so its gradient adds to that of the original: first the rows, then the columns
+        # the gradient to a mirrored copy adds to the gradient to its pixel: first the rows, then the columns
         drows = dout[:, :, p:p + H].copy("K")
         drows[:, :, 1:p + 1] += dout[:, :, :p][:, :, ::-1]
         drows[:, :, H - 1 - p:H - 1] += dout[:, :, p + H:][:, :, ::-1]
