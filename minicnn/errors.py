@@ -1,20 +1,21 @@
-"""The one kind of error that a user can cause and mend: its message names the thing and the way out."""
+"""The errors that a user can cause and correct. Each message names the thing and the way out."""
 
+from collections.abc import Iterable
 from difflib import get_close_matches
 
 
 class InputError(ValueError):
-    """What was given cannot be used. Demos print its message as one line and leave with exit code 2."""
+    """A wrong argument, file or option. Demos print the message as one line and exit with code 2."""
 
 
 class UnknownNameError(InputError, KeyError):
-    """A name (layer, class, model, device) that does not exist, with the nearest ones that do."""
+    """A name of a layer, class, model or device that does not exist. The message suggests the nearest names."""
 
-    __str__ = Exception.__str__  # KeyError would print the repr, quotes and all
+    __str__ = Exception.__str__  # KeyError would print the repr with its quotes
 
 
-def unknown_name(kind, name, valid):
-    """The UnknownNameError for `name`, a `kind` of thing ("layer", ...), suggesting from the `valid` names."""
+def unknown_name(kind: str, name: object, valid: Iterable[str]) -> UnknownNameError:
+    """Return the UnknownNameError for `name`, with suggestions from the `valid` names. kind : such as "layer"."""
     valid = list(valid)
     folded = {candidate.lower(): candidate for candidate in valid}
     near = [folded[match] for match in get_close_matches(str(name).lower(), folded, n=3, cutoff=0.6)]

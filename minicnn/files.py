@@ -1,39 +1,40 @@
-"""Writing files so that nothing is lost: a finished file appears at once, or not at all."""
+"""Write files safely: a finished file appears at once, or the old one stays as it was."""
 
 import os
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
 from minicnn.errors import InputError
 
-__all__ = ["check_target", "free_path", "replacing"]
+__all__ = ["require_target", "free_path", "replacing"]
 
 
 @contextmanager
-def replacing(path, overwrite=False):
-    """Yield a temporary path beside `path`, of the same suffix, that becomes `path` when the block succeeds.
+def replacing(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
+    """Yield a temporary path in the same folder, with the same suffix, which becomes `path` when the block succeeds.
 
-    Whatever else ends the block, Ctrl-C too, removes the temporary file and leaves `path` as it was.
-    A link is followed: it stays, and the file that it leads to is replaced, or made where there is none.
-    Raises InputError where `path` exists, if only as a link, and `overwrite` is False, where its folder is
-    missing or not writable, where it is a folder or a device, and where its name is too long.
+    If the block ends with an exception, such as Ctrl-C, the temporary file is removed and `path` stays as it was.
+    A link is followed: the link stays, and the file that it points to is replaced or made.
+    Raises InputError if `path` exists (even as a dangling link) and `overwrite` is False, if its folder is missing or
+    not writable, if it is a folder or a device, or if its name is too long.
     """
-    check_target(path, overwrite)
+    require_target(path, overwrite)
     file = _followed(path)
-    # A short name of its own, so that it fits wherever `path` does and two writers never meet. The block
-    # creates the file: tempfile would make one that only its owner may read.
+    # A short random name fits into every folder, and two writers never share it. The block creates the file:
+    # tempfile would make one that only its owner may read.
     temporary = file.with_name(f".{uuid4().hex}{Path(path).suffix}")
     try:
         yield temporary
-        check_target(path, overwrite)  # somebody may have written it meanwhile
+        require_target(path, overwrite)  # another program may have written it meanwhile
         _move(temporary, file)
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def free_path(path):
-    """`path` itself, or cat-2.png, cat-3.png, ... for cat.png: the first that does not exist yet."""
+def free_path(path: str | Path) -> Path:
+    """Return the first of cat.png, cat-2.png, cat-3.png, … that does not exist yet, for `path` cat.png."""
     path = Path(path)
     candidate, number = path, 1
     while os.path.lexists(candidate):
@@ -42,12 +43,12 @@ def free_path(path):
     return candidate
 
 
-def check_target(path, overwrite=False):
-    """Raise InputError, as `replacing` does, where `path` cannot be written: to know before a long computation."""
-    # os.path rather than Path: it answers False, not with an OSError, for what cannot be asked.
+def require_target(path: str | Path, overwrite: bool = False) -> None:
+    """Raise InputError, as `replacing` does, if `path` cannot be written. Call it before a long computation."""
+    # os.path, not Path: it returns False instead of raising OSError for names that the system rejects.
     file = _followed(path)
     folder = file.parent
-    if reason := why_no_name(file):
+    if reason := unusable_name(file):
         raise InputError(f"{path}: cannot be written ({reason}); give another name")
     if os.path.isdir(file):
         raise InputError(f"{path}: this is a folder; name a file to write in it")
@@ -62,8 +63,8 @@ def check_target(path, overwrite=False):
         raise InputError(f"{path}: no permission to write in {folder}; choose another folder")
 
 
-def why_no_name(path):
-    """What the system has against this as the name of anything: too long, or a zero in it; None where it is one."""
+def unusable_name(path: Path) -> str | None:
+    """Return why the system rejects the name, such as too long or with a zero byte; None if it accepts the name."""
     try:
         os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):
@@ -73,13 +74,13 @@ def why_no_name(path):
     return None
 
 
-def _followed(path):
-    """The file that is written: `path`, or what it leads to where it is a link."""
+def _followed(path: str | Path) -> Path:
+    """Return the file that is written: `path`, or the file that the link `path` points to."""
     return Path(os.path.realpath(path) if os.path.islink(path) else path)
 
 
-def _move(temporary, path):
+def _move(temporary: Path, path: Path) -> None:
     try:
         os.replace(temporary, path)
-    except OSError as problem:  # on Windows, an old file that another program holds open
+    except OSError as problem:  # on Windows, if another program holds the old file open
         raise InputError(f"{path}: cannot be written ({problem.strerror}); give another name") from problem

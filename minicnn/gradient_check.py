@@ -1,23 +1,35 @@
-"""Is the backward pass the derivative of the forward pass? Central differences, in float64, know.
+"""Check gradients against central differences, in float64.
 
-Keep away from kinks: at a ReLU's zero, or a tie in a pool, the two sides have different slopes.
+Keep away from kinks: at the zero of a ReLU, or at a tie in a pool, the slopes on both sides differ.
 """
 
+from collections.abc import Callable, Sequence
 from itertools import product
+from typing import Any
 
-from minicnn.backend import device_of, to_device
+from minicnn.backend import Array, Generator, device_of, to_device
 from minicnn.errors import InputError
 
 
-def relative_error(a, b):
-    """max |a - b| / max(|a|, |b|), both maxima over all elements; 0 where both are zero, NaN where one has a NaN."""
-    check_shape(a, b)
+def relative_error(a: Array, b: Array) -> float:
+    """Return max |a - b| / max(|a|, |b|), with both maxima over all elements; 0 if both are zero, NaN if one has NaNs.
+
+    >>> relative_error(np.array([1.0, 2.0]), np.array([1.0, 1.0]))
+    0.5
+    """
+    require_same_shape(a, b)
     largest = max(float(abs(a).max()), float(abs(b).max()))
     return float(abs(a - b).max()) / largest if largest else 0.0
 
 
-def numerical_gradient(f, x, step=1e-5):
-    """The gradient at `x` of `f`, a function from an array like `x` to a number: two calls of f per element."""
+def numerical_gradient(f: Callable[[Array], float], x: Array, step: float = 1e-5) -> Array:
+    """Return the gradient of `f` at `x` by central differences, with two calls of f per element.
+
+    f : a function from an array like `x` to a number.
+
+    >>> numerical_gradient(lambda x: float((x * x).sum()), np.array([1.0, 3.0])).round(6)
+    array([2., 6.])
+    """
     gradient = x * 0
     for index in product(*map(range, x.shape)):
         ahead, behind = x.copy(), x.copy()
@@ -27,11 +39,15 @@ def numerical_gradient(f, x, step=1e-5):
     return gradient
 
 
-def check_layer(layer, *xs, rng, step=1e-5):
-    """The relative errors of a layer's gradients: {"x0": error, …, "w": error, …}; float64 inputs and parameters.
+def check_layer(layer: Any, *xs: Array, rng: Generator, step: float = 1e-5) -> dict[str, float]:
+    """Return the relative errors of a layer's gradients, {"x0": error, …, "w": error, …}.
 
-    The scalar differentiated is sum(out * dout) with a random dout drawn from `rng` (numpy.random.Generator).
-    Raises an error where the gradient to an input or a parameter is missing or has another shape.
+    xs : the inputs, float64, as the layer's parameters must be. The differentiated scalar is sum(out * dout) with a
+    random dout drawn from `rng`.
+    Raises an error if the gradient to an input or a parameter is missing or has another shape.
+
+    >>> check_layer(minicnn.layers.ReLU(), rng.standard_normal((1, 2, 3, 3)), rng=rng)["x0"] < 1e-7
+    True
     """
     out, cache = layer.forward(*xs)
     dout = to_device(rng.standard_normal(out.shape), device_of(out))
@@ -39,12 +55,12 @@ def check_layer(layer, *xs, rng, step=1e-5):
     dxs = dxs if isinstance(dxs, tuple) else (dxs,)
     errors = {}
     for i, (original, dx) in enumerate(zip(xs, dxs, strict=True)):
-        def of_input(x, i=i):
+        def of_input(x: Array, i: int = i) -> float:
             return float((layer.forward(*xs[:i], x, *xs[i + 1:])[0] * dout).sum())
         errors[f"x{i}"] = relative_error(dx, numerical_gradient(of_input, original, step))
     gradients = layer.backward_params(dout, cache)
     for key, original in layer.params.items():
-        def of_parameter(value, key=key):
+        def of_parameter(value: Array, key: str = key) -> float:
             layer.params[key] = value
             return float((layer.forward(*xs)[0] * dout).sum())
         errors[key] = relative_error(gradients[key], numerical_gradient(of_parameter, original, step))
@@ -52,15 +68,18 @@ def check_layer(layer, *xs, rng, step=1e-5):
     return errors
 
 
-def directional_error(f, x, gradient, rng, steps=(1e-5, 1e-6), directions=5):
-    """The relative error of <gradient, v> against (f(x + step v) - f(x - step v)) / (2 step), float64.
+def directional_error(f: Callable[[Array], float], x: Array, gradient: Array, rng: Generator,
+                      steps: Sequence[float] = (1e-5, 1e-6), directions: int = 5) -> float:
+    """Return the relative error of <gradient, v> against (f(x + step v) - f(x - step v)) / (2 step), in float64.
 
-    v : random unit directions drawn from `rng`; the error is the largest difference over the largest slope. Of the
-    steps, each direction takes the one that agrees best: where a kink of a ReLU or a pool lies nearer than a step,
-    a smaller one still shows the derivative, and where none does, the larger one has less rounding. Infinite where
-    a number is not finite.
+    v : random unit directions drawn from `rng`. The error is the largest difference, divided by the largest slope.
+    For each direction, the step that agrees best counts: a smaller step avoids the kink of a ReLU or a pool, a larger
+    one has less rounding error. The error is infinite if a value is not finite.
+
+    >>> directional_error(lambda x: float((x * x).sum()), np.ones(4), 2 * np.ones(4), rng) < 1e-6
+    True
     """
-    check_shape(gradient, x)
+    require_same_shape(gradient, x)
     worst = largest = 0.0
     for _ in range(directions):
         v = rng.standard_normal(x.shape)
@@ -73,7 +92,7 @@ def directional_error(f, x, gradient, rng, steps=(1e-5, 1e-6), directions=5):
     return worst / largest if largest else 0.0
 
 
-def check_shape(gradient, x):
-    """Raise InputError where they differ: broadcasting would hide it."""
+def require_same_shape(gradient: Array, x: Array) -> None:
+    """Raise InputError if the shapes differ, which broadcasting would hide."""
     if gradient.shape != x.shape:
         raise InputError(f"a gradient of shape {gradient.shape} for an array of shape {x.shape}")

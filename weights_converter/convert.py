@@ -9,7 +9,7 @@ import numpy as np
 
 import minicnn
 from minicnn.errors import InputError
-from minicnn.files import check_target, replacing
+from minicnn.files import replacing, require_target
 from minicnn.models import cache_folder
 from minicnn.models.weights import Header, row_blocks, write_arrays
 from weights_converter.fetching.digests import file_sha256, progress
@@ -62,7 +62,7 @@ def check_output(path, target, overwrite):
     """Raise InputError where what is made of the file `path` cannot be written to `target`."""
     if os.path.exists(target) and os.path.samefile(target, path):
         raise InputError(f"{target}: this is the source itself; give another name")
-    check_target(target, overwrite)
+    require_target(target, overwrite)
 
 
 def checked_sha256(path):

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 
 import minicnn
 from minicnn.errors import InputError
-from minicnn.files import free_path, replacing, why_no_name
+from minicnn.files import free_path, replacing, unusable_name
 from minicnn.models import Model
 from minicnn.models.weights import weights_digest
 from minicnn.optimize.progress import Progress
@@ -65,7 +65,7 @@ def output_folder(out: str | Path | None, default: str, names: Sequence[str], ov
 
 def require_writable(folder: Path) -> None:
     """Raise InputError if the folder, or its first parent that exists, cannot be written."""
-    if reason := why_no_name(folder):
+    if reason := unusable_name(folder):
         raise InputError(f"{folder} cannot be made: {reason}; give another --out")
     existing = next((place for place in (folder, *folder.parents) if os.path.lexists(place)), Path())
     if not os.path.isdir(existing):

@@ -3,7 +3,7 @@
 from tqdm import tqdm
 
 from demos.shared.command import OneLineParser, natural_int, positive_int
-from minicnn.files import check_target
+from minicnn.files import require_target
 from minicnn.losses import cross_entropy
 from minicnn.optimize import Adam
 from minicnn.training.train import CosineSchedule, train
@@ -32,9 +32,9 @@ def train_with_progress(net, batches, arguments, weight_decay=0.0, learning_rate
     Raises InputError first where the result or the checkpoint could not be written afterwards, and for a checkpoint of
     a training with other options.
     """
-    check_target(arguments.out, arguments.overwrite)
+    require_target(arguments.out, arguments.overwrite)
     if arguments.checkpoint:
-        check_target(arguments.checkpoint, overwrite=True)
+        require_target(arguments.checkpoint, overwrite=True)
     with tqdm(total=arguments.steps, unit="step", disable=None) as bar:
         def show(step, value):
             bar.update(step + 1 - bar.n)

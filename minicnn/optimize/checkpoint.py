@@ -1,44 +1,50 @@
-"""An optimisation of an image that can stop and go on later, ending bit for bit where the uninterrupted one does.
+"""Checkpoints: an optimization of an image that was interrupted continues and ends bit for bit in the same image.
 
-What has to be kept is little: the image, what the update remembers, the random generator, and the history. It is
-written as .npz: arrays by name, and everything else as one line of JSON, so that no file ever runs code.
+A checkpoint holds the image, the memory of the update, the state of the random generator, and the history. It is an
+.npz file: arrays by name, and all other values as one line of JSON, so reading it runs no code.
 """
 
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from minicnn.backend import device_of, to_device, to_host
+from minicnn.backend import Array, Generator, device_of, to_device, to_host
 from minicnn.errors import InputError
 from minicnn.files import replacing
-from minicnn.optimize import Progress
+from minicnn.optimize.progress import Progress
 
 KEYS = {"about", "settings", "update", "arrays", "rng", "history", "axes", "stopped"}  # of the line of JSON
 
 
 class Checkpoint:
-    """The file of one call of `optimize_image`, which reads it at the beginning and writes it as it goes.
+    """The file of one call of `optimize_image`, which reads it at the start and writes it during the run.
 
-    path : ends with .npz. every : steps from one writing to the next; the last step writes too. resume : whether to go
-    on from the file, where there is one; if not, it is overwritten. settings : what the run depends on, as JSON has it;
-    to go on with other settings is refused. `stopped` is True after `restore` of a run that its callback ended.
+    path : a file name that ends with .npz.
+    every : number of steps between two writes. The last step is written too.
+    resume : whether to continue from the file if it exists. Otherwise it is overwritten.
+    settings : values that the run depends on, which JSON can hold. A run with other settings does not continue.
+    stopped : True after `restore` of a run that its callback ended.
     """
 
-    def __init__(self, path, every=25, resume=False, settings=None):
+    def __init__(self, path: str | Path, every: int = 25, resume: bool = False,
+                 settings: dict[str, Any] | None = None) -> None:
         self.path, self.every, self.resume = Path(path), every, resume
         self.settings = json.loads(json.dumps(settings or {}))
         self.stopped = False
 
-    def part(self, name):
-        """The Checkpoint of one part of a longer run, an octave or a size, in a file of its own beside this one."""
+    def part(self, name: object) -> "Checkpoint":
+        """Return the Checkpoint of one part of a longer run, such as an octave, in another file of the same folder."""
         name = re.sub(r"\W+", "_", str(name))
         return Checkpoint(self.path.with_name(f"{self.path.stem}-{name}.npz"), self.every, self.resume, self.settings)
 
-    def restore(self, image, update, rng):
-        """(image, history) as they were, and `update` and `rng` put back; (image, []) where there is nothing to go on
-        from. Raises InputError, before anything is changed, for a damaged file or one of another run."""
+    def restore(self, image: Array, update: Any, rng: Generator | None) -> tuple[Array, list[Progress]]:
+        """Return the stored (image, history) and restore `update` and `rng`; (image, []) if there is no file.
+
+        Raises InputError, before it changes anything, if the file is damaged or belongs to another run.
+        """
         if not (self.resume and self.path.exists()):
             return image, []
         arrays, stored = self._read()
@@ -60,10 +66,15 @@ class Checkpoint:
         history = [Progress(step, total, values) for step, total, *values in stored["history"]]
         return arrays["image"], history
 
-    def save(self, image, update, rng, history, stopped=False):
-        """Write the file, through a temporary one; its folder is made where it is missing. stopped : whether the run
-        ends here, however many steps it might have taken."""
-        arrays, counts, plain = {"image": image}, {}, {}
+    def save(self, image: Array, update: Any, rng: Generator | None, history: list[Progress],
+             stopped: bool = False) -> None:
+        """Write the file at once, by way of a temporary one. Make its folder if it does not exist.
+
+        stopped : whether the callback ended the run here, before its last step.
+        """
+        arrays: dict[str, Array] = {"image": image}
+        counts: dict[str, int | None] = {}
+        plain: dict[str, Any] = {}
         for key, value in vars(update).items():
             if key in getattr(update, "not_kept", ()):
                 continue
@@ -76,19 +87,22 @@ class Checkpoint:
                 plain[key] = value
         stored = {"about": described(image, update, rng), "settings": self.settings, "update": plain, "arrays": counts,
                   "rng": rng and rng.bit_generator.state, "stopped": bool(stopped),
-                  "history": [[step, total, *values] for step, total, values in history],
-                  "axes": {name: memory_order(array) for name, array in arrays.items()}}
-        arrays = {name: to_host(array.transpose(tuple(stored["axes"][name]))) for name, array in arrays.items()}
+                  "history": [[step, total, *values] for step, total, values in history]}
+        axes = {name: memory_order(array) for name, array in arrays.items()}
+        stored["axes"] = axes
+        arrays = {name: to_host(array.transpose(tuple(axes[name]))) for name, array in arrays.items()}
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as problem:
-            raise InputError(f"{self.path.parent} cannot be made: {problem.strerror}; give another folder") from None
+            raise InputError(f"the folder {self.path.parent} cannot be made: {problem.strerror}; give another folder"
+                             ) from None
         with replacing(self.path, overwrite=True) as temporary, open(temporary, "wb") as file:
-            # arrays are in the states of some generators
-            np.savez(file, json=np.asarray(json.dumps(stored, default=np.ndarray.tolist)), **arrays)
+            # the states of some generators hold arrays
+            line = np.asarray(json.dumps(stored, default=np.ndarray.tolist))
+            np.savez(file, json=line, **arrays)  # type: ignore[arg-type]  # NumPy's stub takes **arrays for allow_pickle
 
-    def _read(self):
-        """({name: array}, what was stored as JSON)."""
+    def _read(self) -> tuple[dict[str, Array], dict[str, Any]]:
+        """Return ({name: array}, the values stored as JSON)."""
         try:
             with np.load(self.path, allow_pickle=False) as file:
                 arrays = {name: file[name] for name in file.files if name != "json"}
@@ -96,19 +110,22 @@ class Checkpoint:
             complete = "image" in arrays and stored.keys() == KEYS
         except Exception as problem:  # zip, zlib, JSON and NumPy each have errors of their own
             reason = " ".join(str(problem).split())
-            raise InputError(f"{self.path} cannot be gone on from, it is damaged ({reason}); start anew") from None
+            raise InputError(f"cannot continue from {self.path}: the file is damaged ({reason}); start again without it"
+                             ) from None
         if not complete:
-            raise InputError(f"{self.path} is no checkpoint of an optimisation; start anew")
+            raise InputError(f"{self.path} is not a checkpoint of an optimization; start again without it")
         return arrays, stored
 
 
-def described(image, update, rng):
-    """What must be the same again, whatever the settings."""
+def described(image: Array, update: Any, rng: Generator | None) -> dict[str, Any]:
+    """Return the facts that two parts of one run must share, besides the settings."""
     return {"update": type(update).__name__, "shape": list(image.shape), "dtype": str(image.dtype),
             "generator": rng and type(rng.bit_generator).__name__}
 
 
-def memory_order(array):
-    """The axes as they lie in memory, from far apart to side by side: the last bits of a sum depend on it, and
-    neither a file nor a transfer would keep it."""
+def memory_order(array: Array) -> list[int]:
+    """Return the axes from the largest stride to the smallest.
+
+    The last bits of a sum depend on this order, and neither a file nor a transfer to a GPU would keep it.
+    """
     return sorted(range(array.ndim), key=lambda axis: -abs(array.strides[axis]))

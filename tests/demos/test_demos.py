@@ -640,7 +640,7 @@ def test_feature_layers_are_the_ends_of_the_stages():
     (inversion, ["--p", "1000"], "p is 1000: such a power of a pixel is more than numbers hold"),
     (inversion, ["--tv-beta", "100"], "tv_beta is 100: such a power of a pixel is more than numbers hold"),
     (class_visualization, ["--inputs", "cafe"], "no inputs 'cafe'; did you mean caffe"),
-    (class_visualization, ["--start-noise", "1e30"], "the loss is inf at step 1: the optimisation diverged"),
+    (class_visualization, ["--start-noise", "1e30"], "the loss is inf at step 1: the optimization diverged"),
     (class_visualization, ["--compare", "--class", "0", "--class", "1"], "leave out the other --class"),
     (class_visualization, ["--compare", "--preset", "cs231n"], "--compare shows all presets of one class: leave out"),
     (neuron_visualization, ["--layer", "input"], "'input' is the picture itself, not a layer"),

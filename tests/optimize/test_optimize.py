@@ -32,10 +32,9 @@ from minicnn.optimize import (
     RMSProp,
     SmallContribution,
     SmallNorm,
-    between,
-    dot,
     optimize_image,
 )
+from minicnn.optimize.lbfgs import between, dot
 from minicnn.visualize import class_visualization
 
 
@@ -180,7 +179,7 @@ def test_normalized_steps_have_one_length(xp, gradients):
 
 
 def test_unknown_norm():
-    with pytest.raises(InputError, match="^norm is 'l2' or 'mean_abs', not 'max'$"):
+    with pytest.raises(InputError, match="^norm must be 'l2' or 'mean_abs', not 'max'$"):
         NormalizedStep(1.0, "max")
 
 
@@ -189,7 +188,7 @@ def test_normalized_step_of_a_zero_gradient(norm, xp):
     with pytest.raises(InputError) as refusal:
         NormalizedStep(1.0, norm).delta(xp.zeros(SHAPE))
     assert str(refusal.value) == (
-        "the gradient is zero everywhere: nothing that is optimised depends on the image (dead ReLUs?); start from "
+        "the gradient is zero everywhere: the objective does not depend on the image (dead ReLUs?); start from "
         "another image or from a layer before the ReLU")
 
 
@@ -818,7 +817,7 @@ def test_settings_that_are_numpys_float64_leave_float32_what_it_is(xp, start, rn
 
 
 def test_without_terms_there_is_nothing_to_do(start):
-    with pytest.raises(InputError, match="there is no term"):
+    with pytest.raises(InputError, match="there are no terms"):
         optimize_image(network(np), start, [], update=GradientDescent(0.1), num_steps=1)
 
 
@@ -961,12 +960,12 @@ def test_divergence_names_the_step(update, xp, start):
     # the image grows by 2e8 a step and its square overflows beyond 3e38: at the start of step 4
     assert steps == [1, 2, 3]
     assert str(refusal.value) == \
-        "the loss is inf at step 4: the optimisation diverged; lower the learning rate"
+        "the loss is inf at step 4: the optimization diverged; lower the learning rate"
 
 
 @pytest.mark.parametrize("update", [GradientDescent(0.1), LBFGS()], ids=lambda update: type(update).__name__)
 def test_a_picture_of_nans(update, xp):
-    with pytest.raises(InputError, match="^the loss is nan at step 1: the optimisation diverged"):
+    with pytest.raises(InputError, match="^the loss is nan at step 1: the optimization diverged"):
         optimize_image(network(xp, "float32"), xp.full((1, 3, 8, 8), math.nan, "float32"), [(1.0, L2())],
                        update=fresh(update), num_steps=5)
 

@@ -500,7 +500,7 @@ def test_a_checkpoint_of_another_network(checkpoint):
 
 @pytest.mark.parametrize("update, names", [
     (Momentum(0.1), "beta1, beta2, count, eps, mean, momentum, square"),
-    (RMSProp(0.1), "beta1, beta2, count, decay, mean"),
+    (RMSProp(0.1), "beta1, beta2, count, mean, smoothing"),
     (GradientDescent(0.1), "beta1, beta2, count, eps, mean, square"),
 ], ids=lambda value: type(value).__name__ if hasattr(value, "delta") else None)
 def test_a_checkpoint_of_another_update(update, names, checkpoint):

@@ -5,7 +5,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from minicnn.errors import InputError, unknown_name
-from minicnn.files import check_target
+from minicnn.files import require_target
 from minicnn.models import cache_folder
 from minicnn.models.weights import read_header
 from weights_converter.convert import convert
@@ -63,7 +63,7 @@ def _fetch_from_web(published, url, output, overwrite, say):
     with locked(path, published.name):
         if _is_there(output, published, overwrite, say):  # another fetch ended just now
             return
-        check_target(output, overwrite)  # before a long download
+        require_target(output, overwrite)  # before a long download
         if not _finished_earlier(path, published):
             download(url, path, published.size, published.sha256, say)
         _convert(path, published, output, overwrite, say)

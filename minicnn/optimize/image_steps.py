@@ -1,0 +1,96 @@
+"""What happens to the image around a step: transforms before the network sees it, projections after the update."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from minicnn.backend import Array, Generator, get_array_module, get_ndimage
+from minicnn.optimize.updates import FirstOrder
+
+
+@dataclass(frozen=True)
+class Jitter:
+    """Show the network the image rolled by up to `pixels` in each direction (Mordvintsev et al. 2015)."""
+
+    pixels: int
+
+    def draw(self, rng: Generator) -> tuple[int, int]:
+        """Return a random shift (y, x)."""
+        y, x = rng.integers(-self.pixels, self.pixels + 1, 2).tolist()
+        return y, x
+
+    def apply(self, image: Array, shift: tuple[int, int]) -> Array:
+        """Return the rolled image, of shape (N, C, H, W)."""
+        return get_array_module(image).roll(image, shift, axis=(2, 3))
+
+    def undo(self, gradient: Array, shift: tuple[int, int]) -> Array:
+        """Return the gradient to the image, from the gradient to the rolled image: it is rolled back."""
+        return get_array_module(gradient).roll(gradient, (-shift[0], -shift[1]), axis=(2, 3))
+
+
+@dataclass(frozen=True)
+class Clamp:
+    """Keep the image between `low` and `high`: numbers, or arrays of shape (C, 1, 1) on the image's device."""
+
+    low: Any
+    high: Any
+
+    def __call__(self, image: Array, step: int | None) -> Array:
+        return get_array_module(image).clip(image, self.low, self.high)
+
+
+@dataclass(frozen=True)
+class Blur:
+    """Blur the image with a Gaussian of standard deviation `sigma` pixels, after every `every`-th step."""
+
+    sigma: float
+    every: int = 1
+
+    def __call__(self, image: Array, step: int) -> Array:
+        if step % self.every:
+            return image
+        return get_ndimage(image).gaussian_filter(image, (0, 0, self.sigma, self.sigma))
+
+
+@dataclass(frozen=True)
+class Decay:
+    """Shrink the image towards 0, the mean colour: image * (1 - share). The L2 decay of Yosinski et al. 2015."""
+
+    share: float
+
+    def __call__(self, image: Array, step: int) -> Array:
+        return image * (1 - self.share)
+
+
+@dataclass(frozen=True)
+class SmallNorm:
+    """Set `percent` of each image's pixels to 0: those with the smallest norm over the channels.
+
+    Yosinski et al. 2015 (arXiv:1506.06579), section 4.
+    """
+
+    percent: float
+
+    def __call__(self, image: Array, step: int) -> Array:
+        return image * above_percentile((image * image).sum(axis=1, keepdims=True), self.percent)
+
+
+@dataclass(frozen=True)
+class SmallContribution:
+    """Set `percent` of each image's pixels to 0: those that contribute least to the loss, to first order.
+
+    The contribution of a pixel is |sum over channels of image * gradient|, with the gradient of the last step of
+    `update`. Yosinski et al. 2015 (arXiv:1506.06579), section 4.
+    """
+
+    percent: float
+    update: FirstOrder
+
+    def __call__(self, image: Array, step: int) -> Array:
+        contribution = abs((image * self.update.gradient).sum(axis=1, keepdims=True))
+        return image * above_percentile(contribution, self.percent)
+
+
+def above_percentile(values: Array, percent: float) -> Array:
+    """Return a mask of the shape of `values`, (N, 1, H, W): True for values not below the percentile of their image."""
+    xp = get_array_module(values)
+    return values >= xp.percentile(values, percent, axis=(2, 3), keepdims=True).astype(values.dtype)
