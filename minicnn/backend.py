@@ -1,10 +1,12 @@
 """NumPy or CuPy: the arrays decide. The only module that mentions CuPy; nothing here keeps any state.
 
-Code that computes starts with `xp = get_array_module(x)` and then runs on whichever device x lives on.
+Code that computes starts with `xp = get_array_module(x)` and then runs on the device of x.
 """
 
 import os
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 from numpy.random import Generator
@@ -16,18 +18,26 @@ __all__ = ["Array", "Generator", "available_memory", "choose_device", "device_of
            "gpu_available", "gpu_problem", "to_device", "to_host"]
 
 
-def get_array_module(x):
-    """The module, numpy or cupy, whose functions work on the array `x`."""
+def get_array_module(x: Array) -> ModuleType:
+    """Return the module, numpy or cupy, whose functions work on the array `x`.
+
+    >>> get_array_module(np.zeros(3)).__name__
+    'numpy'
+    """
     if isinstance(x, np.ndarray):
         return np
-    import cupy  # only a CuPy array brings us here
+    import cupy  # only a CuPy array leads here
     if isinstance(x, cupy.ndarray):
         return cupy
     raise TypeError(f"expected a NumPy or CuPy array, got {type(x).__name__}")
 
 
-def get_ndimage(x):
-    """scipy.ndimage, or CuPy's version of it, for the array `x`."""
+def get_ndimage(x: Array) -> ModuleType:
+    """Return scipy.ndimage, or CuPy's version of it, for the array `x`.
+
+    >>> get_ndimage(np.zeros(3)).__name__
+    'scipy.ndimage'
+    """
     if get_array_module(x) is np:
         import scipy.ndimage as ndimage
     else:
@@ -35,31 +45,42 @@ def get_ndimage(x):
     return ndimage
 
 
-def gpu_problem():
-    """None where CuPy computes on a GPU here, else one line that says what is missing."""
+def gpu_problem() -> str | None:
+    """Return None if CuPy computes on a GPU here, otherwise one line that says why not.
+
+    >>> gpu_problem() is None or "CuPy" in gpu_problem() or "GPU" in gpu_problem()
+    True
+    """
     try:
         import cupy
     except ImportError:
-        return "CuPy is not installed: pip install 'minicnn[gpu]'"
+        return "CuPy is not installed; for CUDA 13: pip install cupy-cuda13x"
     if not cupy.is_available():
         return "CuPy is installed but finds no CUDA driver or GPU"
     try:
         # Availability does not prove that cuBLAS loads; a tiny product does.
         float((cupy.ones((2, 2), "float32") @ cupy.ones((2, 2), "float32")).sum())
-    except Exception as problem:  # any of CUDA's many errors means the same to the user
+    except Exception as problem:  # each of CUDA's many errors means the same to the user
         return f"a tiny matrix product on the GPU failed: {problem}"
     return None
 
 
-def gpu_available():
-    """True where CuPy is installed and a tiny matrix product on the GPU works."""
+def gpu_available() -> bool:
+    """Return whether CuPy is installed and a tiny matrix product on the GPU works.
+
+    >>> gpu_available() in (True, False)
+    True
+    """
     return gpu_problem() is None
 
 
-def choose_device(device):
-    """Resolve "auto" to "gpu" or "cpu".
+def choose_device(device: str) -> str:
+    """Return "cpu" or "gpu" for "cpu", "gpu" or "auto".
 
-    Raises InputError for "gpu" without a working GPU (naming what is missing) and for an unknown device.
+    Raises InputError if "gpu" does not work here, with the reason, and UnknownNameError for another name.
+
+    >>> choose_device("cpu")
+    'cpu'
     """
     if device not in ("cpu", "gpu", "auto"):
         raise unknown_name("device", device, ["cpu", "gpu", "auto"])
@@ -71,17 +92,25 @@ def choose_device(device):
     return "cpu" if problem else "gpu"
 
 
-def device_of(x):
-    """ "cpu" or "gpu": where the array `x` lives."""
+def device_of(x: Array) -> str:
+    """Return the device of the array `x`, "cpu" or "gpu".
+
+    >>> device_of(np.zeros(3))
+    'cpu'
+    """
     return "cpu" if isinstance(x, np.ndarray) else "gpu"
 
 
-def available_memory(device):
-    """Bytes that are free on "cpu" or "gpu"; None where the system does not say."""
+def available_memory(device: str) -> int | None:
+    """Return the free bytes on "cpu" or "gpu", or None if the system does not tell.
+
+    >>> available_memory("cpu") != 0
+    True
+    """
     if device == "gpu":
         import cupy
         return cupy.cuda.Device().mem_info[0] + cupy.get_default_memory_pool().free_bytes()
-    try:  # what could be freed for us counts too, which only Linux says
+    try:  # Linux also counts memory that it can free for us
         lines = Path("/proc/meminfo").read_text().splitlines()
         return next(1024 * int(line.split()[1]) for line in lines if line.startswith("MemAvailable:"))
     except (OSError, StopIteration):
@@ -92,8 +121,12 @@ def available_memory(device):
         return None
 
 
-def to_device(x, device):
-    """`x` as an array on "cpu", "gpu" or "auto"; the same object when it already lives there."""
+def to_device(x: Array, device: str) -> Array:
+    """Return `x` as an array on "cpu", "gpu" or "auto"; the same object if it is already there.
+
+    >>> to_device(x, "cpu") is x
+    True
+    """
     device = choose_device(device) if device == "auto" else device
     if device == "cpu":
         return to_host(x)
@@ -101,6 +134,10 @@ def to_device(x, device):
     return cupy.asarray(x)
 
 
-def to_host(x):
-    """`x` as a NumPy array; the same object when it is one already."""
+def to_host(x: Any) -> Array:
+    """Return `x` as a NumPy array; the same object if it is one already.
+
+    >>> to_host(x) is x
+    True
+    """
     return x if isinstance(x, np.ndarray) else x.get()

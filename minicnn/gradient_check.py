@@ -10,6 +10,8 @@ from typing import Any
 from minicnn.backend import Array, Generator, device_of, to_device
 from minicnn.errors import InputError
 
+__all__ = ["check_layer", "directional_error", "numerical_gradient", "relative_error"]
+
 
 def relative_error(a: Array, b: Array) -> float:
     """Return max |a - b| / max(|a|, |b|), with both maxima over all elements; 0 if both are zero, NaN if one has NaNs.

@@ -1,67 +1,81 @@
-"""Image files to arrays and back, resizing, cropping; no other module reads or writes image files.
+"""Read, write, resize and crop images. No other module reads or writes image files.
 
 An image is a uint8 array of shape (H, W, 3), RGB, 0..255.
 """
 
 import os
 import warnings
+from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from minicnn.backend import Array
 from minicnn.errors import InputError
 from minicnn.files import replacing
 
 __all__ = ["MAX_PIXELS", "SUFFIXES", "center_crop", "fit", "load_image", "psnr", "resize", "resize_long_side",
            "resize_short_side", "save_animation", "save_image"]
 
-MAX_PIXELS = 89_000_000  # a little under the 89.5 million above which Pillow warns of a decompression bomb
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")  # that save_image writes
-ANIMATED = (".gif", ".webp")  # that save_animation writes
+MAX_PIXELS = 89_000_000  # slightly below the 89.5 million from which Pillow warns about a decompression bomb
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")  # the formats of save_image
+ANIMATED = (".gif", ".webp")  # the formats of save_animation
 
 
-def load_image(path, min_side=2):
-    """Read an image file as uint8 (H, W, 3) RGB: turned upright by its EXIF, over white, the first frame.
+def load_image(path: str | Path, min_side: int = 2) -> Array:
+    """Read an image file as uint8 RGB of shape (H, W, 3).
 
-    16-bit grey is scaled to 8 bits. Raises InputError, one line naming the file, for whatever cannot be read,
-    for more than MAX_PIXELS pixels and for a side of less than `min_side` pixels.
+    The image is turned upright by its EXIF orientation, transparent pixels become white, 16-bit grey is scaled to 8
+    bits, and of several frames the first is read.
+    Raises InputError, one line that names the file, if it cannot be read, if it has more than MAX_PIXELS pixels, or if
+    a side has fewer than `min_side` pixels.
+
+    >>> save_image(folder / "photo.png", photo)
+    >>> load_image(folder / "photo.png").shape
+    (64, 64, 3)
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # remarks on metadata; bad pixels are an exception
+            warnings.simplefilter("ignore", UserWarning)  # about metadata; bad pixels raise an exception
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as image:  # reads the header alone
-                _check_size(image.width, image.height, min_side)
+            with Image.open(path) as image:  # reads only the header
+                _require_size(image.width, image.height, min_side)
                 image.load()
                 _turn_upright(image)
                 return np.array(_to_rgb(image))
-    except Exception as problem:  # a damaged file can raise nearly anything in Pillow's decoders
+    except Exception as problem:  # a damaged file can raise almost any exception in Pillow's decoders
         raise InputError(f"{path}: {_complaint(Path(path), problem)}") from problem
 
 
-def save_image(path, image, overwrite=False):
-    """Write `image`, uint8 (H, W, 3) or grey (H, W), to `path` in the format that its suffix names.
+def save_image(path: str | Path, image: Array, overwrite: bool = False) -> None:
+    """Write `image`, uint8 RGB (H, W, 3) or grey (H, W), to `path` in the format of its suffix.
 
-    The file appears when it is complete. Raises InputError, naming the file, where it exists and `overwrite`
-    is False, for a missing folder, an unknown suffix, another dtype or shape, and a full disk.
+    The file appears when it is complete. Raises InputError that names the file if it exists and `overwrite` is False,
+    if the folder is missing, the suffix unknown, the dtype or shape wrong, or the disk full.
+
+    >>> save_image(folder / "grey.png", photo[..., 0])
     """
     path = Path(path)
     if path.suffix.lower() not in SUFFIXES:
         raise InputError(f"{path}: unknown image format {path.suffix!r}; use one of {', '.join(SUFFIXES)}")
-    image = _to_pillow(path, image)
+    picture = _to_pillow(path, image)
     with replacing(path, overwrite) as temporary:
         try:
-            image.save(temporary, **_save_options(path))
+            picture.save(temporary, **_save_options(path))
         except (OSError, ValueError) as problem:
             raise InputError(f"{path}: cannot be written ({_reason(problem)})") from problem
 
 
-def save_animation(path, frames, milliseconds=80, overwrite=False):
-    """Write `frames`, an iterable of uint8 (H, W, 3) of one size, as an endless .gif or .webp, each shown that long.
+def save_animation(path: str | Path, frames: Iterable[Array], milliseconds: int = 80, overwrite: bool = False) -> None:
+    """Write `frames`, images uint8 (H, W, 3) of one size, as an endless .gif or .webp.
 
-    Raises InputError as `save_image` does, and where there is no frame. One frame at a time is in memory.
+    milliseconds : how long each frame is shown. One frame at a time is in memory.
+    Raises InputError as `save_image` does, and if there are no frames.
+
+    >>> save_animation(folder / "turn.gif", [photo, photo[::-1]])
     """
     path, frames = Path(path), iter(frames)
     if path.suffix.lower() not in ANIMATED:
@@ -69,49 +83,61 @@ def save_animation(path, frames, milliseconds=80, overwrite=False):
     first = next(frames, None)
     if first is None:
         raise InputError(f"{path}: an animation needs at least one frame")
-    first, others = _to_pillow(path, first), (_to_pillow(path, frame) for frame in frames)
+    picture, others = _to_pillow(path, first), (_to_pillow(path, frame) for frame in frames)
     with replacing(path, overwrite) as temporary:
         try:
-            first.save(temporary, save_all=True, append_images=others, duration=milliseconds, loop=0,
-                       **_save_options(path))
+            picture.save(temporary, save_all=True, append_images=others, duration=milliseconds, loop=0,
+                         **_save_options(path))
         except InputError:
             raise
-        except (KeyError, OSError, ValueError) as problem:  # KeyError: a Pillow that was built without the format
+        except (KeyError, OSError, ValueError) as problem:  # KeyError: this Pillow was built without the format
             raise InputError(f"{path}: cannot be written ({_reason(problem)})") from problem
 
 
-def resize(image, height, width):
-    """(H, W, 3) -> (height, width, 3), bilinear and antialiased.
+def resize(image: Array, height: int, width: int) -> Array:
+    """Return the image resized to (height, width, 3), bilinear and antialiased.
 
-    Raises InputError for sides below 1 and for more than MAX_PIXELS pixels.
+    Raises InputError if a side is below 1 pixel or if the result has more than MAX_PIXELS pixels.
+
+    >>> resize(photo, 32, 48).shape
+    (32, 48, 3)
     """
-    _check_rgb(image)
+    _require_rgb(image)
     if min(height, width) < 1:
         raise InputError(f"cannot resize an image to {width}x{height} pixels; every side needs at least 1")
-    if height * width > MAX_PIXELS:  # a long thin image, scaled up, asks for any amount of memory
+    if height * width > MAX_PIXELS:  # a long thin image, scaled up, could need any amount of memory
         raise InputError(f"cannot resize an image to {width}x{height} pixels; the limit is {MAX_PIXELS:,}")
     resized = Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR)
     return np.array(resized)
 
 
-def resize_short_side(image, size):
-    """(H, W, 3) -> the same in proportion, its shorter side `size` pixels, the other rounded down."""
-    _check_rgb(image)
+def resize_short_side(image: Array, size: int) -> Array:
+    """Return the image scaled so that its shorter side has `size` pixels. The other side is rounded down.
+
+    >>> resize_short_side(photo[:32], 16).shape
+    (16, 32, 3)
+    """
+    _require_rgb(image)
     return _resize_side(image, min(image.shape[:2]), size)
 
 
-def resize_long_side(image, size):
-    """(H, W, 3) -> the same in proportion, its longer side `size` pixels, the other rounded down (to 1)."""
-    _check_rgb(image)
+def resize_long_side(image: Array, size: int) -> Array:
+    """Return the image scaled so that its longer side has `size` pixels. The other side is rounded down, but not to 0.
+
+    >>> resize_long_side(photo[:32], 32).shape
+    (16, 32, 3)
+    """
+    _require_rgb(image)
     return _resize_side(image, max(image.shape[:2]), size)
 
 
-def center_crop(image, size):
-    """(H, W, 3) -> (size, size, 3), the middle of the image.
+def center_crop(image: Array, size: int) -> Array:
+    """Return the middle of the image, (size, size, 3). Raises InputError if the image is smaller.
 
-    Raises InputError where the image is smaller than that.
+    >>> center_crop(photo, 48).shape
+    (48, 48, 3)
     """
-    _check_rgb(image)
+    _require_rgb(image)
     H, W, _ = image.shape
     if not 1 <= size <= min(H, W):
         raise InputError(f"cannot crop {size}x{size} pixels from an image of {W}x{H}; resize it first")
@@ -119,35 +145,39 @@ def center_crop(image, size):
     return image[top:top + size, left:left + size]
 
 
-def fit(image, resize, crop):
-    """(H, W, 3) -> (crop, crop, 3), what a classifier sees: shorter side to `resize`, then the middle."""
+def fit(image: Array, resize: int, crop: int) -> Array:
+    """Return the input of a classifier, (crop, crop, 3): the shorter side is scaled to `resize`, the middle cropped.
+
+    >>> fit(photo, 56, 48).shape
+    (48, 48, 3)
+    """
     return center_crop(resize_short_side(image, resize), crop)
 
 
-def _check_size(width, height, min_side):
+def _require_size(width: int, height: int, min_side: int) -> None:
     if width * height > MAX_PIXELS:
         raise InputError(f"{width}x{height} pixels is too large; scale it to at most {MAX_PIXELS:,} pixels")
     if min(width, height) < min_side:
         raise InputError(f"{width}x{height} pixels is too small; every side needs at least {min_side}")
 
 
-def _turn_upright(image):
+def _turn_upright(image: Image.Image) -> None:
     try:
         ImageOps.exif_transpose(image, in_place=True)
-    except Exception:  # the pixels are decoded already: only the EXIF is damaged, and then says nothing
+    except Exception:  # the pixels are decoded already; only the EXIF is damaged, and is ignored
         pass
 
 
-def _to_pillow(path, image):
+def _to_pillow(path: Path, image: Array) -> Image.Image:
     if not (_is_rgb(image) or _is_grey(image)):
         raise InputError(f"{path}: expected uint8 of shape (H, W, 3) or (H, W), got {_describe(image)}")
     return Image.fromarray(image)
 
 
-def _to_rgb(image):
+def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode == "F":
         raise InputError("its float pixels have no fixed range; convert it to an 8-bit PNG")
-    if image.mode.startswith("I"):  # I;16, I;16B, ... or I, where Pillow knows no better
+    if image.mode.startswith("I"):  # I;16, I;16B, …, or I if Pillow does not know the depth
         image = _from_16_bits(image)
     if image.mode in ("P", "PA", "LA", "RGBA", "RGBa") or "transparency" in image.info:
         image = image.convert("RGBA")
@@ -156,8 +186,8 @@ def _to_rgb(image):
     return image.convert("RGB")
 
 
-def _from_16_bits(image):
-    # Pillow's own conversion clips everything above 255 to white.
+def _from_16_bits(image: Image.Image) -> Image.Image:
+    # Pillow's own conversion would clip all values above 255 to white.
     values = np.asarray(image)
     if values.min() < 0 or values.max() > 65535:
         raise InputError("its 32-bit pixels have no fixed range; convert it to an 8-bit PNG")
@@ -167,8 +197,8 @@ def _from_16_bits(image):
     return Image.fromarray(grey.astype(np.uint8))
 
 
-def _complaint(path, problem):
-    # Why `path` could not be read, and the way out, in one line.
+def _complaint(path: Path, problem: Exception) -> str:
+    """Return in one line why `path` could not be read, and the way out."""
     if isinstance(problem, InputError):
         return str(problem)
     if os.path.isdir(path):
@@ -186,54 +216,58 @@ def _complaint(path, problem):
     return f"cannot be decoded ({_reason(problem)}); get the file again, or convert it to PNG or JPEG"
 
 
-def _no_such_file(path):
+def _no_such_file(path: Path) -> str:
     if not os.path.isdir(path.parent):
         return f"there is no folder {path.parent}; check the path"
     try:
         names = {name.lower(): name for name in os.listdir(path.parent)}
-    except OSError:  # a folder may let its files be opened and not be listed
+    except OSError:  # some folders cannot be listed, but their files can be opened
         names = {}
     near = [names[match] for match in get_close_matches(path.name.lower(), names)]
     return f"no such file; did you mean {' or '.join(near)}?" if near else "no such file; check the path"
 
 
-def _reason(problem):
+def _reason(problem: Exception) -> str:
     return " ".join(str(problem).split()) or type(problem).__name__
 
 
-def _save_options(path):
-    # JPEG and WebP at Pillow's default of 75 and 80 leave blocks around the fine lines of a saliency map.
+def _save_options(path: Path) -> dict[str, Any]:
+    # At Pillow's default qualities of 75 and 80, JPEG and WebP show blocks around the fine lines of a saliency map.
     return {"quality": 95} if path.suffix.lower() in (".jpg", ".jpeg", ".webp") else {}
 
 
-def _resize_side(image, side, size):
-    # `side` becomes `size` and the other side int(size * ratio), as in CS231n, but computed in whole numbers:
-    # with floats int(47 * (192 / 47)) is 191.
+def _resize_side(image: Array, side: int, size: int) -> Array:
+    # `side` becomes `size`, the other side int(size * ratio), as in CS231n, but in integers: with floats,
+    # int(47 * (192 / 47)) is 191.
     if size < 1:
         raise InputError(f"cannot resize an image to a side of {size} pixels; it needs at least 1")
     H, W, _ = image.shape
     return resize(image, max(1, H * size // side), max(1, W * size // side))
 
 
-def _is_grey(image):
+def _is_grey(image: Any) -> bool:
     return isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.ndim == 2 and image.size > 0
 
 
-def _is_rgb(image):
+def _is_rgb(image: Any) -> bool:
     return (isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.ndim == 3
             and image.shape[2] == 3 and image.size > 0)
 
 
-def psnr(image, original):
-    """The peak signal-to-noise ratio of two uint8 images of one shape, in dB; infinite where they are the same."""
+def psnr(image: Array, original: Array) -> float:
+    """Return the peak signal-to-noise ratio of two uint8 images of one shape, in dB; infinity if they are equal.
+
+    >>> psnr(photo, photo)
+    inf
+    """
     mean_square = float(((image.astype(np.float64) - original) ** 2).mean())
     return float(10 * np.log10(255**2 / mean_square)) if mean_square else float("inf")
 
 
-def _check_rgb(image):
+def _require_rgb(image: Any) -> None:
     if not _is_rgb(image):
         raise InputError(f"expected an image as a uint8 array of shape (H, W, 3), got {_describe(image)}")
 
 
-def _describe(image):
+def _describe(image: Any) -> str:
     return f"{image.dtype} {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__

@@ -10,6 +10,8 @@ from minicnn.errors import InputError, unknown_name
 from minicnn.layers import AvgPool2D, Layer, MaxPool2D, ReLU
 from minicnn.layers.pool import Pool2D
 
+__all__ = ["Network", "Node", "SlowNetworkWarning", "Trace", "warn_if_slow"]
+
 POOLINGS: dict[str, type[Pool2D]] = {"max": MaxPool2D, "avg": AvgPool2D}
 MANY_PASSES = 20  # from here on, `warn_if_slow` recommends the fast network
 

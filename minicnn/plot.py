@@ -1,17 +1,30 @@
-"""Arrays to figures (matplotlib): nothing is computed here but contrast."""
+"""Draw arrays as matplotlib figures. Only contrast is computed here."""
 
+from collections.abc import Sequence
 from io import BytesIO
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
+from minicnn.backend import Array
 from minicnn.files import replacing
 
-PANEL = 2.6  # inches a panel
+__all__ = ["PANEL", "amplify", "figure_to_png", "gradient_to_colours", "grey_options", "overlay", "saliency_range",
+           "save_figure", "show_image", "show_panels", "show_rows"]
+
+PANEL = 2.6  # side of a panel in inches
 
 
-def show_panels(panels, columns=None, title=None, size=PANEL):
-    """A figure of panels in rows, `size` inches each. panels : [(caption, picture)], or with options of imshow."""
+def show_panels(panels: Sequence[tuple], columns: int | None = None, title: str | None = None,
+                size: float = PANEL) -> Figure:
+    """Return a figure of panels in rows, `size` inches each.
+
+    panels : [(caption, picture), …] or [(caption, picture, options of imshow), …]. columns : by default all in one row.
+
+    >>> figure = show_panels([("photo", photo), ("mirrored", photo[:, ::-1])])
+    """
     columns = columns or len(panels)
     rows = -(-len(panels) // columns)
     height, width = panels[0][1].shape[:2]
@@ -28,8 +41,13 @@ def show_panels(panels, columns=None, title=None, size=PANEL):
     return figure
 
 
-def show_image(picture, title=None, width=8.0, **options):
-    """A figure of one picture, `width` inches wide, grey where it is (H, W); nearest-neighbour, no axes."""
+def show_image(picture: Array, title: str | None = None, width: float = 8.0, **options: Any) -> Figure:
+    """Return a figure of one picture without axes, `width` inches wide. A picture (H, W) is drawn in grey.
+
+    options : of imshow.
+
+    >>> figure = show_image(photo, title="a disc")
+    """
     height = width * picture.shape[0] / picture.shape[1]
     figure = Figure(figsize=(width, height + (0.4 if title else 0.0)), layout="constrained")
     axis = figure.subplots()
@@ -40,10 +58,14 @@ def show_image(picture, title=None, width=8.0, **options):
     return figure
 
 
-def show_rows(panels, width=8.0, tallest=1.2, title=None, interpolation="nearest"):
-    """A figure of pictures below each other, each as wide as the figure, `width` inches, or `tallest` times that high.
+def show_rows(panels: Sequence[tuple[str, Array]], width: float = 8.0, tallest: float = 1.2, title: str | None = None,
+              interpolation: str = "nearest") -> Figure:
+    """Return a figure of pictures below each other, without axes.
 
-    panels : [(caption, picture)], grey where it is (H, W); no axes.
+    panels : [(caption, picture), …]. A picture (H, W) is drawn in grey.
+    width : of the figure in inches. tallest : the largest height of a picture, as a multiple of the width.
+
+    >>> figure = show_rows([("photo", photo), ("mirrored", photo[:, ::-1])])
     """
     heights = [width * min(tallest, picture.shape[0] / picture.shape[1]) + 0.35 for _, picture in panels]
     figure = Figure(figsize=(width, sum(heights) + (0.4 if title else 0.0)), layout="constrained")
@@ -57,22 +79,34 @@ def show_rows(panels, width=8.0, tallest=1.2, title=None, interpolation="nearest
     return figure
 
 
-def grey_options(picture):
-    """imshow's options for a picture in 0..1: grey where it is (H, W)."""
+def grey_options(picture: Array) -> dict[str, Any]:
+    """Return the options of imshow for a picture in 0..1: a grey colour map if it has the shape (H, W).
+
+    >>> grey_options(photo)
+    {}
+    """
     return {"cmap": "gray", "vmin": 0, "vmax": 1} if picture.ndim == 2 else {}
 
 
-def gradient_to_colours(gradient, percentile=99.5):
-    """A gradient (3, H, W) as colours (H, W, 3) in 0..1 around 0.5 grey; the few largest values are cut off."""
+def gradient_to_colours(gradient: Array, percentile: float = 99.5) -> Array:
+    """Return a gradient (3, H, W) as colours (H, W, 3) in 0..1. Zero is grey, 0.5. Values above the percentile are cut.
+
+    >>> gradient_to_colours(np.zeros((3, 2, 2)))[0, 0]
+    array([0.5, 0.5, 0.5])
+    """
     largest = np.percentile(np.abs(gradient), percentile) or np.abs(gradient).max() or 1.0
     return np.clip(gradient / (2 * largest) + 0.5, 0, 1).transpose(1, 2, 0)
 
 
-def amplify(picture, change, least=2.0):
-    """(the picture, uint8 (H, W, 3), or its `change` from the mean colour with the contrast enlarged, how many times).
+def amplify(picture: Array, change: Array, least: float = 2.0) -> tuple[Array, float]:
+    """Return (picture, factor): a faint picture with its contrast enlarged by the factor, uint8 (H, W, 3).
 
-    Until few pixels are cut off; a picture that this would not enlarge `least` times stays as it is. change : in levels
-    of 255, not rounded: of a faint picture, little is left in whole ones.
+    change : the picture minus the mean colour, in grey levels of 0..255, not rounded, as a faint picture has few whole
+    levels. The factor is as large as possible with few pixels cut off. If it is below `least`, the picture is
+    returned unchanged, with factor 1.
+
+    >>> amplify(photo, np.full((64, 64, 3), 2.0))[1]
+    60.0
     """
     factor = 120 / max(0.1, float(np.percentile(np.abs(change), 99.7)))
     if factor < least:
@@ -80,13 +114,25 @@ def amplify(picture, change, least=2.0):
     return np.clip(np.rint(127 + factor * change), 0, 255).astype(np.uint8), factor
 
 
-def saliency_range(saliency, percentile=99.7):
-    """imshow's options for a saliency map: `hot`, from 0 to a high percentile, as single pixels outshine the rest."""
+def saliency_range(saliency: Array, percentile: float = 99.7) -> dict[str, Any]:
+    """Return the options of imshow for a saliency map: the colour map `hot`, from 0 to a high percentile.
+
+    The maximum would make the map dark, as single pixels have far larger values than the others.
+
+    >>> saliency_range(np.ones((4, 4)))["vmax"]
+    1.0
+    """
     return {"cmap": "hot", "vmin": 0.0, "vmax": float(np.percentile(saliency, percentile)) or None}
 
 
-def overlay(picture, heat, colours="jet", alpha=0.45):
-    """A heat map (H, W) over a picture, uint8 (H, W, 3) -> float (H, W, 3) in 0..1."""
+def overlay(picture: Array, heat: Array, colours: str = "jet", alpha: float = 0.45) -> Array:
+    """Return a heat map (H, W) drawn over a picture, uint8 (H, W, 3), as floats (H, W, 3) in 0..1.
+
+    colours : name of the colour map. alpha : opacity of the heat map.
+
+    >>> overlay(photo, np.zeros((64, 64))).shape
+    (64, 64, 3)
+    """
     from matplotlib import colormaps
 
     low, high = heat.min(), heat.max()
@@ -94,14 +140,21 @@ def overlay(picture, heat, colours="jet", alpha=0.45):
     return (1 - alpha) * picture / 255 + alpha * colormaps[colours](scaled)[..., :3]
 
 
-def figure_to_png(figure, dpi=110):
-    """The figure as the bytes of a PNG file."""
+def figure_to_png(figure: Figure, dpi: int = 110) -> bytes:
+    """Return the figure as the bytes of a PNG file.
+
+    >>> figure_to_png(show_image(photo))[1:4]
+    b'PNG'
+    """
     buffer = BytesIO()
     figure.savefig(buffer, format="png", dpi=dpi, bbox_inches="tight", pad_inches=0.06)
     return buffer.getvalue()
 
 
-def save_figure(path, figure, overwrite=False, dpi=110):
-    """Write the figure as PNG, through a temporary file."""
+def save_figure(path: str | Path, figure: Figure, overwrite: bool = False, dpi: int = 110) -> None:
+    """Write the figure as PNG, by way of a temporary file. Raises InputError as `files.replacing` does.
+
+    >>> save_figure(folder / "figure.png", show_image(photo))
+    """
     with replacing(path, overwrite) as temporary:
         temporary.write_bytes(figure_to_png(figure, dpi))

@@ -5,6 +5,8 @@ from typing import NamedTuple
 from minicnn.layers import Layer
 from minicnn.network import Network
 
+__all__ = ["ReceptiveField", "receptive_field"]
+
 
 class ReceptiveField(NamedTuple):
     """Unit (y, x) of a layer depends on rows start + stride y to start + stride y + size - 1, and columns likewise.
