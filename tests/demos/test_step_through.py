@@ -66,11 +66,7 @@ def stepped_lines(text, method):
     return {int(line) for line in re.findall(rf"^> .*\((\d+)\){method}\(\)", text, re.MULTILINE)}
 
 
-# The textbook convolution comes with the merge: strict, so that the mark must go then.
-UNTIL_THE_MERGE = pytest.mark.xfail(reason="Conv2D still returns early from a fast path", strict=True)
-
-
-@pytest.mark.parametrize("name", [pytest.param("conv2", marks=UNTIL_THE_MERGE), "relu2", "pool5"])
+@pytest.mark.parametrize("name", ["conv2", "relu2", "pool2", "pool5", "fc6"])
 def test_the_debugger_reaches_every_line_of_the_layers_forward_and_backward(name, monkeypatch, capsys):
     shown = []
 
