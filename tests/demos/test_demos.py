@@ -1,4 +1,4 @@
-"""The demos as a user runs them: what they write, what they say, and how they end."""
+"""The demos as a user runs them: their files, their output, and one line for each wrong input."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""The gallery as a user makes it: its pictures, its page, and what an interruption leaves."""
+"""The gallery as a user makes it: its pictures, its page, and an interruption."""
 
 import sys
 from html.parser import HTMLParser

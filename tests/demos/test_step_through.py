@@ -42,10 +42,10 @@ def test_step_through_stops_in_the_debugger_inside_the_layer():
 
 
 def statements(function):
-    """[(first line, last line)] of every statement of a function's body, without the docstring and what only raises.
+    """[(first line, last line)] of every statement of a function's body, without the docstring and those that only raise.
 
-    What only raises is a `raise`, or a line that says so in its comment: "# raises". The lines of `if`, `for` and
-    `with` are those of the header.
+    A statement that only raises is a `raise`, or a line with the comment "# raises". Of `if`, `for` and `with`, only
+    the header is in the list.
     """
     lines, first = inspect.getsourcelines(function)
     definition = ast.parse(textwrap.dedent("".join(lines))).body[0]
@@ -62,7 +62,7 @@ def statements(function):
 
 
 def stepped_lines(text, method):
-    """The set of the lines at which the debugger stopped in a method of this name, from what it printed."""
+    """The numbers of the lines at which the debugger stopped in a method of this name, parsed from its output."""
     return {int(line) for line in re.findall(rf"^> .*\((\d+)\){method}\(\)", text, re.MULTILINE)}
 
 
