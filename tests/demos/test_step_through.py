@@ -42,7 +42,7 @@ def test_step_through_stops_in_the_debugger_inside_the_layer():
 
 
 def statements(function):
-    """[(first line, last line)] of every statement of a function's body, without the docstring and those that only raise.
+    """[(first line, last line)] of every statement of a function, without the docstring and those that only raise.
 
     A statement that only raises is a `raise`, or a line with the comment "# raises". Of `if`, `for` and `with`, only
     the header is in the list.
