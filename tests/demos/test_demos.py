@@ -198,7 +198,7 @@ def test_the_grid_of_neurons_on_a_users_pictures(photo, tmp_path):
     (filters, ["--model", "missing.h5"], "missing.h5 does not exist"),
     (filters, ["--layer", "conv9"], "no layer 'conv9'; did you mean conv"),
     (filters, ["--layer", "relu1"], "has no filters"),
-    (filters, ["--layer", "input"], "'input' is the picture itself, not a layer"),
+    (filters, ["--layer", "input"], "'input' is the image itself, not a layer"),
     (filters, ["digits", "--layer", "conv2", "--layer", "cnov5"], "no layer 'cnov5'; did you mean conv5"),
     (filters, ["photo.jpg"], "no model 'photo.jpg'"),
     (activations, ["--layer", "relu1", "--layer", "relu9"], "no layer 'relu9'; did you mean relu"),
