@@ -1,17 +1,15 @@
-"""Run a demo as a user does, and check the files that it wrote."""
+"""Check the files that a demo wrote."""
 
 import json
 
 import numpy as np
 from PIL import Image
 
-from demos import (
-    gallery,
-)
+from demos import gallery
 
 
 def check_outputs(folder, names):
-    """Every picture has its PNG, its array and its run card, and nothing else lies about."""
+    """Assert that every picture has its PNG, its array and its run card, and that no temporary file is left."""
     for name in names:
         assert Image.open(folder / f"{name}.png").size[0] > 100
         card = json.loads((folder / f"{name}.json").read_text())

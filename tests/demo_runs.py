@@ -1,4 +1,4 @@
-"""Demos as a user runs them, for the tests of each: how they end, and Ctrl-C in the middle."""
+"""Run a demo as a user does, and interrupt it with Ctrl-C."""
 
 import sys
 
@@ -6,7 +6,7 @@ from demos.shared.command import main
 
 
 def exit_code(demo, *arguments):
-    """Run the `main` of a demo's module in this process; returns its exit code."""
+    """Run the `main` of a demo's module in this process and return its exit code."""
     sys.argv = [demo.__name__, *map(str, arguments)]
     try:
         main(demo.run, demo.parser())
@@ -16,7 +16,7 @@ def exit_code(demo, *arguments):
 
 
 def interrupted(optimize_image, at):
-    """`optimize_image` as if the user pressed Ctrl-C after its `at`-th step, counted over all its calls."""
+    """Return `optimize_image` as if the user pressed Ctrl-C after its `at`-th step, counted over all its calls."""
     count = 0
 
     def until_then(*arguments, callback, **settings):

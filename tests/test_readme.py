@@ -1,11 +1,36 @@
-"""README.md is true: its example runs, its commands exist, its links lead somewhere."""
+"""The four README files are true: examples run, commands and options exist, and links lead to files."""
 
+import importlib
 import re
+import shlex
 import shutil
 from pathlib import Path
 
+import pytest
+
+from demos.techniques import TECHNIQUES, demo_names, readme_table
+from weights_converter import __main__ as converter
+
 ROOT = Path(__file__).parent.parent
-TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+FILES = ("README.md", "demos/README.md", "weights_converter/README.md", "minicnn/fast/README.md")
+TEXTS = {name: (ROOT / name).read_text(encoding="utf-8") for name in FILES}
+TEXT = TEXTS["README.md"]
+
+
+def commands(text):
+    """The words behind `python -m` of every command in a text: in backticks, or in an indented line."""
+    spans = re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", text, flags=re.DOTALL))
+    lines = re.findall(r"^    ([^#\n]+)", text, re.MULTILINE)
+    return [words.split() for code in spans + lines for words in code.split("python -m ")[1:]]
+
+
+def options_of(module):
+    """The options of a demo, or of a command of the weights converter."""
+    if module == "weights_converter":
+        parsers = [converter.convert_parser(), converter.inspect_parser(), converter.fetch_parser()]
+    else:
+        parsers = [importlib.import_module("demos.__main__" if module == "demos" else module).parser()]
+    return {option for parser in parsers for action in parser._actions for option in action.option_strings}
 
 
 def test_the_ten_lines_run(test_data, tmp_path, monkeypatch, capsys):
@@ -22,27 +47,76 @@ def test_the_ten_lines_run(test_data, tmp_path, monkeypatch, capsys):
     assert "1,235,496" in capsys.readouterr().out
 
 
-def test_every_command_is_there():
-    modules = set(re.findall(r"python -m ((?:demos|weights_converter)[.\w]*)", TEXT))
-    assert {"demos", "demos.saliency", "demos.step_through", "weights_converter"} <= modules
-    for module in modules:
+def test_the_readme_has_the_main_commands():
+    modules = {command[0] for command in commands(TEXT)}
+    assert {"demos", "demos.saliency", "demos.step_through", "weights_converter", "pytest"} <= modules
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_command_and_its_options_exist(name):
+    for module, *words in commands(TEXTS[name]):
+        if module == "pytest":
+            continue
         path = ROOT / module.replace(".", "/")
         assert path.with_suffix(".py").is_file() or (path / "__main__.py").is_file(), module
+        options = {option for word in words for option in re.findall(r"^\[?(--?[a-z][\w-]*)", word)}
+        assert options <= options_of(module), module
 
 
-def test_every_link_leads_to_a_file():
-    links = re.findall(r"\]\((?!http)([^)]+)\)", TEXT)
-    assert len(links) > 8
+@pytest.mark.parametrize("name", FILES)
+def test_every_script_of_the_benchmarks_is_there_and_takes_the_options(name):
+    for script, rest in re.findall(r"python (tests/benchmarks/\w+\.py)([^`\n]*)", TEXTS[name]):
+        source = (ROOT / script).read_text(encoding="utf-8")
+        assert all(option in source for option in shlex.split(rest) if option.startswith("--"))
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_link_leads_to_a_file(name):
+    links = re.findall(r"\]\((?!http)([^)#]+)", TEXTS[name])
+    assert links or name.startswith("weights_converter")
     for link in links:
-        assert (ROOT / link).is_file(), link
+        assert ((ROOT / name).parent / link).exists(), link
 
 
-def test_every_function_of_the_table_is_public():
-    from minicnn import visualize
-    for row in re.findall(r"^\| [^|]+ \| ([^|]+) \| `python", TEXT, re.MULTILINE):
-        for name in re.findall(r"`(\w+)`", row):
-            assert name in visualize.__all__, name
+@pytest.mark.parametrize("name", FILES)
+def test_every_name_of_minicnn_exists(name):
+    for module in re.findall(r"`(minicnn(?:\.\w+)+)(?:\(|`)", TEXTS[name]):
+        parent, _, last = module.rpartition(".")
+        assert hasattr(importlib.import_module(parent), last) or importlib.import_module(module), module
 
 
-def test_lines_are_as_long_as_those_of_code():
-    assert [line for line in TEXT.splitlines() if len(line) > 120 and not line.startswith("|")] == []
+def test_the_table_is_the_list_of_techniques():
+    rows = readme_table().splitlines()
+    assert [line for line in TEXT.splitlines() if line.startswith("|")] == rows, "python -m demos.techniques prints it"
+    assert len(rows) == len(TECHNIQUES) + 2
+
+
+def test_the_demos_readme_has_every_option_and_no_other():
+    described = set(re.findall(r"(?<![\w-])(--?[a-z][\w-]*)", TEXTS["demos/README.md"]))
+    modules = ["demos", *(f"demos.{name}" for name in demo_names())]
+    options = set().union(*map(options_of, modules)) - {"-h", "--help"}
+    others = {"-m", "-e"}  # of python and pip
+    missing, unknown = options - described, described - options - others - benchmark_options(TEXTS["demos/README.md"])
+    assert (missing, unknown) == (set(), set())
+
+
+def test_the_converters_readme_has_every_option_and_no_other():
+    described = set(re.findall(r"(?<![\w-])(--?[a-z][\w-]*)", TEXTS["weights_converter/README.md"])) - {"-m"}
+    demo_options = options_of("demos.filters")
+    assert described - demo_options == options_of("weights_converter") - {"-h", "--help"} - demo_options
+
+
+def benchmark_options(text):
+    """The options that a text shows of the scripts in tests/benchmarks."""
+    return {option for rest in re.findall(r"python tests/benchmarks/\w+\.py([^`\n]*)", text)
+            for option in shlex.split(rest) if option.startswith("--")}
+
+
+def test_the_readme_is_short():
+    assert len(TEXT.splitlines()) < 150
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_lines_are_as_long_as_those_of_code(name):
+    assert [line for line in TEXTS[name].splitlines()
+            if len(line) > 120 and not line.startswith(("|", "    python"))] == []

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import matplotlib
 import numpy as np
@@ -137,7 +137,7 @@ def require_memory(net: Network, size: tuple[int, int], layers: Sequence[str], b
     layers : the layers of the loss. backward : whether a backward pass follows, as in an optimization.
     """
     free = available_memory(net.device)
-    options = {"keep": layers, "upto": layers, "seeds": layers if backward else ()}
+    options: dict[str, Any] = {"keep": layers, "upto": layers, "seeds": layers if backward else ()}
     try:
         needed = peak_memory(net, (1, net.input_shape[0], *size), **options)
     except InputError:

@@ -33,7 +33,8 @@ class LongRun:
     """
 
     def __init__(self, folder: Path, name: str, every: int, resume: bool, settings: Mapping[str, Any]) -> None:
-        self.folder, self.name, self.every, self.resume, self.settings = Path(folder), name, every, resume, settings
+        self.folder, self.name, self.every, self.resume = Path(folder), name, every, resume
+        self.settings = dict(settings)
         if resume and not self.files():
             raise InputError(f"{folder} holds no interrupted run: --resume needs the --out folder of a run of this "
                              f"demo that was interrupted after its first {every} steps")

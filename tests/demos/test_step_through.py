@@ -42,10 +42,10 @@ def test_step_through_stops_in_the_debugger_inside_the_layer():
 
 
 def statements(function):
-    """[(first line, last line)] of every statement of a function's body, without the docstring and what only raises.
+    """[(first line, last line)] of every statement of a function, without the docstring and those that only raise.
 
-    What only raises is a `raise`, or a line that says so in its comment: "# raises". The lines of `if`, `for` and
-    `with` are those of the header.
+    A statement that only raises is a `raise`, or a line with the comment "# raises". Of `if`, `for` and `with`, only
+    the header is in the list.
     """
     lines, first = inspect.getsourcelines(function)
     definition = ast.parse(textwrap.dedent("".join(lines))).body[0]
@@ -62,15 +62,11 @@ def statements(function):
 
 
 def stepped_lines(text, method):
-    """The set of the lines at which the debugger stopped in a method of this name, from what it printed."""
+    """The numbers of the lines at which the debugger stopped in a method of this name, parsed from its output."""
     return {int(line) for line in re.findall(rf"^> .*\((\d+)\){method}\(\)", text, re.MULTILINE)}
 
 
-# The textbook convolution comes with the merge: strict, so that the mark must go then.
-UNTIL_THE_MERGE = pytest.mark.xfail(reason="Conv2D still returns early from a fast path", strict=True)
-
-
-@pytest.mark.parametrize("name", [pytest.param("conv2", marks=UNTIL_THE_MERGE), "relu2", "pool5"])
+@pytest.mark.parametrize("name", ["conv2", "relu2", "pool2", "pool5", "fc6"])
 def test_the_debugger_reaches_every_line_of_the_layers_forward_and_backward(name, monkeypatch, capsys):
     shown = []
 

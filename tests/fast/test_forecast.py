@@ -133,7 +133,7 @@ def test_a_picture_that_the_network_cannot_take():
 
 def test_demos_warn_before_they_start(monkeypatch, capsys):
     net = models.squeezenet1_1(seed=None)
-    for free, words in ((10**12, ""), (None, ""), (10**8, "one picture of"), (1000, "nothing")):
+    for free, words in ((10**12, ""), (None, ""), (10**8, "one picture of"), (1000, "no useful size")):
         monkeypatch.setattr("demos.shared.inputs.available_memory", lambda device, free=free: free)
         warn_about_memory(net, (1, 3, 1024, 1024))
         said = capsys.readouterr().err
