@@ -92,7 +92,7 @@ def gallery_pictures(model, photos, seed):
     yield from neuron_visualization.gallery_pictures(model, seed=seed)
     if model.name == "shapes":
         yield from multifaceted.pictures(model, num_facets=3, count=225, seed=seed)
-        yield from generator_prior.pictures(model, labels=(2, 9, 10), num_steps=40, seed=seed)
+        yield from generator_prior.gallery_pictures(model, seed)
     yield from texture_pixels.pictures(sweep=(5, 11, 15), seed=seed)
     yield from deepdream.pictures(model, photos[0].name, deepdream.small(photos[0].image), seed=seed)
     yield from fooling.pictures(model, photos[:3], seed=seed)

@@ -2,6 +2,7 @@
 
 import hashlib
 import sys
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -153,5 +154,7 @@ def chosen_settings(arguments, presets):
     """The settings of the chosen preset, but those that were given on the command line (all others are None there)."""
     if arguments.preset not in presets:
         raise unknown_name("preset", arguments.preset, presets)
-    given = {key: getattr(arguments, key, None) for key in presets[arguments.preset]}
-    return presets[arguments.preset] | {key: value for key, value in given.items() if value is not None}
+    preset = presets[arguments.preset]
+    names = list(preset) if isinstance(preset, dict) else [field.name for field in fields(preset)]
+    given = {name: value for name in names if (value := getattr(arguments, name, None)) is not None}
+    return preset | given if isinstance(preset, dict) else replace(preset, **given)

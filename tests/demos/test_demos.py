@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import asdict
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -50,7 +51,7 @@ from minicnn.models.weights import Header, read_header, save_weights
 from minicnn.visualize import feature_maps
 from minicnn.visualize.check import Check
 from minicnn.visualize.style import transfer as style
-from minicnn.visualize.synthesis import ascent
+from minicnn.visualize.synthesis import ascent, ascent_settings
 from minicnn.visualize.texture import gram as texture
 
 pytestmark = pytest.mark.usefixtures("empty_cache")
@@ -486,7 +487,7 @@ def test_all_presets_side_by_side(tmp_path, capsys):
                 "--out", str(tmp_path / "out")) == 0
     check_outputs(tmp_path / "out", class_presets.NAMES)
     card = json.loads((tmp_path / "out" / "class_presets.json").read_text())
-    assert list(card["parameters"]["presets"]) == list(ascent.PUBLISHED)
+    assert list(card["parameters"]["presets"]) == list(ascent_settings.PUBLISHED)
     assert all(0 < preset["high_frequency_share"] < 0.5 for preset in card["parameters"]["presets"].values())
     assert np.load(tmp_path / "out" / "class_presets.npy").shape == (6, 3, 64, 64)
 
@@ -496,7 +497,7 @@ def test_a_setting_that_is_given_holds_for_the_preset_and_for_all_when_they_are_
     assert demo(class_visualization, *common, "--preset", "yosinski-3", "--start-noise", "50", "--small-norm", "25",
                 "--out", str(tmp_path / "one")) == 0
     card = json.loads((tmp_path / "one" / "class_visualization.json").read_text())
-    expected = ascent.CLASS_PRESETS["yosinski-3"] | {"num_steps": 2, "gain": 2.5, "start_noise": 50.0, "small_norm": 25}
+    expected = asdict(ascent_settings.YOSINSKI_3) | {"num_steps": 2, "gain": 2.5, "start_noise": 50.0, "small_norm": 25}
     assert expected.items() <= card["parameters"].items()
     assert {check["what"]: check["value"] for check in card["checks"]}[
         "share of the pixels that are exactly the mean colour"] == 0.25
@@ -683,7 +684,7 @@ def test_feature_layers_are_the_ends_of_the_stages():
     (class_visualization, ["--compare", "--preset", "cs231n"], "--compare shows all presets of one class: leave out"),
     (neuron_visualization, ["--layer", "input"], "'input' is the picture itself, not a layer"),
     (neuron_visualization, ["--kind", "layer", "--channels", "1"], "a layer is shown as a whole: leave out --channels"),
-    (neuron_visualization, ["--kind", "channel", "--position", "1", "1"], "a channel has no place of its own"),
+    (neuron_visualization, ["--kind", "channel", "--position", "1", "1"], "a channel has no position"),
     (neuron_visualization, ["--grid", "--size", "30"], "leave out --size"),
     (deepdream, ["--step-size", "nan"], "--step-size: expected a number, not 'nan'"),
     (style_transfer, ["--resume"], "there is nothing to go on from in")])
