@@ -1,5 +1,6 @@
-"""What a network sees in a photo, drawn into it: python -m demos.deepdream photo.jpg [--layer NAME] [--zoom FRAMES]"""
+"""DeepDream, a photo with patterns of a layer: python -m demos.deepdream photo.jpg [--layer NAME] [--zoom FRAMES]"""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,36 +18,43 @@ from minicnn import images, plot
 from minicnn.datasets.shapes import draw_shape
 from minicnn.errors import InputError
 from minicnn.receptive_field import receptive_field
-from minicnn.visualize.synthesis.deepdream import DREAM_PRESETS, check_reach, deep_dream, octave_sizes, resize_maps
+from minicnn.visualize.synthesis.deepdream import (
+    DEEPDREAM_2015,
+    DREAM_PRESETS,
+    deep_dream,
+    octave_sizes,
+    require_octaves,
+    resize_maps,
+)
 from minicnn.visualize.synthesis.deepdream_check import check_deep_dream, check_tiles
 from minicnn.visualize.synthesis.tiles import choose_tile
 
 NAMES = ("deepdream",)
-IMAGE = "dream"  # the picture alone, pixel by pixel
-LAYERS = (("fire8/concat", "fire6/concat"), ("relu4_3", "relu3_3"), ("relu4", "relu3"))  # what looks best, where it is
+IMAGE = "dream"  # name of the file with the picture alone, in its full resolution
+LAYERS = (("fire8/concat", "fire6/concat"), ("relu4_3", "relu3_3"), ("relu4", "relu3"))  # the best-looking, by network
 
 
 class Dream(NamedTuple):
-    """What to see in the photo: a layer, one channel of it, or the features of another picture, uint8 (H, W, 3)."""
+    """The objective of a dream: a layer, one channel of it, or the features of a guide, uint8 (H, W, 3)."""
 
     layer: str
     channel: int | None = None
     guide: np.ndarray | None = None
 
-    def sought(self, model):
-        """The keywords of `deep_dream`."""
+    def objective(self, model):
+        """Return the keyword arguments of `deep_dream`."""
         guide = None if self.guide is None else model.preprocessing.to_input(self.guide)
         return {"layer": self.layer, "channel": self.channel, "guide": guide}
 
     @property
     def caption(self):
-        """In words."""
+        """The objective, for captions."""
         return self.layer + (f", channel {self.channel}" if self.channel is not None else "") + \
             (", guided" if self.guide is not None else "")
 
 
 class DreamWatch(Watch):
-    """A Watch whose bar counts pixels: a step of the last octave takes many times as long as one of the first."""
+    """A Watch whose progress bar counts pixels, as a step takes much longer in the last octave than in the first."""
 
     unit = "pixel"
 
@@ -65,24 +73,22 @@ class DreamWatch(Watch):
         super().__call__(progress, image)
 
 
-def pictures(model, name, photo, dreams=None, seed=0, settings=None, tile="auto", run=None):
-    """Technique 20: the photo, uint8 (H, W, 3), and what is dreamt into it; of a single dream, octave by octave.
+def pictures(model, name, photo, dreams=None, seed=0, settings=DEEPDREAM_2015, tile="auto", run=None):
+    """Technique 20: yield the Picture of a photo, uint8 (H, W, 3), and its dreams; for a single dream, of each octave.
 
-    dreams : [Dream, …]; two layers and a guide, unless given. settings : of `deep_dream`; the notebook's, unless given.
-    tile : as `deep_dream` has it. run : the LongRun that saves it as it goes, or None.
+    dreams : [Dream, …]; by default, two layers and a guide. settings : DreamSettings. tile : as for `deep_dream`.
+    run : the LongRun that saves the dream, or None.
     """
     dreams = dreams or example_dreams(model)
-    settings = settings or DREAM_PRESETS["deepdream-2015"]
     x = model.preprocessing.to_input(photo)
     panels, results, checks = [(name, photo, SMOOTH)], [], []
     for dream in dreams:
-        image, watch = sleep(model, x, dream, seed, settings, tile, run)
+        image, watch = make_dream(model, x, dream, seed, settings, tile, run)
         results.append(image)
-        checks += check_deep_dream(model.net, x, image, watch.history, model.preprocessing,
-                                   np.random.default_rng([seed, 1]), **dream.sought(model),
-                                   **{key: settings[key] for key in ("num_steps", "max_jitter")})
+        checks += check_deep_dream(model.net, x, image, watch.history, model.preprocessing, settings,
+                                   np.random.default_rng([seed, 1]), **dream.objective(model))
         if len(dreams) == 1:
-            panels += [(f"octave {step // settings['num_steps']}: {frame.shape[3]}x{frame.shape[2]}",
+            panels += [(f"octave {step // settings.num_steps}: {frame.shape[3]}x{frame.shape[2]}",
                         model.preprocessing.to_image(frame), SMOOTH) for step, frame in watch.frames.items()]
         if dream.guide is not None:
             panels.append(("guide", dream.guide, SMOOTH))
@@ -95,44 +101,44 @@ def pictures(model, name, photo, dreams=None, seed=0, settings=None, tile="auto"
         (", stopped" if watch.stopped else "")
     yield Picture(
         NAMES[0], title, plot.show_panels(panels, min(3, len(panels)), title), np.concatenate(results),
-        "Whatever the layer sees in the photo, it is shown more of: the pixels go along the gradient of the layer's "
-        "squared norm, at a small size first, so that large things come before small ones. A guide lets it see only "
-        "what is in another picture.",
+        "The photo was changed along the gradient of the layer's squared norm, so that the patterns to which the layer "
+        "responds become stronger. The change starts at a small size, so that large patterns come before small ones. "
+        "With a guide, only the patterns of another picture become stronger.",
         SOURCE, checks, {"photo": name, "size": list(photo.shape[:2]), "dreams": [dream.caption for dream in dreams],
-                         "seed": seed, "tile": tile} | settings, watch.history)
+                         "seed": seed, "tile": tile} | asdict(settings), watch.history)
     if run is not None:
         run.finish(watch.stopped)
     elif watch.stopped is not None:
         raise watch.stopped
 
 
-def sleep(model, x, dream, seed, settings, tile, run):
-    """(The dream, (1, C, H, W) as the photo, who watched it); Ctrl-C ends it early and keeps the image so far."""
-    sizes = octave_sizes(*x.shape[2:], settings["num_octaves"], settings["octave_scale"])
-    num_steps = settings["num_steps"]
+def make_dream(model, x, dream, seed, settings, tile, run):
+    """Return (the dream, (1, C, H, W) like the photo x; its Watch). Ctrl-C ends it early and keeps the last image."""
+    sizes = octave_sizes(x.shape[2], x.shape[3], settings)
+    num_steps = settings.num_steps
     watch = DreamWatch(dream.caption, sizes, num_steps, ("objective",), x, run=run,
                        to_image=model.preprocessing.to_image,
                        frames=[num_steps * octave for octave in range(1, len(sizes))])
     with watch:
-        _, watch.history = deep_dream(model.net, x, model.preprocessing, rng=np.random.default_rng(seed), tile=tile,
-                                      callback=watch, checkpoint=run and run.checkpoint(), **dream.sought(model),
-                                      **settings)
+        _, watch.history = deep_dream(model.net, x, model.preprocessing, settings, rng=np.random.default_rng(seed),
+                                      tile=tile, callback=watch, checkpoint=run and run.checkpoint(),
+                                      **dream.objective(model))
     image = watch.image
     return image if image.shape == x.shape else resize_maps(image, x.shape[2:]), watch
 
 
 def example_dreams(model):
-    """A deep layer, one before it, and the first one guided by a drawn star."""
-    deep, earlier = default_layers(model.net)
-    dreams = [Dream(deep), Dream(earlier)]
+    """Return the Dreams of a late layer, of an earlier one, and of the late one guided by a drawn star."""
+    late, earlier = default_layers(model.net)
+    dreams = [Dream(late), Dream(earlier)]
     if model.net.input_shape[0] == 3:
         star = draw_shape(9, np.random.default_rng(3))[0]
-        dreams.append(Dream(deep, guide=images.resize(star, *model.net.input_shape[1:])))
+        dreams.append(Dream(late, guide=images.resize(star, *model.net.input_shape[1:])))
     return dreams
 
 
 def default_layers(net):
-    """(A deep layer, one before it) that make good dreams."""
+    """Return (a late layer, an earlier layer) that make good dreams."""
     maps = {name for name, shape in net.shapes().items() if len(shape) == 4}
     known = [pair for pair in LAYERS if maps.issuperset(pair)]
     ends = feature_layers(net)
@@ -140,7 +146,7 @@ def default_layers(net):
 
 
 def example_photo():
-    """(name, uint8 (H, W, 3)): matplotlib's portrait of Grace Hopper."""
+    """Return (name, uint8 (H, W, 3)) of matplotlib's portrait of Grace Hopper."""
     return "grace_hopper", images.load_image(Path(matplotlib.get_data_path(), "sample_data", "grace_hopper.jpg"))
 
 
@@ -148,9 +154,9 @@ def example_photo():
 
 
 def run(arguments):
-    """Load, dream, save."""
-    model, said = choose_model(arguments.model, arguments.device)
-    print(said)
+    """Load the network and the photo, make the dream or the zoom, and save it."""
+    model, reason = choose_model(arguments.model, arguments.device)
+    print(reason)
     if len(arguments.photos) > 1:
         raise InputError(f"one photo at a time, not {len(arguments.photos)}")
     name, photo = (Path(arguments.photos[0]).stem, images.load_image(arguments.photos[0])) if arguments.photos \
@@ -158,8 +164,7 @@ def run(arguments):
     photo = images.resize_long_side(photo, arguments.size or default_size(model))
     settings = chosen_settings(arguments, DREAM_PRESETS)
     dream = chosen_dream(model, arguments)
-    sizes = octave_sizes(*photo.shape[:2], settings["num_octaves"], settings["octave_scale"])
-    check_reach(model.net, dream.layer, dream.channel, sizes)
+    require_octaves(model.net, dream.layer, dream.channel, octave_sizes(photo.shape[0], photo.shape[1], settings))
     tile = choose_tile(model.net, dream.layer, (1, model.net.input_shape[0], *photo.shape[:2])) \
         if arguments.tile is None else arguments.tile or None
     if tile is None:
@@ -167,9 +172,9 @@ def run(arguments):
     else:
         print(f"the gradient is computed by tiles of {tile} pixels")
     kept = {"photo": digest(photo), "guide": dream.guide is not None and digest(dream.guide), "layer": dream.layer,
-            "channel": dream.channel, "tile": tile, "seed": arguments.seed} | settings
+            "channel": dream.channel, "tile": tile, "seed": arguments.seed} | asdict(settings)
     if arguments.zoom:
-        dream_flight.run(model, name, photo, dream.caption, dream.sought(model), settings, tile, kept, arguments)
+        dream_flight.run(model, name, photo, dream.caption, dream.objective(model), settings, tile, kept, arguments)
         return
     folder = demo_folder(arguments, (*NAMES, IMAGE))
     run = long_run(arguments, folder, NAMES[0], model, kept)
@@ -178,7 +183,7 @@ def run(arguments):
 
 
 def with_image(pictures, model, folder):
-    """The pictures, each of which leaves the dream in its own pixels beside it."""
+    """Yield the pictures, after writing each dream to a file in its full resolution."""
     for picture in pictures:
         make_folder(folder)
         images.save_image(folder / f"{IMAGE}.png", model.preprocessing.to_image(picture.array[-1]), overwrite=True)
@@ -186,50 +191,53 @@ def with_image(pictures, model, folder):
 
 
 def chosen_dream(model, arguments):
-    """The Dream that the command line asks for."""
+    """Return the Dream for the options of the command line."""
     layer = model.net.find(arguments.layer) if arguments.layer else default_layers(model.net)[0]
     guide = None
     if arguments.guide:
         if arguments.channel is not None:
-            raise InputError("a dream is guided by a picture (--guide) or seeks one channel (--channel), not both")
+            raise InputError("a dream has either a guide (--guide) or one channel (--channel), not both")
         guide = images.fit(images.load_image(arguments.guide), model.preprocessing.resize, model.preprocessing.crop)
     return Dream(layer, arguments.channel, guide)
 
 
 def default_size(model):
-    """The long side in pixels: 512 where the network knows photos, three times its own side where it is small."""
+    """Return the long side in pixels: 512, or three times the network's input if that is small."""
     return 512 if model.net.input_shape[1] > 200 else 3 * model.net.input_shape[1]
 
 
 def small(image):
-    """The picture for the gallery, uint8 (H, W, 3): twice as large where the network is small, so that octaves fit."""
+    """Return the picture for the gallery, uint8 (H, W, 3): twice as large for small networks, so that octaves fit."""
     side = image.shape[0]
     return image if side > 200 else images.resize(image, 2 * side, 2 * side)
 
 
 def parser():
-    """The command line."""
+    """Return the parser of the command line."""
     parser = demo_parser("deepdream", __doc__)
-    parser.add_argument("--layer", help="left out, the one that makes the best dreams")
-    parser.add_argument("--channel", type=natural_int, help="of the layer; left out, all of them")
-    parser.add_argument("--guide", metavar="PHOTO", help="a picture whose features are to be dreamt of")
-    parser.add_argument("--size", type=positive_int, help="the long side in pixels (default 512; of a small network, "
-                        "three times its own)")
-    parser.add_argument("--tile", type=natural_int, metavar="PIXELS", help="compute by tiles of this side, 0: never "
-                        "(default: above 1,024 pixels, or where memory is short); the gradient is the same but for its "
-                        "last bits")
+    parser.add_argument("--layer", metavar="NAME", help="the layer (default: one that makes good dreams)")
+    parser.add_argument("--channel", type=natural_int, metavar="N", help="one channel of the layer (default: all)")
+    parser.add_argument("--guide", metavar="PHOTO", help="a picture whose features guide the dream")
+    parser.add_argument("--size", type=positive_int, metavar="PIXELS", help="long side of the result (default: 512; "
+                        "for a small network, three times its input)")
+    parser.add_argument("--tile", type=natural_int, metavar="PIXELS", help="side of the tiles by which the gradient is "
+                        "computed, 0 for no tiles (default: tiles above 1,024 pixels, or if memory is short); tiles "
+                        "change the gradient only by rounding")
     add_presets(parser, DREAM_PRESETS, "deepdream-2015")
-    parser.add_argument("--octaves", dest="num_octaves", type=positive_int, help="how many sizes")
-    parser.add_argument("--octave-scale", type=number, help="from one size to the next")
-    parser.add_argument("--steps", dest="num_steps", type=positive_int, help="in each octave")
-    parser.add_argument("--step-size", type=positive_number, help="mean change of a pixel in a step, in grey "
-                        "levels of 255")
-    parser.add_argument("--max-jitter", type=natural_int, help="pixels")
-    parser.add_argument("--zoom", type=positive_int, metavar="FRAMES", help="fly into the dream: so many frames, into "
-                        "frames/ and an animation")
-    parser.add_argument("--zoom-by", type=number, default=0.05, metavar="PART", help="of the sides that a frame cuts "
-                        "off (default 0.05)")
-    parser.add_argument("--animation", default="gif", help="gif or webp (default gif)")
+    parser.add_argument("--octaves", dest="num_octaves", type=positive_int, metavar="N",
+                        help="number of picture sizes (default of this and the following four options: the preset's)")
+    parser.add_argument("--octave-scale", type=number, metavar="FACTOR", help="from one size to the next")
+    parser.add_argument("--steps", dest="num_steps", type=positive_int, metavar="N",
+                        help="number of steps in each octave")
+    parser.add_argument("--step-size", type=positive_number, metavar="LEVELS",
+                        help="mean change of a pixel in a step, in grey levels of 255")
+    parser.add_argument("--max-jitter", type=natural_int, metavar="PIXELS", help="largest shift of the image in a step")
+    parser.add_argument("--zoom", type=positive_int, metavar="FRAMES", help="zoom into the dream: write this number of "
+                        "frames into frames/, and an animation")
+    parser.add_argument("--zoom-by", type=number, default=0.05, metavar="SHARE",
+                        help="share of the sides that each frame cuts off (default: 0.05)")
+    parser.add_argument("--animation", default="gif", metavar="FORMAT",
+                        help="format of the animation, gif or webp (default: gif)")
     add_long_run_options(parser, every=10)
     return parser
 

@@ -1,4 +1,6 @@
-"""A change nobody sees fools the network: python -m demos.fooling photo.jpg [--target stingray] [--transfer MODEL]"""
+"""Invisible changes that fool the network: python -m demos.fooling photo.jpg [--target stingray] [--transfer MODEL]"""
+
+from dataclasses import asdict
 
 import numpy as np
 
@@ -10,32 +12,31 @@ from minicnn import images, plot
 from minicnn.backend import to_device, to_host
 from minicnn.errors import InputError
 from minicnn.models import load_model
-from minicnn.visualize.synthesis.fooling import FOOLING_PRESETS, fooling_image, fooling_report
+from minicnn.visualize.synthesis.fooling import FOOLING_PRESETS, MARGIN, fooling_image, fooling_report
 from minicnn.visualize.synthesis.fooling_check import check_fooling, check_transfer
 
-STINGRAY = 6  # CS231n's target
+STINGRAY = 6  # the target of CS231n
 NAMES = ("fooling",)
 
 
-def pictures(model, photos, target=None, num_steps=100, seed=0, settings=None, other=None, run=None):
-    """Technique 18: a row per photo: the original, the fooled one, the difference, and ten times the difference.
+def pictures(model, photos, target=None, seed=0, settings=MARGIN, other=None, run=None):
+    """Technique 18: yield the Picture of a row per photo: the original, the result, the difference, and it times ten.
 
-    settings : of `fooling_image`; the preset "margin", unless given. other : a Model that is shown the results too.
-    run : the LongRun that saves it as it goes, or None.
+    target : a class; by default, see `default_target`. settings : FoolingSettings. other : another Model, which
+    classifies the results, too. run : the LongRun that saves the pictures, or None.
     """
-    settings = settings or FOOLING_PRESETS["margin"]
     targets = [default_target(model, photo) if target is None else target for photo in photos]
     for photo, chosen in zip(photos, targets, strict=True):
         if photo.label == chosen:
-            raise InputError(f"{model.name} takes {photo.name} for {short_label(model, chosen)} already; give another "
-                             "--target")
+            raise InputError(f"{model.name} classifies {photo.name} as {short_label(model, chosen)} already; give "
+                             "another --target")
     fooled, reports, checks = [], [], []
     for n, (photo, chosen) in enumerate(zip(photos, targets, strict=True)):
-        picture, report, watch = fool(model, photo, chosen, num_steps, settings, run, n)
+        picture, report, watch = fool(model, photo, chosen, settings, run, n)
         fooled.append(picture)
         reports.append(report)
         checks += check_fooling(model.net, photo.image, picture, report, chosen, model.preprocessing,
-                                np.random.default_rng([seed, n]), photo.name, settings["epsilon"])
+                                np.random.default_rng([seed, n]), photo.name, settings.epsilon)
         if watch.stopped is not None:
             break
     photos, targets = photos[:len(fooled)], targets[:len(fooled)]
@@ -45,39 +46,39 @@ def pictures(model, photos, target=None, num_steps=100, seed=0, settings=None, o
     yield Picture(
         "fooling", f"{model.name}: {sum(report.survived for report in reports)} of {len(reports)} pictures fool it"
         + (", stopped" if watch.stopped else ""), draw(model, photos, fooled, reports), np.stack(fooled),
-        "The photo was changed a little at a time along the gradient, until the network took it for something else, "
-        "even when rounded to the 8 bits of an image file. To us it is the same photo; only ten times the difference "
-        "shows what was done.",
-        "Szegedy et al. 2013 (arXiv:1312.6199), section 4; the steps are those of Stanford CS231n",
-        checks, {"photos": [photo.name for photo in photos], "targets": targets, "steps": num_steps, "seed": seed,
-                 "reports": [report._asdict() for report in reports]} | settings, watch.history)
+        "The photo was changed in small steps along the gradient, until the network classified it as the target, even "
+        "after rounding to the 8 bits of an image file. For a person it is the same photo. The change is visible only "
+        "when multiplied by ten.",
+        "Szegedy et al. 2013 (arXiv:1312.6199), section 4; steps as in Stanford CS231n",
+        checks, {"photos": [photo.name for photo in photos], "targets": targets, "steps": settings.num_steps,
+                 "seed": seed, "reports": [report._asdict() for report in reports]} | asdict(settings), watch.history)
     if run is not None:
         run.finish(watch.stopped)
 
 
-def fool(model, photo, target, num_steps, settings, run, n):
-    """(picture, Fooled, Watch) of the n-th photo; Ctrl-C ends it early and keeps the picture so far."""
-    watch = Watch(f"{photo.name}: {short_label(model, target)}", num_steps, (settings["objective"],), photo.x,
+def fool(model, photo, target, settings, run, n):
+    """Return (picture, Fooled, Watch) of the n-th photo. Ctrl-C ends it early and keeps the last picture."""
+    watch = Watch(f"{photo.name}: {short_label(model, target)}", settings.num_steps, (settings.objective,), photo.x,
                   run=run, to_image=model.preprocessing.to_image)
     with watch:
         picture, report, watch.history = fooling_image(
-            model.net, photo.x, target, model.preprocessing, num_steps=num_steps, callback=watch,
-            checkpoint=run and run.checkpoint(n), **settings)
+            model.net, photo.x, target, model.preprocessing, settings, callback=watch,
+            checkpoint=run and run.checkpoint(n))
     if watch.stopped is not None:
         picture = model.preprocessing.to_image(watch.image)
         report = fooling_report(model.net, photo.image, picture, target, model.preprocessing, len(watch.history),
-                                settings["margin"])
+                                settings.margin)
     return picture, report, watch
 
 
 def default_target(model, photo):
-    """A stingray, as in CS231n, where the network knows 1,000 classes and sees none; else its second choice."""
+    """Return the stingray, as in CS231n, for a network of 1,000 classes; else the network's second choice."""
     num_classes = model.net.shapes()[model.net.output][1]
     return STINGRAY if num_classes == 1000 and photo.label != STINGRAY else photo.top[1][0]
 
 
 def draw(model, photos, fooled, reports):
-    """The figure, a row of four panels per photo."""
+    """Return the figure: a row of four panels for each photo."""
     panels = []
     for photo, picture, report in zip(photos, fooled, reports, strict=True):
         label, probability = best_class(model, picture)
@@ -91,7 +92,7 @@ def draw(model, photos, fooled, reports):
 
 
 def transfer_model(name, device, photo):
-    """The Model that is shown the results; InputError, before any work, where it cannot take such a picture."""
+    """Return the Model that classifies the results, too. Raises InputError if it cannot classify such a picture."""
     other = load_model(name, device)
     try:
         scores = other.net.predict(to_device(other.preprocessing.to_input(photo.image), other.net.device))
@@ -103,12 +104,12 @@ def transfer_model(name, device, photo):
 
 
 def around_grey(change):
-    """A change in levels of 255, (H, W, 3), as a picture: grey where there is none."""
+    """Return a change in levels of 255, (H, W, 3), as a picture; no change is grey."""
     return np.clip(change + 128, 0, 255).astype(np.uint8)
 
 
 def best_class(model, picture):
-    """(class, probability) of what the network takes a picture for, uint8 (H, W, 3)."""
+    """Return the best class for a picture, uint8 (H, W, 3), and its probability."""
     x = model.preprocessing.to_input(picture)
     scores = to_host(model.net.predict(to_device(x, model.net.device)))[0]
     exp = np.exp(scores - scores.max())
@@ -116,7 +117,7 @@ def best_class(model, picture):
 
 
 def with_files(made, folder, names):
-    """The same Pictures, after each fooled picture was written as a PNG of its own."""
+    """Yield the Pictures, after writing each fooling image as a PNG of its own."""
     for picture in made:
         make_folder(folder)
         for name, image in zip(names, picture.array, strict=False):
@@ -125,9 +126,9 @@ def with_files(made, folder, names):
 
 
 def run(arguments):
-    """Load, fool, save."""
-    model, said = choose_model(arguments.model, arguments.device)
-    print(said)
+    """Load the network and the photos, make the fooling images, and save them."""
+    model, reason = choose_model(arguments.model, arguments.device)
+    print(reason)
     photos = load_photos(model, arguments.photos, arguments.seed)
     target = None if arguments.target is None else model.find_class(arguments.target)
     other = transfer_model(arguments.transfer, arguments.device, photos[0]) if arguments.transfer else None
@@ -135,23 +136,28 @@ def run(arguments):
     names = [f"fooled_{n}_{photo.name}" for n, photo in enumerate(photos)]
     folder = demo_folder(arguments, (*NAMES, *names))
     run = long_run(arguments, folder, NAMES[0], model,
-                   {"target": target, "photos": [digest(photo.image) for photo in photos]} | settings)
-    made = pictures(model, photos, target, arguments.steps, arguments.seed, settings, other, run)
+                   {"target": target, "photos": [digest(photo.image) for photo in photos]}
+                   | {key: value for key, value in asdict(settings).items() if key != "num_steps"})
+    made = pictures(model, photos, target, arguments.seed, settings, other, run)
     run_demo(with_files(made, folder, names), model, arguments, NAMES, folder)
 
 
 def parser():
-    """The command line."""
+    """Return the parser of the command line."""
     parser = demo_parser("fooling", __doc__)
-    parser.add_argument("--target", help="number or name of a class; left out, a stingray, or the second choice")
-    parser.add_argument("--steps", type=positive_int, default=100, help="when to give up (default 100)")
-    parser.add_argument("--transfer", metavar="MODEL", help="another network that is shown the results")
+    parser.add_argument("--target", metavar="CLASS", help="number or name of a class (default: stingray for ImageNet, "
+                        "else the network's second choice)")
+    parser.add_argument("--transfer", metavar="MODEL", help="another network that classifies the results, too")
     add_presets(parser, FOOLING_PRESETS, "margin")
-    parser.add_argument("--objective", help="score or margin")
-    parser.add_argument("--learning-rate", type=positive_number, help="length of a step, at 224 pixels")
-    parser.add_argument("--margin", type=natural_number, help="by how much the target's score must be above all others")
-    parser.add_argument("--epsilon", type=natural_int, help="the most, in levels of 255, by which a colour may "
-                        "change; 0, no bound")
+    parser.add_argument("--steps", dest="num_steps", type=positive_int, metavar="N",
+                        help="largest number of steps (default: the preset's, 100)")
+    parser.add_argument("--objective", help="score or margin (default: the preset's)")
+    parser.add_argument("--learning-rate", type=positive_number, metavar="RATE",
+                        help="length of a step, at 224 pixels (default: the preset's)")
+    parser.add_argument("--margin", type=natural_number, metavar="SCORE",
+                        help="margin of the target over all other classes that ends the steps (default: the preset's)")
+    parser.add_argument("--epsilon", type=natural_int, metavar="LEVELS", help="largest change of a colour, in levels "
+                        "of 255; 0: no bound (default: the preset's)")
     add_long_run_options(parser)
     return parser
 

@@ -71,7 +71,7 @@ ENTRIES = {
     "multifaceted": Entry(multifaceted.NAMES, lambda model, photos, seed:
                           multifaceted.pictures(model, num_facets=3, count=225, seed=seed)),
     "generator_prior": Entry(generator_prior.NAMES, lambda model, photos, seed:
-                             generator_prior.pictures(model, labels=(2, 9, 10), num_steps=40, seed=seed)),
+                             generator_prior.gallery_pictures(model, seed)),
     "fooling": Entry(fooling.NAMES, lambda model, photos, seed: fooling.pictures(model, photos[:3], seed=seed)),
     "inversion": Entry(inversion.NAMES, lambda model, photos, seed: inversion.quick_pictures(model, photos[:1], seed)),
     "deepdream": Entry(deepdream.NAMES, lambda model, photos, seed:

@@ -1,6 +1,7 @@
-"""What each layer still knows of a photo: python -m demos.inversion photo.jpg [--layer NAME …] [--preset tuned]"""
+"""Photos reconstructed from the activations of layers: python -m demos.inversion photo.jpg [--layer NAME …]"""
 
 import argparse
+from dataclasses import asdict, replace
 
 import numpy as np
 
@@ -11,42 +12,35 @@ from demos.shared.long_run import Watch, add_long_run_options, add_presets, chos
 from demos.shared.picture import Picture, demo_folder, run_demo
 from minicnn import plot
 from minicnn.backend import to_device, to_host
-from minicnn.visualize.synthesis.inversion import (
-    INVERSION_PRESETS,
-    inversion_report,
-    invert_features,
-    tv_weight_by_depth,
-)
+from minicnn.optimize.progress import Progress
+from minicnn.visualize.synthesis.inversion import inversion_report, invert_features, tv_weight_by_depth
 from minicnn.visualize.synthesis.inversion_check import check_inversion
+from minicnn.visualize.synthesis.inversion_settings import INVERSION_PRESETS, TUNED
 
-QUICK = ((60, 4e-3), (60, 4e-4), (20, 4e-5))  # a third of the steps: rougher, where the layer is deep
-DEPTH = ("relu_conv1", "fire2/concat", "fire3/concat", "fire5/concat", "fire7/concat", "fire9/concat")  # SqueezeNet's
+QUICK = replace(TUNED, rates=((60, 4e-3), (60, 4e-4), (20, 4e-5)))  # a third of the steps; late layers look rougher
+DEPTH = ("relu_conv1", "fire2/concat", "fire3/concat", "fire5/concat", "fire7/concat", "fire9/concat")  # of SqueezeNet
 NAMES = ("inversion",)
 
 
-def pictures(model, photos, layers=None, seed=0, settings=None, run=None):
-    """Technique 19: a row per photo: the photo, and what inverting its activations gives, layer by layer.
+def pictures(model, photos, layers=None, seed=0, settings=TUNED, run=None):
+    """Technique 19: yield the Picture of a row per photo: the photo, and the inverted activations of each layer.
 
-    settings : of `invert_features`; the preset "tuned", unless given. run : the LongRun that saves it as it goes, or
+    layers : by default, see `default_layers`. settings : InversionSettings. run : the LongRun that saves the images, or
     None.
     """
-    net, settings = model.net, settings or INVERSION_PRESETS["tuned"]
+    net = model.net
     layers = [net.find(layer) for layer in layers or default_layers(net)]
-    tv_weights = {layer: tv_weight_by_depth(net, layer, photos[0].x.shape[2:], settings["tv_weight"])
+    tv_weights = {layer: tv_weight_by_depth(net, layer, photos[0].x.shape[2:], settings.tv_weight)
                   for layer in layers}
-    num_steps = sum(steps for steps, _ in settings["rates"])
-    panels, inverted, numbers, checks, stopped, history = [], [], {}, [], None, []
+    panels, inverted, numbers, checks, stopped = [], [], {}, [], None
+    history: list[Progress] = []
     for n, photo in enumerate(photos):
         reports, targets = {}, {}
         panels.append((photo.name + "\n", photo.image))
         for layer in layers:
             targets[layer] = to_host(net.predict(to_device(photo.x, net.device), layer))
-            watch = Watch(f"{photo.name}: {layer}", num_steps, ("features", "TV", "norm"), np.zeros_like(photo.x),
-                          run=run, to_image=model.preprocessing.to_image)
-            with watch:
-                watch.latest, watch.history = invert_features(
-                    net, layer, targets[layer], model.preprocessing, rng=np.random.default_rng([seed, n]),
-                    callback=watch, checkpoint=run and run.checkpoint(f"{n}-{layer}"), **settings)
+            watch = invert(model, photo, layer, targets[layer], settings, np.random.default_rng([seed, n]), run,
+                           f"{n}-{layer}")
             reports[layer] = report = inversion_report(net, layer, watch.image, targets[layer], photo.image,
                                                        model.preprocessing)
             inverted.append(watch.image)
@@ -62,53 +56,64 @@ def pictures(model, photos, layers=None, seed=0, settings=None, run=None):
     yield Picture(
         "inversion", f"{model.name}: inverted features" + (", stopped" if stopped else ""),
         plot.show_panels(panels, 1 + len(layers), size=2.2), np.concatenate(inverted),
-        "Each picture began as noise and was changed until a layer gave almost the activations that it gives for the "
-        "photo; smooth pictures are preferred. What differs from the photo is what the layer does not tell: first fine "
-        "detail, then colours, then where things are.",
+        "Each picture started as noise and was changed until a layer gave almost the same activations as for the "
+        "photo. Smooth pictures are preferred. The differences from the photo show the information that the layer has "
+        "lost: first fine detail, then colours, then positions.",
         "Mahendran and Vedaldi 2015 (arXiv:1412.0035), section 3",
         checks, {"photos": list(numbers), "layers": layers, "seed": seed, "numbers": numbers,
-                 "tv_weight by layer": tv_weights} | settings, history)
+                 "tv_weight by layer": tv_weights} | asdict(settings), history)
     if run is not None:
         run.finish(stopped)
 
 
+def invert(model, photo, layer, target, settings, rng, run, part):
+    """Return the Watch with the inverted image of one layer. Ctrl-C ends it early. part : its name in the LongRun."""
+    watch = Watch(f"{photo.name}: {layer}", settings.num_steps, ("features", "TV", "norm"), np.zeros_like(photo.x),
+                  run=run, to_image=model.preprocessing.to_image)
+    with watch:
+        watch.latest, watch.history = invert_features(
+            model.net, layer, target, model.preprocessing, settings, rng=rng, callback=watch,
+            checkpoint=run and run.checkpoint(part))
+    return watch
+
+
 def quick_pictures(model, photos, seed=0):
-    """The same with less to do, for the gallery: fewer steps, and the first four layers, as deep ones need them all."""
-    return pictures(model, photos, default_layers(model.net)[:4], seed, INVERSION_PRESETS["tuned"] | {"rates": QUICK})
+    """Yield the Picture for the gallery: fewer steps, and only the first four layers, as late ones need all steps."""
+    return pictures(model, photos, default_layers(model.net)[:4], seed, QUICK)
 
 
 def default_layers(net):
-    """Six layers over SqueezeNet's depth; of another network, the last of each stage."""
+    """Return six layers over the depth of SqueezeNet; for other networks, the last layer of each stage."""
     return [layer for layer in DEPTH if layer in net.positions] or feature_layers(net)
 
 
 def rates(text):
-    """ "100x0.004,200x0.0004" -> ((100, 0.004), (200, 0.0004)), for argparse."""
+    """Return ((100, 0.004), (200, 0.0004)) for the argument "100x0.004,200x0.0004" of the command line."""
     try:
         parts = [part.split("x") for part in text.split(",")]
-        found = tuple((positive_int(steps), positive_number(rate)) for steps, rate in parts)
+        stages = tuple((positive_int(steps), positive_number(rate)) for steps, rate in parts)
     except (ValueError, argparse.ArgumentTypeError):
-        found = ()
-    if not found:
+        stages = ()
+    if not stages:
         raise argparse.ArgumentTypeError(f"expected steps and learning rates as in 100x0.004,200x0.0004, not {text!r}")
-    return found
+    return stages
 
 
 def weights(text):
-    """ "20" -> 20.0, "1,10,20" -> (1.0, 10.0, 20.0), for argparse."""
+    """Return 20.0 for the argument "20" of the command line, and (1.0, 10.0, 20.0) for "1,10,20"."""
     try:
-        found = tuple(map(natural_number, text.split(",")))
+        values = tuple(map(natural_number, text.split(",")))
     except argparse.ArgumentTypeError:
-        found = ()
-    if len(found) not in (1, 3):
+        values = ()
+    if len(values) not in (1, 3):
         raise argparse.ArgumentTypeError(f"expected a number from 0 on, or three as in 1,10,20, not {text!r}")
-    return found if len(found) == 3 else found[0]
+    return values if len(values) == 3 else values[0]
 
 
 def run(arguments):
-    """Load, invert, save."""
-    model, said = choose_model(arguments.model, arguments.device)
-    print(said)
+    """Load the network and the photos, invert the features, and save the images."""
+    model, reason = choose_model(arguments.model, arguments.device)
+    print(reason)
     photos = load_photos(model, arguments.photos, arguments.seed)
     if not arguments.photos:
         photos = photos[:1]
@@ -117,30 +122,36 @@ def run(arguments):
     warn_about_memory(model.net, photos[0].x.shape)
     folder = demo_folder(arguments, NAMES)
     run = long_run(arguments, folder, NAMES[0], model,
-                   {"seed": arguments.seed, "photos": [digest(photo.image) for photo in photos]} | settings)
+                   {"seed": arguments.seed, "photos": [digest(photo.image) for photo in photos]}
+                   | asdict(settings))
     run_demo(pictures(model, photos, layers, arguments.seed, settings, run), model, arguments, NAMES, folder)
 
 
 def parser():
-    """The command line."""
+    """Return the parser of the command line."""
     parser = demo_parser("inversion", __doc__)
-    parser.add_argument("--layer", dest="layers", action="append", help="may be given several times, near ones first; "
-                        "left out, some over the depth of the network")
+    parser.add_argument("--layer", dest="layers", action="append", metavar="NAME", help="a layer; may be repeated, "
+                        "early layers first (default: several over the depth of the network)")
     add_presets(parser, INVERSION_PRESETS, "tuned")
-    parser.add_argument("--rates", type=rates, help="steps and learning rates, as 100x0.004,200x0.0004")
-    parser.add_argument("--update", help="momentum, guarded (the same, taken back where it leads uphill), adam, or "
-                        "lbfgs, which takes no rate")
-    parser.add_argument("--tv-weight", type=weights, help="how smooth: a number, or three by depth, as 1,10,20")
-    parser.add_argument("--tv-beta", type=positive_number, help="power of the step between pixels: 2 smooths, 1 "
-                        "keeps edges")
-    parser.add_argument("--p-weight", type=natural_number, help="how near to the mean colour")
-    parser.add_argument("--p", type=positive_number, help="the power by which bright pixels count")
-    parser.add_argument("--feature-weight", type=positive_number, help="how near to the layer's activations")
+    parser.add_argument("--rates", type=rates, metavar="NxRATE,…", help="steps and learning rate of each stage, as "
+                        "100x0.004,200x0.0004 (default of this and the following options: the preset's)")
+    parser.add_argument("--update", help="momentum, guarded (momentum that takes back steps uphill), adam, or lbfgs, "
+                        "which ignores the learning rates")
+    parser.add_argument("--tv-weight", type=weights, metavar="WEIGHT", help="weight of total variation, which smooths: "
+                        "a number, or three for early, middle and late layers, as 1,10,20")
+    parser.add_argument("--tv-beta", type=positive_number, metavar="POWER",
+                        help="exponent of total variation: 2 smooths, 1 keeps edges")
+    parser.add_argument("--p-weight", type=natural_number, metavar="WEIGHT",
+                        help="weight of the distance from the mean colour")
+    parser.add_argument("--p", type=positive_number, metavar="POWER", help="exponent of this distance")
+    parser.add_argument("--feature-weight", type=positive_number, metavar="WEIGHT",
+                        help="weight of the distance from the layer's activations")
     parser.add_argument("--normalized", action=argparse.BooleanOptionalAction, default=None,
-                        help="whether the terms are divided by the norms of the features and of a photo")
-    parser.add_argument("--init", dest="noise", help="what it begins with: normal or uniform noise")
-    parser.add_argument("--clamp", type=natural_number, help="bounds of the image, in the preset's unit; 0 sets none")
-    parser.add_argument("--clamp-until", type=natural_int, metavar="STEP", help="afterwards it may go beyond them")
+                        help="divide the terms by the norms of the features and of a photo")
+    parser.add_argument("--init", dest="noise", metavar="NOISE", help="first image: normal or uniform noise")
+    parser.add_argument("--clamp", type=natural_number, metavar="BOUND",
+                        help="bound of the image, in the preset's unit; 0: no bound")
+    parser.add_argument("--clamp-until", type=natural_int, metavar="STEP", help="last step with the bound")
     add_long_run_options(parser)
     return parser
 

@@ -1,37 +1,52 @@
-"""What the demos of gradient ascent do alike: the options that stand for its settings, and faint pictures."""
+"""The options of the demos of gradient ascent, one for each of its settings, and the contrast of faint pictures."""
+
+from argparse import ArgumentParser
+from collections.abc import Mapping
+
+import numpy as np
 
 from demos.shared.command import natural_int, natural_number, positive_int, positive_number
 from demos.shared.long_run import add_presets
 from minicnn import plot
+from minicnn.models import Model
+from minicnn.visualize.synthesis.ascent_settings import AscentSettings
 
 
-def add_ascent_options(parser, presets, default):
-    """--preset, and an option for each setting of `minicnn.visualize.synthesis.ascent.ascend`."""
+def add_ascent_options(parser: ArgumentParser, presets: Mapping[str, AscentSettings], default: str) -> None:
+    """Add --preset, and an option for each field of AscentSettings but `margin_weight`."""
     add_presets(parser, presets, default)
-    parser.add_argument("--steps", dest="num_steps", type=positive_int, help="for each image")
+    parser.add_argument("--steps", dest="num_steps", metavar="N", type=positive_int, help="number of steps for each "
+                        "image (default of this and the following options: the preset's)")
     parser.add_argument("--start-noise", type=natural_number, metavar="DEVIATION",
-                        help="of the first image; 0 is the mean colour")
-    parser.add_argument("--policy", help="normalized: steps of one length; constant: as long as the gradient says; "
-                        "progress: so long that the score would rise by --progress")
-    parser.add_argument("--learning-rate", type=positive_number, help="length of a normalized step, at 224 pixels; "
-                        "what the gradient is multiplied by, or by at most")
-    parser.add_argument("--progress", type=positive_number, help="of the score in a step, for that policy")
-    parser.add_argument("--gain", type=positive_number, help="every step is so many times longer")
-    parser.add_argument("--l2-reg", type=natural_number, help="penalty on the sum of squares")
-    parser.add_argument("--decay", type=natural_number, help="share that the image loses in each step")
-    parser.add_argument("--blur-every", type=positive_int, metavar="STEPS", help="from one blur to the next")
-    parser.add_argument("--blur-sigma", type=natural_number, help="pixels")
-    parser.add_argument("--small-norm", type=natural_number, metavar="PERCENT", help="of the pixels, the smallest, "
-                        "set to zero")
-    parser.add_argument("--small-contribution", type=natural_number, metavar="PERCENT", help="of the pixels, those "
-                        "that matter least, set to zero")
-    parser.add_argument("--max-jitter", type=natural_int, help="pixels, at 224 pixels")
-    parser.add_argument("--clamp", help="to the colours that exist: first (before the blur), last, or none")
-    parser.add_argument("--inputs", help="whose inputs the numbers are meant for: torchvision or caffe")
+                        help="standard deviation of the noise in the first image; 0: the mean colour")
+    parser.add_argument("--policy", help="length of a step. normalized: fixed; constant: proportional to the gradient; "
+                        "progress: the score would rise by --progress if it were linear")
+    parser.add_argument("--learning-rate", type=positive_number, metavar="RATE", help="length of a normalized step, at "
+                        "224 pixels; else the factor of the gradient, or its upper limit")
+    parser.add_argument("--progress", type=positive_number, metavar="SCORE",
+                        help="desired rise of the score per step, for the policy progress")
+    parser.add_argument("--gain", type=positive_number, metavar="FACTOR", help="factor of every step's length")
+    parser.add_argument("--l2-reg", type=natural_number, metavar="WEIGHT",
+                        help="weight of the penalty on the sum of squares")
+    parser.add_argument("--decay", type=natural_number, metavar="SHARE",
+                        help="share of the image that each step removes")
+    parser.add_argument("--blur-every", type=positive_int, metavar="STEPS", help="steps from one blur to the next")
+    parser.add_argument("--blur-sigma", type=natural_number, metavar="PIXELS",
+                        help="standard deviation of the blur; 0: no blur")
+    parser.add_argument("--small-norm", type=natural_number, metavar="PERCENT",
+                        help="percentage of the pixels set to zero: the smallest norms")
+    parser.add_argument("--small-contribution", type=natural_number, metavar="PERCENT",
+                        help="percentage of the pixels set to zero: the least contributions to the score")
+    parser.add_argument("--max-jitter", type=natural_int, metavar="PIXELS",
+                        help="largest shift of the image per step, at 224 pixels")
+    parser.add_argument("--clamp", metavar="ORDER",
+                        help="limit to the valid colours: first (before the blur), last, or none")
+    parser.add_argument("--inputs", metavar="UNIT", help="unit of these numbers: torchvision (colours over their "
+                        "standard deviation) or caffe (0 to 255); they are converted for other networks")
 
 
-def amplified(model, caption, image):
-    """(caption, picture) of an image x (1, C, H, W); a faint one with more contrast, and the caption says so."""
+def amplified(model: Model, caption: str, image: np.ndarray) -> tuple[str, np.ndarray]:
+    """Return (caption, picture) of an image (1, C, H, W). A faint picture gets more contrast, stated in the caption."""
     preprocessing = model.preprocessing
     change = preprocessing.to_pixel_directions(image)[0].transpose(1, 2, 0) / preprocessing.unit  # (H, W, 3)
     picture, factor = plot.amplify(preprocessing.to_image(image), change)

@@ -35,18 +35,21 @@ from minicnn.visualize.style.fast_style import stylize
 from minicnn.visualize.style.many_styles import blend_square, with_more_styles, with_style
 from minicnn.visualize.style.perceptual import PerceptualLoss, PhotoCrops, StyledCrops, StyledLoss, perceptual_loss
 from minicnn.visualize.style.transfer import StyleSettings, transfer_style
-from minicnn.visualize.synthesis.ascent import (
+from minicnn.visualize.synthesis.ascent_settings import CLASS_PRESETS, NEURON_PRESETS, AscentSettings
+from minicnn.visualize.synthesis.class_visualization import class_visualization
+from minicnn.visualize.synthesis.deepdream import DreamSettings, deep_dream, dream_zoom
+from minicnn.visualize.synthesis.denoise import denoise_tv
+from minicnn.visualize.synthesis.facets import find_facets
+from minicnn.visualize.synthesis.fooling import Fooled, FoolingSettings, fooling_image, fooling_report
+from minicnn.visualize.synthesis.generator import GeneratorSettings, generated_class, stacked
+from minicnn.visualize.synthesis.inversion import Inverted, feature_error, inversion_report, invert_features
+from minicnn.visualize.synthesis.inversion_settings import InversionSettings
+from minicnn.visualize.synthesis.multifaceted import facet_visualization
+from minicnn.visualize.synthesis.neuron_visualization import (
     channel_visualization,
-    class_visualization,
     layer_visualization,
     neuron_visualization,
 )
-from minicnn.visualize.synthesis.deepdream import deep_dream, dream_zoom
-from minicnn.visualize.synthesis.denoise import denoise_tv
-from minicnn.visualize.synthesis.fooling import Fooled, fooling_image, fooling_report
-from minicnn.visualize.synthesis.generator import generated_class, stacked
-from minicnn.visualize.synthesis.inversion import Inverted, feature_error, inversion_report, invert_features
-from minicnn.visualize.synthesis.multifaceted import facet_visualization, find_facets
 from minicnn.visualize.synthesis.tiles import tiled_loss_and_gradient
 from minicnn.visualize.texture.efros_leung import efros_leung, efros_leung_fill
 from minicnn.visualize.texture.gram import synthesize_texture
@@ -56,7 +59,9 @@ from minicnn.visualize.units.activations import feature_maps
 from minicnn.visualize.units.filters import filter_grid, filter_weights
 from minicnn.visualize.units.patches import TopPatches, crop_patch, guided_patch, strongest_channels, top_patches
 
-__all__ = ["Fooled", "Inverted", "PerceptualLoss", "PhotoCrops", "StyleSettings", "StyledCrops", "StyledLoss",
+__all__ = ["CLASS_PRESETS", "NEURON_PRESETS", "AscentSettings", "DreamSettings", "Fooled", "FoolingSettings",
+           "GeneratorSettings", "InversionSettings", "Inverted", "PerceptualLoss",
+           "PhotoCrops", "StyleSettings", "StyledCrops", "StyledLoss",
            "Texture", "TopPatches", "assign_to_grid", "attribution_maps", "blend_square", "cascade_similarity",
            "channel_visualization", "class_probability", "class_visualization", "completeness_gap", "crop_patch",
            "deconvnet", "deep_dream", "deletion_insertion", "denoise_tv", "dream_zoom", "efros_leung",

@@ -1,12 +1,13 @@
-"""Fooling with 25 photos and two targets each: python tests/benchmarks/fooling_pairs.py [--preset margin] [--margin 0]
+"""Fooling images of 25 photos with two targets each: python tests/benchmarks/fooling_pairs.py [--preset margin]
 
-Says too what another network makes of the results, both ways. Reads squeezenet1_1 and squeezenet1_0_caffe from the
-cache folder, and the photos from $MINICNN_TEST_DATA.
+It also counts the results that fool another network, in both directions. Needs squeezenet1_1 and squeezenet1_0_caffe in
+the cache folder, and the photos in $MINICNN_TEST_DATA.
 """
 
 import argparse
 import os
 import pathlib
+from dataclasses import replace
 
 import numpy as np
 
@@ -19,34 +20,39 @@ STINGRAY = 6
 
 
 def fool_all(model, photos, preset, margin):
-    """A stingray out of each photo, then its least likely class -> (pictures, targets); prints a line for both."""
+    """Return (pictures, targets): each photo with the target stingray, then with its least likely class.
+
+    Print a line for each of the two.
+    """
     x = model.preprocessing.to_input(photos)
     least = [int(to_host(model.net.predict(to_device(image[None], model.net.device)))[0].argmin()) for image in x]
-    pictures, everyone = [], []
+    pictures, all_targets = [], []
     for name, targets in (("stingray", [STINGRAY] * len(x)), ("least likely", least)):
         made = [fooling_image(model.net, image[None], target, model.preprocessing,
-                              **FOOLING_PRESETS[preset] | {"margin": margin})
+                              replace(FOOLING_PRESETS[preset], margin=margin))
                 for image, target in zip(x, targets, strict=True)]
         pictures += [picture for picture, *_ in made]
-        everyone += targets
+        all_targets += targets
         reports = [report for _, report, _ in made]
         columns = {key: [getattr(report, key) for report in reports]
                    for key in ("steps", "linf", "l2", "psnr", "margin")}
         print(f"{model.name}, {preset}, {name}: {sum(report.survived for report in reports)} of {len(x)} fooled; "
               + "; ".join(f"{key} {min(values):.4g} / {np.median(values):.4g} / {max(values):.4g}"
                           for key, values in columns.items()), flush=True)
-    return np.stack(pictures), everyone
+    return np.stack(pictures), all_targets
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--preset", default="margin")
-    parser.add_argument("--margin", type=float, default=0.0)
+    parser.add_argument("--preset", default="margin", help="margin or cs231n (default: margin)")
+    parser.add_argument("--margin", type=float, default=0.0,
+                        help="margin of the target over all other classes that ends the steps (default: 0)")
     arguments = parser.parse_args()
     photos = np.load(pathlib.Path(os.environ["MINICNN_TEST_DATA"], "photos", "imagenet_25.npz"))["X"]
-    print("least / median / most; sizes of the change in levels of 255")
-    models = [load_model(name) for name in ("squeezenet1_1", "squeezenet1_0_caffe")]
+    print("smallest / median / largest; sizes of the change in levels of 255")
+    models = [load_model(name).fast() for name in ("squeezenet1_1", "squeezenet1_0_caffe")]
     for model, other in (models, models[::-1]):
         pictures, targets = fool_all(model, photos, arguments.preset, arguments.margin)
         changed, hit = transfer(other.net, other.preprocessing, np.tile(photos, (2, 1, 1, 1)), pictures, targets)
-        print(f"{other.name} changes its answer for {changed} of these {len(pictures)}, and takes {hit} for the target")
+        print(f"{other.name} changes its answer for {changed} of these {len(pictures)}, and classifies {hit} as the "
+              "target")

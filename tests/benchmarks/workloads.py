@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,7 +18,8 @@ from minicnn import models  # noqa: E402
 from minicnn.losses import FeatureMatch, GramMatch, TotalVariation  # noqa: E402
 from minicnn.models.preprocessing import TORCHVISION  # noqa: E402
 from minicnn.optimize import Adam, optimize_image  # noqa: E402
-from minicnn.visualize.synthesis.ascent import CLASS_PRESETS, class_visualization  # noqa: E402
+from minicnn.visualize.synthesis.ascent_settings import CS231N  # noqa: E402
+from minicnn.visualize.synthesis.class_visualization import class_visualization  # noqa: E402
 
 
 class Workload(NamedTuple):
@@ -194,8 +196,8 @@ def class_visualization_of(size, steps):
 
     def ours():
         net = models.squeezenet1_1().fast()
-        return lambda: class_visualization(net, 76, TORCHVISION, rng=np.random.default_rng(0), size=size,
-                                           **CLASS_PRESETS["cs231n"] | {"num_steps": steps})
+        return lambda: class_visualization(net, 76, TORCHVISION, replace(CS231N, num_steps=steps),
+                                           rng=np.random.default_rng(0), size=size)
 
     def theirs(channels_last):  # the notebook's cell, but for the words it prints
         module = laid_out(with_plain_relu(torch_oracle.SqueezeNet("1_1")), channels_last)

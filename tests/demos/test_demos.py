@@ -1,6 +1,7 @@
 """The demos as a user runs them: their files, their output, and one line for each wrong input."""
 
 import json
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -26,7 +27,7 @@ from demos import (
 from demos.shared.inputs import load_photos
 from minicnn.models import load_model
 from minicnn.visualize import feature_maps
-from minicnn.visualize.synthesis import ascent
+from minicnn.visualize.synthesis import ascent_settings
 
 pytestmark = pytest.mark.usefixtures("empty_cache")
 
@@ -151,7 +152,7 @@ def test_all_presets_side_by_side(tmp_path, capsys):
                 "--out", str(tmp_path / "out")) == 0
     check_outputs(tmp_path / "out", class_presets.NAMES)
     card = json.loads((tmp_path / "out" / "class_presets.json").read_text())
-    assert list(card["parameters"]["presets"]) == list(ascent.PUBLISHED)
+    assert list(card["parameters"]["presets"]) == list(ascent_settings.PUBLISHED)
     assert all(0 < preset["high_frequency_share"] < 0.5 for preset in card["parameters"]["presets"].values())
     assert np.load(tmp_path / "out" / "class_presets.npy").shape == (6, 3, 64, 64)
 
@@ -161,7 +162,7 @@ def test_a_setting_that_is_given_holds_for_the_preset_and_for_all_when_they_are_
     assert demo(class_visualization, *common, "--preset", "yosinski-3", "--start-noise", "50", "--small-norm", "25",
                 "--out", str(tmp_path / "one")) == 0
     card = json.loads((tmp_path / "one" / "class_visualization.json").read_text())
-    expected = ascent.CLASS_PRESETS["yosinski-3"] | {"num_steps": 2, "gain": 2.5, "start_noise": 50.0, "small_norm": 25}
+    expected = asdict(ascent_settings.YOSINSKI_3) | {"num_steps": 2, "gain": 2.5, "start_noise": 50.0, "small_norm": 25}
     assert expected.items() <= card["parameters"].items()
     assert {check["what"]: check["value"] for check in card["checks"]}[
         "share of the pixels that are exactly the mean colour"] == 0.25
@@ -285,7 +286,7 @@ def test_the_grid_of_neurons_on_a_users_pictures(photo, tmp_path):
     (class_visualization, ["--compare", "--preset", "cs231n"], "--compare shows all presets of one class: leave out"),
     (neuron_visualization, ["--layer", "input"], "'input' is the picture itself, not a layer"),
     (neuron_visualization, ["--kind", "layer", "--channels", "1"], "a layer is shown as a whole: leave out --channels"),
-    (neuron_visualization, ["--kind", "channel", "--position", "1", "1"], "a channel has no place of its own"),
+    (neuron_visualization, ["--kind", "channel", "--position", "1", "1"], "a channel has no position"),
     (neuron_visualization, ["--grid", "--size", "30"], "leave out --size"),
     (deepdream, ["--step-size", "nan"], "--step-size: expected a number, not 'nan'"),
     (style_transfer, ["--resume"], "holds no interrupted run")])

@@ -1,5 +1,6 @@
 """The networks that are shipped: they are what they claim, and the pictures of them are true."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,8 +26,8 @@ from minicnn.visualize.style.many_styles_check import BLENDS, check_style_losses
 from minicnn.visualize.style.perceptual import FAST_PRESETS
 from minicnn.visualize.style.terms import gram_targets
 from minicnn.visualize.style.transfer_check import mean_style_error
-from minicnn.visualize.synthesis.ascent import CLASS_PRESETS
-from minicnn.visualize.synthesis.ascent_check import check_class_visualization
+from minicnn.visualize.synthesis.ascent_settings import CLASS_PRESETS, MARGIN
+from minicnn.visualize.synthesis.class_visualization_check import check_class_visualization
 from weights_converter.convert import convert
 
 SEED = 20_000_000  # far from every seed that training uses
@@ -123,8 +124,8 @@ def test_class_visualizations_of_squeezenet_are_their_classes(test_data, tmp_pat
     ranks = []
     for label, num_steps in {76: 40, 366: 40, 604: 40, 50: 100, 600: 100}.items():
         noise = np.random.default_rng([0, label]).standard_normal((1, 3, 224, 224), dtype="float32")
-        image, _ = class_visualization(model.net, label, model.preprocessing, rng=np.random.default_rng([0, label]),
-                                       num_steps=num_steps)
+        image, _ = class_visualization(model.net, label, model.preprocessing, replace(MARGIN, num_steps=num_steps),
+                                       rng=np.random.default_rng([0, label]))
         rank, score, energy = check_class_visualization(model.net, image, noise, label, model.preprocessing,
                                                         np.random.default_rng(0))
         ranks.append(rank.value)
@@ -132,8 +133,9 @@ def test_class_visualizations_of_squeezenet_are_their_classes(test_data, tmp_pat
     assert ranks == [1] * 5
     # a flamingo; in the last one, rounding decides which tenth of the pixels is kept
     for preset, gain, expected, within in (("yosinski-3", 30.0, 150, 0.1), ("yosinski-4", 25.0, 47, 0.3)):
-        image, _ = class_visualization(model.net, 130, model.preprocessing, rng=np.random.default_rng([0, 130]),
-                                       size=112, **CLASS_PRESETS[preset] | {"gain": gain, "num_steps": 40})
+        image, _ = class_visualization(model.net, 130, model.preprocessing,
+                                       replace(CLASS_PRESETS[preset], gain=gain, num_steps=40),
+                                       rng=np.random.default_rng([0, 130]), size=112)
         scores = model.net.predict(model.preprocessing.to_input(model.preprocessing.to_image(image)))[0]
         assert scores[130] == pytest.approx(expected, rel=within) and scores.argmax() == 130
 

@@ -3,6 +3,7 @@
 import copy
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -36,6 +37,7 @@ from minicnn.optimize import (
 )
 from minicnn.optimize.lbfgs import between, dot
 from minicnn.visualize import class_visualization
+from minicnn.visualize.synthesis.ascent_settings import MARGIN
 
 
 def fresh(update):
@@ -1003,7 +1005,7 @@ def test_class_visualization_moves_its_input_once_and_its_result_once(num_steps,
     net = network(strict_cupy, "float32")
     preprocessing = Preprocessing("BGR", 1.0, (104.0, 117.0, 123.0), (1.0, 1.0, 1.0), 8, 8)
     strict_cupy.record.reset()
-    image, _ = class_visualization(net, 1, preprocessing, rng=rng, num_steps=num_steps, blur_every=2)
+    image, _ = class_visualization(net, 1, preprocessing, replace(MARGIN, num_steps=num_steps, blur_every=2), rng=rng)
     assert isinstance(image, np.ndarray) and image.shape == (1, 3, 8, 8)
     assert strict_cupy.record.transfers_to_host == 1
     assert strict_cupy.record.transfers_to_device == 3  # the noise and the two ends of the colours

@@ -1,5 +1,7 @@
 """The visualizations: their objective checks on small networks, on both array modules, and at their edges."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import scipy.ndimage
@@ -27,8 +29,8 @@ from minicnn.visualize import (
 from minicnn.visualize.attribution.saliency import pointing_game, widened
 from minicnn.visualize.attribution.saliency_check import check_neuron_gradient, check_saliency, count_relus
 from minicnn.visualize.grid import tile_corners, tile_images
-from minicnn.visualize.synthesis.ascent import CLASS_PRESETS
-from minicnn.visualize.synthesis.ascent_check import check_class_visualization, high_frequency_share
+from minicnn.visualize.synthesis.ascent_settings import CS231N, MARGIN
+from minicnn.visualize.synthesis.class_visualization_check import check_class_visualization, high_frequency_share
 from minicnn.visualize.units.activations import scale_maps, strongest_neurons
 from minicnn.visualize.units.activations_check import check_feature_maps
 from minicnn.visualize.units.filters import (
@@ -411,7 +413,8 @@ def test_class_visualization_raises_the_score_and_stays_in_range(xp, rng):
     def watch(step, image):
         progress.append(step)
         assert device_of(image) == net.device
-    image, history = class_visualization(net, 3, PLAIN, rng=np.random.default_rng(1), num_steps=30, callback=watch)
+    image, history = class_visualization(net, 3, PLAIN, replace(MARGIN, num_steps=30), rng=np.random.default_rng(1),
+                                         callback=watch)
     assert isinstance(image, np.ndarray) and image.dtype == np.float32 and image.shape == (1, 3, 16, 16)
     assert len(history) == len(progress) == 30
     scores = to_host(net.predict(to_device(image, net.device)))[0]
@@ -424,9 +427,10 @@ def test_class_visualization_raises_the_score_and_stays_in_range(xp, rng):
 
 def test_class_visualization_is_the_same_for_the_same_seed_on_either_back_end(xp, rng):
     net = scored_network(rng)
-    one, _ = class_visualization(on(xp, net), 3, PLAIN, rng=np.random.default_rng(1), num_steps=5)
-    other, _ = class_visualization(net, 3, PLAIN, rng=np.random.default_rng(1), num_steps=5)
-    different, _ = class_visualization(net, 3, PLAIN, rng=np.random.default_rng(2), num_steps=5)
+    quick = replace(MARGIN, num_steps=5)
+    one, _ = class_visualization(on(xp, net), 3, PLAIN, quick, rng=np.random.default_rng(1))
+    other, _ = class_visualization(net, 3, PLAIN, quick, rng=np.random.default_rng(1))
+    different, _ = class_visualization(net, 3, PLAIN, quick, rng=np.random.default_rng(2))
     assert np.allclose(one, other, atol=1e-5) and not np.allclose(one, different, atol=1e-2)
 
 
@@ -452,8 +456,8 @@ def test_the_recipe_is_cs231ns(rng):
                                   (1 - TORCHVISION.mean[c]) / TORCHVISION.std[c])
         if t % 2 == 0:
             image = gaussian_filter1d(gaussian_filter1d(image, 0.5, axis=2), 0.5, axis=3)
-    ours, _ = class_visualization(net, label, TORCHVISION, rng=np.random.default_rng(9),
-                                  **CLASS_PRESETS["cs231n"] | {"num_steps": steps, "blur_every": 2})
+    ours, _ = class_visualization(net, label, TORCHVISION, replace(CS231N, num_steps=steps, blur_every=2),
+                                  rng=np.random.default_rng(9))
     assert np.abs(ours - image).max() < 1e-3
 
 
@@ -466,10 +470,10 @@ def test_transfers_happen_only_at_the_edges(strict_cupy, rng):
         call()
         assert (record.transfers_to_device, record.transfers_to_host) == (1, 1)
     record.reset()
-    class_visualization(net, 1, PLAIN, rng=np.random.default_rng(0), num_steps=3)
+    class_visualization(net, 1, PLAIN, replace(MARGIN, num_steps=3), rng=np.random.default_rng(0))
     few = record.transfers_to_device, record.transfers_to_host
     record.reset()
-    class_visualization(net, 1, PLAIN, rng=np.random.default_rng(0), num_steps=9)
+    class_visualization(net, 1, PLAIN, replace(MARGIN, num_steps=9), rng=np.random.default_rng(0))
     assert (record.transfers_to_device, record.transfers_to_host) == few and few[0] <= 3 and few[1] == 1
 
 

@@ -1,1 +1,1 @@
-"""Pictures made by optimization: class visualization, inversion, DeepDream, fooling images."""
+"""Pictures made by optimization: class and neuron visualization, inversion, DeepDream, fooling images."""

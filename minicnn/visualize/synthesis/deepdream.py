@@ -1,152 +1,216 @@
-"""DeepDream: a photo changed so that a layer of the network becomes more active, from small scales to large.
+"""DeepDream: change a photo so that the activations of a layer grow, from small picture sizes to the full size.
 
-Mordvintsev, Olah and Tyka 2015, "Inceptionism", and the notebook they published, google/deepdream dream.ipynb.
+Mordvintsev, Olah and Tyka 2015, "Inceptionism", and their published notebook, google/deepdream dream.ipynb.
 """
 
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
+from typing import Literal
 
-from minicnn.backend import get_ndimage, to_device, to_host
+import numpy as np
+
+from minicnn.backend import Array, get_ndimage, to_device, to_host
 from minicnn.errors import InputError
 from minicnn.losses import GuideMatch, LayerNorm2, loss_and_gradient
+from minicnn.models.preprocessing import Preprocessing
+from minicnn.network import Network, warn_if_slow
 from minicnn.optimize import Clamp, DivergedError, Jitter, NormalizedStep, optimize_image
-from minicnn.visualize.entry import enter
+from minicnn.optimize.checkpoint import Checkpoint
+from minicnn.optimize.progress import Progress, Renumbered, renumbered
+from minicnn.visualize.entry import enter, require_channels
 from minicnn.visualize.synthesis.tiles import choose_tile, tiled_loss_and_gradient
 
-# What deep_dream takes, by the name of who published it.
-DREAM_PRESETS = {
-    "deepdream-2015": {"num_octaves": 4, "octave_scale": 1.4, "num_steps": 10, "step_size": 1.5, "max_jitter": 32},
-}
 
+@dataclass(frozen=True)
+class DreamSettings:
+    """The settings of DeepDream. The defaults are the notebook's.
 
-def deep_dream(net, x, preprocessing, *, rng, layer, channel=None, guide=None, num_octaves=4, octave_scale=1.4,
-               num_steps=10, step_size=1.5, max_jitter=32, tile="auto", callback=None, checkpoint=None):
-    """The photo x, (1, C, H, W), dreamt on: the image, of the same shape, on the host, and the history of all steps.
-
-    Gradient ascent on half the squared norm of `layer`, or of one `channel` of it, or, with a `guide`, another photo
-    (1, C, h, w), on the dot product of each position's vector with the best matching one of the guide. It begins on
-    the smallest of `num_octaves` sizes, each `octave_scale` times the one before; what it added there is enlarged and
-    added to the photo of the next size. Each of `num_steps` steps is made on the image rolled by up to `max_jitter`
-    pixels, is on average `step_size` grey levels (of 255) a pixel, and ends in colours that exist.
-    rng : numpy.random.Generator, for the jitter. tile : the side in pixels of the pieces that the gradient is computed
-    by, None for all at once, "auto" for what `choose_tile` says. callback : called with (Progress, image) after each
-    step; steps count on through the octaves, images are of their sizes; a true answer ends the octave. checkpoint : a
-    Checkpoint to go on from later.
-    Raises InputError where the smallest octave does not reach the layer.
+    Raises InputError if there is no octave, or if an octave is not larger than the one before it.
     """
-    if tile not in ("auto", None) and tile < 1:
-        raise InputError(f"tiles have sides of 1 pixel or more, not {tile}")
+
+    num_octaves: int = 4        # number of picture sizes
+    octave_scale: float = 1.4   # size of an octave relative to the one before it, more than 1
+    num_steps: int = 10         # steps in each octave
+    step_size: float = 1.5      # mean change of a pixel in a step, in grey levels of 255
+    max_jitter: int = 32        # largest shift of the image in a step, pixels
+
+    def __post_init__(self) -> None:
+        if not 1 < self.octave_scale < float("inf") or self.num_octaves < 1:
+            raise InputError("DeepDream needs 1 octave or more, each more than 1 times as large as the one before it; "
+                             f"num_octaves is {self.num_octaves} and octave_scale is {self.octave_scale}")
+
+
+DEEPDREAM_2015 = DreamSettings()
+DREAM_PRESETS = {"deepdream-2015": DEEPDREAM_2015}
+
+
+def deep_dream(net: Network, x: Array, preprocessing: Preprocessing, settings: DreamSettings = DEEPDREAM_2015, *,
+               rng: np.random.Generator, layer: str, channel: int | None = None, guide: Array | None = None,
+               tile: int | Literal["auto"] | None = "auto", callback: Callable | None = None,
+               checkpoint: Checkpoint | None = None) -> tuple[np.ndarray, list[Progress]]:
+    """Return the photo with the patterns that `layer` responds to, of the shape of x, on the host, and the history.
+
+    The objective is half the squared norm of `layer`, or of one of its channels. With a guide it is the sum, over the
+    positions of the layer, of the dot product with the best matching vector of the guide. The ascent starts with the
+    smallest octave. The change made in each octave is enlarged and added to the photo of the next one. Each step ends
+    with clamping to the valid colours.
+
+    Parameters
+    ----------
+    net : the network.
+    x : the photo, (1, C, H, W).
+    preprocessing : of the network's weights.
+    settings : the DreamSettings.
+    rng : the generator of the jitter.
+    layer : the name of a layer.
+    channel : one channel of the layer. By default, all of them.
+    guide : another photo, (1, C, h, w).
+    tile : the side in pixels of the tiles by which the gradient is computed; None for the whole image at once; "auto"
+        for the choice of `choose_tile`.
+    callback : called with (Progress, image) after each step. Step numbers continue through the octaves, and the image
+        has the size of its octave. A true return value ends the octave.
+    checkpoint : a Checkpoint for resuming an interrupted run.
+
+    Raises
+    ------
+    InputError : if an octave is too small for the layer, the channel does not exist, or both a channel and a guide are
+        given.
+
+    Examples
+    --------
+    >>> quick = DreamSettings(num_octaves=2, num_steps=2)
+    >>> image, history = deep_dream(net, x, model.preprocessing, quick, rng=rng, layer="relu2")
+    >>> image.shape, [progress.step for progress in history]
+    ((1, 3, 64, 64), [1, 2, 3, 4])
+    """
+    if tile is not None and tile != "auto" and tile < 1:
+        raise InputError(f"the side of a tile is 1 pixel or more, not {tile}")
     x = enter(net, x)
     layer = net.find(layer)
-    sizes = octave_sizes(*x.shape[2:], num_octaves, octave_scale)
-    check_reach(net, layer, channel, sizes)
-    terms = [(-1.0, objective(net, layer, channel, guide))]
-    low, high = (to_device(bound, net.device).astype(x.dtype, copy=False) for bound in preprocessing.valid_range())
-    photos = [x]
-    for size in reversed(sizes[:-1]):
-        photos.insert(0, resize_maps(photos[0], size))
-    image, history = photos[0], []
+    sizes = octave_sizes(x.shape[2], x.shape[3], settings)
+    require_octaves(net, layer, channel, sizes)
+    terms = [(-1.0, dream_loss(net, layer, channel, guide))]
+    clamp = Clamp(*(to_device(bound, net.device).astype(x.dtype, copy=False) for bound in preprocessing.valid_range()))
+    photos = octave_photos(x, sizes)
+    warn_if_slow(net, len(photos) * settings.num_steps)
+    image = photos[0]
+    history: list[Progress] = []
     for octave, photo in enumerate(photos):
         if octave:
             image = photo + resize_maps(image - photos[octave - 1], photo.shape[2:])
         side = choose_tile(net, layer, photo.shape) if tile == "auto" else tile
+        before = octave * settings.num_steps
         try:
             image, steps = optimize_image(
                 net, image, terms,
-                update=NormalizedStep(step_in_input_units(step_size, preprocessing), "mean_abs"),
-                num_steps=num_steps,
-                transforms=(Jitter(max_jitter),),
-                project=(Clamp(low, high),),
-                callback=callback and partial(call_with_all_steps, callback, octave * num_steps),
+                update=NormalizedStep(settings.step_size * preprocessing.unit, "mean_abs"),
+                num_steps=settings.num_steps,
+                transforms=(Jitter(settings.max_jitter),),
+                project=(clamp,),
+                callback=Renumbered(callback, before),
                 rng=rng,
                 checkpoint=checkpoint and checkpoint.part(octave),
                 compute=partial(tiled_loss_and_gradient, tile=side) if side else loss_and_gradient)
         except DivergedError as problem:
-            raise DivergedError(f"octave {octave + 1} of {len(photos)}: {problem}", octave * num_steps + problem.step,
-                                problem.image, history + counted_on(problem.history, octave * num_steps)) from None
-        history += counted_on(steps, octave * num_steps)
+            raise DivergedError(f"octave {octave + 1} of {len(photos)}: {problem}", before + problem.step,
+                                problem.image, history + renumbered(problem.history, before)) from None
+        history += renumbered(steps, before)
     return to_host(image), history
 
 
-def counted_on(history, before):
-    """The steps of one octave, before which there were so many."""
-    return [progress._replace(step=before + progress.step) for progress in history]
-
-
-def call_with_all_steps(callback, before, progress, image):
-    """The callback of one octave, before which there were so many steps."""
-    return callback(*counted_on([progress], before), image)
-
-
-def objective(net, layer, channel, guide):
-    """The loss that a dream makes larger."""
+def dream_loss(net: Network, layer: str, channel: int | None, guide: Array | None) -> LayerNorm2 | GuideMatch:
+    """Return the loss that a dream maximizes. Raises InputError if it cannot be guided."""
     if guide is None:
         return LayerNorm2(layer, channel)
     if channel is not None:
-        raise InputError("a dream is guided by a picture or seeks one channel, not both")
+        raise InputError("a dream has either a guide or one channel, not both")
     maps = net.predict(enter(net, guide), layer)
     if maps.ndim != 4:
-        raise InputError(f"{layer!r} has no maps that a guide could match; choose an earlier layer")
+        raise InputError(f"{layer!r} has no maps to match with a guide; choose an earlier layer")
     return GuideMatch(layer, maps)
 
 
-def step_in_input_units(step_size, preprocessing):
-    """`step_size` grey levels of 255 in what the network is fed: x = (pixel * scale - mean) / std."""
-    return step_size * preprocessing.scale * len(preprocessing.std) / sum(preprocessing.std)
+# ---- octaves ---------------------------------------------------------------------------------------------------------
 
 
-def octave_sizes(H, W, num_octaves, octave_scale):
-    """[(height, width), …] from the smallest octave to the picture's own (H, W).
-
-    Raises InputError for a scale that does not enlarge.
-    """
-    if not 1 < octave_scale < float("inf") or num_octaves < 1:
-        raise InputError(f"octaves are 1 or more, each more than 1 times as large as the one before, not {num_octaves} "
-                         f"with a scale of {octave_scale}")
+def octave_sizes(H: int, W: int, settings: DreamSettings) -> list[tuple[int, int]]:
+    """Return [(height, width), …] of the octaves, from the smallest one to the picture's own size (H, W)."""
     sizes = [(H, W)]
-    for _ in range(num_octaves - 1):
-        sizes.insert(0, tuple(max(1, round(side / octave_scale)) for side in sizes[0]))
+    for _ in range(settings.num_octaves - 1):
+        H, W = (max(1, round(side / settings.octave_scale)) for side in sizes[0])
+        sizes.insert(0, (H, W))
     return sizes
 
 
-def check_reach(net, layer, channel, sizes):
-    """Raise InputError, in one line, where an octave is too small for the layer, or the layer has no such channel."""
+def octave_photos(x: Array, sizes: Sequence[tuple[int, int]]) -> list[Array]:
+    """Return the photo x (1, C, H, W) in each of these sizes, the smallest first. Each is made from the next larger."""
+    photos = [x]
+    for size in reversed(sizes[:-1]):
+        photos.insert(0, resize_maps(photos[0], size))
+    return photos
+
+
+def require_octaves(net: Network, layer: str, channel: int | None, sizes: Sequence[tuple[int, int]]) -> None:
+    """Raise InputError if an octave is too small for the layer, or if the layer has no such channel."""
     trunk = net.trunk(layer)
     for H, W in sizes:
         try:
             shape = trunk.shapes((net.input_shape[0], H, W))[layer]
         except InputError as problem:
-            raise InputError(f"the octave of {W}x{H} pixels does not reach {layer!r} ({problem}); choose an earlier "
+            raise InputError(f"the octave of {W}x{H} pixels is too small for {layer!r} ({problem}); choose an earlier "
                              "layer, fewer octaves or a larger picture") from None
-    if channel is not None and not 0 <= channel < shape[1]:
-        raise InputError(f"layer {layer!r} has channels 0 to {shape[1] - 1}, not {channel}")
+    if channel is not None:
+        require_channels(layer, channel, shape[1])
 
 
-def resize_maps(x, size):
-    """(N, C, H, W) -> (N, C, *size), bilinear from corner to corner, as the notebook's scipy.ndimage.zoom."""
+def resize_maps(x: Array, size: Sequence[int]) -> Array:
+    """Return x (N, C, H, W) resized to (N, C, *size), bilinear from corner to corner, as scipy.ndimage.zoom does."""
     factors = (1, 1, *(new / old for new, old in zip(size, x.shape[2:], strict=True)))
     return get_ndimage(x).zoom(x, factors, order=1)
 
 
-def dream_zoom(net, x, preprocessing, *, num_frames, rng, zoom=0.05, first=0, **settings):
-    """Yield frames (1, C, H, W) of a flight into the dream: each is the one before it, enlarged by `zoom` about its
-    middle, dreamt on by `deep_dream` with `settings`.
+# ---- zooming into the dream ------------------------------------------------------------------------------------------
 
-    Frames `first` to num_frames - 1 are made. x : the photo, or, where `first` is not 0, frame first - 1: a frame is
-    rounded to 8-bit colours before it goes on, so that its file is all that is needed to go on from it, and each has a
-    generator of its own, from `rng`.
+
+def dream_zoom(net: Network, x: Array, preprocessing: Preprocessing, settings: DreamSettings = DEEPDREAM_2015, *,
+               num_frames: int, rng: np.random.Generator, layer: str, channel: int | None = None,
+               guide: Array | None = None, tile: int | Literal["auto"] | None = "auto", zoom: float = 0.05,
+               first: int = 0) -> Iterator[np.ndarray]:
+    """Yield the frames (1, C, H, W) of a zoom into the dream, on the host.
+
+    Each frame is the one before it, enlarged about its centre and changed by `deep_dream`.
+
+    Parameters
+    ----------
+    net, preprocessing, settings, layer, channel, guide, tile : as in `deep_dream`.
+    x : the photo; or frame first - 1 if `first` is not 0. Frames are rounded to 8-bit colours, so an image file of the
+        last frame is enough to resume.
+    num_frames : the number of frames of the whole zoom.
+    rng : the generator; each frame has its own child of it.
+    zoom : the share of the sides that each frame cuts off, from 0 to below 1.
+    first : the number of the first frame to make, from 0.
+
+    Examples
+    --------
+    >>> quick = DreamSettings(num_octaves=1, num_steps=1)
+    >>> frames = dream_zoom(net, x, model.preprocessing, quick, num_frames=2, rng=rng, layer="relu2")
+    >>> [frame.shape for frame in frames]
+    [(1, 3, 64, 64), (1, 3, 64, 64)]
     """
     if not 0 <= zoom < 1:
-        raise InputError(f"a zoom is from 0 to less than 1, the part of the side that is cut off, not {zoom}")
-    for number, own in enumerate(rng.spawn(num_frames)):
+        raise InputError(f"the zoom is the share of the sides that a frame cuts off: from 0 to below 1, not {zoom}")
+    for number, frame_rng in enumerate(rng.spawn(num_frames)):
         if number < first:
             continue
-        x, _ = deep_dream(net, zoom_in(x, zoom) if number else x, preprocessing, rng=own, **settings)
+        x, _ = deep_dream(net, zoom_in(x, zoom) if number else x, preprocessing, settings, rng=frame_rng, layer=layer,
+                          channel=channel, guide=guide, tile=tile)
         x = preprocessing.to_input(preprocessing.to_image(x))
         yield x
 
 
-def zoom_in(x, zoom):
-    """x (N, C, H, W), the part `zoom` of both sides cut off at the borders and the rest enlarged to the same shape."""
-    inside = 1 - zoom
-    middle = [(side - 1) * zoom / 2 for side in x.shape[2:]]
-    return get_ndimage(x).affine_transform(x, (1, 1, inside, inside), (0, 0, *middle), order=1)
+def zoom_in(x: Array, zoom: float) -> Array:
+    """Return the centre of x (N, C, H, W), without the share `zoom` of both sides, enlarged to the shape of x."""
+    scale = 1 - zoom
+    offsets = [(side - 1) * zoom / 2 for side in x.shape[2:]]
+    return get_ndimage(x).affine_transform(x, (1, 1, scale, scale), (0, 0, *offsets), order=1)

@@ -1,85 +1,109 @@
-"""What proves a dream: its objective rises in every octave, and tiles give the gradient of the whole image."""
+"""The objective numbers of DeepDream: the rise of the objective, and the gradient by tiles."""
 
 from functools import partial
 
 import numpy as np
 
-from minicnn.backend import to_device, to_host
+from minicnn.backend import Array, to_device, to_host
 from minicnn.gradient_check import relative_error
 from minicnn.losses import GuideMatch, LayerNorm2, loss_and_gradient
+from minicnn.models.preprocessing import Preprocessing
+from minicnn.network import Network
 from minicnn.optimize import Jitter
+from minicnn.optimize.progress import Progress
 from minicnn.visualize.check import Check, below
-from minicnn.visualize.synthesis.deepdream import objective
+from minicnn.visualize.synthesis.deepdream import DreamSettings, dream_loss
 from minicnn.visualize.synthesis.tiles import choose_tile, tiled_loss_and_gradient
 
-CROP = 224            # pixels of the middle of the photo, on which tiles are compared with the whole
-TILE_ERROR = 1e-10    # float64, of the largest gradient
+CROP = 224            # pixels of the central crop on which tiles are compared with the whole image
+TILE_ERROR = 1e-10    # largest relative error of the gradient by tiles, float64
 
 
-def check_deep_dream(net, x, image, history, preprocessing, rng, *, layer, channel=None, guide=None, num_steps,
-                     max_jitter):
-    """The dream `image` of the photo x, both (1, C, H, W): what was sought rose in every octave and is there in the
-    8-bit picture, more than in the photo and more than after a random change as large; sizes and shifts are exact.
+def check_deep_dream(net: Network, x: np.ndarray, image: np.ndarray, history: list[Progress],
+                     preprocessing: Preprocessing, settings: DreamSettings, rng: np.random.Generator, *, layer: str,
+                     channel: int | None = None, guide: Array | None = None) -> list[Check]:
+    """Return the Checks of a dream.
 
-    history : all steps, `num_steps` an octave; an octave of a single step shows no rise and is not counted.
+    The objective rises in every octave. For the 8-bit picture it is higher than for the photo, and higher than after a
+    random change of the same length. The dream has the size of the photo. A shift by the jitter can be undone exactly.
+
+    Parameters
+    ----------
+    net, preprocessing, settings, layer, channel, guide : as in `deep_dream`.
+    x, image : the photo and the dream, (1, C, H, W) on the host.
+    history : all steps. An octave of a single step shows no rise and is not counted.
+    rng : the generator of the random change and of one shift.
     """
-    values = [step.values[0] for step in history]
+    values, num_steps = [step.values[0] for step in history], settings.num_steps
     octaves = [values[start:start + num_steps] for start in range(0, len(values), num_steps)]
     octaves = [octave for octave in octaves if len(octave) > 1]
-    rose = sum(octave[-1] > octave[0] for octave in octaves)
+    risen = sum(octave[-1] > octave[0] for octave in octaves)
     random = rng.standard_normal(x.shape)
     control = x + random * (np.linalg.norm(image - x) / np.linalg.norm(random))
     picture = preprocessing.to_input(preprocessing.to_image(image))
-    loss = objective(net, layer, channel, guide)
-    before, after, by_chance = (per_position(net, candidate.astype(x.dtype), layer, loss)
+    loss = dream_loss(net, layer, channel, guide)
+    before, after, by_chance = (mean_loss(net, candidate.astype(x.dtype), layer, loss)
                                 for candidate in (x, picture, control))
-    sought, jitter = what(loss), Jitter(max_jitter)
+    name, jitter = loss_name(loss), Jitter(settings.max_jitter)
     shift = jitter.draw(rng)
-    return [Check(f"octaves that end with more than they began with: {sought}", rose, f"all {len(octaves)}",
-                  rose == len(octaves)),
-            Check(f"{sought} of the 8-bit picture", after, f"more than {before:.4g}, of the photo, and "
-                  f"{by_chance:.4g}, after a random change as large", after > max(before, by_chance)),
-            Check("sides of another length than the photo's", int(np.not_equal(image.shape, x.shape).sum()), "0",
-                  image.shape == x.shape),
-            below("largest change of a pixel by a jitter and its undoing",
+    return [Check(f"octaves in which the objective rises: {name}", risen, f"all {len(octaves)}",
+                  risen == len(octaves)),
+            Check(f"{name} of the 8-bit picture", after, f"more than {before:.4g} (photo) and {by_chance:.4g} (random "
+                  "change of the same length)", after > max(before, by_chance)),
+            check_size(x, image),
+            below("largest change of a pixel by a jitter and its reversal",
                   np.abs(jitter.undo(jitter.apply(image, shift), shift) - image).max(), 0.0)]
 
 
-def check_dream_zoom(net, photo, last, *, layer, channel=None, guide=None):
-    """A flight from the photo to its `last` frame, both (1, C, H, W): of one size, and ever more of what is sought."""
-    loss = objective(net, layer, channel, guide)
-    before, after = (per_position(net, x, layer, loss) for x in (photo, last))
-    return [Check(f"{what(loss)} of the last frame", after, f"more than {before:.4g}, of the photo", after > before),
-            Check("sides of another length than the photo's", int(np.not_equal(last.shape, photo.shape).sum()), "0",
-                  last.shape == photo.shape)]
+def check_dream_zoom(net: Network, photo: np.ndarray, last: np.ndarray, *, layer: str, channel: int | None = None,
+                     guide: Array | None = None) -> list[Check]:
+    """Return the Checks of a zoom from the photo to its `last` frame, both (1, C, H, W) on the host.
+
+    The objective is higher for the last frame than for the photo, and both have the same size.
+    """
+    loss = dream_loss(net, layer, channel, guide)
+    before, after = (mean_loss(net, x, layer, loss) for x in (photo, last))
+    return [Check(f"{loss_name(loss)} of the last frame", after, f"more than {before:.4g} (photo)", after > before),
+            check_size(photo, last)]
 
 
-def what(loss):
-    """What a dream seeks, as a mean over the positions of the layer, in words."""
+def check_size(photo: np.ndarray, image: np.ndarray) -> Check:
+    """Return the Check that an image has the size of the photo."""
+    return Check("sides whose length differs from the photo's", int(np.not_equal(image.shape, photo.shape).sum()), "0",
+                 image.shape == photo.shape)
+
+
+def loss_name(loss: LayerNorm2 | GuideMatch) -> str:
+    """Return the name of a dream's objective, for messages."""
     if isinstance(loss, GuideMatch):
-        return f"best dot product of {loss.layer} with the guide's"
+        return f"best dot product of {loss.layer} with the guide"
     return f"half the squared norm of {loss.layer}" + ("" if loss.channel is None else f", channel {loss.channel},")
 
 
-def per_position(net, x, layer, loss):
-    """The loss of x (1, C, H, W) by the positions of the layer; by tiles where the image is large."""
+def mean_loss(net: Network, x: np.ndarray, layer: str, loss: LayerNorm2 | GuideMatch) -> float:
+    """Return the loss of x (1, C, H, W) divided by the number of the layer's positions. Large images use tiles."""
     tile = choose_tile(net, layer, x.shape)
     compute = partial(tiled_loss_and_gradient, tile=tile) if tile else loss_and_gradient
     shape = net.trunk(layer).shapes(x.shape[1:])[net.find(layer)]
     return compute(net, to_device(x, net.device), [(1.0, loss)])[0] / max(1, int(np.prod(shape[2:])))
 
 
-def check_tiles(net, x, layer, tile=None, crop=CROP):
-    """The gradient of half the squared norm of `layer`, by tiles and of the whole at once, float64.
+def check_tiles(net: Network, x: Array, layer: str, tile: int | None = None, crop: int = CROP) -> list[Check]:
+    """Return the Check that the gradient by tiles equals the gradient of the whole image, in float64.
 
-    x : (1, C, H, W), of which the middle is taken, `crop` pixels at most. tile : half of that, unless given.
+    Parameters
+    ----------
+    net : the network.
+    x : the photo, (1, C, H, W). Its central crop is used.
+    layer : the objective is half the squared norm of this layer.
+    tile : the side of the tiles. By default, half of the crop.
+    crop : the largest side of the crop, pixels.
     """
     H, W = (min(crop, side) for side in x.shape[2:])
     top, left = (x.shape[2] - H) // 2, (x.shape[3] - W) // 2
-    middle = to_host(x)[:, :, top:top + H, left:left + W].astype("float64")
+    centre = to_host(x)[:, :, top:top + H, left:left + W].astype("float64")
     exact = net.trunk(layer).astype("float64").to_device("cpu")
     terms = [(1.0, LayerNorm2(exact.find(layer)))]
-    _, whole, _ = loss_and_gradient(exact, middle, terms)
-    _, tiled, _ = tiled_loss_and_gradient(exact, middle, terms, tile or max(H, W) // 2)
-    return [below("gradient by tiles against that of the whole picture, float64", relative_error(tiled, whole),
-                  TILE_ERROR)]
+    _, whole, _ = loss_and_gradient(exact, centre, terms)
+    _, tiled, _ = tiled_loss_and_gradient(exact, centre, terms, tile or max(H, W) // 2)
+    return [below("relative error of the gradient by tiles, float64", relative_error(tiled, whole), TILE_ERROR)]

@@ -1,30 +1,49 @@
-"""The generator prior: what is optimised is a code, and a decoder makes the picture of it.
+"""The generator prior: optimize a code, from which a decoder makes the picture.
 
-Pixels can be anything; a decoder that has learnt to paint pictures can paint little else.
+Optimized pixels can take any values. A decoder that was trained to make pictures makes little else.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from minicnn.backend import to_device, to_host
+import numpy as np
+
+from minicnn.backend import Array, to_device, to_host
 from minicnn.losses import ClassScore
 from minicnn.network import Network
-from minicnn.optimize import Clamp, FadingStep, optimize_image
+from minicnn.optimize import Clamp, Decay, FadingStep, optimize_image
+from minicnn.optimize.checkpoint import Checkpoint
+from minicnn.optimize.progress import Progress
 
-PREFIX = "generator/"  # of the names of a generator's layers within a stacked network
-
-# What generated_class takes: as published, for the 4096 activations of CaffeNet's fc6, and for the shipped decoder,
-# whose codes are smaller and fewer.
-GENERATOR_PRESETS = {
-    "nguyen": {"learning_rate": 8.0, "last_rate": 1e-10, "decay": 0.99},
-    "shapes": {"learning_rate": 0.3, "last_rate": 1e-10, "decay": 0.99},
-}
+PREFIX = "generator/"  # of the names of the generator's layers in a stacked network
 
 
-def stacked(generator, net):
-    """One Network of two: its input is a code, of which `generator` makes the picture that `net` looks at.
+@dataclass(frozen=True)
+class GeneratorSettings:
+    """The settings of `generated_class`. The learning rate changes linearly from the first step to the last."""
 
-    The layers and weights are theirs, not copies. Those of `net` keep their names, those of `generator` have
-    "generator/" before theirs; both networks' layers can be seeded and read.
+    num_steps: int = 200         # number of steps
+    learning_rate: float = 8.0   # mean change of the code's numbers in the first step
+    last_rate: float = 1e-10     # mean change of the code's numbers in the last step
+    decay: float = 0.99          # factor of the code after each step
+
+
+NGUYEN = GeneratorSettings()                   # as published, for the 4096 activations of CaffeNet's fc6
+SHAPES = GeneratorSettings(learning_rate=0.3)  # ours, for the shipped decoder, whose codes are smaller and fewer
+GENERATOR_PRESETS = {"nguyen": NGUYEN, "shapes": SHAPES}
+
+
+def stacked(generator: Network, net: Network) -> Network:
+    """Return one network: its input is a code, from which `generator` makes the picture that `net` classifies.
+
+    The layers and weights are shared with both networks. The layers of `net` keep their names. The layers of
+    `generator` get the prefix "generator/". The layers of both can be seeded and read.
+
+    >>> from minicnn import load_model
+    >>> decoder = load_model("shapes_decoder", device="cpu").net
+    >>> both = stacked(decoder, net)
+    >>> both.input_shape == decoder.input_shape, both.output == net.output
+    (True, True)
     """
     both = Network(generator.input_shape, net.aliases)
     for name, layer, inputs in generator.nodes:
@@ -35,38 +54,52 @@ def stacked(generator, net):
     return both
 
 
-def code_range(codes):
-    """(mean, highest) of the codes of pictures, (N, …), each (1, …): what to begin with, and three standard deviations
-    of each unit, the bound of `generated_class`."""
+def code_range(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the mean of the codes (N, …), which is a first code, and three standard deviations, each of shape (1, …).
+
+    The second one is the upper bound `highest` of `generated_class`.
+    """
     return codes.mean(axis=0, keepdims=True), 3 * codes.std(axis=0, keepdims=True)
 
 
-@dataclass(frozen=True)
-class Decay:
-    """Multiplies what is optimised with `rate` after each step."""
+def generated_class(generator: Network, net: Network, label: int, code: Array, highest: Array,
+                    settings: GeneratorSettings = NGUYEN, *, callback: Callable | None = None,
+                    checkpoint: Checkpoint | None = None) -> tuple[np.ndarray, np.ndarray, list[Progress]]:
+    """Return a code whose picture maximizes the score of a class, the picture, both on the host, and the history.
 
-    rate: float
+    After each step the code decays and is clamped to 0 … `highest`, like activations behind a ReLU.
 
-    def __call__(self, code, step):
-        return code * self.rate
+    Parameters
+    ----------
+    generator : the network from a code to a picture.
+    net : the network that classifies the picture.
+    label : the class.
+    code : the first code, (1, …).
+    highest : the upper bound of each of the code's numbers, (1, …).
+    settings : the GeneratorSettings, such as a preset in GENERATOR_PRESETS.
+    callback : called with (Progress, code) after each step.
+    checkpoint : a Checkpoint for resuming an interrupted run.
 
-
-def generated_class(generator, net, label, code, highest, *, num_steps=200, learning_rate=8.0, last_rate=1e-10,
-                    decay=0.99, callback=None, checkpoint=None):
-    """A code, of the shape of `code`, (1, …), whose picture the class scores highest; the picture (1, C, H, W); the
-    history. Both arrays are on the host.
-
-    The mean change of the code's numbers in a step goes from `learning_rate` down to `last_rate`; after each step the
-    code shrinks by `decay` and is kept within 0 and `highest`, for each of its units, as activations behind a ReLU are.
-    callback : called with (Progress, code). checkpoint : see `optimize_image`.
+    References
+    ----------
     Nguyen et al. 2016 (arXiv:1605.09304), section 3, with the settings of their code for Caffe.
+
+    Examples
+    --------
+    >>> from minicnn import load_model
+    >>> decoder = load_model("shapes_decoder", device="cpu").net
+    >>> zeros = np.zeros((1, *decoder.input_shape), np.float32)
+    >>> quick = GeneratorSettings(num_steps=2, learning_rate=0.1)
+    >>> code, picture, history = generated_class(decoder, net, label, zeros, zeros + 1, quick)
+    >>> code.shape, picture.shape, len(history)
+    ((1, 120, 4, 4), (1, 3, 64, 64), 2)
     """
     both = stacked(generator, net)
     code, history = optimize_image(
         both, to_device(code, net.device), [(-1.0, ClassScore(both.output, label))],
-        update=FadingStep(learning_rate, last_rate, num_steps, "mean_abs"),
-        num_steps=num_steps,
-        project=(Decay(decay), Clamp(0.0, to_device(highest, net.device))),
+        update=FadingStep(settings.learning_rate, settings.last_rate, settings.num_steps, "mean_abs"),
+        num_steps=settings.num_steps,
+        project=(Decay(1 - settings.decay), Clamp(0.0, to_device(highest, net.device))),
         callback=callback,
         checkpoint=checkpoint)
     return to_host(code), to_host(generator.predict(code)), history

@@ -1,150 +1,218 @@
-"""Feature inversion: which picture would give a layer these activations? What is not in it, the layer has forgotten."""
+"""Feature inversion: find an image that gives a layer the same activations as a photo.
 
-from typing import NamedTuple
+The details in which the image differs from the photo are the information that the layer has lost.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from minicnn.backend import get_array_module, to_device, to_host
-from minicnn.errors import InputError, unknown_name
+from minicnn.backend import Array, get_array_module, to_device, to_host
+from minicnn.errors import InputError
 from minicnn.images import psnr
 from minicnn.losses import FeatureMatch, PNorm, TotalVariation
-from minicnn.models.preprocessing import TORCHVISION
-from minicnn.optimize import LBFGS, Adam, GuardedMomentum, Momentum, optimize_image
+from minicnn.models.preprocessing import TORCHVISION, Preprocessing
+from minicnn.network import Network
+from minicnn.optimize import optimize_image
+from minicnn.optimize.checkpoint import Checkpoint
+from minicnn.optimize.progress import Progress
 from minicnn.receptive_field import receptive_field
+from minicnn.visualize.synthesis.inversion_settings import TUNED, UPDATES, InversionSettings
 
-MAHENDRAN = {"normalized": True, "feature_weight": 1.0, "tv_weight": (1.0, 10.0, 100.0), "tv_beta": 2.0,
-             "p_weight": 8e-10, "p": 6.0, "update": "guarded", "rates": ((100, 4e-3), (200, 4e-4), (100, 4e-5)),
-             "noise": "normal", "clamp": 0.0, "clamp_until": 0}
-# What invert_features takes, by the name of who published it: experiment_cnn.m and invert_nn.m of deep-goggle, the code
-# of the paper, made for AlexNet; and CS231n's assignment on style transfer, without style, which inverts layer fire2.
-# The paper's plain momentum diverges on SqueezeNet's fire9 for some photos: ours is guarded. "tuned" is the paper's
-# with less smoothing of deep layers.
-INVERSION_PRESETS = {
-    "mahendran": MAHENDRAN,
-    "cs231n": {"normalized": False, "feature_weight": 6e-2, "tv_weight": 2e-2, "tv_beta": 2.0, "p_weight": 0.0,
-               "p": 6.0, "update": "adam", "rates": ((180, 3.0), (20, 0.1)), "noise": "uniform", "clamp": 1.5,
-               "clamp_until": 189},
-    "tuned": MAHENDRAN | {"tv_weight": (1.0, 10.0, 20.0)},
-}
-UPDATES = {"momentum": Momentum, "guarded": GuardedMomentum, "adam": Adam,  # from a learning rate
-           "lbfgs": lambda learning_rate: LBFGS()}
-NOISES = ("normal", "uniform")
-PHOTO_RMS = 70.0  # levels of 255: how far photos are from the mean colour, root mean square, over 25 of ImageNet
-ALEXNET = (51 / 227, 131 / 227)  # how much of the picture's side a unit of relu2 sees, and of relu4
+PHOTO_RMS = 70.0  # root mean square distance of a photo from the mean colour, grey levels; mean of 25 ImageNet photos
+ALEXNET = (51 / 227, 131 / 227)  # receptive fields of relu2 and relu4 of AlexNet, as shares of the picture's side
 
 
 class Inverted(NamedTuple):
-    """How well a picture gives a layer its activations back, and how like the original it is."""
+    """The errors of an inverted image."""
 
-    error: float       # |phi - phi0|² / |phi0|² of the image as it was optimised
-    error_8bit: float  # the same of the picture as an 8-bit file holds it
-    psnr: float        # dB, of the 8-bit picture to the original
+    error: float       # |phi - phi0|² / |phi0|² of the optimized image
+    error_8bit: float  # the same for the 8-bit picture
+    psnr: float        # peak signal-to-noise ratio of the 8-bit picture to the original, dB
 
 
-def invert_features(net, layer, target, preprocessing, *, rng, size=None, normalized=True, feature_weight=1.0,
-                    tv_weight=(1.0, 10.0, 20.0), tv_beta=2.0, p_weight=8e-10, p=6.0, update="guarded",
-                    rates=((100, 4e-3), (200, 4e-4), (100, 4e-5)), noise="normal", clamp=0.0, clamp_until=0,
-                    callback=None, checkpoint=None):
-    """An image, (1, C, *size) on the host, whose activations at `layer` are near `target`, and the history.
+def invert_features(net: Network, layer: str, target: Array, preprocessing: Preprocessing,
+                    settings: InversionSettings = TUNED, *, rng: np.random.Generator,
+                    size: tuple[int, int] | None = None, callback: Callable | None = None,
+                    checkpoint: Checkpoint | None = None) -> tuple[np.ndarray, list[Progress]]:
+    """Return an image whose activations at `layer` are near `target`, (1, C, *size) on the host, and the history.
 
-    Minimises feature_weight |phi - phi0|² + tv_weight TV_beta(z) + p_weight sum of |z|^p, from noise. z is the image in
-    the unit of who published the weights, which the network's own input is converted from: its mean colour is 0, and 1
-    is a level of 255 where `normalized`, else torchvision's unit, 57.6 levels. With `normalized` the first term is
-    divided by |phi0|², the other two by 2 sigma², and the rates are multiplied by sigma², the squared norm of a photo:
-    the paper's balance, for any network and any size. Mahendran and Vedaldi 2015 (arXiv:1412.0035), equations 1 to 5.
+    The image z minimizes feature_weight |phi(z) - phi0|² + tv_weight TV_beta(z) + p_weight sum of |z|^p, starting from
+    noise. With `normalized` settings, the first term is divided by |phi0|², and the other two by 2 sigma², where sigma
+    is the norm of a photo. The learning rates are multiplied by sigma². This is the balance of the paper for any
+    network and any size.
 
-    target : phi0, what the network gives at `layer`, of one image; a layer of maps, or one after them, whose maps then
-    have the network's own size. size : (H, W) of the image; left out, the network's own. tv_weight : a number,
-    or three of which the depth of the layer decides, see `tv_weight_by_depth`. update : "momentum", or "guarded", which
-    takes steps back that lead uphill; "adam"; or "lbfgs", which takes no rate. rates : ((steps, learning rate), …); the
-    update begins anew at each. noise : "normal", of a photo's norm, or "uniform", z in 0 to 1. clamp : bounds of z, up
-    to and with step `clamp_until`; 0 sets none. rng : numpy.random.Generator for the noise. callback : called with
-    (Progress, image) after each step; Progress.values are the three terms without their weights, of x. checkpoint : a
-    Checkpoint to go on from later.
-    Raises InputError for a target that the layer cannot give, or that is 0 everywhere, for powers that float32 cannot
-    hold, and for unknown names.
+    Parameters
+    ----------
+    net : the network.
+    layer : the name of a layer of maps; or of a later layer, if the image has the size of the network's input.
+    target : phi0, the activations of one image at `layer`.
+    preprocessing : of the network's weights.
+    settings : the InversionSettings, such as a preset in INVERSION_PRESETS.
+    rng : the generator of the noise.
+    size : (H, W) of the image. By default, the size of the network's input.
+    callback : called with (Progress, image) after each step. Progress.values holds the three terms of the network's
+        input, without their weights.
+    checkpoint : a Checkpoint for resuming an interrupted run.
+
+    Raises
+    ------
+    InputError : if the target has another shape than the layer, if it is 0 everywhere, or if a power exceeds the range
+        of float32.
+
+    References
+    ----------
+    Mahendran and Vedaldi 2015 (arXiv:1412.0035), equations 1 to 5.
+
+    Examples
+    --------
+    >>> target = net.predict(x, "relu2")
+    >>> quick = InversionSettings(rates=((3, 4e-3),))
+    >>> image, history = invert_features(net, "relu2", target, model.preprocessing, quick, rng=rng)
+    >>> image.shape, history[-1].total < history[0].total
+    ((1, 3, 64, 64), True)
     """
-    for kind, name, names in (("update", update, UPDATES), ("noise", noise, NOISES)):
-        if name not in names:
-            raise unknown_name(kind, name, names)
     layer = net.find(layer)
     shape = (1, net.input_shape[0], *(size or net.input_shape[1:]))
-    target = checked_target(net, layer, target, shape)
-    # z = x / unit, so sum of |z|^p = sum of |x|^p / unit^p; a step of rate * dE/dz in z is rate * unit² * dE/dx in x
-    unit = preprocessing.unit / (1 if normalized else TORCHVISION.unit)
-    for name, power in (("p", p), ("tv_beta", tv_beta)):
-        if not 1e-38 < unit**power < 1e38:  # float32 ends there
-            raise InputError(f"{name} is {power:g}: such a power of a pixel is more than numbers hold; give a smaller "
-                             "one, the paper's are p = 6 and tv_beta = 2")
-    phi0, sigma = float((target * target).sum()), PHOTO_RMS * (shape[1] * shape[2] * shape[3]) ** 0.5
-    of_features, of_image, of_rate = (1 / phi0, 1 / (2 * sigma**2), sigma**2) if normalized else (1, 1, 1)
-    tv_weight = tv_weight_by_depth(net, layer, shape[2:], tv_weight)
-    terms = [(feature_weight * of_features, FeatureMatch(layer, target)),
-             (tv_weight * of_image / unit**tv_beta, TotalVariation(tv_beta)),
-             (p_weight * of_image / unit**p, PNorm(p))]
-
-    def begin(rate):
-        return UPDATES[update](rate * (unit if update == "adam" else of_rate * unit**2))  # Adam's steps know no slope
-    step, change = 0, {}
-    for num_steps, rate in rates:
-        change[step] = rate
-        step += num_steps
-    method = begin(change.pop(0))
-
-    def watch(progress, image):
-        if progress.step in change:
-            vars(method).update(vars(begin(change[progress.step])))
-        return callback is not None and callback(progress, image)
-
-    def keep(image, step):
-        xp = get_array_module(image)
-        return image if step > clamp_until else xp.minimum(xp.maximum(image, -clamp * unit), clamp * unit)
-
-    if noise == "normal":
-        image = rng.standard_normal(shape, dtype="float32")
-        image *= np.float32(preprocessing.unit * PHOTO_RMS / float((image * image).mean()) ** 0.5)
-    else:
-        image = np.float32(unit) * rng.random(shape, dtype="float32")
-    image, history = optimize_image(net, to_device(image, net.device), terms, update=method, num_steps=step,
-                                    project=(keep,) if clamp else (), callback=watch, checkpoint=checkpoint)
+    target = require_target(net, layer, target, shape)
+    unit = preprocessing.unit / (1 if settings.normalized else TORCHVISION.unit)  # z = x / unit
+    require_powers(settings, unit)
+    restarts = Restarts(settings, unit, photo_norm(shape), callback)
+    image = first_image(shape, preprocessing, settings, unit, rng)
+    image, history = optimize_image(
+        net, to_device(image, net.device), inversion_terms(net, layer, target, settings, unit, shape),
+        update=restarts.update, num_steps=settings.num_steps,
+        project=(EarlyClamp(settings.clamp * unit, settings.clamp_until),) if settings.clamp else (),
+        callback=restarts, checkpoint=checkpoint)
     return to_host(image), history
 
 
-def checked_target(net, layer, target, shape):
-    """`target` on the network's device; InputError where `layer` does not give such for images of `shape`."""
+def inversion_terms(net: Network, layer: str, target: Array, settings: InversionSettings, unit: float,
+                    shape: tuple[int, ...]) -> list[tuple[float, Any]]:
+    """Return the terms of the objective, [(weight, loss), …], for the network's input x of `shape`, x = z * unit."""
+    of_features, of_image = 1.0, 1.0
+    if settings.normalized:
+        of_features = 1 / float((target * target).sum())
+        of_image = 1 / (2 * photo_norm(shape) ** 2)
+    tv_weight = tv_weight_by_depth(net, layer, shape[2:], settings.tv_weight)
+    # sum of |z|^p = sum of |x|^p / unit^p, and likewise for total variation
+    return [(settings.feature_weight * of_features, FeatureMatch(layer, target)),
+            (tv_weight * of_image / unit**settings.tv_beta, TotalVariation(settings.tv_beta)),
+            (settings.p_weight * of_image / unit**settings.p, PNorm(settings.p))]
+
+
+def photo_norm(shape: tuple[int, ...]) -> float:
+    """Return sigma, the norm of a photo of `shape` (1, C, H, W) around the mean colour, in grey levels."""
+    return PHOTO_RMS * (shape[1] * shape[2] * shape[3]) ** 0.5
+
+
+def first_image(shape: tuple[int, ...], preprocessing: Preprocessing, settings: InversionSettings, unit: float,
+                rng: np.random.Generator) -> np.ndarray:
+    """Return the noise from which the inversion starts, of `shape`, float32."""
+    if settings.noise == "uniform":
+        return np.float32(unit) * rng.random(shape, dtype="float32")
+    image = rng.standard_normal(shape, dtype="float32")
+    image *= np.float32(preprocessing.unit * PHOTO_RMS / float((image * image).mean()) ** 0.5)
+    return image
+
+
+class Restarts:
+    """The callback that restarts the update with the next learning rate after each stage of the settings' rates.
+
+    update : the update of the first stage, changed in place. sigma : the norm of a photo, see `photo_norm`.
+    """
+
+    def __init__(self, settings: InversionSettings, unit: float, sigma: float, callback: Callable | None) -> None:
+        self.settings, self.unit, self.sigma, self.callback = settings, unit, sigma, callback
+        self.rates, steps = {}, 0  # step after which the stage starts -> its learning rate
+        for num_steps, rate in settings.rates:
+            self.rates[steps] = rate
+            steps += num_steps
+        self.update = self.new_update(self.rates.pop(0))
+
+    def new_update(self, rate: float) -> Any:
+        """Return a new update for a learning rate in z: a step rate * dE/dz in z is rate * unit² * dE/dx in x."""
+        if self.settings.update == "adam":
+            return UPDATES["adam"](rate * self.unit)  # Adam's steps do not depend on the size of the gradient
+        factor = self.sigma**2 if self.settings.normalized else 1
+        return UPDATES[self.settings.update](rate * (factor * self.unit**2))
+
+    def __call__(self, progress: Progress, image: Array) -> bool:
+        if progress.step in self.rates:
+            vars(self.update).update(vars(self.new_update(self.rates[progress.step])))
+        return self.callback is not None and bool(self.callback(progress, image))
+
+
+@dataclass(frozen=True)
+class EarlyClamp:
+    """Clamp the image to -bound … bound up to and including `last_step`."""
+
+    bound: float
+    last_step: int
+
+    def __call__(self, image: Array, step: int) -> Array:
+        return image if step > self.last_step else get_array_module(image).clip(image, -self.bound, self.bound)
+
+
+def require_target(net: Network, layer: str, target: Array, shape: tuple[int, ...]) -> Array:
+    """Return `target` on the network's device. Raises InputError unless `layer` can give it for an image of `shape`."""
     expected = net.shapes(shape[1:])[layer]
     if tuple(target.shape) != tuple(expected):
-        raise InputError(f"the target of {layer!r} has the shape {tuple(target.shape)}; of an image of "
-                         f"{shape[2]}x{shape[3]} pixels it is {tuple(expected)}")
+        raise InputError(f"the target of {layer!r} has the shape {tuple(target.shape)}; for an image of "
+                         f"{shape[2]}x{shape[3]} pixels it must have {tuple(expected)}")
     target = to_device(target, net.device)
-    size = float((target * target).sum())
-    if not size < float("inf"):
+    square_norm = float((target * target).sum())
+    if not square_norm < float("inf"):
         raise InputError(f"the target of {layer!r} has values that are not finite")
-    if size == 0:
-        raise InputError(f"the target of {layer!r} is 0 everywhere (a dead ReLU?): it says nothing about a picture")
+    if square_norm == 0:
+        raise InputError(f"the target of {layer!r} is 0 everywhere (a dead ReLU?): it holds no information about a "
+                         "picture; choose another layer or photo")
     return target
 
 
-def tv_weight_by_depth(net, layer, size, weights):
-    """`weights`, where it is one number; of three, the first for the layers whose units see at most as much of the side
-    of the picture, (H, W), as those of AlexNet's relu2, the next up to relu4, the last beyond.
+def require_powers(settings: InversionSettings, unit: float) -> None:
+    """Raise InputError if a power of the unit exceeds the range of float32."""
+    for name, power in (("p", settings.p), ("tv_beta", settings.tv_beta)):
+        if not 1e-38 < unit**power < 1e38:
+            raise InputError(f"{name} is {power:g}: this power of a pixel exceeds the range of float32; give a smaller "
+                             "one, for example p = 6 and tv_beta = 2 as in the paper")
+
+
+def tv_weight_by_depth(net: Network, layer: str, size: tuple[int, ...],
+                       weights: float | tuple[float, float, float]) -> float:
+    """Return the weight of total variation for a layer.
+
+    A single number is returned as it is. Three numbers are for early, middle and late layers. The receptive field of an
+    early layer covers at most the same share of the picture, (H, W), as the receptive field of AlexNet's relu2; for a
+    middle layer, AlexNet's relu4 sets the limit.
     """
-    if not hasattr(weights, "__len__"):
+    if not isinstance(weights, tuple | list):
         return weights
-    near, middle, deep = weights
+    early, middle, late = weights
     field = receptive_field(net, layer)
     share = field.size / min(size) if field else 1.0
-    return near if share <= ALEXNET[0] else middle if share <= ALEXNET[1] else deep
+    return early if share <= ALEXNET[0] else middle if share <= ALEXNET[1] else late
 
 
-def feature_error(net, layer, x, target):
-    """|phi(x) - target|² / |target|² at `layer`, for an image x (1, C, H, W) on the host."""
+def feature_error(net: Network, layer: str, x: np.ndarray, target: Array) -> float:
+    """Return |phi(x) - target|² / |target|² at `layer`, for an image x (1, C, H, W) on the host.
+
+    >>> feature_error(net, "relu2", x, net.predict(x, "relu2"))
+    0.0
+    """
     phi = to_host(net.predict(to_device(x, net.device), layer)).astype(np.float64)
     return float(((phi - to_host(target)) ** 2).sum() / (to_host(target).astype(np.float64) ** 2).sum())
 
 
-def inversion_report(net, layer, image, target, original, preprocessing):
-    """The Inverted of an image (1, C, H, W) on the host, to the original, uint8 (H, W, 3)."""
+def inversion_report(net: Network, layer: str, image: np.ndarray, target: Array, original: np.ndarray,
+                     preprocessing: Preprocessing) -> Inverted:
+    """Return the Inverted of an image (1, C, H, W) on the host, compared with the original, uint8 (H, W, 3).
+
+    >>> inversion_report(net, "relu2", x, net.predict(x, "relu2"), photo, model.preprocessing)
+    Inverted(error=0.0, error_8bit=0.0, psnr=inf)
+    """
     picture = preprocessing.to_image(image)
     return Inverted(feature_error(net, layer, image, target),
                     feature_error(net, layer, preprocessing.to_input(picture), target), psnr(picture, original))

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -23,11 +24,12 @@ from minicnn.optimize import DivergedError
 from minicnn.optimize.checkpoint import Checkpoint
 from minicnn.visualize import deep_dream, dream_zoom
 from minicnn.visualize.synthesis import deepdream
-from minicnn.visualize.synthesis.deepdream import DREAM_PRESETS, octave_sizes, resize_maps, step_in_input_units, zoom_in
+from minicnn.visualize.synthesis.deepdream import DREAM_PRESETS, DreamSettings, octave_sizes, resize_maps, zoom_in
 from minicnn.visualize.synthesis.deepdream_check import check_deep_dream, check_dream_zoom, check_tiles
 
 PRESET = DREAM_PRESETS["deepdream-2015"]
-SHORT = {"layer": "relu2", "num_octaves": 3, "num_steps": 4, "max_jitter": 5}
+QUICK = DreamSettings(num_octaves=3, num_steps=4, max_jitter=5)
+SHORT = {"layer": "relu2", "settings": QUICK}
 
 
 def network(xp=np, dtype="float64"):
@@ -94,7 +96,7 @@ def test_a_dream_is_the_notebooks(kind, xp, photo, rng):
         return dst * (np.arange(8) == 2)[:, None, None]
     diff = {"layer": lambda dst: dst, "channel": one_channel, "guide": guide_diff(network().predict(guide, "relu2"))}
     expected = notebook_dream(network(), TORCHVISION, photo[0], diff[kind], 4, 3, 1.4,
-                              step_in_input_units(1.5, TORCHVISION), 5, "relu2", np.random.default_rng(9))
+                              1.5 * TORCHVISION.unit, 5, "relu2", np.random.default_rng(9))
     sought = {"layer": {}, "channel": {"channel": 2}, "guide": {"guide": guide}}[kind]
     image, history = deep_dream(network(xp), photo, TORCHVISION, rng=np.random.default_rng(9), **SHORT, **sought)
     assert isinstance(image, np.ndarray) and image.dtype == np.float64 and image.shape == photo.shape
@@ -129,8 +131,8 @@ def test_float32_stays_float32_and_colours_exist(xp, photo):
 @pytest.mark.parametrize("preprocessing", [TORCHVISION, CAFFE_VGG], ids=["0 to 1", "0 to 255"])
 def test_a_step_is_so_many_grey_levels(preprocessing, rng):
     grey = preprocessing.to_input(rng.integers(100, 156, (24, 24, 3)).astype(np.uint8))
-    image, _ = deep_dream(network(dtype="float32"), grey, preprocessing, rng=rng, layer="relu2", num_octaves=1,
-                          num_steps=1, step_size=1.5)
+    image, _ = deep_dream(network(dtype="float32"), grey, preprocessing, DreamSettings(num_octaves=1, num_steps=1),
+                          rng=rng, layer="relu2")
     std = np.asarray(preprocessing.std)[:, None, None]
     change = np.abs(image - grey)[0] * std / preprocessing.scale
     assert change.mean() == pytest.approx(1.5, rel=0.03)  # the channels' std differ a little
@@ -159,16 +161,15 @@ def test_a_dream_of_the_shipped_network_by_the_preset():
     model = load_model("shapes", "cpu")
     photo = images.resize_long_side(demo.example_photo()[1], 128)
     x = model.preprocessing.to_input(photo)
-    image, history = deep_dream(model.net, x, model.preprocessing, rng=np.random.default_rng(0), layer="relu4",
-                                **PRESET)
+    image, history = deep_dream(model.net, x, model.preprocessing, PRESET, rng=np.random.default_rng(0), layer="relu4")
     assert len(history) == 40 and history[0].values[0] == pytest.approx(5491.59, rel=1e-4)
     assert history[-1].values[0] == pytest.approx(166_810, rel=5e-3)  # other seeds: 149,555 to 177,971
-    assert PRESET == {"num_octaves": 4, "octave_scale": 1.4, "num_steps": 10, "step_size": 1.5, "max_jitter": 32}
-    settings = {"layer": "relu4", "num_steps": 10, "max_jitter": 32}
-    checks = check_deep_dream(model.net, x, image, history, model.preprocessing, np.random.default_rng(1), **settings)
+    assert PRESET == DreamSettings(num_octaves=4, octave_scale=1.4, num_steps=10, step_size=1.5, max_jitter=32)
+    checks = check_deep_dream(model.net, x, image, history, model.preprocessing, PRESET, np.random.default_rng(1),
+                              layer="relu4")
     assert all(check.passed for check in checks)
-    backwards = check_deep_dream(model.net, x, x, history[::-1], model.preprocessing, np.random.default_rng(1),
-                                 **settings)
+    backwards = check_deep_dream(model.net, x, x, history[::-1], model.preprocessing, PRESET,
+                                 np.random.default_rng(1), layer="relu4")
     assert [check.passed for check in backwards] == [False, False, True, True]
 
 
@@ -179,8 +180,8 @@ def test_a_dream_of_squeezenet_by_the_preset(test_data, tmp_path, monkeypatch):
     model = load_model("squeezenet1_1", "cpu")
     x = model.preprocessing.to_input(images.resize_long_side(images.load_image(test_data / "photos" / "sky.jpg"), 256))
     # in float64: 40 steps are chaotic, and by how float32 is rounded they end at 94 to 107 million
-    image, history = deep_dream(model.net.astype("float64"), x.astype("float64"), model.preprocessing,
-                                rng=np.random.default_rng(0), layer="fire8/concat", **PRESET)
+    image, history = deep_dream(model.net.astype("float64"), x.astype("float64"), model.preprocessing, PRESET,
+                                rng=np.random.default_rng(0), layer="fire8/concat")
     assert history[0].values[0] == pytest.approx(2_384_740.40, rel=1e-8)
     assert history[-1].values[0] == pytest.approx(94_612_558, rel=1e-5)
     assert all(check.passed for check in check_tiles(model.net, x, "fire8/concat", crop=112))
@@ -198,8 +199,8 @@ def test_a_wrong_margin_fails_the_check(monkeypatch, photo):
 
 
 def test_octaves(xp, rng):
-    assert octave_sizes(575, 1024, 4, 1.4) == [(210, 373), (294, 522), (411, 731), (575, 1024)]
-    assert octave_sizes(3, 2, 3, 2.0) == [(1, 1), (2, 1), (3, 2)]
+    assert octave_sizes(575, 1024, PRESET) == [(210, 373), (294, 522), (411, 731), (575, 1024)]
+    assert octave_sizes(3, 2, DreamSettings(num_octaves=3, octave_scale=2.0)) == [(1, 1), (2, 1), (3, 2)]
     x = rng.standard_normal((1, 2, 9, 7))
     for size in [(13, 10), (6, 5), (9, 7), (1, 1)]:
         resized = resize_maps(xp.asarray(x), size)
@@ -211,12 +212,9 @@ def test_octaves(xp, rng):
     ({"layer": "relu3"}, "no layer 'relu3'; did you mean relu"),
     ({"layer": "relu2", "channel": 8}, "layer 'relu2' has channels 0 to 7, not 8"),
     ({"layer": "relu2", "channel": -1}, "has channels 0 to 7, not -1"),
-    ({"layer": "relu2", "num_octaves": 40}, "the octave of 1x1 pixels does not reach 'relu2'"),
-    ({"layer": "relu2", "octave_scale": 1.0}, "more than 1 times as large"),
-    ({"layer": "relu2", "octave_scale": float("nan")}, "more than 1 times as large"),
-    ({"layer": "relu2", "num_octaves": 0}, "octaves are 1 or more"),
+    ({"layer": "relu2", "settings": DreamSettings(num_octaves=40)}, "octave of 1x1 pixels is too small for 'relu2'"),
     ({"layer": "relu2", "tile": 0}, "1 pixel or more, not 0"),
-    ({"layer": "relu2", "step_size": float("nan")}, "diverged"),
+    ({"layer": "relu2", "settings": DreamSettings(step_size=float("nan"))}, "diverged"),
     ({"layer": "relu2", "channel": 1, "guide": np.zeros((1, 3, 9, 9))}, "not both")], ids=str)
 def test_what_cannot_be_dreamt_is_refused(settings, expected, photo):
     with pytest.raises(InputError) as refusal:
@@ -224,13 +222,19 @@ def test_what_cannot_be_dreamt_is_refused(settings, expected, photo):
     assert expected in str(refusal.value) and "\n" not in str(refusal.value)
 
 
+@pytest.mark.parametrize("settings", [{"octave_scale": 1.0}, {"octave_scale": np.nan}, {"num_octaves": 0}], ids=str)
+def test_octaves_that_do_not_grow_are_refused(settings):
+    with pytest.raises(InputError, match="needs 1 octave or more, each more than 1 times as large"):
+        DreamSettings(**settings)
+
+
 def test_a_layer_without_maps_can_be_dreamt_of_but_not_guided(rng):
     model = load_model("shapes", "cpu")
     x = rng.standard_normal((1, 3, 64, 64), dtype="float32")
-    image, history = deep_dream(model.net, x, model.preprocessing, rng=rng, layer="fc6", channel=3, num_octaves=2,
-                                num_steps=3)
+    image, history = deep_dream(model.net, x, model.preprocessing, DreamSettings(num_octaves=2, num_steps=3), rng=rng,
+                                layer="fc6", channel=3)
     assert history[2].values[0] > history[0].values[0] and image.shape == x.shape
-    with pytest.raises(InputError, match="'fc6' has no maps that a guide could match"):
+    with pytest.raises(InputError, match="'fc6' has no maps to match with a guide"):
         deep_dream(model.net, x, model.preprocessing, rng=rng, layer="fc6", guide=x)
 
 
@@ -250,7 +254,7 @@ def test_a_flight_goes_on_from_its_last_frame(xp, photo):
         return list(dream_zoom(network(xp), x, TORCHVISION, rng=np.random.default_rng(4), **SHORT | settings))
     frames = fly(photo, num_frames=4)
     assert [frame.shape for frame in frames] == [photo.shape] * 4
-    still = fly(photo, num_frames=1, num_steps=0)[0]  # the flight begins with the whole photo
+    still = fly(photo, num_frames=1, settings=replace(QUICK, num_steps=0))[0]  # the flight begins with the whole photo
     assert (still == TORCHVISION.to_input(TORCHVISION.to_image(photo))).all()
     for frame in frames:  # just what an 8-bit file holds
         assert (TORCHVISION.to_input(TORCHVISION.to_image(frame)) == frame).all()
@@ -262,7 +266,7 @@ def test_a_flight_goes_on_from_its_last_frame(xp, photo):
 
 @pytest.mark.parametrize("zoom", [1.0, -0.1, float("nan")])
 def test_a_zoom_that_leaves_nothing_is_refused(zoom, photo):
-    with pytest.raises(InputError, match="a zoom is from 0 to less than 1"):
+    with pytest.raises(InputError, match="from 0 to below 1, not"):
         next(dream_zoom(network(), photo, TORCHVISION, num_frames=2, rng=np.random.default_rng(0), zoom=zoom, **SHORT))
 
 
@@ -325,7 +329,7 @@ def test_the_demo_seeks_a_channel_is_guided_and_works_by_tiles(tmp_path, capsys)
     assert run("--steps", 3, "--guide", guide, "--tile", 0, "--octaves", 2, guide, "--out", tmp_path / "two") == 0
     said = capsys.readouterr().out
     assert "the gradient is computed by tiles of 32 pixels" in said and "FAIL" not in said
-    assert "half the squared norm of conv3, channel 5," in said and "best dot product of relu4 with the guide's" in said
+    assert "half the squared norm of conv3, channel 5," in said and "best dot product of relu4 with the guide" in said
     cards = [json.loads((tmp_path / folder / "deepdream.json").read_text())["parameters"] for folder in ("one", "two")]
     assert [card["tile"] for card in cards] == [32, None] and cards[1]["dreams"] == ["relu4, guided"]
 
@@ -399,12 +403,12 @@ def test_an_interrupted_flight_keeps_its_frames_and_goes_on(stop_at, tmp_path, c
     out = tmp_path / "out"
     stop_at(6)  # the second octave of the third frame
     assert run(*arguments, "--out", out) == 130
-    assert f"go on with the same command and --resume --out {out}" in capsys.readouterr().err
+    assert f"repeat the command with --resume --out {out}" in capsys.readouterr().err
     assert names(out / "frames") == {"0000.png", "0001.png", "settings.json"}
     assert Image.open(out / "deepdream_zoom.gif").n_frames == 2
     stop_at(None)
     assert run(*arguments, "--resume", "--layer", "relu3", "--out", out) == 2
-    assert "frames of another flight: it has layer relu4, not relu3" in capsys.readouterr().err
+    assert "frames of another zoom: it has layer relu4, not relu3" in capsys.readouterr().err
     assert run(*arguments, "--resume", "--out", out) == 0
     for frame in names(tmp_path / "whole" / "frames"):
         assert (out / "frames" / frame).read_bytes() == (tmp_path / "whole" / "frames" / frame).read_bytes()
@@ -415,19 +419,19 @@ def test_an_interrupted_flight_keeps_its_frames_and_goes_on(stop_at, tmp_path, c
     (["--layer", "relu_4"], "no layer 'relu_4'; did you mean relu4"),
     (["--channel", "30"], "the gradient is zero everywhere: every way from 'relu4' to the image passes a ReLU"),
     (["--channel", "96"], "layer 'relu4' has channels 0 to 95, not 96"),
-    (["--size", "20"], "the octave of 6x7 pixels does not reach 'relu4'"),
+    (["--size", "20"], "the octave of 6x7 pixels is too small for 'relu4'"),
     (["--octaves", "0"], "expected a whole number from 1 on, not '0'"),
     (["--octave-scale", "1"], "each more than 1 times as large"),
     (["--preset", "deepdream"], "no preset 'deepdream'; did you mean deepdream-2015"),
     (["--guide", "no_such.jpg"], "no_such.jpg: no such file"),
     (["--guide", "no_such.jpg", "--channel", "1"], "not both"),
-    (["--zoom", "2", "--animation", "mp4"], "an animation is written as gif or webp, not 'mp4'"),
-    (["--zoom", "2", "--zoom-by", "1.5"], "a zoom is from 0 to less than 1"),
-    (["--zoom", "2", "--resume"], "there is no flight to go on with in"),
+    (["--zoom", "2", "--animation", "mp4"], "the format of an animation is gif or webp, not 'mp4'"),
+    (["--zoom", "2", "--zoom-by", "1.5"], "from 0 to below 1, not 1.5"),
+    (["--zoom", "2", "--resume"], "holds no interrupted zoom"),
     (["--resume"], "holds no interrupted run"),
     (["--tile", "-5"], "expected a whole number"),
     (["one.jpg", "two.jpg"], "one photo at a time, not 2"),
-    (["--tile", "32", "--layer", "fc6"], "'fc6' sees the whole picture at once")])
+    (["--tile", "32", "--layer", "fc6"], "the receptive field of 'fc6' is the whole picture")])
 def test_bad_input_is_one_line_and_exit_code_2(arguments, expected, tmp_path, capsys):
     assert run(*arguments, "--out", tmp_path / "out") == 2
     error = capsys.readouterr().err
@@ -448,7 +452,7 @@ def test_default_layers_have_maps(name, layers):
 def test_the_picture_of_several_dreams(tmp_path):
     model = load_model("shapes", "cpu")
     photo = images.resize_long_side(demo.example_photo()[1], 72)
-    picture, = demo.pictures(model, "grace_hopper", photo, settings=PRESET | {"num_steps": 3})
+    picture, = demo.pictures(model, "grace_hopper", photo, settings=replace(PRESET, num_steps=3))
     assert picture.array.shape == (3, 3, 72, 61) and all(check.passed for check in picture.checks)
     assert picture.parameters["dreams"] == ["relu4", "relu3", "relu4, guided"]
     assert dream_flight.NAMES == ("deepdream_zoom",) and demo.NAMES == ("deepdream",)

@@ -1,6 +1,7 @@
 """Fooling images: what a file of 8 bits holds, how far from the original it is, and one line for what cannot be."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,11 +18,19 @@ from minicnn.models.preprocessing import CAFFE_VGG, TORCHVISION, Preprocessing
 from minicnn.network import Network
 from minicnn.optimize.checkpoint import Checkpoint
 from minicnn.visualize.synthesis import fooling
-from minicnn.visualize.synthesis.fooling import FOOLING_PRESETS, fooling_image, fooling_report, target_margin
+from minicnn.visualize.synthesis.fooling import (
+    FOOLING_PRESETS,
+    MARGIN,
+    FoolingSettings,
+    fooling_image,
+    fooling_report,
+    target_margin,
+)
 from minicnn.visualize.synthesis.fooling_check import check_fooling, check_transfer, transfer
 
 pytestmark = pytest.mark.usefixtures("empty_cache")
 
+QUICK = FoolingSettings(learning_rate=5.0, num_steps=300)
 GREY = Preprocessing("L", 1 / 255, (0.5,), (0.25,), 16, 16)
 
 
@@ -62,8 +71,8 @@ def test_the_file_fools_the_network_and_the_report_is_true(preset, preprocessing
     net = small_network(rng, channels, preprocessing.unit / TORCHVISION.unit)
     x = preprocessing.to_input(picture)
     original, target = preprocessing.to_image(x), int(np.argsort(-net.predict(x)[0])[1])
-    fooled, report, history = fooling_image(on(xp, net), x, target, preprocessing, num_steps=300,
-                                            **FOOLING_PRESETS[preset] | {"learning_rate": 5.0})
+    fooled, report, history = fooling_image(on(xp, net), x, target, preprocessing,
+                                            replace(FOOLING_PRESETS[preset], num_steps=300, learning_rate=5.0))
     assert type(fooled) is np.ndarray and fooled.dtype == np.uint8 and fooled.shape == (16, 16, 3)
     images.save_image(tmp_path / "fooled.png", fooled)
     read = images.load_image(tmp_path / "fooled.png")
@@ -79,7 +88,7 @@ def test_the_file_fools_the_network_and_the_report_is_true(preset, preprocessing
 def test_it_stops_at_the_first_picture_that_survives(rng, picture):
     net, x = small_network(rng), TORCHVISION.to_input(picture)
     target, seen = other_class(net, x), []
-    fooling_image(net, x, target, TORCHVISION, learning_rate=5.0, num_steps=300,
+    fooling_image(net, x, target, TORCHVISION, QUICK,
                   callback=lambda progress, image: seen.append(TORCHVISION.to_image(image)))
     margins = [target_margin(net, rounded, target, TORCHVISION) for rounded in seen]
     assert max(margins[:-1]) <= 0 < margins[-1] and len(margins) > 2
@@ -91,10 +100,11 @@ def test_a_change_of_less_than_half_a_level_does_not_count(rng):
     x = TORCHVISION.to_input(np.full((16, 16, 3), 128, np.uint8))
     first, second = np.argsort(-net.predict(x)[0])[:2].tolist()
     net.layer("fc").params["b"][second] += net.predict(x)[0][first] - net.predict(x)[0][second] - np.float32(1e-5)
-    fooled, report, history = fooling_image(net, x, second, TORCHVISION, num_steps=1, learning_rate=0.5)
+    settings = FoolingSettings(num_steps=1, learning_rate=0.5)
+    fooled, report, history = fooling_image(net, x, second, TORCHVISION, settings)
     assert (fooled == 128).all() and not report.survived and report.psnr == float("inf") and report.linf == 0
     moved = []
-    fooling_image(net, x, second, TORCHVISION, num_steps=1, learning_rate=0.5,
+    fooling_image(net, x, second, TORCHVISION, settings,
                   callback=lambda progress, image: moved.append(int(net.predict(image)[0].argmax())))
     assert moved == [second]
 
@@ -102,7 +112,7 @@ def test_a_change_of_less_than_half_a_level_does_not_count(rng):
 def test_a_margin_that_is_asked_for_is_reached(rng, picture):
     net, x = small_network(rng), TORCHVISION.to_input(picture)
     target = other_class(net, x)
-    plain, wide = (fooling_image(net, x, target, TORCHVISION, learning_rate=5.0, num_steps=400, margin=margin)[1]
+    plain, wide = (fooling_image(net, x, target, TORCHVISION, replace(QUICK, num_steps=400, margin=margin))[1]
                    for margin in (0.0, 0.2))
     assert 0 < plain.margin and 0.2 < wide.margin and wide.steps > plain.steps
 
@@ -111,7 +121,8 @@ def test_a_margin_that_is_asked_for_is_reached(rng, picture):
 def test_no_colour_changes_by_more_than_epsilon(preprocessing, xp, rng, picture):
     net = on(xp, small_network(rng, unit=preprocessing.unit / TORCHVISION.unit))
     x = preprocessing.to_input(picture)
-    fooled, report, _ = fooling_image(net, x, 1, preprocessing, learning_rate=20.0, num_steps=6, margin=1e9, epsilon=3)
+    settings = FoolingSettings(learning_rate=20.0, num_steps=6, margin=1e9, epsilon=3)
+    fooled, report, _ = fooling_image(net, x, 1, preprocessing, settings)
     assert report.linf == 3 and np.abs(fooled.astype(int) - picture).max() == 3 and not report.survived
 
 
@@ -120,7 +131,7 @@ def test_the_unit_of_the_input_does_not_matter(rng, picture):
     levels = Preprocessing("RGB", 1.0, (127.5,) * 3, (1.0,) * 3, 16, 16)
     nets = [small_network(np.random.default_rng(3), unit=unit) for unit in (1.0, levels.unit / plain.unit)]
     target = other_class(nets[0], plain.to_input(picture))
-    a, b = (fooling_image(net, p.to_input(picture), target, p, learning_rate=5.0, num_steps=300)[1]
+    a, b = (fooling_image(net, p.to_input(picture), target, p, QUICK)[1]
             for net, p in zip(nets, (plain, levels), strict=True))
     assert a.steps == b.steps and a.l2 == pytest.approx(b.l2, rel=2e-2)
 
@@ -129,8 +140,9 @@ def test_the_colours_exist(xp, rng):
     picture = np.zeros((16, 16, 3), np.uint8)
     picture[::2] = 255
     seen = []
-    fooling_image(on(xp, small_network(rng)), TORCHVISION.to_input(picture), 0, TORCHVISION, learning_rate=50.0,
-                  num_steps=3, margin=1e9, callback=lambda progress, image: seen.append(image))
+    fooling_image(on(xp, small_network(rng)), TORCHVISION.to_input(picture), 0, TORCHVISION,
+                  FoolingSettings(learning_rate=50.0, num_steps=3, margin=1e9),
+                  callback=lambda progress, image: seen.append(image))
     low, high = (xp.asarray(bound) for bound in TORCHVISION.valid_range())
     assert all(bool((image >= low).all()) and bool((image <= high).all()) for image in seen) and len(seen) == 3
 
@@ -142,8 +154,7 @@ def test_an_interrupted_run_ends_as_the_uninterrupted_one(stop, xp, rng, picture
     net = on(xp, net)
 
     def fool(checkpoint=None, callback=None):
-        return fooling_image(net, x, target, TORCHVISION, learning_rate=5.0, num_steps=300, checkpoint=checkpoint,
-                             callback=callback)
+        return fooling_image(net, x, target, TORCHVISION, QUICK, checkpoint=checkpoint, callback=callback)
 
     def interrupt(progress, image):
         if progress.step == stop:
@@ -167,7 +178,7 @@ def test_presets_end_with_their_numbers(preset, steps, l2, psnr):
     model = load_model("shapes", "cpu")
     image = draw_shapes([4], np.random.default_rng(1))[0][0]
     _, report, _ = fooling_image(model.net, model.preprocessing.to_input(image), 0, model.preprocessing,
-                                 **FOOLING_PRESETS[preset])
+                                 FOOLING_PRESETS[preset])
     assert report.survived and abs(report.steps - steps) <= 1
     assert report.l2 == pytest.approx(l2, rel=0.03) and report.psnr == pytest.approx(psnr, abs=0.3)
 
@@ -187,7 +198,7 @@ def test_hard_pairs_of_real_photos_and_targets(real_squeezenet, test_data):
 def test_the_checks_fail_for_what_is_not_so(rng, picture):
     net, x = small_network(rng), TORCHVISION.to_input(picture)
     target = other_class(net, x)
-    fooled, report, _ = fooling_image(net, x, target, TORCHVISION, learning_rate=5.0, num_steps=300)
+    fooled, report, _ = fooling_image(net, x, target, TORCHVISION, QUICK)
 
     def failed(picture, report, epsilon=0):
         checks = check_fooling(net, TORCHVISION.to_image(x), picture, report, target, TORCHVISION, rng, "it", epsilon)
@@ -215,12 +226,13 @@ def test_transfer_counts_changed_answers_and_hits(rng, picture):
 def test_what_cannot_be_is_one_line(rng, picture):
     net, x = small_network(rng), TORCHVISION.to_input(picture)
     seen = int(net.predict(x)[0].argmax())
-    for arguments, message in ((dict(target=seen), f"takes the picture for class {seen} already"),
-                               (dict(target=4), "no class 4"), (dict(target=-1), "no class -1"),
-                               (dict(target=other_class(net, x), objective="scroe"), "did you mean score")):
+    for target, message in ((seen, f"classifies the picture as class {seen} already"), (4, "no class 4"),
+                            (-1, "no class -1")):
         with pytest.raises(InputError, match=message):
-            fooling_image(net, x, arguments.pop("target"), TORCHVISION, **arguments)
-    with pytest.raises(InputError, match="one picture is fooled at a time, not 2"):
+            fooling_image(net, x, target, TORCHVISION)
+    with pytest.raises(InputError, match="did you mean score"):
+        replace(MARGIN, objective="scroe")
+    with pytest.raises(InputError, match="one picture at a time, not 2"):
         fooling_image(net, np.concatenate([x, x]), 0, TORCHVISION)
     with pytest.raises(InputError, match="no class scores"):
         fooling_image(net.trunk("relu1"), x, 0, TORCHVISION)
@@ -250,7 +262,7 @@ def test_the_demo_writes_pictures_that_fool(photo, tmp_path, capsys):
     card = json.loads((out / "fooling.json").read_text())
     assert card["parameters"]["reports"][0]["survived"] and card["parameters"]["targets"] == [target]
     said = capsys.readouterr().out
-    assert "pictures that shapes takes for the target too: 1 (" in said and "FAIL margin" not in said
+    assert "pictures that shapes classifies as the target too: 1 (" in said and "FAIL margin" not in said
     assert run_demo(photo, "--target", "striped disc", "--out", str(out)) == 2  # nothing is overwritten
     assert "holds fooling.png, fooled_0_star.png, fooling.npy and 1 more already" in capsys.readouterr().err
 
@@ -276,7 +288,7 @@ def test_ctrl_c_saves_the_picture_so_far_and_resume_ends_as_the_whole(photo, tmp
 
 
 @pytest.mark.parametrize(("arguments", "expected"), [
-    (["--target", "striped disc"], "shapes takes striped disc for striped disc already; give another --target"),
+    (["--target", "striped disc"], "shapes classifies striped disc as striped disc already; give another --target"),
     (["--target", "no such thing"], "no class 'no such thing'"), (["--objective", "scor"], "did you mean score"),
     (["--transfer", "shape"], "did you mean shapes"), (["--epsilon", "-1"], "expected a whole number"),
     (["--learning-rate", "-1"], "expected a number above 0, not '-1'"),

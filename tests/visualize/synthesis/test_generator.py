@@ -1,6 +1,7 @@
 """The generator prior: a decoder and a network as one, codes that are optimised, and the training of a decoder."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -20,7 +21,14 @@ from minicnn.optimize.checkpoint import Checkpoint
 from minicnn.training.decoder import CodeBatches, Likeness
 from minicnn.training.train import train
 from minicnn.visualize.synthesis import generator as module
-from minicnn.visualize.synthesis.generator import GENERATOR_PRESETS, code_range, generated_class, stacked
+from minicnn.visualize.synthesis.generator import (
+    GENERATOR_PRESETS,
+    SHAPES,
+    GeneratorSettings,
+    code_range,
+    generated_class,
+    stacked,
+)
 from minicnn.visualize.synthesis.generator_check import check_code_gradient, check_generated
 
 
@@ -96,8 +104,8 @@ def test_a_code_is_found_whose_picture_the_class_likes(xp, rng):
     generator, net = small_generator(rng), small_network(rng)
     codes = abs(rng.standard_normal((20, 6, 2, 2))).astype(np.float32)
     start, highest = code_range(codes)
-    code, picture, history = generated_class(*on(xp, generator, net), 1, start, highest, num_steps=12,
-                                             learning_rate=0.05)
+    code, picture, history = generated_class(*on(xp, generator, net), 1, start, highest,
+                                             GeneratorSettings(num_steps=12, learning_rate=0.05))
     assert type(code) is type(picture) is np.ndarray and code.dtype == picture.dtype == np.float32
     assert picture == pytest.approx(generator.predict(code), abs=1e-5)
     assert net.predict(picture)[0, 1] > net.predict(generator.predict(start))[0, 1]
@@ -109,7 +117,7 @@ def test_one_step_is_that_of_the_paper(rng):
     generator, net = small_generator(rng), small_network(rng)
     code = rng.uniform(0, 1, (1, 6, 2, 2)).astype(np.float32)
     highest = np.full((1, 6, 2, 2), 0.8, np.float32)
-    found, _, _ = generated_class(generator, net, 2, code, highest, num_steps=1, learning_rate=0.3)
+    found, _, _ = generated_class(generator, net, 2, code, highest, replace(SHAPES, num_steps=1))
     both = stacked(generator, net)
     gradient = both.backward(both.forward(code), {"fc2": np.float32([[0, 0, 1]])})["input"]
     expected = np.clip((code + 0.3 * gradient / np.abs(gradient).mean()) * 0.99, 0, highest)
@@ -126,8 +134,8 @@ def test_an_interrupted_code_goes_on_to_the_same(rng, tmp_path):
     generator, net = small_generator(rng), small_network(rng)
     start, highest = code_range(abs(rng.standard_normal((20, 6, 2, 2))).astype(np.float32))
     def make(resume, callback=None):
-        return generated_class(generator, net, 0, start, highest, num_steps=9, learning_rate=0.1, callback=callback,
-                               checkpoint=Checkpoint(tmp_path / "state.npz", every=2, resume=resume))
+        return generated_class(generator, net, 0, start, highest, GeneratorSettings(num_steps=9, learning_rate=0.1),
+                               callback=callback, checkpoint=Checkpoint(tmp_path / "state.npz", every=2, resume=resume))
     whole = make(False)
     def interrupt(progress, code):
         if progress.step == 5:
@@ -140,7 +148,8 @@ def test_an_interrupted_code_goes_on_to_the_same(rng, tmp_path):
 
 
 def test_presets():
-    assert GENERATOR_PRESETS["nguyen"] == {"learning_rate": 8.0, "last_rate": 1e-10, "decay": 0.99}
+    assert GENERATOR_PRESETS["nguyen"] == GeneratorSettings(200, learning_rate=8.0, last_rate=1e-10, decay=0.99)
+    assert GENERATOR_PRESETS["shapes"] == replace(GENERATOR_PRESETS["nguyen"], learning_rate=0.3)
 
 
 # ---- the decoder -----------------------------------------------------------------------------------------------------
@@ -341,7 +350,7 @@ def test_the_demo_on_the_strict_gpu_makes_the_pictures_of_the_cpu(strict_cupy, t
 
 
 @pytest.mark.parametrize("arguments, expected", [
-    (["--model", "digits"], "the decoder that is shipped paints for the network shapes, not for digits"),
+    (["--model", "digits"], "the shipped decoder is for the network shapes, not for digits"),
     (["--model", "shapes_decoder"], "shapes_decoder does not take pictures: its input has 120 channels"),
     (["--class", "doted disc"], "no class 'doted disc'; did you mean dotted disc"),
     (["--preset", "ngyuen"], "no preset 'ngyuen'; did you mean nguyen"),

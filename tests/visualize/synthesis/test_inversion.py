@@ -1,6 +1,7 @@
 """Feature inversion: the paper's code line by line, any unit of the input, and one line for what cannot be."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -18,7 +19,6 @@ from minicnn.network import Network
 from minicnn.optimize.checkpoint import Checkpoint
 from minicnn.visualize.synthesis import inversion
 from minicnn.visualize.synthesis.inversion import (
-    INVERSION_PRESETS,
     PHOTO_RMS,
     Inverted,
     feature_error,
@@ -27,12 +27,19 @@ from minicnn.visualize.synthesis.inversion import (
     tv_weight_by_depth,
 )
 from minicnn.visualize.synthesis.inversion_check import check_inversion
+from minicnn.visualize.synthesis.inversion_settings import (
+    CS231N,
+    INVERSION_PRESETS,
+    MAHENDRAN,
+    UPDATES,
+    InversionSettings,
+)
 
 pytestmark = pytest.mark.usefixtures("empty_cache")
 
 LEVELS = Preprocessing("RGB", 1.0, (120.0,) * 3, (1.0,) * 3, 12, 12)    # as Caffe's
 TENTHS = Preprocessing("RGB", 0.1, (12.0,) * 3, (0.5,) * 3, 12, 12)     # the same in units of 5 levels
-SHORT = {"rates": ((5, 1e-3), (4, 4e-4))}
+SHORT = InversionSettings(rates=((5, 1e-3), (4, 4e-4)))
 
 
 def small_network(unit=1.0, dtype="float32"):
@@ -99,9 +106,8 @@ def test_it_is_the_papers_code_in_any_unit(layer, preprocessing, xp, x):
     sigma = PHOTO_RMS * (3 * 12 * 12) ** 0.5
     expected, energies = invert_nn(net, layer, y0, noise * sigma / np.linalg.norm(noise), sigma, 10.0, 8e-10, rates)
     ours = on(xp, small_network(preprocessing.unit, "float64"))
-    image, history = invert_features(ours, layer, y0, preprocessing, rng=np.random.default_rng(7),
-                                     **INVERSION_PRESETS["mahendran"] | {
-                                         "tv_weight": 10.0, "rates": rates, "update": "momentum"})
+    settings = replace(MAHENDRAN, tv_weight=10.0, rates=rates, update="momentum")
+    image, history = invert_features(ours, layer, y0, preprocessing, settings, rng=np.random.default_rng(7))
     assert type(image) is np.ndarray and image.shape == (1, 3, 12, 12)
     assert relative_error(image / preprocessing.unit, expected) < 1e-5  # the noise is scaled in float32
     assert [progress.total for progress in history] == pytest.approx(energies, rel=1e-5)
@@ -113,8 +119,8 @@ def test_no_power_knows_the_unit(powers, x):
     for preprocessing in (LEVELS, TENTHS):
         net = small_network(preprocessing.unit)
         y0 = small_network().predict(x, "conv2")
-        _, history = invert_features(net, "conv2", y0, preprocessing, rng=np.random.default_rng(7), tv_weight=10.0,
-                                     p_weight=1e-3, update="momentum", rates=((2, 1e-9),), **powers)
+        settings = InversionSettings(tv_weight=10.0, p_weight=1e-3, update="momentum", rates=((2, 1e-9),), **powers)
+        _, history = invert_features(net, "conv2", y0, preprocessing, settings, rng=np.random.default_rng(7))
         found.append([progress.total for progress in history])
     assert found[0] == pytest.approx(found[1], rel=1e-4)
 
@@ -139,16 +145,16 @@ def test_cs231ns_recipe_by_pytorch(xp, x):
         if t == 8:
             optimizer = torch.optim.Adam([image], lr=0.01)
         optimizer.step()
-    ours, _ = invert_features(on(xp, net), "relu1", y0, preprocessing, rng=np.random.default_rng(7),
-                              **INVERSION_PRESETS["cs231n"] | {"rates": ((8, 0.3), (4, 0.01)), "clamp_until": 8})
+    settings = replace(CS231N, rates=((8, 0.3), (4, 0.01)), clamp_until=8)
+    ours, _ = invert_features(on(xp, net), "relu1", y0, preprocessing, settings, rng=np.random.default_rng(7))
     assert relative_error(ours, image.detach().numpy()) < 1e-7  # ours begins in float32
 
 
 def test_cs231ns_steps_and_bounds_are_in_torchvisions_unit(x):
-    settings = INVERSION_PRESETS["cs231n"] | {"rates": ((5, 0.3),), "clamp_until": 5}
+    settings = replace(CS231N, rates=((5, 0.3),), clamp_until=5)
     in_levels = small_network(dtype="float64")
     a, b = (invert_features(net, "relu1", in_levels.predict(x.astype(np.float64), "relu1") * 1e-3, preprocessing,
-                            rng=np.random.default_rng(7), **settings)[0] / preprocessing.unit
+                            settings, rng=np.random.default_rng(7))[0] / preprocessing.unit
             for net, preprocessing in ((in_levels, LEVELS), (small_network(TENTHS.unit, "float64"), TENTHS)))
     assert relative_error(a, b) < 1e-6 and np.abs(a).max() <= 1.5 / TORCHVISION.unit + 1e-6
 
@@ -157,18 +163,18 @@ def test_a_layer_that_forgets_nothing_gives_the_picture_back(xp, x):
     net = Network((3, 12, 12))
     net.add("conv1", Conv2D(3, 4, 1, rng=np.random.default_rng(1)))
     image, history = invert_features(on(xp, net.astype("float64")), "conv1", net.astype("float64").predict(x),
-                                     LEVELS, rng=np.random.default_rng(2), update="lbfgs", rates=((60, 1.0),),
-                                     tv_weight=0.0, p_weight=0.0)
+                                     LEVELS, InversionSettings(update="lbfgs", rates=((60, 1.0),), tv_weight=0.0,
+                                                               p_weight=0.0), rng=np.random.default_rng(2))
     assert np.abs(image - x).max() < 0.1 and history[-1].total < 1e-6
 
 
-@pytest.mark.parametrize("update", inversion.UPDATES)
+@pytest.mark.parametrize("update", UPDATES)
 def test_every_update_comes_nearer(update, xp, x):
     net = small_network()
     target = net.predict(x, "relu2")
     rates = {"momentum": ((30, 1e-3),), "guarded": ((30, 1e-3),), "adam": ((30, 5.0),), "lbfgs": ((30, 1.0),)}[update]
-    image, history = invert_features(on(xp, net), "relu2", target, LEVELS, rng=np.random.default_rng(2), update=update,
-                                     rates=rates, tv_weight=0.1)
+    settings = InversionSettings(update=update, rates=rates, tv_weight=0.1)
+    image, history = invert_features(on(xp, net), "relu2", target, LEVELS, settings, rng=np.random.default_rng(2))
     assert image.dtype == np.float32 and history[-1].total < 0.5 * history[0].total
     assert feature_error(net, "relu2", image, target) < 0.5
 
@@ -176,8 +182,8 @@ def test_every_update_comes_nearer(update, xp, x):
 def test_an_image_of_another_size(xp, x):
     net = small_network()
     tall = np.concatenate([x, x], axis=2)
-    image, _ = invert_features(on(xp, net), "relu2", net.predict(tall, "relu2"), LEVELS, size=(24, 12),
-                               rng=np.random.default_rng(2), **SHORT)
+    image, _ = invert_features(on(xp, net), "relu2", net.predict(tall, "relu2"), LEVELS, SHORT, size=(24, 12),
+                               rng=np.random.default_rng(2))
     assert image.shape == (1, 3, 24, 12)
 
 
@@ -188,8 +194,8 @@ def test_an_interrupted_run_ends_as_the_uninterrupted_one(update, stop, xp, x, t
     target = to_host(net.predict(xp.asarray(x), "relu2"))
 
     def invert(checkpoint=None, callback=None):
-        return invert_features(net, "relu2", target, LEVELS, rng=np.random.default_rng(2), update=update,
-                               rates=((5, 1e-3), (4, 4e-4)), checkpoint=checkpoint, callback=callback)
+        return invert_features(net, "relu2", target, LEVELS, replace(SHORT, update=update), checkpoint=checkpoint,
+                               rng=np.random.default_rng(2), callback=callback)
 
     def interrupt(progress, image):
         if progress.step == stop:
@@ -219,10 +225,10 @@ def test_presets_end_with_their_numbers(preset, layer, error, psnr):
     model = load_model("shapes", "cpu")
     picture = draw_shapes([0], np.random.default_rng(1))[0][0]
     target = model.net.predict(model.preprocessing.to_input(picture), layer)
-    image, history = invert_features(model.net, layer, target, model.preprocessing, rng=np.random.default_rng(0),
-                                     **INVERSION_PRESETS[preset])
+    image, history = invert_features(model.net, layer, target, model.preprocessing, INVERSION_PRESETS[preset],
+                                     rng=np.random.default_rng(0))
     report = inversion_report(model.net, layer, image, target, picture, model.preprocessing)
-    assert len(history) == sum(steps for steps, _ in INVERSION_PRESETS[preset]["rates"])
+    assert len(history) == INVERSION_PRESETS[preset].num_steps
     assert report.error == pytest.approx(error, rel=0.1) and report.psnr == pytest.approx(psnr, abs=0.3), report
     assert report.error_8bit < 2 * report.error
 
@@ -233,8 +239,9 @@ def test_the_papers_rates_diverge_on_squeezenet_unless_guarded(real_squeezenet, 
     target = real_squeezenet.predict(x, "fire9/concat")
 
     def invert(update):
-        return invert_features(real_squeezenet, "fire9/concat", target, TORCHVISION, rng=np.random.default_rng([0, 5]),
-                               **INVERSION_PRESETS["mahendran"] | {"update": update, "rates": ((80, 4e-3),)})[1]
+        return invert_features(real_squeezenet, "fire9/concat", target, TORCHVISION,
+                               replace(MAHENDRAN, update=update, rates=((80, 4e-3),)),
+                               rng=np.random.default_rng([0, 5]))[1]
     with np.errstate(all="ignore"), pytest.raises(InputError, match="diverged"):
         invert("momentum")
     totals = [progress.total for progress in invert("guarded")]
@@ -275,16 +282,24 @@ def test_the_checks_fail_for_what_is_not_so(x):
 # ---- bad input -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("settings", "message"), [
-    ({"layer": "rleu2"}, "no layer 'rleu2'; did you mean relu2"), ({"update": "adma"}, "did you mean adam"),
-    ({"noise": "unifrom"}, "did you mean uniform"), ({"size": (24, 24)}, "the target of 'relu2' has the shape"),
+@pytest.mark.parametrize(("arguments", "message"), [
+    ({"layer": "rleu2"}, "no layer 'rleu2'; did you mean relu2"),
+    ({"size": (24, 24)}, "the target of 'relu2' has the shape"),
     ({"size": (1, 1)}, "pool1"), ({"scale": 0}, "is 0 everywhere"), ({"scale": np.nan}, "not finite"),
-    ({"rates": ((30, 1e6),), "update": "momentum"}, "diverged")], ids=str)
-def test_what_cannot_be_is_one_line(settings, message, x):
-    net = small_network()
-    target = net.predict(x, "relu2") * np.float32(settings.pop("scale", 1))
+    ({"settings": InversionSettings(rates=((30, 1e6),), update="momentum")}, "diverged"),
+    ({"settings": InversionSettings(p=1000.0)}, "p is 1000: this power of a pixel exceeds the range")], ids=str)
+def test_wrong_arguments_are_named(arguments, message, x):
+    net, arguments = small_network(TENTHS.unit), dict(arguments)
+    target = net.predict(x, "relu2") * np.float32(arguments.pop("scale", 1))
     with np.errstate(all="ignore"), pytest.raises(InputError, match=message):
-        invert_features(net, settings.pop("layer", "relu2"), target, LEVELS, rng=np.random.default_rng(0), **settings)
+        invert_features(net, arguments.pop("layer", "relu2"), target, TENTHS, rng=np.random.default_rng(0), **arguments)
+
+
+@pytest.mark.parametrize(("settings", "message"), [
+    ({"update": "adma"}, "did you mean adam"), ({"noise": "unifrom"}, "did you mean uniform")], ids=str)
+def test_wrong_settings_are_named(settings, message):
+    with pytest.raises(InputError, match=message):
+        InversionSettings(**settings)
 
 
 # ---- the demo --------------------------------------------------------------------------------------------------------

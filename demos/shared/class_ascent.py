@@ -1,0 +1,63 @@
+"""The ascent of one class, for the demos of class visualization: one preset, or all presets side by side."""
+
+from collections.abc import Collection
+from typing import NamedTuple
+
+import numpy as np
+
+from demos.shared.inputs import short_label
+from demos.shared.long_run import LongRun, Watch
+from minicnn.models import Model
+from minicnn.visualize.check import Check
+from minicnn.visualize.synthesis.ascent import first_images
+from minicnn.visualize.synthesis.ascent_settings import AscentSettings
+from minicnn.visualize.synthesis.class_visualization import class_visualization
+from minicnn.visualize.synthesis.class_visualization_check import check_class_visualization, check_zeroed
+
+TARANTULA, GORILLA = 76, 366  # two examples of CS231n
+
+
+class ClassAscent(NamedTuple):
+    """The first image of an ascent, and the Watch that holds its last image and its history."""
+
+    noise: np.ndarray
+    watch: Watch
+
+
+def default_labels(model: Model) -> list[int]:
+    """Return two of ImageNet's 1,000 classes; for other networks, the first 12 classes."""
+    num_classes = model.net.shapes()[model.net.output][1]
+    return [TARANTULA, GORILLA] if num_classes == 1000 else list(range(min(12, num_classes)))
+
+
+def ascend_class(model: Model, label: int, seed: int, size: int, settings: AscentSettings,
+                 run: LongRun | None = None, name: str | None = None,
+                 frames: Collection[int] | None = None) -> ClassAscent:
+    """Return the ClassAscent of one class. Ctrl-C ends it early and keeps the last image.
+
+    run : the LongRun that saves the ascent, or None. name : the name of the run's part and the title of the progress
+    bar; by default, the class. frames : the steps whose images are kept; by default, four of them.
+    """
+    shape = (1, model.net.input_shape[0], size, size)
+    # class_visualization draws the same noise first from the same seed
+    noise = first_images(shape, model.preprocessing, np.random.default_rng([seed, label]), settings)
+    num_steps = settings.num_steps
+    terms = ("score", "margin", "L2") if settings.margin_weight else ("score", "L2")
+    watch = Watch(name or short_label(model, label), num_steps, terms, noise, run=run,
+                  to_image=model.preprocessing.to_image,
+                  frames=frames or (1, num_steps // 10, num_steps // 4, num_steps // 2))
+    with watch:
+        watch.latest, watch.history = class_visualization(
+            model.net, label, model.preprocessing, settings, rng=np.random.default_rng([seed, label]), size=size,
+            callback=watch, checkpoint=run.checkpoint(name or label) if run else None)
+    return ClassAscent(noise, watch)
+
+
+def checks_of(model: Model, ascent: ClassAscent, label: int, seed: int, settings: AscentSettings) -> list[Check]:
+    """Return the Checks of the image of one class."""
+    checks = check_class_visualization(model.net, ascent.watch.image, ascent.noise, label, model.preprocessing,
+                                       np.random.default_rng([seed, label, 1]))
+    if settings.inputs == "caffe":  # the steps of Yosinski et al. are for CaffeNet, and their code only reports success
+        checks[0] = checks[0]._replace(expected="reported, not judged: their code calls 1 a majority", passed=True)
+    percent = max(settings.small_norm, settings.small_contribution)
+    return checks + (check_zeroed(ascent.watch.image, percent) if percent and ascent.watch.history else [])

@@ -1,0 +1,56 @@
+"""Class visualization: an image that maximizes the score of a class."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from minicnn.losses import ClassMargin, ClassScore
+from minicnn.models.preprocessing import Preprocessing
+from minicnn.network import Network
+from minicnn.optimize.checkpoint import Checkpoint
+from minicnn.optimize.progress import Progress
+from minicnn.visualize.synthesis.ascent import ascend
+from minicnn.visualize.synthesis.ascent_settings import MARGIN, AscentSettings
+
+
+def class_visualization(net: Network, label: int | Sequence[int], preprocessing: Preprocessing,
+                        settings: AscentSettings = MARGIN, *, rng: np.random.Generator, size: int | None = None,
+                        callback: Callable | None = None,
+                        checkpoint: Checkpoint | None = None) -> tuple[np.ndarray, list[Progress]]:
+    """Return an image that maximizes the score of a class, (1, C, size, size) on the host, and the history.
+
+    Parameters
+    ----------
+    net : the network.
+    label : a class, or a sequence of N classes for N images, (N, C, size, size).
+    preprocessing : of the network's weights.
+    settings : the AscentSettings, such as a preset in CLASS_PRESETS. The margin to the best other class counts
+        `margin_weight`. A weight of 0, as published, does not ensure that the class gets the highest score.
+    rng : the generator of the first image and the jitter.
+    size : the side of the image in pixels. By default, the side of the network's input.
+    callback : called with (Progress, image) after each step. Progress.values holds the score, the margin if its weight
+        is not 0, and the L2 term, each before the step.
+    checkpoint : a Checkpoint for resuming an interrupted run.
+
+    References
+    ----------
+    Simonyan et al. 2013 (arXiv:1312.6034), section 2. Yosinski et al. 2015 (arXiv:1506.06579), section 4.
+
+    Examples
+    --------
+    >>> quick = AscentSettings(num_steps=3, start_noise=1.0)
+    >>> image, history = class_visualization(net, label, model.preprocessing, quick, rng=rng)
+    >>> image.shape, history[-1].values[0] > history[0].values[0]
+    ((1, 3, 64, 64), True)
+    """
+    terms: list[tuple[float, Any]] = [(1.0, ClassScore(net.output, label))]
+    if settings.margin_weight:
+        terms.append((settings.margin_weight, ClassMargin(net.output, label)))
+    return ascend(net, terms, preprocessing, (count_images(label), size or net.input_shape[1]), settings, rng=rng,
+                  callback=callback, checkpoint=checkpoint)
+
+
+def count_images(labels: int | Sequence[int]) -> int:
+    """Return the number of images: one for each of several labels or channels."""
+    return len(labels) if hasattr(labels, "__len__") else 1

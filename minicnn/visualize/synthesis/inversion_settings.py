@@ -1,0 +1,61 @@
+"""The settings of feature inversion, and the published settings as presets."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from minicnn.errors import unknown_name
+from minicnn.optimize import LBFGS, Adam, GuardedMomentum, Momentum
+
+UPDATES: dict[str, Callable[[float], Any]] = {
+    "momentum": Momentum, "guarded": GuardedMomentum, "adam": Adam,
+    "lbfgs": lambda learning_rate: LBFGS()}  # it finds the length of its steps itself
+NOISES = ("normal", "uniform")
+
+
+@dataclass(frozen=True)
+class InversionSettings:
+    """The settings of `invert_features`.
+
+    z is the image in the unit of the settings: 1 is one grey level of 255 if `normalized`, else torchvision's unit,
+    57.6 grey levels. 0 is the mean colour. The network's input is converted.
+    Raises InputError if a name is unknown.
+    """
+
+    normalized: bool = True        # divide the terms by the norms of the features and of a photo, as the paper does
+    feature_weight: float = 1.0    # weight of |phi(z) - phi0|²
+    tv_weight: float | tuple[float, float, float] = (1.0, 10.0, 20.0)  # weight of total variation, or one for early,
+    #                                middle and late layers, see `tv_weight_by_depth`
+    tv_beta: float = 2.0           # exponent of total variation: 2 smooths, 1 keeps edges
+    p_weight: float = 8e-10        # weight of the sum of |z|^p, which keeps the image near the mean colour
+    p: float = 6.0                 # exponent of that sum
+    update: str = "guarded"        # "momentum", "guarded" (momentum that takes back steps uphill), "adam" or "lbfgs"
+    rates: tuple[tuple[int, float], ...] = ((100, 4e-3), (200, 4e-4), (100, 4e-5))  # (steps, learning rate) of each
+    #                                stage; the update restarts at each stage; "lbfgs" ignores the learning rates
+    noise: str = "normal"          # first image: "normal" noise with the norm of a photo, or "uniform" z in 0 to 1
+    clamp: float = 0.0             # z stays within -clamp to clamp; 0: no bounds
+    clamp_until: int = 0           # last step that clamps
+
+    def __post_init__(self) -> None:
+        for kind, name, names in (("update", self.update, UPDATES), ("noise", self.noise, NOISES)):
+            if name not in names:
+                raise unknown_name(kind, name, names)
+
+    @property
+    def num_steps(self) -> int:
+        """The number of steps of all stages."""
+        return sum(steps for steps, _ in self.rates)
+
+
+# Mahendran and Vedaldi 2015 (arXiv:1412.0035): experiment_cnn.m and invert_nn.m of deep-goggle, the code of the paper,
+# for AlexNet. Its update is plain momentum, which diverges for some photos at SqueezeNet's fire9; ours is guarded.
+MAHENDRAN = InversionSettings(tv_weight=(1.0, 10.0, 100.0))
+
+# Stanford CS231n, assignment 3: style transfer without style, which inverts the layer fire2.
+CS231N = InversionSettings(normalized=False, feature_weight=6e-2, tv_weight=2e-2, p_weight=0.0, update="adam",
+                           rates=((180, 3.0), (20, 0.1)), noise="uniform", clamp=1.5, clamp_until=189)
+
+# Ours: the paper's settings with less smoothing of late layers.
+TUNED = replace(MAHENDRAN, tv_weight=(1.0, 10.0, 20.0))
+
+INVERSION_PRESETS = {"mahendran": MAHENDRAN, "cs231n": CS231N, "tuned": TUNED}
