@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from typing import Any
 
 import numpy as np
@@ -166,7 +167,8 @@ def share_out(work: Callable[[Any], Any], jobs: Sequence[Any], multiply_adds: fl
         for job in waiting:
             work(job)
 
-    others = [executor.submit(take) for _ in range(min(team.count, len(jobs)) - 1)]
+    # in a copy of the caller's context, which holds np.errstate
+    others = [executor.submit(copy_context().run, take) for _ in range(min(team.count, len(jobs)) - 1)]
     try:
         take()
     finally:

@@ -226,6 +226,14 @@ def test_after_an_error_what_nobody_has_begun_is_left():
     assert len(begun) < 10
 
 
+def test_the_threads_have_the_callers_floating_point_errors():
+    seen = []
+    threads.set_num_threads(3)
+    with np.errstate(over="raise"):
+        threads.share_out(lambda job: seen.append(np.geterr()["over"]), range(30))
+    assert seen == ["raise"] * 30
+
+
 def test_what_a_worker_shares_out_it_does_itself():
     both, done, finished = threading.Barrier(2), [], threading.Event()
 

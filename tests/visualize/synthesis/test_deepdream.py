@@ -179,11 +179,13 @@ def test_a_dream_of_squeezenet_by_the_preset(test_data, tmp_path, monkeypatch):
     assert convert([str(test_data / "weights" / "squeezenet1_1.npz")]) in (0, None)
     model = load_model("squeezenet1_1", "cpu")
     x = model.preprocessing.to_input(images.resize_long_side(images.load_image(test_data / "photos" / "sky.jpg"), 256))
-    # in float64: 40 steps are chaotic, and by how float32 is rounded they end at 94 to 107 million
+    # 40 steps are chaotic, even in float64: pools of the sky's flat areas have ties, which rounding breaks. Scaling the
+    # image by 1 + 1e-15 changes the second step by 3e-4 and the end from 120 to 88 million; others end at 74 and 133.
     image, history = deep_dream(model.net.astype("float64"), x.astype("float64"), model.preprocessing, PRESET,
                                 rng=np.random.default_rng(0), layer="fire8/concat")
     assert history[0].values[0] == pytest.approx(2_384_740.40, rel=1e-8)
-    assert history[-1].values[0] == pytest.approx(94_612_558, rel=1e-5)
+    assert history[1].values[0] == pytest.approx(2_709_500, rel=1e-3)
+    assert 25 < history[-1].values[0] / history[0].values[0] < 65
     assert all(check.passed for check in check_tiles(model.net, x, "fire8/concat", crop=112))
 
 
@@ -417,7 +419,7 @@ def test_an_interrupted_flight_keeps_its_frames_and_goes_on(stop_at, tmp_path, c
 
 @pytest.mark.parametrize("arguments, expected", [
     (["--layer", "relu_4"], "no layer 'relu_4'; did you mean relu4"),
-    (["--channel", "30"], "the gradient is zero everywhere: every way from 'relu4' to the image passes a ReLU"),
+    (["--channel", "30"], "the gradient is zero everywhere: every path from 'relu4' to the image passes a ReLU"),
     (["--channel", "96"], "layer 'relu4' has channels 0 to 95, not 96"),
     (["--size", "20"], "the octave of 6x7 pixels is too small for 'relu4'"),
     (["--octaves", "0"], "expected a whole number from 1 on, not '0'"),
