@@ -1,48 +1,56 @@
-"""What the training scripts share: their options, and a progress bar around the training."""
+"""Code that the training scripts share: their options, and a progress bar around the training."""
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
+from typing import Any
 
 from tqdm import tqdm
 
 from demos.shared.command import OneLineParser, natural_int, positive_int
 from minicnn.files import require_target
-from minicnn.losses import cross_entropy
+from minicnn.network import Network
 from minicnn.optimize import Adam
-from minicnn.training.train import CosineSchedule, train
+from minicnn.training import CosineSchedule, TrainingCheckpoint, train
 
-# Options that the network does not depend on; a folder may have been moved.
-NOT_ASKED = ("out", "overwrite", "half", "checkpoint", "folder", "save_every", "samples", "sample_every")
+# Options that the trained network does not depend on; a folder may have been moved.
+WITHOUT_EFFECT = ("out", "overwrite", "half", "checkpoint", "folder", "save_every", "samples", "sample_every")
 
 
-def training_parser(name, description, steps, batch_size):
-    """A parser for python -m demos.NAME with the options of a training."""
+def training_parser(name: str, description: str | None, steps: int, batch_size: int) -> ArgumentParser:
+    """Return a parser for python -m demos.NAME with the options of a training. steps, batch_size : the defaults."""
+    out = f"{name.removeprefix('train_')}.h5"
     parser = OneLineParser(prog=f"python -m demos.{name}", description=description)
-    parser.add_argument("-o", "--out", default=f"{name.removeprefix('train_')}.h5")
-    parser.add_argument("--steps", type=positive_int, default=steps)
-    parser.add_argument("--batch-size", type=positive_int, default=batch_size)
-    parser.add_argument("--seed", type=natural_int, default=0)
-    parser.add_argument("--checkpoint", help="a file to go on from after an interruption (.npz)")
-    parser.add_argument("--overwrite", action="store_true", help="replace the output file")
+    parser.add_argument("-o", "--out", default=out, help=f"file of the trained network (default: {out})")
+    parser.add_argument("--steps", type=positive_int, default=steps, help=f"number of steps (default: {steps})")
+    parser.add_argument("--batch-size", type=positive_int, default=batch_size,
+                        help=f"images in a batch (default: {batch_size})")
+    parser.add_argument("--seed", type=natural_int, default=0, help="seed of the random generator (default: 0)")
+    parser.add_argument("--checkpoint", help="file (.npz) from which an interrupted training continues")
+    parser.add_argument("--overwrite", action="store_true", help="replace the output file if it exists")
     return parser
 
 
-def train_with_progress(net, batches, arguments, weight_decay=0.0, learning_rate=2e-3, loss=cross_entropy,
-                        callback=None, checkpoint_every=500, only=None, variant=None):
-    """Train in place: Adam, from the learning rate down along a cosine, with a bar that shows the loss.
+def train_with_progress(net: Network, batches: Any, arguments: Namespace, learning_rate: float = 2e-3,
+                        callback: Callable[[int], Any] | None = None, checkpoint_every: int = 500,
+                        **options: Any) -> None:
+    """Train the network in place by Adam, whose rate falls along a cosine, and show the loss in a progress bar.
 
-    loss, checkpoint_every, only, variant : as `train` has them. callback : called with the step, from 0, after each.
-    Raises InputError first where the result or the checkpoint could not be written afterwards, and for a checkpoint of
-    a training with other options.
+    options : of `train`, such as weight_decay and loss. callback : called with the step, from 0, after each step.
+    Raises InputError before the training if the result or the checkpoint could not be written, and if the checkpoint
+    is of a training with other options.
     """
     require_target(arguments.out, arguments.overwrite)
+    checkpoint = None
     if arguments.checkpoint:
         require_target(arguments.checkpoint, overwrite=True)
+        settings = {name: value for name, value in vars(arguments).items() if name not in WITHOUT_EFFECT}
+        checkpoint = TrainingCheckpoint(arguments.checkpoint, checkpoint_every, settings)
     with tqdm(total=arguments.steps, unit="step", disable=None) as bar:
-        def show(step, value):
+        def show(step: int, value: float) -> None:
             bar.update(step + 1 - bar.n)
             bar.set_postfix(loss=f"{value:.4f}")
             if callback is not None:
                 callback(step)
         train(net, batches, update=Adam(learning_rate), num_steps=arguments.steps,
-              schedule=CosineSchedule(learning_rate, arguments.steps, warm_up=100), weight_decay=weight_decay,
-              loss=loss, seed=arguments.seed, checkpoint=arguments.checkpoint, checkpoint_every=checkpoint_every,
-              callback=show, only=only, variant=variant,
-              settings={name: value for name, value in vars(arguments).items() if name not in NOT_ASKED})
+              schedule=CosineSchedule(learning_rate, arguments.steps, warm_up=100), seed=arguments.seed,
+              checkpoint=checkpoint, callback=show, **options)

@@ -1,46 +1,49 @@
-"""Training a decoder: from what a network makes of a picture back to a picture of which it would make the same."""
+"""Training a decoder: from the features of a picture back to a picture with the same features."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from minicnn.backend import to_device, to_host
+from minicnn.backend import Array, to_device, to_host
 from minicnn.layers import AvgPool2D, Conv2D
 from minicnn.losses import FeatureMatch, weighted_sum
+from minicnn.network import Network
 
 
 class Likeness:
-    """The loss of a decoder: how far its pictures are from what was wanted, in blocks of several layers.
+    """The loss of a decoder: the distance of its pictures from the originals, in blocks of several layers.
 
-    Compared are the mean colours of blocks, and how strongly each channel of the network's layers answers in blocks,
-    each relative to the mean square. Pixels alone would make grey of every stripe of which the code does not tell the
-    exact place; so it may lie where it likes, if only there are stripes. Dosovitskiy and Brox 2016 (arXiv:1602.02644),
-    equation 1; what they have an adversary for, the blocks do here.
+    It compares the mean colours of blocks and the mean activation of each channel in blocks, each relative to its mean
+    square. A loss on pixels would turn a stripe into grey if the code does not hold its exact position; in blocks, a
+    stripe may lie anywhere. Dosovitskiy and Brox 2016 (arXiv:1602.02644), equation 1, without the adversary.
 
-    encoder : a Network of RGB pictures; its output is the code. blocks : [(layer, side of the blocks, weight), …]; a
-    layer more is there, "chroma", red - green and yellow - blue, without which brightness would be all that counts.
+    encoder : a Network of RGB images. Its output is the code.
+    blocks : [(layer, side of the blocks, weight), …]. One more layer can be named: "chroma", which holds red - green
+    and yellow - blue. Without it, brightness would dominate.
     """
 
-    def __init__(self, encoder, blocks):
+    def __init__(self, encoder: Network, blocks: Sequence[tuple[str, int, float]]) -> None:
         self.code, self.net = encoder.output, encoder.trunk(encoder.output)
         chroma = Conv2D(3, 2, 1, bias=False)
-        chroma.params["w"] = to_device(np.float32([[1, -1, 0], [0.5, 0.5, -1]]).reshape(2, 3, 1, 1), encoder.device)
+        colours = np.array([[1, -1, 0], [0.5, 0.5, -1]], np.float32)
+        chroma.params["w"] = to_device(colours.reshape(2, 3, 1, 1), encoder.device)
         self.net.add("chroma", chroma, "input")
         self.weights = {self.net.add(f"{layer} in blocks", AvgPool2D(side), layer): weight
                         for layer, side, weight in blocks}
 
-    def wanted(self, x):
-        """{layer: activation} of the pictures x, (N, C, H, W), for all that is compared, and for the code."""
+    def features(self, x: Array) -> dict[str, Array]:
+        """Return {layer: activation} of the pictures x, (N, C, H, W), for all compared layers and for the code."""
         layers = [*self.weights, self.code]
         activations = self.net.forward(x, keep=layers).activations
         return {layer: activations[layer] for layer in layers}
 
-    def __call__(self, pictures, wanted):
-        """(pictures (N, C, H, W), what `wanted` gave of the originals) -> value, gradient to the pictures."""
+    def __call__(self, pictures: Array, target: dict[str, Array]) -> tuple[float, Array]:
+        """Return (value, gradient to the pictures, (N, C, H, W)). target : `features` of the originals."""
         layers = list(self.weights)
         trace = self.net.forward(pictures, upto=layers, keep=layers)
-        terms = [(weight / float((wanted[layer] * wanted[layer]).sum()), FeatureMatch(layer, wanted[layer]))
+        terms = [(weight / float((target[layer] * target[layer]).sum()), FeatureMatch(layer, target[layer]))
                  for layer, weight in self.weights.items()]
         value, seeds, _ = weighted_sum(terms, trace.activations)
         return value, self.net.backward(trace, seeds, release=True)["input"]
@@ -48,15 +51,15 @@ class Likeness:
 
 @dataclass(frozen=True)
 class CodeBatches:
-    """Batches for `train`: step -> (codes on the host, what the Likeness wants of the pictures that they are of).
+    """Batches for `train`: step -> (codes of pictures, on the host; their `Likeness.features`).
 
     batches : a function step -> (pictures (N, C, H, W), anything).
     """
 
-    batches: Any
+    batches: Callable[[int], tuple[Array, Any]]
     likeness: Likeness
 
-    def __call__(self, step):
+    def __call__(self, step: int) -> tuple[Array, dict[str, Array]]:
         x, _ = self.batches(step)
-        wanted = self.likeness.wanted(to_device(x, self.likeness.net.device))
-        return to_host(wanted.pop(self.likeness.code)), wanted
+        target = self.likeness.features(to_device(x, self.likeness.net.device))
+        return to_host(target.pop(self.likeness.code)), target

@@ -1,45 +1,48 @@
-"""Training: mini-batches, an update for every parameter, a schedule, and checkpoints to go on from.
+"""Training: mini-batches, an update for each parameter, and a learning rate schedule.
 
-Everything random is a function of (seed, step): a batch, its augmentation, what Dropout drops. So a training that is
-resumed from a checkpoint ends where the uninterrupted one does.
+All random numbers depend on (seed, step) alone: a batch, its augmentation, the values that Dropout drops. So a training
+that continues from a checkpoint ends as an uninterrupted one.
 """
 
 import copy
-import json
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from minicnn.backend import to_device, to_host
+from minicnn.backend import Array, Generator, to_device, to_host
 from minicnn.errors import InputError
-from minicnn.files import replacing
 from minicnn.losses import cross_entropy
-from minicnn.models.weights import named_arrays
+from minicnn.network import Network
+from minicnn.training.checkpoint import TrainingCheckpoint
 
-ORDER, AUGMENT, DROP, STYLE = 1, 2, 3, 4  # the first number of a seed: each use has random numbers of its own
+ORDER, AUGMENT, DROP, STYLE = 1, 2, 3, 4  # the first number of a seed: each use has its own random numbers
+
+Batches = Callable[[int], tuple[Array, Any]]  # step, from 0 -> (x on the host, labels)
 
 
 @dataclass(frozen=True)
 class MiniBatches:
-    """Batches of (x, labels) from arrays in memory; each epoch goes through all of them in a new order,
-    but for a last batch that would not be full.
+    """Batches of (x, labels) from arrays in memory. Each epoch uses all images once, in a new order.
 
-    x : (N, C, H, W); labels : (N,). augment : a function (x, rng) -> x of one batch, or None.
+    Images that do not fill the last batch of an epoch are left for other epochs.
+    x : (N, C, H, W). labels : (N,). augment : a function (x, rng) -> x of one batch, or None.
     """
 
-    x: np.ndarray
-    labels: np.ndarray
+    x: Array
+    labels: Array
     batch_size: int
     seed: int = 0
-    augment: Any = None
+    augment: Callable[[Array, Generator], Array] | None = None
 
-    def __call__(self, step):
-        """Batch number `step`, from 0: (x, labels)."""
+    def __call__(self, step: int) -> tuple[Array, Array]:
+        """Return (x, labels) of batch number `step`, from 0."""
         per_epoch = len(self.x) // self.batch_size
         if not per_epoch:
-            raise InputError(f"a batch of {self.batch_size} from {len(self.x)} images is not possible")
+            raise InputError(f"a batch of {self.batch_size} needs at least as many images, not {len(self.x)}")
         epoch, place = divmod(step, per_epoch)
         order = np.random.default_rng([ORDER, self.seed, epoch]).permutation(len(self.x))
         chosen = order[place * self.batch_size:(place + 1) * self.batch_size]
@@ -51,38 +54,57 @@ class MiniBatches:
 
 @dataclass(frozen=True)
 class CosineSchedule:
-    """From `learning_rate` to 0 along half a cosine (Loshchilov and Hutter 2016), after a linear warm-up."""
+    """A learning rate that falls from `learning_rate` to 0 along half a cosine, after a linear warm-up.
+
+    Loshchilov and Hutter 2016 (arXiv:1608.03983). warm_up : number of steps of the warm-up.
+    """
 
     learning_rate: float
     num_steps: int
     warm_up: int = 0
 
-    def __call__(self, step):
-        """The learning rate at `step`, from 0."""
+    def __call__(self, step: int) -> float:
+        """Return the learning rate at `step`, from 0."""
         if step < self.warm_up:
             return self.learning_rate * (step + 1) / self.warm_up
         done = (step - self.warm_up) / max(1, self.num_steps - self.warm_up)
         return self.learning_rate * (1 + math.cos(math.pi * min(1.0, done))) / 2
 
 
-def train(net, batches, *, update, num_steps, schedule=None, weight_decay=0.0, loss=cross_entropy, seed=0,
-          checkpoint=None, checkpoint_every=500, callback=None, only=None, variant=None,
-          settings=None):
-    """Minimise `loss` over the network's parameters, in place. Returns the history: the loss of every step.
+def train(net: Network, batches: Batches, *, update: Any, num_steps: int,
+          schedule: Callable[[int], float] | None = None, weight_decay: float = 0.0,
+          loss: Callable[[Array, Any], tuple[float, Array]] = cross_entropy, seed: int = 0,
+          checkpoint: TrainingCheckpoint | str | Path | None = None,
+          callback: Callable[[int, float], Any] | None = None, only: Sequence[str] | None = None,
+          variant: Callable[[Network, Any], Network] | None = None) -> list[float]:
+    """Minimise `loss` over the network's parameters, in place. Return the history: the loss of each step.
 
-    batches : a function step -> (x, labels), from 0. update : an update object (Momentum, Adam, …), of which every
-    parameter gets a copy. schedule : a function step -> learning rate. weight_decay : shrinks `w` (not biases) by
-    learning_rate * weight_decay a step (Loshchilov and Hutter 2017).
-    checkpoint : a path; written every `checkpoint_every` steps, and resumed from where it exists. settings : what the
-    training depends on, as JSON has it, {name: value}; a checkpoint of other ones is refused.
-    callback : called with (step, loss) after each step; a true answer ends the training.
-    only : the keys of the parameters that are trained, as ("gamma", "beta"); all, unless given. variant : a function
-    (net, labels) -> the network that a batch goes through, which shares the parameters; `net` itself, unless given.
+    Parameters
+    ----------
+    batches : a function step, from 0 -> (x, labels).
+    update : an update object such as Momentum or Adam. Each parameter gets a copy of it.
+    schedule : a function step -> learning rate. By default the update's rate stays.
+    weight_decay : shrinks the weights `w`, not biases, by learning_rate * weight_decay in each step (Loshchilov and
+        Hutter 2017, arXiv:1711.05101).
+    checkpoint : a TrainingCheckpoint or its path. The training continues from it if the file exists.
+    callback : called with (step, loss) after each step. If it returns a true value, the training ends.
+    only : keys of the parameters to train, such as ("gamma", "beta"). By default all.
+    variant : a function (net, labels) -> the network of one batch, which shares the parameters. By default `net`.
+
+    Raises
+    ------
+    InputError if the loss is not finite, or if the checkpoint does not fit.
+
+    >>> batches = MiniBatches(np.repeat(x, 8, axis=0), np.zeros(8, int), batch_size=4)
+    >>> len(train(minicnn.models.shapes(), batches, update=minicnn.optimize.Adam(0.001), num_steps=2))
+    2
     """
+    if isinstance(checkpoint, str | Path):
+        checkpoint = TrainingCheckpoint(checkpoint)
     owners = net.parameter_layers()
     updates = {f"{name}/{key}": copy.deepcopy(update) for name, layer in owners.items() for key in layer.params
                if only is None or key in only}
-    first, history = (0, []) if checkpoint is None else resume(checkpoint, net, updates, settings)
+    first, history = (0, []) if checkpoint is None else checkpoint.restore(net, updates)
     for step in range(first, num_steps):
         x, labels = batches(step)
         x = to_device(x, net.device)
@@ -90,89 +112,37 @@ def train(net, batches, *, update, num_steps, schedule=None, weight_decay=0.0, l
         trace = network.forward_train(x, np.random.default_rng([DROP, seed, step]), keep=(net.output,))
         value, dscores = loss(trace.activations[net.output], labels)
         for name, gradients in network.backward_train(trace, {net.output: dscores}, only).items():
-            params = owners[name].params
             for key, gradient in gradients.items():
                 rule = updates[f"{name}/{key}"]
                 if schedule is not None:
                     rule.learning_rate = schedule(step)
-                decay = rule.learning_rate * weight_decay if key == "w" else 0.0
-                changed = params[key] - rule.delta(gradient) - decay * params[key]
-                params[key] = changed.astype(params[key].dtype, copy=False)  # where the rate is NumPy's float64
+                apply_update(owners[name].params, key, gradient, rule, weight_decay)
         history.append(value)
         if not np.isfinite(value):
             raise InputError(f"the loss is {value} at step {step}: the training diverged; lower the learning rate")
         stop = callback is not None and callback(step, value)
-        if checkpoint is not None and ((step + 1) % checkpoint_every == 0 or step + 1 == num_steps or stop):
-            save_checkpoint(checkpoint, net, updates, history, settings)
+        if checkpoint is not None and ((step + 1) % checkpoint.every == 0 or step + 1 == num_steps or stop):
+            checkpoint.save(net, updates, history)
         if stop:
             break
     return history
 
 
-def accuracy(net, x, labels, batch_size=250):
-    """The share of images whose highest score is their label; x (N, C, H, W), labels (N,)."""
+def apply_update(params: dict[str, Array], key: str, gradient: Array, rule: Any, weight_decay: float) -> None:
+    """Replace the parameter `key` by its value after one step of the update `rule`."""
+    decay = rule.learning_rate * weight_decay if key == "w" else 0.0
+    changed = params[key] - rule.delta(gradient) - decay * params[key]
+    params[key] = changed.astype(params[key].dtype, copy=False)  # also if the rate is a NumPy float64
+
+
+def accuracy(net: Network, x: Array, labels: Array, batch_size: int = 250) -> float:
+    """Return the share of images whose highest score is their label. x : (N, C, H, W). labels : (N,).
+
+    >>> accuracy(net, x, np.array([label]))
+    1.0
+    """
     right = 0
     for start in range(0, len(x), batch_size):
         scores = to_host(net.predict(to_device(x[start:start + batch_size], net.device)))
         right += int((scores.argmax(axis=1) == labels[start:start + batch_size]).sum())
     return right / len(x)
-
-
-def save_checkpoint(path, net, updates, history, settings=None):
-    """Write the arrays of the network and of its updates, the history and the settings as .npz, through a temporary
-    file."""
-    arrays = {f"net:{name}": to_host(array) for name, array in named_arrays(net).items()}
-    for name, rule in updates.items():
-        for key, value in vars(rule).items():
-            if hasattr(value, "shape"):
-                arrays[f"update:{name}:{key}"] = to_host(value)
-            elif isinstance(value, int | float):
-                arrays[f"update:{name}:{key}"] = np.asarray(value)
-    with replacing(path, overwrite=True) as temporary, open(temporary, "wb") as file:
-        np.savez(file, history=np.asarray(history), settings=np.asarray(json.dumps(settings or {})), **arrays)
-
-
-def resume(path, net, updates, settings=None):
-    """Put what `save_checkpoint` wrote back into the network and its updates; returns (next step, history).
-
-    (0, []) where the file does not exist. Raises InputError, before anything is changed, where it is damaged or
-    belongs to another network, another kind of update, or a training of other settings.
-    """
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            history = file["history"].tolist()
-            theirs = dict(json.loads(str(file["settings"]))) if "settings" in file else {}
-            arrays = {name: file[name] for name in file.files if name not in ("history", "settings")}
-    except FileNotFoundError:
-        return 0, []
-    except Exception as problem:  # zip, zlib and NumPy each have errors of their own
-        reason = " ".join(str(problem).split())  # NumPy's fill several lines
-        raise InputError(f"{path} is no checkpoint or is damaged: {reason}") from None
-    expected = {f"net:{name}": array.shape for name, array in named_arrays(net).items()}
-    found = {name: array.shape for name, array in arrays.items() if not name.startswith("update:")}
-    if expected != found:
-        wrong = sorted(name.removeprefix("net:") for name in expected.keys() ^ found.keys()
-                       | {name for name in expected.keys() & found.keys() if expected[name] != found[name]})
-        raise InputError(f"{path} is a checkpoint of another network; it differs in {', '.join(wrong)}")
-    rules = {f"update:{name}:{key}": value for name, rule in updates.items() for key, value in vars(rule).items()}
-    numbers = {name for name, value in rules.items() if isinstance(value, int | float)}  # always stored
-    stored = arrays.keys() - found.keys()
-    wrong = {name.rsplit(":", 1)[1] for name in (numbers - stored) | (stored - rules.keys())}
-    if wrong:
-        raise InputError(f"{path} is a checkpoint of another kind of update; it differs in {', '.join(sorted(wrong))}")
-    mine = json.loads(json.dumps(settings or {}))
-    other = [f"{key} {theirs.get(key)}, not {mine.get(key)}" for key in sorted(mine.keys() | theirs.keys())
-             if mine.get(key) != theirs.get(key)]
-    if other:
-        raise InputError(f"{path} is a checkpoint of another training: it has {'; '.join(other)}")
-    for name, array in arrays.items():
-        kind, rest = name.split(":", 1)
-        if kind == "net":
-            layer, key = rest.rsplit("/", 1)
-            layer = net.layer(layer)
-            (layer.params if key in layer.params else layer.buffers)[key] = to_device(array, net.device)
-        else:
-            parameter, key = rest.rsplit(":", 1)
-            value = to_device(array, net.device) if array.ndim else array.item()
-            setattr(updates[parameter], key, value)
-    return len(history), history

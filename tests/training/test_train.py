@@ -18,7 +18,8 @@ from minicnn.losses import cross_entropy
 from minicnn.models.weights import named_arrays
 from minicnn.network import Network
 from minicnn.optimize import Adam, FirstOrder, GradientDescent, Momentum, NormalizedStep, RMSProp
-from minicnn.training.augment import distort
+from minicnn.training import TrainingCheckpoint
+from minicnn.training.augment import Distortion, distort
 from minicnn.training.train import CosineSchedule, MiniBatches, accuracy, train
 
 # ---- batches ---------------------------------------------------------------------------------------------------------
@@ -79,7 +80,7 @@ def test_the_arrays_are_not_written_into():
 
 def test_a_batch_larger_than_the_set():
     assert len(MiniBatches(*numbered(4), batch_size=4)(7)[0]) == 4
-    with pytest.raises(InputError, match="^a batch of 5 from 4 images is not possible$"):
+    with pytest.raises(InputError, match="^a batch of 5 needs at least as many images, not 4$"):
         MiniBatches(*numbered(4), batch_size=5)(0)
 
 
@@ -335,11 +336,12 @@ UPDATES = {"Adam": lambda: Adam(0.01), "Momentum": lambda: Momentum(0.02), "RMSP
            "GradientDescent": lambda: GradientDescent(0.05), "NormalizedStep": lambda: NormalizedStep(0.1)}
 
 
-def trained(xp, update, num_steps, checkpoint=None, **settings):
+def trained(xp, update, num_steps, checkpoint=None, settings=None, **more):
     """(arrays, history) of a new net after its training."""
     net = tiny_net(xp)
     history = train(net, noise_batches(), update=update, num_steps=num_steps, weight_decay=0.1,
-                    schedule=CosineSchedule(0.02, 8, warm_up=2), checkpoint=checkpoint, checkpoint_every=3, **settings)
+                    schedule=CosineSchedule(0.02, 8, warm_up=2),
+                    checkpoint=checkpoint and TrainingCheckpoint(checkpoint, 3, settings), **more)
     assert net.device == ("cpu" if xp is np else "gpu")
     return arrays_of(net), history
 
@@ -445,20 +447,20 @@ def multi_line_header():
 def test_files_that_are_no_checkpoint(content, tmp_path):
     path = tmp_path / "digits.npz"
     path.write_bytes(content)
-    assert refusal_to_resume(path).startswith("no checkpoint or is damaged: ")
+    assert refusal_to_resume(path).startswith("not a checkpoint, or it is damaged: ")
     assert path.read_bytes() == content
 
 
 def test_other_things_that_are_no_checkpoint(tmp_path):
-    assert refusal_to_resume(tmp_path).startswith("no checkpoint or is damaged: ")
+    assert refusal_to_resume(tmp_path).startswith("not a checkpoint, or it is damaged: ")
     path = tmp_path / "array.npy"
     np.save(path, np.zeros(3))
-    assert refusal_to_resume(path).startswith("no checkpoint or is damaged: ")
+    assert refusal_to_resume(path).startswith("not a checkpoint, or it is damaged: ")
     path = tmp_path / "train_10k.npz"
     np.savez(path, x=np.zeros((2, 28, 28)), y=np.zeros(2))
-    assert refusal_to_resume(path).startswith("no checkpoint or is damaged: ")
+    assert refusal_to_resume(path).startswith("not a checkpoint, or it is damaged: ")
     np.savez(path, history=np.array([None]))  # a pickle
-    assert refusal_to_resume(path).startswith("no checkpoint or is damaged: ")
+    assert refusal_to_resume(path).startswith("not a checkpoint, or it is damaged: ")
     np.savez(path, history=np.zeros(2), x=np.zeros((2, 28, 28)))
     assert refusal_to_resume(path).startswith("a checkpoint of another network; it differs in conv1/b, conv1/w, ")
 
@@ -467,7 +469,7 @@ def test_a_truncated_checkpoint(checkpoint):
     content = checkpoint.read_bytes()
     for length in (1, 100, len(content) // 2, len(content) - 100, len(content) - 1):
         checkpoint.write_bytes(content[:length])
-        assert refusal_to_resume(checkpoint).startswith("no checkpoint or is damaged: ")
+        assert refusal_to_resume(checkpoint).startswith("not a checkpoint, or it is damaged: ")
 
 
 def test_a_flipped_bit_is_noticed_or_harmless(checkpoint, rng):
@@ -513,8 +515,8 @@ def test_a_checkpoint_of_other_settings_is_refused_before_anything_changes(tmp_p
         net = tiny_net()
         before = arrays_of(net)
         try:
-            return train(net, noise_batches(), update=Adam(0.01), num_steps=2, checkpoint=tmp_path / "c.npz",
-                         settings=settings)
+            return train(net, noise_batches(), update=Adam(0.01), num_steps=2,
+                         checkpoint=TrainingCheckpoint(tmp_path / "c.npz", settings=settings))
         except InputError as refusal:
             assert same(arrays_of(net), before)
             return str(refusal)
@@ -759,7 +761,7 @@ def test_distort_keeps_shape_type_and_its_argument(shape, dtype, rng):
 @pytest.mark.parametrize("shape", [(2, 1, 28, 28), (2, 2, 7, 10)])
 def test_no_strength_is_the_identity(shape, rng):
     x = rng.standard_normal(shape, dtype="float32")
-    assert np.array_equal(distort(x, rng, **STILL), x)
+    assert np.array_equal(distort(x, rng, Distortion(**STILL)), x)
 
 
 def test_distort_is_a_function_of_the_generator(rng):
@@ -781,7 +783,7 @@ def test_the_channels_of_an_image_move_together(rng):
 def test_distort_equals_scipys_affine_transform(strengths, rng):
     strengths = STILL | strengths
     x = rng.standard_normal((4, 1, 9, 14))
-    out, twin = distort(x, np.random.default_rng(1), **strengths), np.random.default_rng(1)
+    out, twin = distort(x, np.random.default_rng(1), Distortion(**strengths)), np.random.default_rng(1)
     angles = twin.uniform(-strengths["rotation"], strengths["rotation"], 4)
     slants = twin.uniform(-strengths["shear"], strengths["shear"], 4)
     sizes = 1 + twin.uniform(-strengths["scale"], strengths["scale"], (2, 4))
@@ -799,7 +801,8 @@ def test_distort_equals_scipys_affine_transform(strengths, rng):
 def test_elastic_displacements_are_smooth_and_of_their_strength(elastic, smoothness, rng):
     """On a ramp, bilinear interpolation shows where a pixel came from."""
     ramp = np.broadcast_to(100.0 + np.arange(80)[:, None], (4, 1, 80, 80))
-    moved = (distort(ramp, rng, **STILL | dict(elastic=elastic), smoothness=smoothness) - ramp)[:, 0, 8:-8, 8:-8]
+    distortion = Distortion(**STILL | dict(elastic=elastic, smoothness=smoothness))
+    moved = (distort(ramp, rng, distortion) - ramp)[:, 0, 8:-8, 8:-8]
     # uniform noise has a deviation of 1 / sqrt(3), which a blur by s divides by 2 s sqrt(pi)
     assert moved.std() == pytest.approx(elastic / 3**0.5 / (2 * math.pi**0.5), rel=0.25)
     assert abs(moved.mean()) < 0.3 * moved.std()
@@ -810,7 +813,7 @@ def test_the_border_is_drawn_out(rng):
     """A normalised black border stays black: nothing but the picture's own values comes in."""
     x = np.full((20, 1, 10, 10), -0.4)
     x[:, :, 4:-4, 4:-4] = 1
-    out = distort(x, rng, **STILL | dict(shift=3.0))
+    out = distort(x, rng, Distortion(**STILL | dict(shift=3.0)))
     assert np.allclose(out.min(axis=(1, 2, 3)), -0.4) and np.allclose(out[:, :, [0, -1]], -0.4)
 
 

@@ -194,7 +194,7 @@ def test_likeness_is_zero_for_the_original_and_its_gradient_is_the_slope(xp, rng
     encoder, = on(xp, small_encoder(rng).astype("float64"))
     likeness = blocks_of(encoder)
     x, y = on(xp, *rng.standard_normal((2, 3, 3, 8, 8)))
-    wanted = likeness.wanted(x)
+    wanted = likeness.features(x)
     assert set(wanted) == {"input in blocks", "chroma in blocks", "relu1 in blocks", "code"}
     assert likeness(x, wanted)[0] == 0 and not bool(likeness(x, wanted)[1].any())
     value, gradient = likeness(y, wanted)
@@ -215,7 +215,7 @@ def test_likeness_is_its_terms(rng):
     for weight, of, side in ((1.5, lambda x: x, 4), (1.0, chroma, 2), (2.0, lambda x: relu1(x, "relu1"), 2)):
         a, b = pooled(of(x), side), pooled(of(y), side)
         expected += weight * ((a - b) ** 2).sum() / (a**2).sum()
-    assert likeness(y, likeness.wanted(x))[0] == pytest.approx(expected, rel=1e-4)
+    assert likeness(y, likeness.features(x))[0] == pytest.approx(expected, rel=1e-4)
 
 
 def test_stripes_may_lie_where_they_like(rng):
@@ -225,7 +225,7 @@ def test_stripes_may_lie_where_they_like(rng):
     net.add("conv1", Conv2D(3, 2, 1, rng=rng))
     net.add("relu1", ReLU())
     likeness = Likeness(net, [("input", 4, 1.0), ("relu1", 4, 1.0)])
-    wanted = likeness.wanted(x + 0.5)
+    wanted = likeness.features(x + 0.5)
     assert likeness(np.roll(x, 2, axis=3) + 0.5, wanted)[0] < 1e-10 < 0.1 < likeness(np.zeros_like(x), wanted)[0]
 
 
