@@ -1,4 +1,4 @@
-"""A function over many batches: in this thread, on every core, or on many machines; the results come in order."""
+"""Call a function for many batches, in this thread, on each core, or on several machines. Results come in order."""
 
 import hashlib
 import json
@@ -7,7 +7,8 @@ import pickle
 import signal
 import warnings
 from collections import deque
-from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from functools import lru_cache, partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -17,30 +18,49 @@ from urllib.parse import quote
 import numpy as np
 
 from minicnn.errors import InputError
-from minicnn.fast.threads import set_num_threads
 from minicnn.files import replacing
+from minicnn.network import Network
+
+__all__ = ["Outcome", "Store", "network_function", "resume", "start_worker", "sweep"]
 
 
 class Outcome(NamedTuple):
-    """What became of one batch: its result, or the error that it raised; the other one is None."""
+    """The outcome of one batch: its result or the error that it raised. The other one is None."""
 
     key: Any
     result: Any
     problem: Exception | None
 
 
-def sweep(function, batches, executor=None, in_flight=None, store=None):
-    """Yield the Outcome of function(batch) for each (key, batch) of an iterable, in its order, as if one by one.
+class Waiting(NamedTuple):
+    """A batch that was submitted. future : None if the executor takes no more work."""
 
-    executor : any concurrent.futures.Executor, Dask's Client.get_executor() too; None: this thread. For processes the
-    function is at the top level of a module, or a functools.partial of such a one, that carries all it needs.
-    in_flight : how many batches are taken from the iterable and not yet given back, at most; twice this machine's
-    cores unless given. store : what `resume` returns: results that it holds are not computed, new ones are put there.
+    key: Any
+    batch: Any
+    future: Future | None
+    was_stored: bool
 
-    A batch whose function raises costs that batch alone. Where a worker process dies (memory, a crash in a library),
-    a RuntimeWarning says so, and what it was at and all that follows runs one by one in a fresh process; a batch that
-    kills that one too is a problem, a BrokenProcessPool. An error of the iterable itself is raised after the outcomes
-    of what came before it. Raises InputError for an in_flight below 1.
+
+def sweep(function: Callable[[Any], Any], batches: Iterable[tuple[Any, Any]], executor: Executor | None = None,
+          in_flight: int | None = None, store: "Store | None" = None) -> Iterator[Outcome]:
+    """Yield the Outcome of function(batch) for each (key, batch) of an iterable, in its order.
+
+    Parameters
+    ----------
+    executor : any concurrent.futures.Executor, also Dask's Client.get_executor(). By default this thread works. For
+        processes, the function must be at the top level of a module, or a functools.partial of such a function.
+    in_flight : the largest number of batches that are taken from the iterable and not yet finished. By default twice
+        the number of this machine's cores.
+    store : a Store, which `resume` returns. Results that it holds are not computed again, and new ones are saved.
+
+    An exception in the function affects only its batch. If a worker process dies (memory, a crash in a library), a
+    RuntimeWarning says so, and the lost and all following batches run one by one in a new process. A batch that kills
+    that process too gets the problem BrokenProcessPool. An error of the iterable is raised after the outcomes of the
+    batches before it.
+    Raises InputError if in_flight is below 1.
+
+    >>> [outcome.result for outcome in sweep(abs, [("a", -1), ("b", 2)])]
+    [1, 2]
     """
     if in_flight is not None and in_flight < 1:
         raise InputError(f"in_flight must be at least 1, not {in_flight}")
@@ -48,8 +68,11 @@ def sweep(function, batches, executor=None, in_flight=None, store=None):
     return _outcomes(function, iter(batches), executor, limit, store)
 
 
-def _outcomes(function, batches, executor, limit, store):
-    waiting, ended, problem_of_batches = deque(), False, None  # waiting: (key, batch, Future, whether it was stored)
+def _outcomes(function: Callable[[Any], Any], batches: Iterator[tuple[Any, Any]], executor: Executor | None,
+              limit: int, store: "Store | None") -> Iterator[Outcome]:
+    waiting: deque[Waiting] = deque()
+    ended = False
+    problem_of_batches: Exception | None = None
     spare = _Spare()
     try:
         while True:
@@ -63,31 +86,34 @@ def _outcomes(function, batches, executor, limit, store):
                 else:
                     stored = None if store is None else store.load(key)
                     future = _done(stored) if stored is not None else _begin(function, batch, executor)
-                    waiting.append((key, batch, future, stored is not None))
+                    waiting.append(Waiting(key, batch, future, stored is not None))
             if not waiting:
                 break
-            key, batch, future, was_stored = waiting.popleft()
-            try:
-                result = _result(future)
-                if future is None or isinstance(future.exception(), BrokenExecutor):
-                    result = spare.run(function, batch)
-            except Exception as problem:
-                yield Outcome(key, None, problem)
-                continue
-            if store is not None and not was_stored:
-                result = store.save(key, result)
-            yield Outcome(key, result, None)
+            yield _finish(waiting.popleft(), function, spare, store)
     finally:
-        for *_, future, _ in waiting:
-            if future is not None:
-                future.cancel()
+        for one in waiting:
+            if one.future is not None:
+                one.future.cancel()
         spare.close()
     if problem_of_batches is not None:
         raise problem_of_batches
 
 
-def _begin(function, batch, executor):
-    """The Future of function(batch); None where the executor has lost a worker and takes nothing more."""
+def _finish(one: Waiting, function: Callable[[Any], Any], spare: "_Spare", store: "Store | None") -> Outcome:
+    """Wait for a batch and return its Outcome."""
+    try:
+        result = _result(one.future)
+        if one.future is None or isinstance(one.future.exception(), BrokenExecutor):
+            result = spare.run(function, one.batch)
+    except Exception as problem:
+        return Outcome(one.key, None, problem)
+    if store is not None and not one.was_stored:
+        result = store.save(one.key, result)
+    return Outcome(one.key, result, None)
+
+
+def _begin(function: Callable[[Any], Any], batch: Any, executor: Executor | None) -> Future | None:
+    """Return the Future of function(batch), or None if the executor has lost a worker and takes no more work."""
     if executor is not None:
         try:
             return executor.submit(function, batch)
@@ -96,19 +122,19 @@ def _begin(function, batch, executor):
     try:
         return _done(function(batch))
     except Exception as problem:
-        future = Future()
+        future: Future = Future()
         future.set_exception(problem)
         return future
 
 
-def _done(result):
-    future = Future()
+def _done(result: Any) -> Future:
+    future: Future = Future()
     future.set_result(result)
     return future
 
 
-def _result(future):
-    """The result; None where it went with a worker."""
+def _result(future: Future | None) -> Any:
+    """Return the result, or None if it was lost with a worker."""
     try:
         return None if future is None else future.result()
     except BrokenExecutor:
@@ -116,17 +142,18 @@ def _result(future):
 
 
 class _Spare:
-    """A process for what a broken executor leaves: one batch at a time, so that it is known which one kills it."""
+    """A process for the batches of a broken executor, one at a time, so that a batch that kills it is identified."""
 
-    def __init__(self):
-        self.executor, self.used = None, False
+    def __init__(self) -> None:
+        self.executor: ProcessPoolExecutor | None = None
+        self.used = False
 
-    def run(self, function, batch):
-        """function(batch); BrokenProcessPool where that kills this process as well."""
+    def run(self, function: Callable[[Any], Any], batch: Any) -> Any:
+        """Return function(batch). Raises BrokenProcessPool if the batch kills this process too."""
         if not self.used:
             self.used = True
             warnings.warn("a worker was lost; its batches and those that follow run one by one in a new process",
-                          RuntimeWarning, stacklevel=4)
+                          RuntimeWarning, stacklevel=5)
         if self.executor is None:
             self.executor = ProcessPoolExecutor(1, get_context("spawn"), start_worker)
         try:
@@ -135,15 +162,21 @@ class _Spare:
             self.close()
             raise
 
-    def close(self):
-        """End the process, if there is one."""
+    def close(self) -> None:
+        """End the process if it was started."""
         if self.executor is not None:
             self.executor.shutdown()
             self.executor = None
 
 
-def start_worker():
-    """The `initializer` of a ProcessPoolExecutor: one thread, as every core has its process; Ctrl-C is the parent's."""
+def start_worker() -> None:
+    """Initialize a process of a ProcessPoolExecutor: one thread, as each core has a process, and no Ctrl-C.
+
+    The parent handles Ctrl-C.
+
+    >>> executor = ProcessPoolExecutor(2, initializer=start_worker)
+    """
+    from minicnn.fast.threads import set_num_threads  # only here, as the library works without minicnn.fast
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     set_num_threads(1)
 
@@ -151,64 +184,72 @@ def start_worker():
 # ---- networks in other processes -------------------------------------------------------------------------------------
 
 
-def network_function(function, net, executor=None):
-    """function(net, x) as a function of x alone, for `sweep` on this executor.
+def network_function(function: Callable[[Network, Any], Any], net: Network,
+                     executor: Executor | None = None) -> Callable[[Any], Any]:
+    """Return function(net, x) as a function of x alone, for `sweep` on this executor.
 
-    For other processes the network travels pickled, and each unpickles it once. Raises InputError for a network on the
-    GPU there.
+    Other processes get the network pickled, and each unpickles it once.
+    Raises InputError if the executor uses other processes and the network is on the GPU.
+
+    >>> scores = network_function(minicnn.Network.predict, net)
+    >>> scores(x).shape
+    (1, 12)
     """
     if executor is None or isinstance(executor, ThreadPoolExecutor):
         return partial(function, net)
     if net.device != "cpu":
-        raise InputError("a network on the GPU works in this process alone: use no executor, or --device cpu")
+        raise InputError("a network on the GPU works only in this process: use no executor, or --device cpu")
     return partial(_unpack_and_call, function, pickle.dumps(net))
 
 
-def _unpack_and_call(function, packed, x):
+def _unpack_and_call(function: Callable[[Network, Any], Any], packed: bytes, x: Any) -> Any:
     return function(_unpack(packed), x)
 
 
 @lru_cache(maxsize=2)
-def _unpack(packed):
-    """The network; kept, with what it has computed from its weights, for the next batch."""
+def _unpack(packed: bytes) -> Network:
+    """Return the network. It stays in memory, with its transformed weights, for the next batch."""
     return pickle.loads(packed)
 
 
-# ---- going on where an interrupted sweep ended -----------------------------------------------------------------------
+# ---- continuing an interrupted sweep ---------------------------------------------------------------------------------
 
 
 class Store(NamedTuple):
-    """Finished results in a folder, a file each; made by `resume`."""
+    """Finished results in a folder, one file each. `resume` makes it."""
 
     folder: Path
 
-    def path(self, key, suffix):
-        """The file of a key: what can be read of it, and a digest, as no two keys may share a file."""
+    def path(self, key: Any, suffix: str) -> Path:
+        """Return the file of a key. Its name holds a readable part and a digest, so that no two keys share a file."""
         text = str(key)
         return self.folder / f"{quote(text, safe='')[:60]}-{hashlib.sha256(text.encode()).hexdigest()[:16]}{suffix}"
 
-    def load(self, key):
-        """The result; None where there is none, or none that can be read: then it is computed again."""
+    def load(self, key: Any) -> Any:
+        """Return the result, or None if there is no readable one: then it is computed again."""
         try:
             with np.load(self.path(key, ".npz"), allow_pickle=False) as file:
                 return dict(file)
         except FileNotFoundError:
             pass
-        except Exception:  # a damaged zip file raises nearly anything
+        except Exception:  # a damaged zip file can raise almost any exception
             return None
         try:
             return json.loads(self.path(key, ".json").read_text(encoding="utf-8"))["result"]
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
-    def save(self, key, result):
-        """Write it, and return it as `load` will: tuples in JSON have become lists. InputError where that fails."""
+    def save(self, key: Any, result: Any) -> Any:
+        """Write the result and return it as `load` will return it: JSON turns tuples into lists.
+
+        Raises InputError if the result is neither {name: array} nor JSON, or if the file cannot be written.
+        """
         arrays = isinstance(result, dict) and result and all(isinstance(part, np.ndarray) for part in result.values())
         path = self.path(key, ".npz" if arrays else ".json")
         try:
-            text = None if arrays else json.dumps({"result": result})
+            text = "" if arrays else json.dumps({"result": result})
         except (TypeError, ValueError) as problem:
-            raise InputError(f"the result of batch {key!r} cannot be kept: neither {{name: array}} nor JSON "
+            raise InputError(f"the result of batch {key!r} cannot be saved: it is neither {{name: array}} nor JSON "
                              f"({problem})") from None
         try:
             with replacing(path, overwrite=True) as temporary:
@@ -221,29 +262,31 @@ class Store(NamedTuple):
         return result if arrays else json.loads(text)["result"]
 
 
-def resume(folder, settings):
-    """The Store for `sweep` that keeps every finished result in `folder`, and gives back those that are there already.
+def resume(folder: str | Path, settings: dict[str, Any]) -> Store:
+    """Return the Store for `sweep` that saves each finished result in `folder` and returns the ones that are there.
 
-    settings : {name: value} for JSON, all that the results depend on beside the keys. A key stands for its batch:
-    what changes the batch should change str(key). Results are {name: array} (.npz) or anything for JSON. Raises
-    InputError where the folder holds results of other settings, or cannot be made.
+    settings : {name: value} for JSON, all values that the results depend on except the keys. A key stands for its
+    batch: if the batch changes, str(key) must change. Results are {name: array} (.npz) or values for JSON.
+    Raises InputError if the folder holds results of other settings or cannot be made.
+
+    >>> store = resume(folder / "results", {"model": "shapes"})
     """
-    store, wanted = Store(Path(folder)), json.loads(json.dumps(settings))
+    store, mine = Store(Path(folder)), json.loads(json.dumps(settings))
     path = store.folder / "sweep.json"
     try:
         store.folder.mkdir(parents=True, exist_ok=True)
         there = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         with replacing(path) as temporary:
-            temporary.write_text(json.dumps(wanted, indent=1), encoding="utf-8")
+            temporary.write_text(json.dumps(mine, indent=1), encoding="utf-8")
         return store
     except OSError as problem:
         raise InputError(f"{folder}: cannot keep results there ({problem.strerror}); give another folder") from None
     except ValueError:
         there = None
-    if there != wanted:
-        names = sorted({*wanted, *there}) if isinstance(there, dict) else []
-        changed = [name for name in names if there.get(name) != wanted.get(name)]
+    if there != mine:
+        names = sorted({*mine, *there}) if isinstance(there, dict) else []
+        changed = [name for name in names if there.get(name) != mine.get(name)]
         raise InputError(f"{folder} holds the results of another sweep"
                          + (f" ({', '.join(changed)} differ)" if changed else "") + "; give another folder")
     return store

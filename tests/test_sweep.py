@@ -294,7 +294,7 @@ def test_what_is_no_array_is_kept_as_json_and_looks_the_same_the_first_time(tmp_
     first, second = (list(sweep(lambda x: {"n": x, "pair": (x, None)}, numbers(3), store=resume(tmp_path, {})))
                      for _ in range(2))
     assert first == second and first[1].result == {"n": 1, "pair": [1, None]}
-    with pytest.raises(InputError, match="the result of batch 'batch 9' cannot be kept"):
+    with pytest.raises(InputError, match="the result of batch 'batch 9' cannot be saved"):
         list(sweep(lambda x: {1, 2}, [("batch 9", 0)], store=resume(tmp_path, {})))
 
 

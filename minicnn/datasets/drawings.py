@@ -1,17 +1,24 @@
-"""Pictures drawn in code, for style transfer where nobody has given any: a landscape, and ways to paint."""
+"""Pictures drawn in code for style transfer: a landscape, and four painting styles."""
 
 from itertools import product
+from typing import Any
 
 import numpy as np
 
+from minicnn.backend import Array, Generator
 from minicnn.errors import unknown_name
 
 __all__ = ["STYLES", "draw_scene", "draw_style"]
 
 
-def draw_scene(size=96):
-    """A house under a sun before hills, on rough paper, uint8 (size, size, 3): flat colours would leave dead ReLUs, and
-    a dead ReLU takes no style."""
+def draw_scene(size: int = 96) -> Array:
+    """Return a house in front of hills under a sun, uint8 (size, size, 3).
+
+    Noise like rough paper covers it: flat colours would leave dead ReLUs, which pass no gradient to the image.
+
+    >>> draw_scene().shape
+    (96, 96, 3)
+    """
     y, x = np.mgrid[:size, :size] / size
     image = _mix(y[..., None] * 1.6, (0.35, 0.55, 0.85), (0.85, 0.88, 0.9))
     _paint(image, 0.12 - np.hypot(y - 0.2, x - 0.76), (0.99, 0.86, 0.35))
@@ -28,10 +35,13 @@ def draw_scene(size=96):
     return np.rint(255 * np.clip(image, 0, 1)).astype(np.uint8)
 
 
-def draw_style(name, rng, size=96):
-    """A way to paint, one of STYLES, uint8 (size, size, 3); `rng`: numpy.random.Generator.
+def draw_style(name: str, rng: Generator, size: int = 96) -> Array:
+    """Return a sample of the style `name`, one of STYLES, as uint8 (size, size, 3).
 
     Raises UnknownNameError for another name.
+
+    >>> draw_style("dots", rng).shape
+    (96, 96, 3)
     """
     if name not in STYLES:
         raise unknown_name("drawn style", name, STYLES)
@@ -39,10 +49,10 @@ def draw_style(name, rng, size=96):
     return np.rint(255 * np.clip(STYLES[name](y, x, rng), 0, 1)).astype(np.uint8)
 
 
-# Each takes the pixels' coordinates y, x (H, W) and returns colours from 0 to 1, (H, W, 3).
+# Each function takes the pixels' coordinates y and x, (H, W), and returns colours from 0 to 1, (H, W, 3).
 
-def _strokes(y, x, rng):
-    """Short thick strokes that whirl around two centres, in blues and yellows."""
+def _strokes(y: Array, x: Array, rng: Generator) -> Array:
+    """Short thick strokes in blue and yellow that whirl around two centres."""
     H, W = y.shape
     image = np.full((H, W, 3), (0.12, 0.2, 0.45))
     palette = np.array([(0.1, 0.18, 0.5), (0.2, 0.4, 0.75), (0.5, 0.7, 0.85), (0.95, 0.85, 0.4), (0.9, 0.93, 0.85)])
@@ -57,8 +67,8 @@ def _strokes(y, x, rng):
     return image
 
 
-def _dots(y, x, rng):
-    """Points of pure colour close together."""
+def _dots(y: Array, x: Array, rng: Generator) -> Array:
+    """Points of pure colour close to each other."""
     H, W = y.shape
     image = np.full((H, W, 3), (0.95, 0.92, 0.8))
     palette = np.array([(0.85, 0.3, 0.2), (0.95, 0.7, 0.2), (0.2, 0.5, 0.65), (0.25, 0.55, 0.3)])
@@ -70,15 +80,15 @@ def _dots(y, x, rng):
     return image
 
 
-def _stripes(y, x, rng):
-    """Slanting stripes of two colours that waver a little, as on a woven cloth."""
+def _stripes(y: Array, x: Array, rng: Generator) -> Array:
+    """Slanting wavy stripes of two colours, as on a woven cloth."""
     across = x * 0.8 + y * 0.6 + 1.5 * np.sin(y / 9 + rng.uniform(0, 6.3)) + 1.5 * np.sin(x / 13 + rng.uniform(0, 6.3))
     thread = 0.06 * np.sin(np.pi * x / 2)[..., None] * np.sin(np.pi * y / 2)[..., None]
     return _mix((0.5 + 1.2 * np.sin(across * 2 * np.pi / 9))[..., None], (0.7, 0.13, 0.2), (0.97, 0.83, 0.5)) + thread
 
 
-def _glass(y, x, rng):
-    """Panes of green and violet glass, in lead."""
+def _glass(y: Array, x: Array, rng: Generator) -> Array:
+    """Panes of green and violet glass with leading between them."""
     H, W = y.shape
     nearest, second = np.full((2, H, W), np.inf)
     image = np.zeros((H, W, 3))
@@ -98,12 +108,12 @@ def _glass(y, x, rng):
 STYLES = {"strokes": _strokes, "dots": _dots, "stripes": _stripes, "glass": _glass}
 
 
-def _mix(share, first, second):
-    """From the first colour to the second; share (H, W, 1)."""
+def _mix(share: Array, first: tuple[float, ...], second: tuple[float, ...]) -> Array:
+    """Return a mixture of two colours. share : of the second colour, (H, W, 1)."""
     return np.array(first) + np.clip(share, 0, 1) * (np.array(second) - np.array(first))
 
 
-def _paint(image, inside, colour, softness=0.015):
-    """Lay a colour over the image, in place, where `inside` (H, W) is above 0; its edge is as wide as `softness`."""
+def _paint(image: Array, inside: Array, colour: Any, softness: float = 0.015) -> None:
+    """Paint a colour over the image, in place, where `inside`, (H, W), is above 0. softness : width of the edge."""
     share = np.clip(inside / softness + 0.5, 0, 1)[..., None]
     image += share * (np.array(colour) - image)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from minicnn.datasets import shapes
+from minicnn.datasets import painting, shapes
 from minicnn.datasets.shapes import CLASSES, ShapeBatches, draw_shape, draw_shapes
 from minicnn.errors import InputError
 
@@ -110,9 +110,9 @@ def test_the_outline_is_the_polygon(shape):
         turn = angle + np.pi * np.arange(2 * n) / n  # tips and inner corners by turns
         reach = radius * np.where(np.arange(2 * n) % 2, ratio, 1)
         polygon = np.stack([reach * np.cos(turn), reach * np.sin(turn)], axis=1)
-        rows, columns, dx, dy = shapes._window(x, y, 25, 64)
+        rows, columns, dx, dy = painting.window(x, y, 25, 64)
         assert dx.shape == (1, columns.stop - columns.start) and dy.shape == (rows.stop - rows.start, 1)
-        distance = shapes._signed_distance(dx, dy, radius, n, ratio, angle)
+        distance = painting.signed_distance(dx, dy, radius, n, ratio, angle)
         sure = np.abs(distance) > 1e-4  # on the edge itself, float32 may fall either way
         assert ((distance <= 0) == _inside_polygon(dx, dy, polygon))[sure].all()
 
@@ -146,7 +146,7 @@ def _power(texture):
     """The power spectrum of 8 by 8 periods, without the mean, (64, 64)."""
     t = np.arange(64, dtype=np.float32) / 8 + 1 / 16
     u, v = np.broadcast_arrays(t[None, :], t[:, None])
-    pattern = shapes._pattern(texture, u, v, period=8)
+    pattern = painting.texture_pattern(texture, u, v, period=8)
     assert pattern.min() >= 0 and pattern.max() <= 1
     return np.abs(np.fft.fft2(pattern - pattern.mean())) ** 2
 
@@ -198,15 +198,15 @@ def test_nothing_but_its_two_colours_is_inside_the_object(monkeypatch):
 
         along = centred @ line
         first, second = colours[along.argmin()] / 255, colours[along.argmax()] / 255
-        assert abs((first - second) @ LUMA) > 0.95 * shapes.CONTRAST
+        assert abs((first - second) @ LUMA) > 0.95 * painting.CONTRAST
         behind = image[~mask].mean(axis=0) / 255
         nearest = min(np.linalg.norm(first - behind), np.linalg.norm(second - behind))
-        assert nearest > 0.8 * shapes.DISTINCTNESS  # `behind` lacks what the object hides
+        assert nearest > 0.8 * painting.DISTINCTNESS  # `behind` lacks what the object hides
 
 
 def test_the_object_covers_its_mask_and_less_than_half_of_any_other_pixel(monkeypatch):
     pair = np.zeros((2, 3, 1, 1), np.float32) + np.float32([0.1, 0.9]).reshape(2, 1, 1, 1)
-    monkeypatch.setattr(shapes, "_texture_colours", lambda rng, behind: pair)
+    monkeypatch.setattr(shapes, "texture_colours", lambda rng, behind: pair)
     plain = np.full((3, 64, 64), 0.5, np.float32)
     cluttered = plain.copy()
     for seed in range(20):
