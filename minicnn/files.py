@@ -17,8 +17,8 @@ def replacing(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
 
     If the block ends with an exception, such as Ctrl-C, the temporary file is removed and `path` stays as it was.
     A link is followed: the link stays, and the file that it points to is replaced or made.
-    Raises InputError if `path` exists (even as a dangling link) and `overwrite` is False, if its folder is missing or
-    not writable, if it is a folder or a device, or if its name is too long.
+    Raises InputError if `path` exists (even as a dangling link) and `overwrite` is False, if it is a folder or a
+    device, or if its name is too long. Raises InputError also if its folder is missing or not writable.
     """
     require_target(path, overwrite)
     file = _followed(path)
