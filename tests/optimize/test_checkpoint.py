@@ -28,7 +28,7 @@ from minicnn.optimize import (
 )
 from minicnn.optimize.checkpoint import Checkpoint
 
-float32_network = partial(network, dtype="float32")
+small_net = partial(network, dtype="float32")
 UPDATES = [GradientDescent(0.1), Momentum(0.1), NormalizedStep(0.5), Adam(0.05), RMSProp(0.05), LBFGS(memory=3),
            DesiredProgress(0.5, 1.0), GuardedMomentum(0.1), LBFGS(memory=3, within=Clamp(-1.0, 1.0))]
 each_update = pytest.mark.parametrize(
@@ -39,8 +39,9 @@ def climb(xp, update, num_steps, checkpoint=None, callback=None, seed=5):
     """Run a gradient ascent with jitter and blur."""
     rng = np.random.default_rng(seed)
     start = xp.asarray(rng.standard_normal((1, 3, 8, 8), dtype="float32"))
-    return optimize_image(float32_network(xp), start, [(-1.0, ClassScore("fc", 1)), (1e-2, L2())], update=copy.deepcopy(update),
-                          num_steps=num_steps, transforms=(Jitter(2),), project=(Blur(0.5, 4),), rng=rng,
+    terms = [(-1.0, ClassScore("fc", 1)), (1e-2, L2())]
+    return optimize_image(small_net(xp), start, terms, update=copy.deepcopy(update), num_steps=num_steps,
+                          transforms=(Jitter(2),), project=(Blur(0.5, 4),), rng=rng,
                           checkpoint=checkpoint, callback=callback)
 
 
@@ -132,7 +133,7 @@ def test_the_checkpoint_of_another_run_is_refused(settings, update, difference, 
     climb(np, Adam(0.05), 4, Checkpoint(path, settings={"class": 0, "lr": 0.1}))
     before = copy.deepcopy(vars(update))
     with pytest.raises(InputError) as refusal:
-        optimize_image(float32_network(np), np.zeros((1, 3, 8, 8), "float32"), [(1.0, L2())], update=update, num_steps=9,
+        optimize_image(small_net(np), np.zeros((1, 3, 8, 8), "float32"), [(1.0, L2())], update=update, num_steps=9,
                        rng=np.random.default_rng(0), checkpoint=Checkpoint(path, resume=True, settings=settings))
     assert str(refusal.value) == f"{path} was saved by another run: it has {difference}"
     assert vars(update) == before
@@ -166,7 +167,7 @@ def test_another_npz_file_is_refused(tmp_path):
 def test_a_run_that_diverges_keeps_its_last_finite_image(xp):
     seen = []
     with pytest.raises(DivergedError) as refusal:
-        optimize_image(float32_network(xp), xp.ones((1, 3, 8, 8), "float32"), [(1.0, L2())], update=GradientDescent(1e8),
+        optimize_image(small_net(xp), xp.ones((1, 3, 8, 8), "float32"), [(1.0, L2())], update=GradientDescent(1e8),
                        num_steps=50, callback=lambda progress, image: seen.append(image))
     assert refusal.value.step == 4 and [progress.step for progress in refusal.value.history] == [1, 2, 3]
     assert np.isfinite(to_host(refusal.value.image)).all() and refusal.value.image is seen[-1]
@@ -175,7 +176,7 @@ def test_a_run_that_diverges_keeps_its_last_finite_image(xp):
 def test_an_infinite_image_ends_the_run_at_once(xp):
     """The loss before the step is finite, but the image after it is not."""
     with pytest.raises(DivergedError, match="^the image has values that are not finite at step 2: ") as refusal:
-        optimize_image(float32_network(xp), xp.ones((1, 3, 8, 8), "float32"), [(1.0, L2())], update=GradientDescent(0.1),
+        optimize_image(small_net(xp), xp.ones((1, 3, 8, 8), "float32"), [(1.0, L2())], update=GradientDescent(0.1),
                        num_steps=5, project=(lambda image, step: image / (2 - step) if step < 2 else image * np.inf,))
     assert np.isfinite(to_host(refusal.value.image)).all()
 
@@ -185,7 +186,7 @@ def test_an_infinite_image_ends_the_run_at_once(xp):
 
 @each_update
 def test_a_dead_relu_is_named(update, xp):
-    net = float32_network(xp)
+    net = small_net(xp)
     net.layer("conv1").params["b"] = net.layer("conv1").params["b"] - 1000
     with pytest.raises(InputError, match="the gradient is zero everywhere: every value of 'relu1' is 0 for this image"):
         optimize_image(net, xp.ones((1, 3, 8, 8), "float32"), [(-1.0, ClassScore("fc", 0))],
@@ -193,6 +194,6 @@ def test_a_dead_relu_is_named(update, xp):
 
 
 def test_a_zero_gradient_at_the_minimum_is_accepted(xp):
-    image, history = optimize_image(float32_network(xp), xp.zeros((1, 3, 8, 8), "float32"), [(1.0, L2())], update=Momentum(0.1),
-                                    num_steps=2)
+    image, history = optimize_image(small_net(xp), xp.zeros((1, 3, 8, 8), "float32"), [(1.0, L2())],
+                                    update=Momentum(0.1), num_steps=2)
     assert float(image.sum()) == 0 and [progress.total for progress in history] == [0, 0]
