@@ -15,7 +15,11 @@ class UnknownNameError(InputError, KeyError):
 
 
 def unknown_name(kind: str, name: object, valid: Iterable[str]) -> UnknownNameError:
-    """Return the UnknownNameError for `name`, with suggestions from the `valid` names. kind : such as "layer"."""
+    """Return the UnknownNameError for `name`, with suggestions from the `valid` names. kind : such as "layer".
+
+    >>> print(unknown_name("layer", "relu_1", ["conv1", "relu1"]))
+    no layer 'relu_1'; did you mean relu1?
+    """
     valid = list(valid)
     folded = {candidate.lower(): candidate for candidate in valid}
     near = [folded[match] for match in get_close_matches(str(name).lower(), folded, n=3, cutoff=0.6)]

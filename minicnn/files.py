@@ -17,8 +17,13 @@ def replacing(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
 
     If the block ends with an exception, such as Ctrl-C, the temporary file is removed and `path` stays as it was.
     A link is followed: the link stays, and the file that it points to is replaced or made.
-    Raises InputError if `path` exists (even as a dangling link) and `overwrite` is False, if its folder is missing or
-    not writable, if it is a folder or a device, or if its name is too long.
+    Raises InputError if `path` exists (even as a dangling link) and `overwrite` is False, if it is a folder or a
+    device, or if its name is too long. Raises InputError also if its folder is missing or not writable.
+
+    >>> with replacing(folder / "notes.txt") as temporary:
+    ...     _ = temporary.write_text("complete")
+    >>> (folder / "notes.txt").read_text()
+    'complete'
     """
     require_target(path, overwrite)
     file = _followed(path)
@@ -34,7 +39,12 @@ def replacing(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
 
 
 def free_path(path: str | Path) -> Path:
-    """Return the first of cat.png, cat-2.png, cat-3.png, … that does not exist yet, for `path` cat.png."""
+    """Return the first of cat.png, cat-2.png, cat-3.png, … that does not exist yet, for `path` cat.png.
+
+    >>> (folder / "cat.png").touch()
+    >>> free_path(folder / "cat.png").name
+    'cat-2.png'
+    """
     path = Path(path)
     candidate, number = path, 1
     while os.path.lexists(candidate):
@@ -44,7 +54,12 @@ def free_path(path: str | Path) -> Path:
 
 
 def require_target(path: str | Path, overwrite: bool = False) -> None:
-    """Raise InputError, as `replacing` does, if `path` cannot be written. Call it before a long computation."""
+    """Raise InputError, as `replacing` does, if `path` cannot be written. Call it before a long computation.
+
+    >>> require_target("missing/photo.png")
+    Traceback (most recent call last):
+    minicnn.errors.InputError: missing/photo.png: there is no folder missing; make it first or give another name
+    """
     # os.path, not Path: it returns False instead of raising OSError for names that the system rejects.
     file = _followed(path)
     folder = file.parent

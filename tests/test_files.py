@@ -1,4 +1,4 @@
-"""What replacing() writes appears complete or not at all, and free_path() names no existing file."""
+"""replacing() writes a file completely or not at all; free_path() returns a name that does not exist."""
 
 import errno
 import os
@@ -14,7 +14,7 @@ def names(folder):
 
 
 def error_line(path, overwrite=False):
-    """The one line, after the path, by which replacing() refuses `path` before the block runs."""
+    """Return the error line of replacing() for `path`, without the path. The block must not run."""
     with pytest.raises(InputError) as refusal:
         with replacing(path, overwrite):
             pytest.fail("the block ran")
@@ -61,7 +61,7 @@ def test_overwrite_replaces_the_old_file(tmp_path):
 
 @pytest.mark.parametrize("exception", [RuntimeError, KeyboardInterrupt, SystemExit])
 @pytest.mark.parametrize("written", [True, False])
-def test_exception_leaves_the_old_file_and_no_other(tmp_path, exception, written):
+def test_an_exception_keeps_the_old_file_and_leaves_no_temporary_file(tmp_path, exception, written):
     target = tmp_path / "a.txt"
     target.write_text("old")
     with pytest.raises(exception):
@@ -108,26 +108,26 @@ def test_special_file_is_refused_even_to_overwrite(tmp_path):
 
 
 def test_read_only_folder_is_refused(tmp_path, monkeypatch):
-    # os.access is replaced, since root may write anywhere
+    # os.access is replaced because root may write everywhere
     monkeypatch.setattr(os, "access", lambda folder, mode: not (folder == tmp_path and mode == os.W_OK))
     assert "no permission" in error_line(tmp_path / "a.txt")
 
 
-def test_a_name_that_is_too_long_is_refused_before_anything_is_done(tmp_path):
+def test_a_name_that_is_too_long_is_refused_at_once(tmp_path):
     line = error_line(tmp_path / ("a" * 300 + ".txt"), overwrite=True)
     assert line == "cannot be written (File name too long); give another name"
 
 
-def test_a_zero_in_the_name_is_refused(tmp_path):
+def test_a_zero_byte_in_the_name_is_refused(tmp_path):
     assert error_line(f"{tmp_path}/a\0b").startswith("cannot be written (embedded null")
 
 
-def test_a_file_instead_of_a_folder(tmp_path):
+def test_a_file_in_place_of_the_folder_is_refused(tmp_path):
     (tmp_path / "file").touch()
     assert "there is no folder" in error_line(tmp_path / "file" / "a.txt")
 
 
-def test_failed_move_is_one_line_and_cleans_up(tmp_path, monkeypatch):
+def test_a_failed_move_is_one_line_and_removes_the_temporary_file(tmp_path, monkeypatch):
     def fail(old, new):
         raise PermissionError(errno.EACCES, "another program has it open")
     monkeypatch.setattr(os, "replace", fail)
@@ -157,14 +157,14 @@ def test_a_link_is_followed_and_stays(tmp_path, there):
         target.write_text("old")
     assert "already exists" in error_line(link)
     with replacing(link, overwrite=True) as temporary:
-        assert temporary.parent == target.parent and temporary.suffix == ".txt"  # the suffix may tell the format
+        assert temporary.parent == target.parent and temporary.suffix == ".txt"  # writers may choose the format by it
         temporary.write_text("new")
     assert link.is_symlink() and target.read_text() == "new"
     assert names(tmp_path) == ["folder", "link.txt"] and names(target.parent) == ["file.dat"]
 
 
 @needs_links
-def test_links_that_lead_nowhere(tmp_path):
+def test_links_without_a_file_are_refused(tmp_path):
     (tmp_path / "circle").symlink_to("circle")
     assert "not an ordinary file" in error_line(tmp_path / "circle", overwrite=True)
     (tmp_path / "gone").symlink_to("missing/a.txt")
@@ -188,7 +188,7 @@ def test_permissions_are_those_of_an_ordinary_new_file(tmp_path):
     assert (tmp_path / "a.txt").stat().st_mode == (tmp_path / "ordinary.txt").stat().st_mode
 
 
-def test_free_path_counts_up_to_the_first_gap(tmp_path):
+def test_free_path_takes_the_first_free_number(tmp_path):
     cat = tmp_path / "cat.png"
     assert free_path(cat) == cat
     cat.touch()

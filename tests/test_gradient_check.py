@@ -1,4 +1,4 @@
-"""The checker itself: right gradients pass, wrong ones do not, and kinks are handled as documented."""
+"""Tests of the gradient check: correct gradients pass, wrong ones fail, and kinks are handled as documented."""
 
 import math
 
@@ -23,7 +23,7 @@ def test_relative_error(a, b, error, xp):
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
-def test_what_is_not_finite_has_no_small_error(bad, xp):
+def test_values_that_are_not_finite_have_no_small_error(bad, xp):
     good, bad = xp.asarray(np.array([1.0, 2.0])), xp.asarray(np.array([1.0, bad]))
     with np.errstate(invalid="ignore"):
         for a, b in ((good, bad), (bad, good), (bad, bad)):
@@ -47,10 +47,10 @@ def test_numerical_gradient_of_a_cubic(shape, xp, rng):
     gradient = numerical_gradient(lambda x: float((w * x * x * x).sum()), x)
     assert gradient.shape == shape
     assert np.allclose(to_host(gradient), 3 * weights * values**2, rtol=0, atol=1e-8)
-    assert np.array_equal(to_host(x), values)  # not written into
+    assert np.array_equal(to_host(x), values)  # the argument is unchanged
 
 
-def test_numerical_gradient_is_central_and_of_its_step():
+def test_numerical_gradient_uses_central_differences_of_its_step():
     x = np.array([2.0])
     # ((x + h)³ - (x - h)³) / 2h = 3 x² + h²
     assert numerical_gradient(lambda x: float((x**3).sum()), x, step=0.5)[0] == pytest.approx(12.25, rel=1e-14)
@@ -59,7 +59,7 @@ def test_numerical_gradient_is_central_and_of_its_step():
 # ---- check_layer -----------------------------------------------------------------------------------------------------
 
 class Product(Layer):
-    """out = a @ w + c * b with two inputs (N, D) and (N, F), w : (D, F), b : (F,), by the book."""
+    """out = a @ w + c * b, with two inputs (N, D) and (N, F), and w : (D, F), b : (F,)."""
 
     def __init__(self, xp, rng):
         super().__init__()
@@ -77,7 +77,7 @@ class Product(Layer):
 
 
 def broken(method, change):
-    """Product with `change` applied to what `method` returns."""
+    """Return a subclass of Product with `change` applied to the result of `method`."""
     return type("Broken", (Product,), {method: lambda self, *args: change(getattr(Product, method)(self, *args))})
 
 
@@ -85,14 +85,14 @@ def inputs(xp, rng):
     return xp.asarray(rng.standard_normal((4, 3))), xp.asarray(rng.standard_normal((4, 2)))
 
 
-def test_a_right_layer(xp, rng):
+def test_a_correct_layer(xp, rng):
     layer, xs = Product(xp, rng), inputs(xp, rng)
     before = [to_host(array).copy() for array in (*xs, *layer.params.values())]
     params = dict(layer.params)
     errors = check_layer(layer, *xs, rng=rng)
     assert list(errors) == ["x0", "x1", "w", "b"]
     assert max(errors.values()) <= 1e-9
-    assert all(layer.params[key] is params[key] for key in params)  # put back
+    assert all(layer.params[key] is params[key] for key in params)  # the same arrays as before
     assert all(np.array_equal(to_host(array), old)
                for array, old in zip((*xs, *layer.params.values()), before, strict=True))
 
@@ -102,7 +102,7 @@ def test_a_right_layer(xp, rng):
     ("backward", lambda dxs: (dxs[0], -dxs[1]), {"x1"}),
     ("backward", lambda dxs: (dxs[0], 0 * dxs[1]), {"x1"}),
     ("backward", lambda dxs: (dxs[0][::-1], dxs[1]), {"x0"}),
-    ("backward_params", lambda grads: grads | {"b": grads["b"] / 4}, {"b"}),  # the mean for the sum
+    ("backward_params", lambda grads: grads | {"b": grads["b"] / 4}, {"b"}),  # the mean instead of the sum
     ("backward_params", lambda grads: {"w": grads["w"] + 0.01, "b": 2 * grads["b"]}, {"w", "b"}),
     ("forward", lambda out_and_cache: (2 * out_and_cache[0], out_and_cache[1]), {"x0", "x1", "w", "b"}),
 ])
@@ -119,7 +119,7 @@ def test_a_wrong_layer(method, change, wrong, xp, rng):
     ("backward_params", lambda grads: grads | {"b": grads["b"][None]}, InputError),
     ("backward", lambda dxs: (dxs[0], dxs[1].sum(axis=0)), InputError),
 ])
-def test_a_gradient_that_is_missing_or_misshaped(method, change, error, xp, rng):
+def test_a_missing_gradient_or_one_of_another_shape_raises(method, change, error, xp, rng):
     with pytest.raises(error):
         check_layer(broken(method, change)(xp, rng), *inputs(xp, rng), rng=rng)
 
@@ -132,7 +132,7 @@ def test_a_gradient_of_nans(xp, rng):
 # ---- directional_error -----------------------------------------------------------------------------------------------
 
 def wavy(x):
-    """A smooth function and its gradient."""
+    """A smooth function of x; `wavy_gradient` is its gradient."""
     return float((x * x * x).sum()) + 2 * float((x[0] * x[1]).sum())
 
 
@@ -143,11 +143,11 @@ def wavy_gradient(xp, x):
     return gradient
 
 
-def test_a_right_gradient(xp, rng):
+def test_a_correct_gradient(xp, rng):
     values = rng.standard_normal((2, 3, 4))
     x = xp.asarray(values)
     assert directional_error(wavy, x, wavy_gradient(xp, x), rng) <= 1e-8
-    assert np.array_equal(to_host(x), values)  # not written into
+    assert np.array_equal(to_host(x), values)  # the argument is unchanged
 
 
 @pytest.mark.parametrize("change, at_least", [
@@ -172,7 +172,7 @@ def test_a_function_that_is_constant(xp, rng):
     assert directional_error(lambda x: 7.0, x, x, rng) == pytest.approx(0.5)  # |0 - g| / (|g| + |g|)
 
 
-def test_not_a_number_is_no_small_error(xp, rng):
+def test_nan_is_no_small_error(xp, rng):
     x = xp.ones((2, 3))
     holed = xp.ones((2, 3))
     holed[1, 1] = math.nan
@@ -197,24 +197,24 @@ def test_directions_are_drawn_on_the_host_and_have_length_one(xp):
 
 
 def near_a_kink(xp):
-    """|x| summed, at a place where one kink is 2e-6 away: nearer than the larger step, beyond the smaller."""
+    """Return the sum of |x|, a point 2e-6 from a kink, and the gradient there. The default steps are 1e-5 and 1e-6."""
     x = xp.asarray(np.array([2e-6, 0.5, -1.0, 2.0]))
     return lambda x: float(abs(x).sum()), x, xp.sign(x)
 
 
-def test_a_smaller_step_gets_past_a_kink(xp):
+def test_a_smaller_step_avoids_a_kink(xp):
     f, x, gradient = near_a_kink(xp)
     assert directional_error(f, x, gradient, np.random.default_rng(0)) <= 1e-7
     assert directional_error(f, x, gradient, np.random.default_rng(0), steps=(1e-5,)) > 1e-2
 
 
-def test_the_smaller_step_excuses_no_wrong_gradient(xp, rng):
+def test_the_smaller_step_finds_a_wrong_gradient(xp, rng):
     f, x, gradient = near_a_kink(xp)
     assert directional_error(f, x, -gradient, rng) > 0.5
-    gradient[0] = 0  # what many would take for the slope at the kink
+    gradient[0] = 0  # a common choice for the slope at the kink
     assert directional_error(f, x, gradient, rng) > 0.05
 
 
-def test_a_kink_nearer_than_every_step_shows(xp, rng):
+def test_a_kink_within_every_step_gives_a_large_error(xp, rng):
     x = xp.asarray(np.array([1e-9, 0.5]))
     assert directional_error(lambda x: float(abs(x).sum()), x, xp.sign(x), rng) > 0.05

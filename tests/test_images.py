@@ -1,4 +1,4 @@
-"""Every kind of image file becomes the right uint8 (H, W, 3), or one line that names it and the way out."""
+"""Each kind of image file is read as uint8 (H, W, 3), or refused in one line with the file and the way out."""
 
 import os
 import struct
@@ -32,7 +32,7 @@ def names(folder):
 
 
 def error_line(function, *arguments, **keywords):
-    """The message of the InputError that the call raises, which must be one line."""
+    """Return the message of the InputError that the call raises. It must be one line."""
     with pytest.raises(InputError) as refusal:
         function(*arguments, **keywords)
     line = str(refusal.value)
@@ -49,7 +49,7 @@ def no_warning():
 
 
 def load_error(path, **keywords):
-    """The one line, after the path, by which load_image refuses `path`; no warning may come with it."""
+    """Return the error line of load_image for `path`, without the path. There must be no warning."""
     with no_warning():
         line = error_line(images.load_image, path, **keywords)
     assert line.startswith(f"{path}: ")
@@ -57,7 +57,7 @@ def load_error(path, **keywords):
 
 
 def write_png(path, width, height, depth, color_type, rows, transparency=b""):
-    """A PNG put together by hand, for what Pillow cannot write; in `rows` a filter byte precedes each row."""
+    """Write a PNG that Pillow cannot write. rows : the pixels, with a filter byte before each row."""
     header = struct.pack(">IIBBBBB", width, height, depth, color_type, 0, 0, 0)
     chunks = [(b"IHDR", header), (b"tRNS", transparency), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
     data = b"\x89PNG\r\n\x1a\n"
@@ -68,7 +68,7 @@ def write_png(path, width, height, depth, color_type, rows, transparency=b""):
     path.write_bytes(data)
 
 
-# --- reading: one test a kind of file
+# ---- reading: one test for each kind of file
 
 
 @pytest.mark.parametrize("suffix", [".png", ".bmp", ".tif", ".ppm"])
@@ -79,7 +79,7 @@ def test_rgb(tmp_path, suffix):
     loaded = images.load_image(str(path))
     assert loaded.dtype == np.uint8
     np.testing.assert_array_equal(loaded, pixels)
-    loaded[0] = 0  # the caller's own, not a read-only view of Pillow's memory
+    loaded[0] = 0  # the array is writable, not a view of Pillow's memory
 
 
 def test_jpeg(tmp_path):
@@ -114,7 +114,7 @@ def test_palette(tmp_path):
 
 @pytest.mark.parametrize(("transparency", "expected"), [
     (1, [RED, WHITE, BLUE]),  # one entry is transparent, as in GIF
-    (bytes([255, 128, 0]), [RED, (127, 255, 127), WHITE]),  # an alpha for each entry, PNG alone
+    (bytes([255, 128, 0]), [RED, (127, 255, 127), WHITE]),  # an alpha for each entry, only in PNG
 ])
 def test_palette_with_transparency(tmp_path, transparency, expected):
     image = Image.fromarray(np.array([[0, 1, 2]] * 2, np.uint8), mode="P")
@@ -125,21 +125,21 @@ def test_palette_with_transparency(tmp_path, transparency, expected):
 
 
 def test_palette_of_colors_with_alpha(monkeypatch):
-    # Targa files hold such palettes, but not every release of Pillow can open them
+    # Targa files have such palettes, but some versions of Pillow cannot open them
     image = Image.fromarray(np.array([[0, 1, 0]] * 2, np.uint8), mode="P")
     image.putpalette([*RED, 255, *BLACK, 0], "RGBA")
     monkeypatch.setattr(Image, "open", lambda path: image)
     np.testing.assert_array_equal(images.load_image("palette.tga"), [[RED, WHITE, RED]] * 2)
 
 
-def test_alpha_is_over_white(tmp_path):
+def test_alpha_is_blended_with_white(tmp_path):
     pixels = np.array([[(*RED, 255), (*BLUE, 0), (0, 0, 0, 128)]] * 2, np.uint8)
     Image.fromarray(pixels).save(tmp_path / "alpha.png")
     expected = [[RED, WHITE, (127, 127, 127)]] * 2
     np.testing.assert_array_equal(images.load_image(tmp_path / "alpha.png"), expected)
 
 
-def test_grey_alpha_is_over_white(tmp_path):
+def test_grey_alpha_is_blended_with_white(tmp_path):
     pixels = np.array([[(10, 255), (10, 0)]] * 2, np.uint8)
     Image.fromarray(pixels, mode="LA").save(tmp_path / "alpha.png")
     np.testing.assert_array_equal(images.load_image(tmp_path / "alpha.png"), [[(10, 10, 10), WHITE]] * 2)
@@ -214,7 +214,7 @@ def test_pixels_without_a_known_range_are_refused(tmp_path, values):
 
 
 @pytest.mark.parametrize("suffix", [".gif", ".png", ".tif", ".webp"])
-def test_animation_gives_its_first_frame(tmp_path, suffix):
+def test_the_first_frame_of_an_animation_is_read(tmp_path, suffix):
     frames = [Image.new("RGB", (8, 6), color) for color in (RED, GREEN, BLUE)]
     path = tmp_path / f"animation{suffix}"
     frames[0].save(path, save_all=True, append_images=frames[1:], lossless=True)
@@ -223,7 +223,7 @@ def test_animation_gives_its_first_frame(tmp_path, suffix):
     np.testing.assert_array_equal(images.load_image(path), np.full((6, 8, 3), RED))
 
 
-# How the camera held the picture, by orientation: what must be done to the stored pixels to see it upright.
+# EXIF orientation -> the function from the stored pixels to the upright image.
 UPRIGHT = {
     1: lambda stored: stored,
     2: lambda stored: stored[:, ::-1],
@@ -246,7 +246,7 @@ def test_exif_orientation(tmp_path, orientation):
 
 def test_exif_orientation_of_a_jpeg(tmp_path):
     exif = Image.Exif()
-    exif[0x0112] = 6  # the camera was held upright: the stored left edge is the top, turned clockwise
+    exif[0x0112] = 6  # the stored image must be turned clockwise: its left edge is the top
     stored = np.zeros((16, 32, 3), np.uint8)
     stored[:, :16] = 255
     Image.fromarray(stored).save(tmp_path / "photo.jpg", exif=exif)
@@ -263,15 +263,15 @@ def test_exif_orientation_of_16_bits(tmp_path):
 
 
 @pytest.mark.parametrize("exif", [b"Exif\0\0garbage that is no TIFF header",
-                                  b"Exif\0\0MM\0*\0\0\0\x08\xff\xff\0\1"])  # says 65535 tags and ends
-def test_damaged_exif_does_not_matter(tmp_path, exif):
+                                  b"Exif\0\0MM\0*\0\0\0\x08\xff\xff\0\1"])  # announces 65535 tags, then ends
+def test_damaged_exif_is_ignored(tmp_path, exif):
     Image.fromarray(CORNERS).save(tmp_path / "photo.png", exif=exif)
     with no_warning():
         loaded = images.load_image(tmp_path / "photo.png")
     np.testing.assert_array_equal(loaded, CORNERS)
 
 
-# --- reading: what is refused
+# ---- reading: refused files
 
 
 def test_missing_file_suggests_near_names(tmp_path):
@@ -327,7 +327,7 @@ def test_truncated_file(tmp_path, suffix, part):
 
 
 @pytest.mark.parametrize("problem", [ZeroDivisionError(), SyntaxError("two\nlines")])
-def test_any_failure_of_a_decoder_is_one_line(tmp_path, monkeypatch, problem):
+def test_each_failure_of_a_decoder_is_one_line(tmp_path, monkeypatch, problem):
     def fail(*_):
         raise problem
     Image.fromarray(CORNERS).save(tmp_path / "image.png")
@@ -336,7 +336,7 @@ def test_any_failure_of_a_decoder_is_one_line(tmp_path, monkeypatch, problem):
     assert line.startswith("cannot be decoded (") and ("two lines" in line or "ZeroDivisionError" in line)
 
 
-def test_ctrl_c_while_reading_is_no_damaged_file(tmp_path, monkeypatch):
+def test_ctrl_c_while_reading_is_not_reported_as_damage(tmp_path, monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt
     Image.fromarray(CORNERS).save(tmp_path / "image.bmp")
@@ -346,12 +346,12 @@ def test_ctrl_c_while_reading_is_no_damaged_file(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(("width", "height"), [
-    (9_000, 9_900),  # over our limit and under Pillow's own
+    (9_000, 9_900),  # above our limit, below Pillow's
     (9_400, 9_600),  # Pillow warns
     (30_000, 30_000),  # Pillow raises
 ])
 def test_decompression_bomb_is_refused_by_its_header(tmp_path, width, height):
-    write_png(tmp_path / "bomb.png", width, height, 8, 2, b"\0")  # decoding it would say "truncated"
+    write_png(tmp_path / "bomb.png", width, height, 8, 2, b"\0")  # decoding would fail with "truncated"
     line = load_error(tmp_path / "bomb.png")
     assert "too large" in line and "89,000,000" in line
 
@@ -374,7 +374,7 @@ def test_too_small(tmp_path):
 
 
 def test_permission_denied(tmp_path, monkeypatch):
-    # opening is replaced, since root may read anything
+    # `open` is replaced because root may read every file
     def deny(path, *_):
         raise PermissionError(13, "Permission denied", str(path))
     Image.fromarray(CORNERS).save(tmp_path / "image.png")
@@ -383,7 +383,7 @@ def test_permission_denied(tmp_path, monkeypatch):
     assert line.startswith(f"{tmp_path / 'image.png'}: permission denied; ")
 
 
-# --- resizing and cropping
+# ---- resizing and cropping
 
 
 @pytest.mark.parametrize(("height", "width", "size", "short", "long"), [
@@ -416,7 +416,7 @@ def test_resize_is_antialiased():
     checkerboard = np.indices((128, 128)).sum(axis=0) % 2 * 255
     image = np.repeat(checkerboard[:, :, None], 3, axis=2).astype(np.uint8)
     small = images.resize(image, 15, 15)
-    assert np.abs(small.astype(int) - 127).max() <= 6  # picking pixels would leave 0 and 255
+    assert np.abs(small.astype(int) - 127).max() <= 6  # without antialiasing 0 and 255 would remain
 
 
 def test_enlarging_is_bilinear():
@@ -425,7 +425,7 @@ def test_enlarging_is_bilinear():
     assert images.resize(image, 2, 4)[0, :, 0].tolist() == [0, 50, 150, 200]
 
 
-def test_resize_leaves_its_argument_alone():
+def test_resize_does_not_change_its_argument():
     image = noise(6, 6)
     before = image.copy()
     images.resize(image, 3, 3)[:] = 0
@@ -434,15 +434,15 @@ def test_resize_leaves_its_argument_alone():
 
 @pytest.mark.parametrize("function", [images.resize_short_side, images.resize_long_side])
 @pytest.mark.parametrize("size", [0, -3])
-def test_resize_to_nothing_is_refused(function, size):
+def test_resize_to_zero_pixels_is_refused(function, size):
     assert str(size) in error_line(function, noise(4, 6), size)
 
 
-def test_resize_to_no_height_is_refused():
+def test_resize_to_zero_height_is_refused():
     assert "5x0" in error_line(images.resize, noise(4, 6), 0, 5)
 
 
-def test_resize_of_a_long_thin_image_is_refused_before_it_fills_the_memory():
+def test_resize_of_a_long_thin_image_is_refused():
     assert "the limit is 89,000,000" in error_line(images.resize_short_side, noise(1, 20_000), 224)
 
 
@@ -476,7 +476,7 @@ def test_fit_with_a_crop_larger_than_the_resized_image_is_refused():
     (np.zeros((0, 4, 3), np.uint8), "uint8 (0, 4, 3)"),
     ([[[0, 0, 0]]], "list"),
 ])
-def test_what_is_no_image_is_refused(image, described):
+def test_other_arrays_are_refused(image, described):
     for function in (images.resize_short_side, images.resize_long_side, images.center_crop):
         assert error_line(function, image, 2).endswith(f"got {described}")
     assert error_line(images.resize, image, 2, 2).endswith(f"got {described}")
@@ -490,7 +490,7 @@ def test_sizes_of_cs231n(name, height, width):
     assert images.resize_short_side(images.load_image(path), 192).shape == (height, width, 3)
 
 
-# --- writing
+# ---- writing
 
 
 @pytest.mark.parametrize("suffix", [".png", ".PNG", ".bmp", ".tif", ".tiff"])
@@ -538,7 +538,7 @@ def test_an_animation_has_its_frames_and_their_time(tmp_path, suffix):
     assert names(tmp_path) == [f"flight{suffix}"]
 
 
-def test_what_is_no_animation_is_refused(tmp_path):
+def test_invalid_animations_are_refused(tmp_path):
     path = tmp_path / "flight.gif"
     assert "at least one frame" in error_line(images.save_animation, path, [])
     for frames in ([CORNERS / 255], [CORNERS, CORNERS / 255], [[1, 2]]):
@@ -556,7 +556,7 @@ def test_view_with_strides_round_trip(tmp_path):
     np.testing.assert_array_equal(images.load_image(tmp_path / "image.png"), image)
 
 
-def test_existing_file_is_kept_unless_asked(tmp_path):
+def test_an_existing_file_is_kept_by_default(tmp_path):
     path = tmp_path / "image.png"
     images.save_image(path, CORNERS)
     line = error_line(images.save_image, path, 255 - CORNERS)
@@ -585,21 +585,21 @@ def test_unknown_suffix_is_refused(tmp_path, name):
     (np.zeros((0, 4), np.uint8), "uint8 (0, 4)"),
     ("image", "str"),
 ])
-def test_saving_what_is_no_image_is_refused(tmp_path, image, described):
+def test_saving_other_arrays_is_refused(tmp_path, image, described):
     line = error_line(images.save_image, tmp_path / "image.png", image)
     assert line.startswith(f"{tmp_path / 'image.png'}: ") and line.endswith(f"got {described}")
     assert names(tmp_path) == []
 
 
-def test_format_that_cannot_hold_the_image_is_one_line(tmp_path):
-    path = tmp_path / "wide.webp"  # WebP ends at 16383 pixels a side
+def test_an_image_too_large_for_the_format_is_refused(tmp_path):
+    path = tmp_path / "wide.webp"  # WebP allows 16383 pixels per side
     assert error_line(images.save_image, path, noise(1, 16_384)).startswith(f"{path}: cannot be written (")
     assert names(tmp_path) == []
 
 
 @pytest.mark.parametrize(("problem", "raised"), [(OSError(28, "No space left on device"), InputError),
                                                  (KeyboardInterrupt(), KeyboardInterrupt)])
-def test_failed_save_keeps_the_old_file_and_leaves_no_other(tmp_path, monkeypatch, problem, raised):
+def test_a_failed_save_keeps_the_old_file_and_leaves_no_temporary_file(tmp_path, monkeypatch, problem, raised):
     def write_half(image, path, **_):
         path.write_bytes(b"half")
         raise problem

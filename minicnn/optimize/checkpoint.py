@@ -48,12 +48,12 @@ class Checkpoint:
         if not (self.resume and self.path.exists()):
             return image, []
         arrays, stored = self._read()
-        mine = described(image, update, rng) | self.settings
-        theirs = stored["about"] | stored["settings"]
-        other = [f"{key} {theirs.get(key)}, not {mine.get(key)}" for key in sorted(mine.keys() | theirs.keys())
-                 if mine.get(key) != theirs.get(key)]
-        if other:
-            raise InputError(f"{self.path} was saved by another run: it has {'; '.join(other)}")
+        expected = run_facts(image, update, rng) | self.settings
+        saved = stored["about"] | stored["settings"]
+        differences = [f"{key} {saved.get(key)}, not {expected.get(key)}"
+                       for key in sorted(expected.keys() | saved.keys()) if expected.get(key) != saved.get(key)]
+        if differences:
+            raise InputError(f"{self.path} was saved by another run: it has {'; '.join(differences)}")
         arrays = {name: to_device(array, device_of(image)).transpose(tuple(np.argsort(stored["axes"][name]).tolist()))
                   for name, array in arrays.items()}
         for key, value in stored["update"].items():
@@ -85,7 +85,7 @@ class Checkpoint:
                 counts[key] = len(value)
             else:
                 plain[key] = value
-        stored = {"about": described(image, update, rng), "settings": self.settings, "update": plain, "arrays": counts,
+        stored = {"about": run_facts(image, update, rng), "settings": self.settings, "update": plain, "arrays": counts,
                   "rng": rng and rng.bit_generator.state, "stopped": bool(stopped),
                   "history": [[step, total, *values] for step, total, values in history]}
         axes = {name: memory_order(array) for name, array in arrays.items()}
@@ -117,8 +117,8 @@ class Checkpoint:
         return arrays, stored
 
 
-def described(image: Array, update: Any, rng: Generator | None) -> dict[str, Any]:
-    """Return the facts that two parts of one run must share, besides the settings."""
+def run_facts(image: Array, update: Any, rng: Generator | None) -> dict[str, Any]:
+    """Return the facts that must be equal in both parts of a run, besides the settings."""
     return {"update": type(update).__name__, "shape": list(image.shape), "dtype": str(image.dtype),
             "generator": rng and type(rng.bit_generator).__name__}
 

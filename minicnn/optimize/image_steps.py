@@ -53,7 +53,10 @@ class Blur:
 
 @dataclass(frozen=True)
 class Decay:
-    """Shrink the image towards 0, the mean colour: image * (1 - share). The L2 decay of Yosinski et al. 2015."""
+    """Remove a share of the image after each step: image * (1 - share), towards 0, the mean colour.
+
+    The L2 decay of Yosinski et al. 2015 (arXiv:1506.06579), section 4. share : from 0 (no decay) to below 1.
+    """
 
     share: float
 
@@ -63,7 +66,7 @@ class Decay:
 
 @dataclass(frozen=True)
 class SmallNorm:
-    """Set `percent` of each image's pixels to 0: those with the smallest norm over the channels.
+    """Set the `percent` of each image's pixels with the smallest norm over the channels to 0.
 
     Yosinski et al. 2015 (arXiv:1506.06579), section 4.
     """
@@ -76,10 +79,10 @@ class SmallNorm:
 
 @dataclass(frozen=True)
 class SmallContribution:
-    """Set `percent` of each image's pixels to 0: those that contribute least to the loss, to first order.
+    """Set the `percent` of each image's pixels with the smallest contribution to the loss to 0.
 
-    The contribution of a pixel is |sum over channels of image * gradient|, with the gradient of the last step of
-    `update`. Yosinski et al. 2015 (arXiv:1506.06579), section 4.
+    The contribution of a pixel, to first order, is |sum over channels of image * gradient|, with the gradient of the
+    last step of `update`. Yosinski et al. 2015 (arXiv:1506.06579), section 4.
     """
 
     percent: float

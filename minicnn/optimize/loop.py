@@ -11,6 +11,7 @@ from minicnn.network import Network, warn_if_slow
 from minicnn.optimize.checkpoint import Checkpoint
 from minicnn.optimize.progress import Progress
 
+Projection = Callable[[Array, int], Array]  # (image, step) -> image
 Compute = Callable[[Network, Array, Terms], tuple[float, Array, list[float]]]
 
 
@@ -27,9 +28,8 @@ class DivergedError(InputError):
 
 def optimize_image(net: Network, image: Array, terms: Terms, *, update: Any, num_steps: int,
                    schedule: Callable[[int], float] | None = None, transforms: Sequence[Any] = (),
-                   project: Sequence[Callable[[Array, int], Array]] = (),
-                   callback: Callable[[Progress, Array], Any] | None = None, rng: Generator | None = None,
-                   checkpoint: Checkpoint | None = None,
+                   project: Sequence[Projection] = (), callback: Callable[[Progress, Array], Any] | None = None,
+                   rng: Generator | None = None, checkpoint: Checkpoint | None = None,
                    compute: Compute = loss_and_gradient) -> tuple[Array, list[Progress]]:
     """Minimise the sum of weight * loss over `terms` by changing the image. Return (image, history).
 
@@ -38,11 +38,13 @@ def optimize_image(net: Network, image: Array, terms: Terms, *, update: Any, num
     image : Array of shape (N, C, H, W), on the network's device.
     terms : [(weight, loss), …]. Gradient ascent is a negative weight.
     update : an object with a method `step`, such as Adam or LBFGS.
+    num_steps : number of steps.
     schedule : a function from the step's number, from 0, to the update's learning rate. By default the rate stays.
     transforms : objects such as Jitter, drawn from `rng` at each step. The network sees the transformed image, and the
         gradient is transformed back.
     project : functions (image, step) -> image, called one after another after each step, such as Clamp or Blur.
     callback : called with (Progress, image) after each step. If it returns a true value, the loop ends.
+    rng : the random generator of the transforms.
     checkpoint : a Checkpoint that is written during the run. If it holds an earlier part of the run, the loop
         continues from there.
     compute : a function (net, image, terms) -> (total, gradient, values) other than `loss_and_gradient`.
@@ -71,13 +73,10 @@ def optimize_image(net: Network, image: Array, terms: Terms, *, update: Any, num
             update.learning_rate = schedule(step - 1)
         before = image
         image, total, values = update.step(image, evaluate)
-        dtype = image.dtype
-        for constrain in project:
-            image = constrain(image, step)
-        image = image.astype(dtype, copy=False)  # also if a setting is a NumPy float64
+        image = projected(image, project, step)
         if not is_finite(total) or not is_finite(float(image.sum())):
-            what = "the image has values that are not finite" if is_finite(total) else f"the loss is {total}"
-            raise DivergedError(f"{what} at step {step}: the optimization diverged; lower the learning rate",
+            problem = "the image has values that are not finite" if is_finite(total) else f"the loss is {total}"
+            raise DivergedError(f"{problem} at step {step}: the optimization diverged; lower the learning rate",
                                 step, before, history)
         history.append(Progress(step, total, values))
         stop = callback is not None and callback(history[-1], image)
@@ -86,6 +85,14 @@ def optimize_image(net: Network, image: Array, terms: Terms, *, update: Any, num
         if stop:
             break
     return image, history
+
+
+def projected(image: Array, project: Sequence[Projection], step: int) -> Array:
+    """Return the image after all projections, in its own type, even if a setting is a NumPy float64."""
+    dtype = image.dtype
+    for projection in project:
+        image = projection(image, step)
+    return image.astype(dtype, copy=False)
 
 
 def is_finite(number: float) -> bool:

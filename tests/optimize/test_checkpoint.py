@@ -1,16 +1,16 @@
-"""Runs that stop and go on: the same image, bit for bit; and files that are refused."""
+"""A run that continues from a checkpoint ends in the same image, bit for bit; other files are refused."""
 
 import copy
 import json
+from functools import partial
 
 import numpy as np
 import pytest
+from optimization_cases import network
 
 from minicnn.backend import to_host
 from minicnn.errors import InputError
-from minicnn.layers import Conv2D, GlobalAvgPool2D, Linear, ReLU
 from minicnn.losses import L2, ClassScore
-from minicnn.network import Network
 from minicnn.optimize import (
     LBFGS,
     Adam,
@@ -28,28 +28,20 @@ from minicnn.optimize import (
 )
 from minicnn.optimize.checkpoint import Checkpoint
 
+small_net = partial(network, dtype="float32")
 UPDATES = [GradientDescent(0.1), Momentum(0.1), NormalizedStep(0.5), Adam(0.05), RMSProp(0.05), LBFGS(memory=3),
            DesiredProgress(0.5, 1.0), GuardedMomentum(0.1), LBFGS(memory=3, within=Clamp(-1.0, 1.0))]
 each_update = pytest.mark.parametrize(
     "update", UPDATES, ids=lambda update: type(update).__name__ + (" within" if getattr(update, "within", 0) else ""))
 
 
-def network(xp):
-    rng = np.random.default_rng(3)
-    net = Network((3, 8, 8))
-    net.add("conv1", Conv2D(3, 4, 3, pad=1, rng=rng))
-    net.add("relu1", ReLU())
-    net.add("pool1", GlobalAvgPool2D())
-    net.add("fc", Linear(4, 3, rng))
-    return net.to_device("cpu" if xp is np else "gpu")
-
-
 def climb(xp, update, num_steps, checkpoint=None, callback=None, seed=5):
-    """A run with all that can be random."""
+    """Run a gradient ascent with jitter and blur."""
     rng = np.random.default_rng(seed)
     start = xp.asarray(rng.standard_normal((1, 3, 8, 8), dtype="float32"))
-    return optimize_image(network(xp), start, [(-1.0, ClassScore("fc", 1)), (1e-2, L2())], update=copy.deepcopy(update),
-                          num_steps=num_steps, transforms=(Jitter(2),), project=(Blur(0.5, 4),), rng=rng,
+    terms = [(-1.0, ClassScore("fc", 1)), (1e-2, L2())]
+    return optimize_image(small_net(xp), start, terms, update=copy.deepcopy(update), num_steps=num_steps,
+                          transforms=(Jitter(2),), project=(Blur(0.5, 4),), rng=rng,
                           checkpoint=checkpoint, callback=callback)
 
 
@@ -61,7 +53,7 @@ def interrupt_at(step):
 
 
 @each_update
-def test_an_interrupted_run_ends_as_the_uninterrupted_one(update, xp, tmp_path):
+def test_an_interrupted_run_ends_in_the_same_image(update, xp, tmp_path):
     path = tmp_path / "run.npz"
     whole, history = climb(xp, update, 9)
     with pytest.raises(KeyboardInterrupt):
@@ -82,12 +74,12 @@ def test_a_run_can_be_made_longer(update, xp, tmp_path):
     climb(xp, update, 4, Checkpoint(path))
     image, again = climb(xp, update, 7, Checkpoint(path, resume=True))
     assert to_host(image).tobytes() == to_host(whole).tobytes() and again == history
-    finished, _ = climb(xp, update, 7, Checkpoint(path, resume=True), interrupt_at(1))  # nothing is left to do
+    finished, _ = climb(xp, update, 7, Checkpoint(path, resume=True), interrupt_at(1))  # no step is left
     assert to_host(finished).tobytes() == to_host(whole).tobytes()
 
 
 @each_update
-def test_a_run_that_its_callback_ended_is_not_gone_on_with(update, xp, tmp_path):
+def test_a_run_that_its_callback_ended_does_not_continue(update, xp, tmp_path):
     path = tmp_path / "run.npz"
 
     def ends(progress, image):
@@ -97,13 +89,13 @@ def test_a_run_that_its_callback_ended_is_not_gone_on_with(update, xp, tmp_path)
     assert to_host(again).tobytes() == to_host(image).tobytes() and same == history and len(history) == 4
 
 
-def test_saving_changes_nothing(tmp_path):
+def test_saving_does_not_change_the_result(tmp_path):
     plain, history = climb(np, LBFGS(), 6)
     saved, same = climb(np, LBFGS(), 6, Checkpoint(tmp_path / "run.npz", every=1))
     assert saved.tobytes() == plain.tobytes() and same == history
 
 
-def test_without_resume_it_starts_anew(tmp_path):
+def test_without_resume_a_run_starts_again(tmp_path):
     path = tmp_path / "run.npz"
     climb(np, Adam(0.05), 4, Checkpoint(path))
     plain, _ = climb(np, Adam(0.05), 4, seed=6)
@@ -117,7 +109,7 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path):
         climb(np, Adam(0.05), 2, Checkpoint(tmp_path / "file" / "state.npz"))
 
 
-def test_parts_have_files_of_their_own(tmp_path):
+def test_each_part_has_its_own_file(tmp_path):
     whole = Checkpoint(tmp_path / "dream.npz", every=2, resume=True, settings={"octaves": 4})
     part = whole.part("octave 2/4")
     assert (part.path, part.every, part.resume, part.settings) == (
@@ -125,7 +117,7 @@ def test_parts_have_files_of_their_own(tmp_path):
 
 
 @pytest.mark.parametrize("kind", [np.random.PCG64DXSM, np.random.SFC64, np.random.MT19937, np.random.Philox])
-def test_every_generator_of_numpy_goes_on_where_it_was(kind, tmp_path):
+def test_every_numpy_generator_continues_from_its_state(kind, tmp_path):
     rng, again = np.random.Generator(kind(1)), np.random.Generator(kind(2))
     checkpoint, image = Checkpoint(tmp_path / "state.npz", resume=True), rng.standard_normal((1, 3, 4, 4))
     checkpoint.save(image, Momentum(0.1), rng, [])
@@ -133,17 +125,17 @@ def test_every_generator_of_numpy_goes_on_where_it_was(kind, tmp_path):
     assert np.array_equal(rng.standard_normal(9), again.standard_normal(9))
 
 
-@pytest.mark.parametrize(("settings", "update", "said"), [
+@pytest.mark.parametrize(("settings", "update", "difference"), [
     ({"class": 1, "lr": 0.1}, Adam(0.05), "class 0, not 1"), ({"class": 0}, Adam(0.05), "lr 0.1, not None"),
     ({"class": 0, "lr": 0.1}, Momentum(0.1), "update Adam, not Momentum")])
-def test_another_runs_state_is_refused(settings, update, said, tmp_path):
+def test_the_checkpoint_of_another_run_is_refused(settings, update, difference, tmp_path):
     path = tmp_path / "run.npz"
     climb(np, Adam(0.05), 4, Checkpoint(path, settings={"class": 0, "lr": 0.1}))
     before = copy.deepcopy(vars(update))
     with pytest.raises(InputError) as refusal:
-        optimize_image(network(np), np.zeros((1, 3, 8, 8), "float32"), [(1.0, L2())], update=update, num_steps=9,
+        optimize_image(small_net(np), np.zeros((1, 3, 8, 8), "float32"), [(1.0, L2())], update=update, num_steps=9,
                        rng=np.random.default_rng(0), checkpoint=Checkpoint(path, resume=True, settings=settings))
-    assert str(refusal.value) == f"{path} was saved by another run: it has {said}"
+    assert str(refusal.value) == f"{path} was saved by another run: it has {difference}"
     assert vars(update) == before
 
 
@@ -155,7 +147,7 @@ def test_an_image_of_another_size_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b"not a zip", None], ids=["empty", "text", "cut"])
-def test_a_damaged_file_is_one_line(content, tmp_path):
+def test_a_damaged_file_is_refused_in_one_line(content, tmp_path):
     path = tmp_path / "run.npz"
     climb(np, Adam(0.05), 4, Checkpoint(path))
     path.write_bytes(path.read_bytes()[:-300] if content is None else content)
@@ -164,7 +156,7 @@ def test_a_damaged_file_is_one_line(content, tmp_path):
     assert "\n" not in str(refusal.value)
 
 
-def test_an_npz_of_something_else(tmp_path):
+def test_another_npz_file_is_refused(tmp_path):
     path = tmp_path / "run.npz"
     np.savez(path, json=np.asarray(json.dumps({"a": 1})), w=np.ones(3))
     with pytest.raises(InputError, match="is not a checkpoint of an optimization"):
@@ -175,16 +167,16 @@ def test_an_npz_of_something_else(tmp_path):
 def test_a_run_that_diverges_keeps_its_last_finite_image(xp):
     seen = []
     with pytest.raises(DivergedError) as refusal:
-        optimize_image(network(xp), xp.ones((1, 3, 8, 8), "float32"), [(1.0, L2())], update=GradientDescent(1e8),
+        optimize_image(small_net(xp), xp.ones((1, 3, 8, 8), "float32"), [(1.0, L2())], update=GradientDescent(1e8),
                        num_steps=50, callback=lambda progress, image: seen.append(image))
     assert refusal.value.step == 4 and [progress.step for progress in refusal.value.history] == [1, 2, 3]
     assert np.isfinite(to_host(refusal.value.image)).all() and refusal.value.image is seen[-1]
 
 
-def test_an_image_that_leaves_the_numbers_is_noticed_at_once(xp):
-    """The loss before the step is a number, the image after it is none."""
+def test_an_infinite_image_ends_the_run_at_once(xp):
+    """The loss before the step is finite, but the image after it is not."""
     with pytest.raises(DivergedError, match="^the image has values that are not finite at step 2: ") as refusal:
-        optimize_image(network(xp), xp.ones((1, 3, 8, 8), "float32"), [(1.0, L2())], update=GradientDescent(0.1),
+        optimize_image(small_net(xp), xp.ones((1, 3, 8, 8), "float32"), [(1.0, L2())], update=GradientDescent(0.1),
                        num_steps=5, project=(lambda image, step: image / (2 - step) if step < 2 else image * np.inf,))
     assert np.isfinite(to_host(refusal.value.image)).all()
 
@@ -194,14 +186,14 @@ def test_an_image_that_leaves_the_numbers_is_noticed_at_once(xp):
 
 @each_update
 def test_a_dead_relu_is_named(update, xp):
-    net = network(xp)
+    net = small_net(xp)
     net.layer("conv1").params["b"] = net.layer("conv1").params["b"] - 1000
     with pytest.raises(InputError, match="the gradient is zero everywhere: every value of 'relu1' is 0 for this image"):
         optimize_image(net, xp.ones((1, 3, 8, 8), "float32"), [(-1.0, ClassScore("fc", 0))],
                        update=copy.deepcopy(update), num_steps=5)
 
 
-def test_a_minimum_is_no_dead_relu(xp):
-    image, history = optimize_image(network(xp), xp.zeros((1, 3, 8, 8), "float32"), [(1.0, L2())], update=Momentum(0.1),
-                                    num_steps=2)
+def test_a_zero_gradient_at_the_minimum_is_accepted(xp):
+    image, history = optimize_image(small_net(xp), xp.zeros((1, 3, 8, 8), "float32"), [(1.0, L2())],
+                                    update=Momentum(0.1), num_steps=2)
     assert float(image.sum()) == 0 and [progress.total for progress in history] == [0, 0]
