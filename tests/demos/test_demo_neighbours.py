@@ -83,16 +83,16 @@ def test_the_demo_compares_digits_and_asks_for_them(tmp_path, capsys):
     assert not card["checks"][2]["passed"]  # noise: no class is near itself
     capsys.readouterr()
     assert run("--model", "digits", "--out", tmp_path / "other") == 2
-    assert "digits sees grey pictures only; give --mnist FOLDER" in capsys.readouterr().err
+    assert "digits takes grey images only; give --mnist FOLDER" in capsys.readouterr().err
     assert not (tmp_path / "other").exists()
 
 
 def test_too_few_pictures_are_one_line(tmp_path, capsys):
     write_shapes(tmp_path / "photos", 4, by_class=False)
     assert run(tmp_path / "photos", "--out", tmp_path / "out") == 2
-    assert "4 pictures are too few to show 5 neighbours of one" in capsys.readouterr().err
+    assert "4 photos are too few to show 5 neighbours of one" in capsys.readouterr().err
     assert run(tmp_path / "photos", "-k", 1, "--query", tmp_path / "no.png", "--out", tmp_path / "out") == 2
     assert "no.png" in capsys.readouterr().err
     write_shapes(tmp_path / "single", 1, by_class=False)
     assert run(tmp_path / "single", "-k", 1, "--out", tmp_path / "out") == 2
-    assert "1 picture is too few to show 1 neighbours of one" in capsys.readouterr().err
+    assert "1 photo is too few to show 1 neighbours of one" in capsys.readouterr().err

@@ -122,7 +122,7 @@ def test_the_demo_maps_digits(tmp_path, capsys):
     assert run("--mnist", tmp_path, "--steps", 100, *arguments) == 0
     assert load_image(tmp_path / "out" / "grid_map_large.png").shape == (5 * 28, 6 * 28, 3)
     for wrong, message in ((["--mnist", tmp_path, tmp_path], "give a FOLDER or --mnist, not both"),
-                           (["--mnist", tmp_path / "no"], "no"), ([], "digits sees grey pictures only; give --mnist")):
+                           (["--mnist", tmp_path / "no"], "no"), ([], "digits takes grey images only; give --mnist")):
         capsys.readouterr()
         assert run(*wrong, *arguments[:2], "--out", tmp_path / "other") == 2
         error = capsys.readouterr().err
@@ -131,7 +131,7 @@ def test_the_demo_maps_digits(tmp_path, capsys):
 
 def test_too_few_pictures_for_a_map_and_a_missing_folder_are_one_line(tmp_path, capsys):
     save_image(tmp_path / "one.png", np.zeros((64, 64, 3), np.uint8))
-    for folder, message in ((tmp_path, "a map needs at least 12 pictures, not 1"), (tmp_path / "no", "no such folder")):
+    for folder, message in ((tmp_path, "a map needs at least 12 photos, not 1"), (tmp_path / "no", "no such folder")):
         assert run(folder, "--out", tmp_path / "out") == 2
         error = capsys.readouterr().err
         assert message in error and error.count("\n") == 1 and not (tmp_path / "out").exists()

@@ -20,7 +20,7 @@ def image_features(net: Network, x: Array, layer: str | None = None, batch_size:
     unknown layer.
 
     >>> image_features(net, x, "relu5").shape
-    (1, 64)
+    (1, 96)
     """
     layer = feature_layer(net) if layer is None else net.find(layer)
     if batch_size < 1:

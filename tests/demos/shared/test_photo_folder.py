@@ -47,7 +47,7 @@ def test_a_picture_too_long_and_thin_for_the_network_is_skipped(tmp_path):
     found = collect(load_model("shapes", "cpu"), read_photos(tmp_path), mirror=5, report=said.append)
     assert len(found.names) == len(found.features) == len(found.thumbnails) == 17 and found.mirrored.shape == (5, 96)
     assert len(said) == 1 and said[0].startswith("skipped: 000b: cannot resize")
-    with pytest.raises(InputError, match="no pictures to compare"):
+    with pytest.raises(InputError, match="no photos to compare"):
         collect(load_model("shapes", "cpu"), [])
 
 
@@ -84,7 +84,7 @@ def test_a_batch_that_fails_in_an_executor_costs_its_pictures(monkeypatch):
     with ThreadPoolExecutor(1) as executor:
         found = collect(model, draw_photos(20, 3), executor=executor, report=said.append)
     assert len(found.names) == len(found.features) == len(found.thumbnails) == 16
-    assert said == ["skipped: 4 pictures from number 17 on: too few"]
+    assert said == ["skipped: 4 photos from number 17 on: too few"]
     with pytest.raises(InputError, match="too few"):  # in this thread nothing is swallowed
         collect(model, draw_photos(20, 3))
 
