@@ -30,7 +30,7 @@ def pictures(model, labels=LABELS, settings=SHAPES, seed=0, run=None):
 
     settings : GeneratorSettings. run : the LongRun that saves the pictures, or None.
     """
-    decoder = load_model("shapes_decoder", model.net.device).net
+    decoder = load_model("shapes_decoder", model.net.device).fast().net
     # training pictures of the decoder, for the range of its codes and to look for copies
     x, drawn_labels = (np.concatenate(parts) for parts in zip(
         *map(ShapeBatches(BATCH_SIZE, 0), range(TRAINED_ON)), strict=True))

@@ -45,7 +45,7 @@ def stacked(generator: Network, net: Network) -> Network:
     >>> both.input_shape == decoder.input_shape, both.output == net.output
     (True, True)
     """
-    both = Network(generator.input_shape, net.aliases)
+    both = type(net)(generator.input_shape, net.aliases)  # fast if `net` is fast
     for name, layer, inputs in generator.nodes:
         both.add(PREFIX + name, layer, *[source if source == "input" else PREFIX + source for source in inputs])
     picture = both.output

@@ -9,7 +9,7 @@ from minicnn.visualize.synthesis.multifaceted_check import check_inertias
 
 
 def blobs(rng, groups, count, spread=0.3):
-    """Points (count, 2) around `groups` places that lie far apart, and which each belongs to."""
+    """Return points (count, 2) around `groups` distant centres, and the number of each point's centre."""
     labels = np.arange(count) % groups
     angles = 2 * np.pi * labels / groups
     return 10 * np.stack([np.cos(angles), np.sin(angles)], 1) + spread * rng.standard_normal((count, 2)), labels
@@ -18,7 +18,7 @@ def blobs(rng, groups, count, spread=0.3):
 @pytest.mark.parametrize("groups", [1, 2, 5])
 def test_kmeans_finds_groups_that_lie_apart(rng, groups):
     points, labels = blobs(rng, groups, 60)
-    kept = (labels < groups - 1) | (np.arange(len(labels)) % 2 == 0)  # the last group is a smaller one
+    kept = (labels < groups - 1) | (np.arange(len(labels)) % 2 == 0)  # the last group is smaller
     points, labels = points[kept], labels[kept]
     before = points.copy()
     found = kmeans(points, groups, rng)
