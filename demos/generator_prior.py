@@ -148,8 +148,8 @@ def parser():
                         "numbers in the first step (default: the preset's)")
     parser.add_argument("--last-rate", type=positive_number, metavar="RATE",
                         help="mean change of the code's numbers in the last step (default: the preset's)")
-    parser.add_argument("--decay", type=natural_number, metavar="FACTOR",
-                        help="factor of the code after each step (default: the preset's)")
+    parser.add_argument("--decay", type=natural_number, metavar="SHARE",
+                        help="share of the code that each step removes, from 0 to below 1 (default: the preset's)")
     add_long_run_options(parser)
     return parser
 

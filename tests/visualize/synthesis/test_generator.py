@@ -148,7 +148,7 @@ def test_an_interrupted_code_resumes_to_the_same(rng, tmp_path):
 
 
 def test_presets():
-    assert GENERATOR_PRESETS["nguyen"] == GeneratorSettings(200, learning_rate=8.0, last_rate=1e-10, decay=0.99)
+    assert GENERATOR_PRESETS["nguyen"] == GeneratorSettings(200, learning_rate=8.0, last_rate=1e-10, decay=0.01)
     assert GENERATOR_PRESETS["shapes"] == replace(GENERATOR_PRESETS["nguyen"], learning_rate=0.3)
 
 
@@ -325,8 +325,8 @@ def test_ctrl_c_saves_the_results_and_the_demo_resumes_to_the_same(tmp_path, mon
     assert len(np.load(out / "generator_prior.npy")) == (1 if at < 12 else 2)
     monkeypatch.setattr(module, "optimize_image", plain)
     monkeypatch.setattr("minicnn.visualize.synthesis.ascent.optimize_image", plain)
-    assert run(*SHORT, "--decay", "0.9", "--resume", "--out", str(out)) == 2
-    assert "was saved by another run: it has decay 0.99, not 0.9" in capsys.readouterr().err
+    assert run(*SHORT, "--decay", "0.1", "--resume", "--out", str(out)) == 2
+    assert "was saved by another run: it has decay 0.01, not 0.1" in capsys.readouterr().err
     assert run(*SHORT, "--resume", "--out", str(out)) == 0
     whole, again = (np.load(folder / "generator_prior.npy") for folder in (tmp_path / "whole", out))
     assert whole.tobytes() == again.tobytes()
