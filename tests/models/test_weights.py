@@ -22,7 +22,7 @@ from minicnn.models.weights import (
     load_weights,
     named_arrays,
     read_header,
-    refuse_non_finite,
+    require_finite,
     save_weights,
     weights_digest,
 )
@@ -144,19 +144,19 @@ def test_saving_names_arrays_that_are_not_finite(net, tmp_path):
 def test_loading_names_arrays_that_are_not_finite(net, tmp_path, monkeypatch):
     net.layer("conv1").params["b"][2] = np.nan
     with monkeypatch.context() as patch:
-        patch.setattr("minicnn.models.weights.refuse_non_finite", lambda arrays, path: None)
+        patch.setattr("minicnn.models.weights.write.require_finite", lambda arrays, path: None)
         save_weights(tmp_path / "small.h5", net, HEADER)
     assert "not finite in conv1/b" in refusal(load_weights, small_network(), tmp_path / "small.h5")
 
 
 def test_non_finite_arrays_are_all_named():
     arrays = {"a": np.array([np.inf]), "b": np.zeros(2), "c": np.array([np.nan])}
-    assert refusal(refuse_non_finite, arrays, "x.h5") == "x.h5: weights that are not finite in a, c"
+    assert refusal(require_finite, arrays, "x.h5") == "x.h5: weights that are not finite in a, c"
 
 
 def test_what_reads_back_otherwise_is_not_kept(net, tmp_path, monkeypatch):
-    monkeypatch.setattr("minicnn.models.weights.blocks_digest", lambda blocks: "of other values")
-    assert "reads back otherwise" in refusal(save_weights, tmp_path / "small.h5", net, HEADER)
+    monkeypatch.setattr("minicnn.models.weights.write.blocks_digest", lambda blocks: "of other values")
+    assert "reads back with other values" in refusal(save_weights, tmp_path / "small.h5", net, HEADER)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -166,7 +166,7 @@ def test_a_full_disk_is_one_line_and_leaves_the_old_file(net, saved, monkeypatch
     def full(*arguments):
         raise OSError(errno.ENOSPC, "Can't write data\nerrno = 28")
 
-    monkeypatch.setattr("minicnn.models.weights._write_blocks", full)
+    monkeypatch.setattr("minicnn.models.weights.write._write_blocks", full)
     assert "cannot be written: No space left" in refusal(save_weights, saved, net, HEADER, True)
     assert saved.read_bytes() == before
     assert [path.name for path in saved.parent.iterdir()] == ["small.h5"]
@@ -214,7 +214,7 @@ def test_what_hdf5_has_no_better_error_for_is_one_line(net, tmp_path, monkeypatc
     def fail(*arguments):
         raise RuntimeError("Can't decrement id ref count\n(unable to extend file properly)")
 
-    monkeypatch.setattr("minicnn.models.weights._write_blocks", fail)
+    monkeypatch.setattr("minicnn.models.weights.write._write_blocks", fail)
     line = refusal(save_weights, tmp_path / "small.h5", net, HEADER)
     assert line == "the weights cannot be written: Can't decrement id ref count (unable to extend file properly)"
     assert list(tmp_path.iterdir()) == []
@@ -272,7 +272,7 @@ def test_hdf5_of_somebody_else(tmp_path):
     with h5py.File(path, "w") as file:
         file["block1_conv1/kernel"] = np.zeros((3, 3, 3, 64), np.float32)
         file.attrs["layer_names"] = ["block1_conv1"]
-    assert "no weights file of this library" in refusal(read_header, path)
+    assert "is not a weights file of this library" in refusal(read_header, path)
     assert "python -m weights_converter" in refusal(load_model, path)
 
 
@@ -329,7 +329,7 @@ NAN, INFINITY = float("nan"), float("inf")
     ({"channel_order": ["RGB"]}, "channel order"),
     ({"channel_order": None}, "channel order"),
     ({"channel_order": "L"}, "mean is (104.0, 117.0, 123.0), not 1 numbers"),
-    ({"mean": ()}, "mean is (), not 3 numbers, as BGR has"),
+    ({"mean": ()}, "mean is (), not 3 numbers, one per channel of BGR"),
     ({"mean": (1.0, 2.0)}, "not 3 numbers"),
     ({"mean": (1.0, NAN, 2.0)}, "not 3 numbers"),
     ({"mean": (1.0, "2", 2.0)}, "not 3 numbers"),
@@ -452,7 +452,7 @@ def test_groups_without_an_end_are_refused(saved):
     with h5py.File(saved, "a") as file:
         file["loop"] = file["/"]  # a hard link: HDF5's own walk would not end here, but break off
     for function in (read_header, load_model):
-        assert "more than 10,000 groups and datasets, or 10 within each other" in refusal(function, saved)
+        assert "more than 10,000 groups and datasets, or more than 10 levels" in refusal(function, saved)
     with h5py.File(saved, "a") as file:
         del file["loop"]
         file.create_group("/".join("a" * 1000))
