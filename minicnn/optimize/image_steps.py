@@ -63,7 +63,7 @@ class Decay:
 
 @dataclass(frozen=True)
 class SmallNorm:
-    """Set `percent` of each image's pixels to 0: those with the smallest norm over the channels.
+    """Set `percent` of each image's pixels to 0: the pixels with the smallest norm over the channels.
 
     Yosinski et al. 2015 (arXiv:1506.06579), section 4.
     """
@@ -76,7 +76,7 @@ class SmallNorm:
 
 @dataclass(frozen=True)
 class SmallContribution:
-    """Set `percent` of each image's pixels to 0: those that contribute least to the loss, to first order.
+    """Set `percent` of each image's pixels to 0: the pixels that contribute least to the loss, to first order.
 
     The contribution of a pixel is |sum over channels of image * gradient|, with the gradient of the last step of
     `update`. Yosinski et al. 2015 (arXiv:1506.06579), section 4.

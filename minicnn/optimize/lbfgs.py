@@ -26,11 +26,11 @@ class LBFGS:
                  within: Clamp | None = None) -> None:
         self.memory, self.max_evaluations, self.c1, self.c2 = memory, max_evaluations, c1, c2
         self.within = within
-        self.steps: list[Array] = []    # differences of x between the last steps
+        self.steps: list[Array] = []  # differences of x between the last steps
         self.changes: list[Array] = []  # differences of the gradient between the last steps
-        self.at: Array | None = None    # where the last line search ended, and the evaluation there,
-        self.known: Any = None          # which is valid only for the same function: another jitter
-        self.known_by: Any = None       # needs another evaluation
+        self.at: Array | None = None  # the point where the last line search ended
+        self.known: Any = None  # the evaluation there
+        self.known_by: Any = None  # the function that was evaluated; after another jitter it is another function
 
     def step(self, x: Array, evaluate: Evaluate) -> tuple[Array, float, list[float]]:
         """Take one step from `x` and return (new x, total, values). evaluate(x) returns (total, gradient, values)."""

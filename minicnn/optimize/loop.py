@@ -39,17 +39,14 @@ def optimize_image(net: Network, image: Array, terms: Terms, *, update: Any, num
     terms : [(weight, loss), …]. Gradient ascent is a negative weight.
     update : an object with a method `step`, such as Adam or LBFGS.
     schedule : a function from the step's number, from 0, to the update's learning rate. By default the rate stays.
-    transforms : objects such as Jitter, drawn from `rng` at each step. The network sees the transformed image, and the
+    transforms : objects such as Jitter, drawn from `rng` at each step. The network takes the transformed image, and the
         gradient is transformed back.
     project : functions (image, step) -> image, called one after another after each step, such as Clamp or Blur.
     callback : called with (Progress, image) after each step. If it returns a true value, the loop ends.
-    checkpoint : a Checkpoint that is written during the run. If it holds an earlier part of the run, the loop
-        continues from there.
-    compute : a function (net, image, terms) -> (total, gradient, values) other than `loss_and_gradient`.
+    checkpoint : a Checkpoint, written during the run. The loop continues from an earlier part of the run in it.
+    compute : a function (net, image, terms) -> (total, gradient, values), instead of `loss_and_gradient`.
 
-    Raises
-    ------
-    DivergedError if a value is not finite. InputError if the gradient is zero everywhere.
+    Raises DivergedError if a value is not finite, and InputError if the gradient is zero everywhere.
 
     >>> terms, update = [(1.0, minicnn.losses.L2())], minicnn.optimize.GradientDescent(0.1)
     >>> image, history = optimize_image(net, x, terms, update=update, num_steps=3)
@@ -71,13 +68,10 @@ def optimize_image(net: Network, image: Array, terms: Terms, *, update: Any, num
             update.learning_rate = schedule(step - 1)
         before = image
         image, total, values = update.step(image, evaluate)
-        dtype = image.dtype
-        for constrain in project:
-            image = constrain(image, step)
-        image = image.astype(dtype, copy=False)  # also if a setting is a NumPy float64
+        image = projected(image, project, step)
         if not is_finite(total) or not is_finite(float(image.sum())):
-            what = "the image has values that are not finite" if is_finite(total) else f"the loss is {total}"
-            raise DivergedError(f"{what} at step {step}: the optimization diverged; lower the learning rate",
+            problem = "the image has values that are not finite" if is_finite(total) else f"the loss is {total}"
+            raise DivergedError(f"{problem} at step {step}: the optimization diverged; lower the learning rate",
                                 step, before, history)
         history.append(Progress(step, total, values))
         stop = callback is not None and callback(history[-1], image)
@@ -86,6 +80,14 @@ def optimize_image(net: Network, image: Array, terms: Terms, *, update: Any, num
         if stop:
             break
     return image, history
+
+
+def projected(image: Array, project: Sequence[Callable[[Array, int], Array]], step: int) -> Array:
+    """Return the image after all projections, in its own type, even if a setting is a NumPy float64."""
+    dtype = image.dtype
+    for constrain in project:
+        image = constrain(image, step)
+    return image.astype(dtype, copy=False)
 
 
 def is_finite(number: float) -> bool:
