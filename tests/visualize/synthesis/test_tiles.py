@@ -7,7 +7,6 @@ import pytest
 from limited_memory import limited_memory
 
 import minicnn
-from minicnn import losses
 from minicnn.backend import to_host
 from minicnn.errors import InputError
 from minicnn.gradient_check import directional_error
@@ -186,7 +185,7 @@ def test_the_forecast_chooses_the_tiles(monkeypatch):
 def test_the_guides_products_are_made_some_at_a_time(xp, rng, monkeypatch):
     out, guide = (xp.asarray(rng.standard_normal((1, 6, *size))) for size in ((9, 7), (5, 4)))
     value, seeds = GuideMatch("a", guide)({"a": out})
-    monkeypatch.setattr(losses, "PRODUCTS", 50)
+    monkeypatch.setattr("minicnn.losses.activations.PRODUCTS", 50)
     again, others = GuideMatch("a", guide)({"a": out})
     assert again == value and (to_host(others["a"]) == to_host(seeds["a"])).all()
 
