@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from minicnn.backend import keep_freed_memory
 from minicnn.errors import InputError, unknown_name
 from minicnn.models.alexnet import alexnet, caffenet
 from minicnn.models.decoder import shapes_decoder
@@ -154,6 +155,7 @@ def load_model(name: str | Path, device: str = "auto") -> Model:
     header = read_header(path)
     net = _build_for_header(path, header)
     load_weights(net, path)
+    keep_freed_memory()  # the passes that follow allocate the same arrays again and again
     styles = tuple(header.options.get("styles", ()))
     return Model(net.to_device(device), header.preprocessing, header.labels, header.name, styles)
 
