@@ -270,7 +270,7 @@ def parser():
     parser.add_argument("--styles", action="store_true",
                         help="make also a sheet of the first photo in every style and in blends of four")
     parser.add_argument("--size", type=positive_int, metavar="PIXELS",
-                        help="long side of the result (default: that of the photo)")
+                        help="long side of the result (default: the photo's)")
     parser.add_argument("--median", type=positive_int, default=1, metavar="PIXELS", help="side of the window of a "
                         "final median filter, odd, up to 31; 3 in the authors' script, to remove dots (default: 1)")
     parser.add_argument("--tile", type=natural_int, metavar="PIXELS", help="side of the tiles, 0: one pass; the "

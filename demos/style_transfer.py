@@ -85,8 +85,8 @@ def pictures(model: Model, sources: Sources, settings: StyleSettings, seed: int 
                for n, style in enumerate(sources.styles, 1)] + [("Output Img.", result.picture)]
     yield Picture(
         "style_transfer", title, plot.show_panels(panels, len(panels), title, 3.4), result.image,
-        "The picture was changed until a deep layer has the features of the content in the same places, and the Gram "
-        "matrices of several layers are those of the style: the same features occur together, in other places.",
+        "The picture was changed until a deep layer has the features of the content in the same places, and several "
+        "layers have the Gram matrices of the style: the same features occur together, in other places.",
         "Gatys et al. 2015 (arXiv:1508.06576); presets of Stanford CS231n and of Johnson's neural-style",
         checks + check_blend(problem, settings),
         {"sources": sources.names, "masks": bool(sources.masks), "seed": seed, "terms": terms_of(sources, settings)}

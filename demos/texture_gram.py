@@ -75,7 +75,7 @@ def pictures(model: Model, source: Source | None = None, settings: TextureSettin
     yield Picture(
         "texture_gram", title, plot.show_panels(panels, min(5, len(panels)), title, 3.2),
         np.concatenate([texture for texture, _ in made.values()]),
-        "Noise was changed until the Gram matrices of its layers equal those of the source. Then the same features "
+        "Noise was changed until its layers have the same Gram matrices as the source. Then the same features "
         "occur together in it, but in other places. Each added layer brings larger structures.",
         "Gatys et al. 2015 (arXiv:1505.07376), figure 2",
         check_texture(model.net.with_pooling(settings.pooling), x, image, dict(list(weights.items())[:count]),
@@ -173,8 +173,8 @@ def parser():
                         "or without weights: relu1_1=2,pool1=1 (default of this and the following options but --size: "
                         "the preset's)")
     parser.add_argument("--size", type=positive_int, metavar="PIXELS", help="short side of the source and the texture "
-                        "(default: 256 as in the paper, 192 for SqueezeNet, 96 for shapes, or that of a smaller "
-                        "picture)")
+                        "(default: 256 as in the paper, 192 for SqueezeNet, 96 for shapes, or the short side of a "
+                        "smaller picture)")
     parser.add_argument("--reduction", help="sum, mean or relative squares of a layer")
     parser.add_argument("--pooling", help="max or avg")
     parser.add_argument("--optimizer", help="lbfgs or adam")

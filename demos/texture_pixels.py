@@ -47,7 +47,7 @@ def pictures(sample: np.ndarray | None = None, name: str = "scales", methods: Se
     """Yield the picture of technique 21: a sample, its textures by both methods, their sources, and several windows.
 
     sample : uint8 (H, W, 3); by default 40x40 pixels of the drawn texture `name`. sweep : Efros-Leung's windows.
-    After Ctrl-C the picture shows what was finished.
+    After Ctrl-C the picture shows the finished part.
     """
     rng = np.random.default_rng([seed, 1])
     sample = draw_texture(name, rng, 40) if sample is None else sample

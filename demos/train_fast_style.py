@@ -77,7 +77,7 @@ def run(arguments):
 
 
 def style_name(style: str) -> str:
-    """Return the name of a style: that of its file or its drawing."""
+    """Return the name of a style: its file's name, or the name of its drawing."""
     return Path(style).stem
 
 
@@ -103,8 +103,8 @@ def choose_network(arguments: Namespace, names: Sequence[str],
                    preprocessing: Preprocessing) -> tuple[Network, dict[str, Any], tuple[str, ...] | None]:
     """Return (the network to train, the options of its builder, the keys of the trained parameters or None for all).
 
-    The network is new, or that of --go-on, or that of --add-style with more styles, where only the scales and shifts of
-    the normalizations are trained.
+    By default, the network is new. --go-on names an existing network. --add-style names a network to which styles are
+    added; only the scales and shifts of their normalizations are trained.
     """
     trained = arguments.add_style or arguments.go_on
     if trained is None:

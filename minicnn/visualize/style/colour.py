@@ -46,7 +46,7 @@ def match_luminance(style: np.ndarray, content: np.ndarray) -> np.ndarray:
 def match_colours(style: np.ndarray, content: np.ndarray) -> np.ndarray:
     """Return the style with its colours transformed linearly to the content's mean and covariance: section 3.1.
 
-    The matrix is that of image analogies, C^1/2 S^-1/2. The result is not clipped to 0..255, since clipping would
+    The matrix is C^1/2 S^-1/2, as in image analogies. The result is not clipped to 0..255, since clipping would
     change the mean.
     """
     pixels = style.reshape(-1, 3).astype(np.float64)
@@ -57,7 +57,7 @@ def match_colours(style: np.ndarray, content: np.ndarray) -> np.ndarray:
 
 
 def matrix_power(covariance: np.ndarray, power: float) -> np.ndarray:
-    """Return a power of a symmetric matrix. Directions without variance, such as those of a grey picture, stay 0."""
+    """Return a power of a symmetric matrix. Directions without variance, as in a grey picture, stay 0."""
     values, vectors = np.linalg.eigh(covariance)
     nonzero = values > 1e-9 * max(values.max(), 1e-30)
     return (vectors[:, nonzero] * values[nonzero]**power) @ vectors[:, nonzero].T

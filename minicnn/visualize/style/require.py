@@ -33,7 +33,7 @@ def require_layers(net: Network, layers: Iterable[str]) -> list[str]:
     """Return the network's own names of these layers.
 
     Raises UnknownNameError if a name is misspelt, and InputError if layers are missing. The message names all missing
-    layers and those that the network has, since a file may hold only the first layers of a network.
+    layers and the layers of the network, since a file may hold only the first layers of a network.
     """
     layers = list(layers)
     missing = [layer for layer in layers if net.aliases.get(str(layer), layer) not in net.positions]

@@ -6,7 +6,7 @@ Published implementations add the squares in different ways, named by `reduction
   the weight here.
 - "mean": mean of squares, as in neural-style.
 - "relative": sum of squares, divided by its value for a picture without any features. Total variation is divided by
-  that of the content. It needs no other weights for another network, layer or unit. Gatys normalises VGG-19 for the
+  the content's total variation. It needs no other weights for another network, layer or unit. Gatys normalises VGG-19 for the
   same purpose.
 """
 
@@ -28,8 +28,8 @@ def gram_targets(net: Network, x: Sequence[Array], layers: Iterable[str],
                  mixture: Sequence[float] | None = None) -> dict[str, Array]:
     """Return {layer: Gram matrix (1, C, C)} of the pictures x, [(1, 3, H, W), …]: their sum weighted by `mixture`.
 
-    mixture : a weight for each picture, divided by their sum; by default equal weights. Raises InputError if their
-    number differs from that of the pictures, if one is negative, or if all are 0.
+    mixture : a weight for each picture, divided by their sum; by default equal weights. Raises InputError if the
+    numbers of weights and pictures differ, if a weight is negative, or if all are 0.
     """
     mixture = [1.0] * len(x) if mixture is None else list(mixture)
     if len(mixture) != len(x):

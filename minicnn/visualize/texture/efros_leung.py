@@ -104,8 +104,8 @@ def efros_leung_fill(image: Array, hole: Array, *, window: int = 11, rng: np.ran
     touched = np.lib.stride_tricks.sliding_window_view(hole, (window, window)).any(axis=(2, 3))
     centres = np.argwhere(~touched) + window // 2
     if not len(centres):
-        raise InputError(f"no window of {window}x{window} pixels lies outside the hole, so there is nothing to copy "
-                         "from; make the hole or the window smaller")
+        raise InputError(f"no window of {window}x{window} pixels lies outside the hole, so no pixel can be "
+                         "copied; make the hole or the window smaller")
     result = np.where(hole[..., None], np.uint8(0), pixels).reshape(image.shape)
     texture = Texture(result, np.where(hole[..., None], -1, pixel_coordinates(H, W)))
     grow(texture, Candidates(pixels, centres, device_of(image), window), rng, tolerance, max_error, callback)

@@ -33,7 +33,7 @@ class TextureSettings:
     optimizer: str = "lbfgs"      # "lbfgs" or "adam"
     num_steps: int = 600          # number of steps
     learning_rate: float = 0.3    # of Adam in the first step; falls to 0 along half a cosine
-    noise: float = 0.3            # standard deviation of the first image, relative to that of the source
+    noise: float = 0.3            # standard deviation of the first image, relative to the source's
 
 
 # Gatys' program for VGG-19 normalised has w = 1e9 in each layer, so the weight is w / 4 (see style/terms.py), and noise
@@ -67,7 +67,7 @@ def synthesize_texture(net: Network, source: Array, settings: TextureSettings, *
     source : Array of shape (1, C, H, W).
     settings : TextureSettings, such as a value of TEXTURE_PRESETS.
     rng : for the noise.
-    size : (H, W) of the picture; by default that of the source.
+    size : (H, W) of the picture; by default the source's.
     callback, checkpoint : as for `optimize_image`. Progress.values are the sums of squares of the layers.
 
     Raises
