@@ -15,7 +15,7 @@ from minicnn.images import fit, load_image
 from minicnn.layers import AvgPool2D, GuidedReLU
 from minicnn.models import load_model, shapes_encoder
 from minicnn.training.train import accuracy
-from minicnn.visualize import StyleSettings, class_visualization, perceptual_loss, saliency_map, stylize, with_style
+from minicnn.visualize import class_visualization, perceptual_loss, saliency_map, stylize, with_style
 from minicnn.visualize.attribution.compare import exchange_curve, largest
 from minicnn.visualize.attribution.gradients import class_gradient
 from minicnn.visualize.attribution.gradients_check import check_pointing_games
@@ -201,7 +201,7 @@ def test_every_style_paints_any_size_nearer_to_its_picture(model, painter, numbe
 def test_photos_that_the_painter_has_not_seen(test_data, tmp_path, painter):
     """Every style has less of the loss; the first one gets as far as so many steps of the optimiser."""
     convert(test_data / "weights" / "squeezenet1_1.npz", tmp_path / "loss.h5", say=lambda line: None)
-    model, settings = load_model(tmp_path / "loss.h5", "cpu").fast(), StyleSettings(**FAST_PRESETS["squeezenet"])
+    model, settings = load_model(tmp_path / "loss.h5", "cpu").fast(), FAST_PRESETS["squeezenet"]
     losses = [perceptual_loss(model.net, drawn_style(style), model.preprocessing, settings) for style in painter.styles]
     x = painter.preprocessing.to_input(np.stack([fit(load_image(test_data / "photos" / name), 128, 128)
                                                  for name in ("kitten.jpg", "puppy.jpg")]))
