@@ -21,7 +21,7 @@ SOURCE = ("Mordvintsev, Olah and Tyka 2015, Inceptionism; settings of their note
 SMOOTH = {"interpolation": "antialiased"}  # for photos, which the figure shows reduced
 
 
-class Flight:
+class ZoomFolder:
     """The files of one zoom: folder/frames/0000.png, 0001.png, …, and settings.json, which a resumed zoom compares."""
 
     def __init__(self, folder, num_frames, suffix):
@@ -76,41 +76,41 @@ def run(model, name, photo, caption, objective, settings, tile, kept, arguments)
     if arguments.resume and not arguments.out:
         raise InputError("--resume needs the --out folder of the interrupted zoom")
     folder = demo_folder(arguments, (*NAMES, "frames/0000"))
-    flight = Flight(folder, arguments.zoom, arguments.animation)
+    zoom_folder = ZoomFolder(folder, arguments.zoom, arguments.animation)
     kept = model_settings(model) | kept | {"zoom": arguments.zoom_by}
     if arguments.resume:
-        flight.require_same(kept)
-    run_demo(pictures(model, name, photo, caption, objective, settings, tile, kept, flight, arguments.resume), model,
-             arguments, NAMES, folder)
+        zoom_folder.require_same(kept)
+    run_demo(pictures(model, name, photo, caption, objective, settings, tile, kept, zoom_folder, arguments.resume),
+             model, arguments, NAMES, folder)
 
 
-def pictures(model, name, photo, caption, objective, settings, tile, kept, flight, resume):
+def pictures(model, name, photo, caption, objective, settings, tile, kept, zoom_folder, resume):
     """Yield the Picture of some frames, after writing the frames and the animation. Ctrl-C ends the zoom early."""
-    first = len(flight.files) if resume else 0
-    x = model.preprocessing.to_input(images.load_image(flight.path(first - 1)) if first else photo)
-    frames = dream_zoom(model.net, x, model.preprocessing, settings, num_frames=flight.num_frames, first=first,
+    first = len(zoom_folder.files) if resume else 0
+    x = model.preprocessing.to_input(images.load_image(zoom_folder.path(first - 1)) if first else photo)
+    frames = dream_zoom(model.net, x, model.preprocessing, settings, num_frames=zoom_folder.num_frames, first=first,
                         tile=tile, zoom=kept["zoom"], rng=np.random.default_rng(kept["seed"]), **objective)
     stopped = None
     try:
-        for number, frame in enumerate(tqdm(frames, f"{name}, {caption}", flight.num_frames, initial=first,
+        for number, frame in enumerate(tqdm(frames, f"{name}, {caption}", zoom_folder.num_frames, initial=first,
                                             unit="frame", leave=False, disable=None), first):
             if number == 0:
-                flight.begin(kept)
-            flight.save(model.preprocessing.to_image(frame))
+                zoom_folder.begin(kept)
+            zoom_folder.save(model.preprocessing.to_image(frame))
     except KeyboardInterrupt as problem:
         stopped = problem
-    if flight.path(0).is_file():
-        yield picture(model, name, photo, caption, objective, settings, kept, flight, stopped)
+    if zoom_folder.path(0).is_file():
+        yield picture(model, name, photo, caption, objective, settings, kept, zoom_folder, stopped)
     if stopped is not None:
-        if flight.files:
-            print(f"to continue, repeat the command with --resume --out {flight.folder}", file=sys.stderr)
+        if zoom_folder.files:
+            print(f"to continue, repeat the command with --resume --out {zoom_folder.folder}", file=sys.stderr)
         raise stopped
 
 
-def picture(model, name, photo, caption, objective, settings, kept, flight, stopped):
+def picture(model, name, photo, caption, objective, settings, kept, zoom_folder, stopped):
     """Write the animation, and return the Picture of the photo and of frames from the first to the last."""
-    files = flight.files
-    images.save_animation(flight.animation, map(images.load_image, files), overwrite=True)
+    files = zoom_folder.files
+    images.save_animation(zoom_folder.animation, map(images.load_image, files), overwrite=True)
     shown = sorted({0, len(files) // 4, len(files) // 2, 3 * len(files) // 4, len(files) - 1})
     panels = [(name, photo, SMOOTH)] + [(f"frame {i}", images.load_image(files[i]), SMOOTH) for i in shown]
     title = f"{model.name}: zoom of {len(files)} frames into {name}, {caption}" + (", stopped" if stopped else "")
@@ -118,6 +118,6 @@ def picture(model, name, photo, caption, objective, settings, kept, flight, stop
     return Picture(
         NAMES[0], title, plot.show_panels(panels, min(3, len(panels)), title), last,
         "Each frame is the one before it, without its borders, enlarged to the same size and changed by DeepDream. "
-        f"Soon nothing of the photo is left. The frames are in frames, the animation is {flight.animation.name}.",
+        f"Soon nothing of the photo is left. The frames are in frames, the animation is {zoom_folder.animation.name}.",
         SOURCE, check_dream_zoom(model.net, first, last, **objective),
         {"photo": name, "dream": caption, "frames": len(files)} | kept | asdict(settings))

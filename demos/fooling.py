@@ -93,7 +93,7 @@ def draw(model, photos, fooled, reports):
 
 def transfer_model(name, device, photo):
     """Return the Model that classifies the results, too. Raises InputError if it cannot classify such a picture."""
-    other = load_model(name, device)
+    other = load_model(name, device).fast()
     try:
         scores = other.net.predict(to_device(other.preprocessing.to_input(photo.image), other.net.device))
     except InputError as problem:

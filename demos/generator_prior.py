@@ -30,7 +30,7 @@ def pictures(model, labels=LABELS, settings=SHAPES, seed=0, run=None):
 
     settings : GeneratorSettings. run : the LongRun that saves the pictures, or None.
     """
-    decoder = load_model("shapes_decoder", model.net.device).net
+    decoder = load_model("shapes_decoder", model.net.device).fast().net
     # training pictures of the decoder, for the range of its codes and to look for copies
     x, drawn_labels = (np.concatenate(parts) for parts in zip(
         *map(ShapeBatches(BATCH_SIZE, 0), range(TRAINED_ON)), strict=True))
@@ -148,8 +148,8 @@ def parser():
                         "numbers in the first step (default: the preset's)")
     parser.add_argument("--last-rate", type=positive_number, metavar="RATE",
                         help="mean change of the code's numbers in the last step (default: the preset's)")
-    parser.add_argument("--decay", type=natural_number, metavar="FACTOR",
-                        help="factor of the code after each step (default: the preset's)")
+    parser.add_argument("--decay", type=natural_number, metavar="SHARE",
+                        help="share of the code that each step removes, from 0 to below 1 (default: the preset's)")
     add_long_run_options(parser)
     return parser
 

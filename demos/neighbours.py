@@ -60,8 +60,8 @@ def pictures(model: Model, gallery: Iterable[FolderPhoto] | None = None, queries
          (f"the {k} nearest in pixels ({found.pixels.shape[1]:,} numbers)", sheets[1])], size=5.2)
     yield Picture(
         "neighbours", f"{model.name}: nearest neighbours among {len(found.names):,} {kind}", figure, np.stack(indices),
-        f"Each row shows a query and the {k} of {len(found.names):,} {kind} nearest to it. On the left, the distance is "
-        f"between the activations of {found.layer}, averaged over the positions. On the right, it is between "
+        f"Each row shows a query and the {k} of {len(found.names):,} {kind} nearest to it. On the left, the distance "
+        f"is between the activations of {found.layer}, averaged over the positions. On the right, it is between "
         "pixels. Neighbours in pixels have the same colours in the same places. Neighbours in features show the same "
         "kind of thing." + (" A green frame marks the same class, a red frame another one." if known else ""),
         "Krizhevsky, Sutskever and Hinton 2012, ImageNet classification with deep convolutional neural networks, "

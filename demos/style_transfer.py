@@ -1,30 +1,35 @@
-"""A photo as others have painted: python -m demos.style_transfer CONTENT STYLE [STYLE …] [--preset starry-night]"""
+"""Paint a photo in the style of other pictures: python -m demos.style_transfer CONTENT STYLE [STYLE …]"""
 
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from demos.shared.command import demo_parser, main, natural_number, number, positive_int, positive_number
-from demos.shared.inputs import choose_model, load_photos, require_memory
-from demos.shared.long_run import Watch, add_long_run_options, add_presets, chosen_settings, digest, long_run
+from demos.shared.inputs import choose_model, require_memory
+from demos.shared.long_run import LongRun, Watch, add_long_run_options, add_presets, long_run
 from demos.shared.picture import Picture, demo_folder, run_demo
-from demos.texture_gram import layer_names
-from minicnn import images, plot
-from minicnn.backend import to_device
-from minicnn.datasets.drawings import draw_scene, draw_style
-from minicnn.errors import InputError, unknown_name
-from minicnn.models.preprocessing import TORCHVISION
-from minicnn.visualize.style.terms import check_layers
-from minicnn.visualize.style.transfer import (
-    STYLE_PRESETS,
-    StyleSettings,
-    Stylized,
-    finish,
-    sized,
-    style_problem,
-    term_names,
-    transfer_style,
+from demos.shared.style_inputs import (
+    Sources,
+    card_settings,
+    default_preset,
+    drawn_sources,
+    given_settings,
+    load_sources,
+    resume_settings,
 )
+from demos.texture_gram import layer_names
+from minicnn import plot
+from minicnn.backend import to_device
+from minicnn.errors import InputError
+from minicnn.models import Model
+from minicnn.models.preprocessing import TORCHVISION
+from minicnn.visualize.style.pictures import finished_picture, resize_side
+from minicnn.visualize.style.problem import style_problem, term_names
+from minicnn.visualize.style.require import require_layers
+from minicnn.visualize.style.settings import STYLE_PRESETS, StyleSettings
+from minicnn.visualize.style.transfer import Stylized, transfer_style
 from minicnn.visualize.style.transfer_check import (
     check_blend,
     check_colours,
@@ -35,256 +40,235 @@ from minicnn.visualize.style.transfer_check import (
 )
 
 NAMES = ("style_transfer",)
-SWEEP_NAMES = ("style_transfer_ratio", "style_transfer_scale")
-RATIOS = (0.01, 0.1, 1, 10, 100)  # times the content weight
-SCALES = (0.5, 1, 2)              # times the style scale
+RATIOS = (0.01, 0.1, 1, 10, 100)  # factors of the content weight
+SCALES = (0.5, 1, 2)              # factors of the style scale
 
 
-class Sources(NamedTuple):
-    """What is painted, and as what: uint8 (H, W, 3) each, with their names; the masks, uint8 (H, W), or None."""
+class Sweep(NamedTuple):
+    """A sheet of pictures with one setting changed: the picture's name, the setting, its factors, and the captions."""
 
-    content: np.ndarray
-    styles: list
-    names: list
-    masks: list | None = None
+    name: str
+    field: str
+    factors: Sequence[float]
+    title: str
+    caption: str
 
 
-def pictures(model, sources, settings, seed=0, run=None):
-    """Techniques 23 to 25: the content, the styles, and the content painted so.
+SWEEPS = (
+    Sweep("style_transfer_ratio", "content_weight", RATIOS, "content weight",
+          "The same content and style. From picture to picture the content weight grows tenfold."),
+    Sweep("style_transfer_scale", "style_scale", SCALES, "style scale",
+          "The same content and style. A larger style picture gives larger brush strokes."))
+SWEEP_NAMES = tuple(sweep.name for sweep in SWEEPS)
 
-    settings : StyleSettings. run : the LongRun that saves it as it goes, or None.
+
+def pictures(model: Model, sources: Sources, settings: StyleSettings, seed: int = 0,
+             run: LongRun | None = None) -> Iterator[Picture]:
+    """Yield the picture of techniques 23 to 25: the content, the styles, and the content painted in the styles.
+
+    run : the LongRun that saves the unfinished image and the state, or None.
     """
     result, stopped = transfer(model, sources, settings, seed, run)
     problem = style_problem(model.net, sources.content, sources.styles, model.preprocessing, settings,
-                            settings.sizes()[-1], sources.masks)
-    if stopped and result.image.shape != problem.content.shape:  # of a smaller size, on the way up
+                            settings.size, sources.masks)
+    if stopped and result.image.shape != problem.content.shape:  # stopped at a smaller size
         checks = []
     else:
         checks = check_style(problem, result.image, settings, np.random.default_rng([seed, 1]))
         checks += check_colours(result.picture, sources.content, sources.styles, settings)
     title = f"{model.name}: style transfer, Iteration {len(result.history)} / {total_steps(settings)}"
     title += ", stopped" if stopped else ""
-    small = sized(sources.content, settings.size, settings.side)
+    small = resize_side(sources.content, settings.size, settings.side)
     panels = [("Content Source Img.", small)]
     panels += [(f"Style Source Img.{f' {n}' if len(sources.styles) > 1 else ''}",
-                sized(style, settings.style_size(settings.size), settings.side))
-               for n, style in enumerate(sources.styles, 1)] + [("the content, painted so", result.picture)]
+                resize_side(style, settings.style_size(settings.size), settings.side))
+               for n, style in enumerate(sources.styles, 1)] + [("Output Img.", result.picture)]
     yield Picture(
         "style_transfer", title, plot.show_panels(panels, len(panels), title, 3.4), result.image,
-        "The picture was changed until a deep layer sees in it what it sees in the content, and until features occur "
-        "together in it as in the style (the Gram matrices of several layers), wherever they are.",
+        "The picture was changed until a deep layer has the features of the content in the same places, and several "
+        "layers have the Gram matrices of the style: the same features occur together, in other places.",
         "Gatys et al. 2015 (arXiv:1508.06576); presets of Stanford CS231n and of Johnson's neural-style",
         checks + check_blend(problem, settings),
         {"sources": sources.names, "masks": bool(sources.masks), "seed": seed, "terms": terms_of(sources, settings)}
-        | shown(settings), result.history)
+        | card_settings(settings), result.history)
     if run is not None:
         run.finish(stopped)
 
 
-def transfer(model, sources, settings, seed, run, part="", title="style transfer"):
-    """(Stylized, what stopped it or None), with a bar. part : of a longer run."""
+def transfer(model: Model, sources: Sources, settings: StyleSettings, seed: int, run: LongRun | None,
+             part: str = "", title: str = "style transfer") -> tuple[Stylized, BaseException | None]:
+    """Return (Stylized, the exception that stopped the run or None) and show a progress bar.
+
+    part : the name of this transfer in a run of several.
+    """
     watch = Watch(title, total_steps(settings), terms_of(sources, settings),
-                  model.preprocessing.to_input(sized(sources.content, settings.sizes()[0], settings.side)), run=run,
-                  to_image=lambda x: finish(x, sources.content, model.preprocessing, settings))
+                  model.preprocessing.to_input(resize_side(sources.content, settings.sizes()[0], settings.side)),
+                  run=run,
+                  to_image=lambda x: finished_picture(x, sources.content, model.preprocessing, settings.colours))
     with watch:
         result = transfer_style(model.net, sources.content, sources.styles, model.preprocessing, settings,
                                 rng=np.random.default_rng([seed, 0]), masks=sources.masks, callback=watch,
-                                checkpoint=run and run.checkpoint(part))
+                                checkpoint=run.checkpoint(part) if run else None)
     if watch.stopped:
-        result = Stylized(watch.to_image(watch.image), watch.image, watch.history)
+        picture = finished_picture(watch.image, sources.content, model.preprocessing, settings.colours)
+        result = Stylized(picture, watch.image, watch.history)
     return result, watch.stopped
 
 
-def sweep_pictures(model, sources, settings, seed=0, run=None):
-    """The sheets of the lecture: more and more content, and a style of several sizes."""
-    kinds = (("style_transfer_ratio", "content_weight", RATIOS, "content weight"),
-             ("style_transfer_scale", "style_scale", SCALES, "style scale"))
-    for name, field, factors, what in kinds:
-        results, stopped = [], None
+def sweep_pictures(model: Model, sources: Sources, settings: StyleSettings, seed: int = 0,
+                   run: LongRun | None = None) -> Iterator[Picture]:
+    """Yield the two sheets of the lecture: several content weights, and several style scales."""
+    stopped = None
+    for name, field, factors, title, caption in SWEEPS:
+        results = []
         for factor in factors:
-            changed = StyleSettings(**vars(settings) | {field: getattr(settings, field) * factor})
-            result, stopped = transfer(model, sources, changed, seed, run, f"{field}-{factor}", f"{what} x {factor}")
+            changed = replace(settings, **{field: getattr(settings, field) * factor})
+            result, stopped = transfer(model, sources, changed, seed, run, f"{field}-{factor}", f"{title} x {factor}")
             results.append(result)
             if stopped:
                 break
         values = [getattr(settings, field) * factor for factor in factors[:len(results)]]
-        panels = [(f"{what} {value:.3g}", result.picture) for value, result in zip(values, results, strict=True)]
+        panels = [(f"{title} {value:.3g}", result.picture) for value, result in zip(values, results, strict=True)]
         if field == "content_weight":
-            problem = style_problem(model.net, sources.content, sources.styles, model.preprocessing, settings,
-                                    settings.size, sources.masks)
-            content_layers, _ = settings.weighted_layers()
-            checks = check_content_sweep([content_error(problem.net, to_device(result.image, model.net.device),
-                                                        problem.content, content_layers) for result in results])
+            checks = check_content_sweep(content_errors(model, sources, settings, results))
         else:
             checks = check_scale_sweep(strokes_alone(model, settings))
-        title = f"{model.name}: {what}" + (", stopped" if stopped else "")
+        heading = f"{model.name}: {title}" + (", stopped" if stopped else "")
         yield Picture(
-            name, title, plot.show_panels(panels, len(panels), title), np.stack([r.image[0] for r in results]),
-            "The same content and style, with the weight of the content growing tenfold from picture to picture."
-            if field == "content_weight" else
-            "The same content and style; the style's picture was made larger, so what is painted is larger too.",
-            "Gatys et al. 2015 (arXiv:1508.06576), figure 3; Johnson's neural-style",
-            checks, {"sources": sources.names, "seed": seed, what: values} | shown(settings), results[-1].history)
+            name, heading, plot.show_panels(panels, len(panels), heading), np.stack([r.image[0] for r in results]),
+            caption, "Gatys et al. 2015 (arXiv:1508.06576), figure 3; Johnson's neural-style",
+            checks, {"sources": sources.names, "seed": seed, title: values} | card_settings(settings),
+            results[-1].history)
         if stopped:
             break
     if run is not None:
         run.finish(stopped)
 
 
-def strokes_alone(model, settings):
-    """The drawn strokes at each style scale, without content: of one size, so that their scale is a number, which a
-    painting's is not."""
+def content_errors(model: Model, sources: Sources, settings: StyleSettings, results: Sequence[Stylized]) -> list[float]:
+    """Return the relative error of the content's features for each of the results."""
+    problem = style_problem(model.net, sources.content, sources.styles, model.preprocessing, settings, settings.size,
+                            sources.masks)
+    content_layers, _ = settings.weighted_layers()
+    return [content_error(problem.net, to_device(result.image, model.net.device), problem.content, content_layers)
+            for result in results]
+
+
+def strokes_alone(model: Model, settings: StyleSettings) -> list[np.ndarray]:
+    """Return textures of the drawn strokes at each style scale, without content.
+
+    The drawn strokes have one size, so the scale of their texture can be measured.
+    """
     size = 64 if default_preset(model) == "shapes" else 128
     drawn = drawn_sources(192)
-    return [transfer_style(
-        model.net, drawn.content, drawn.styles, model.preprocessing,
-        StyleSettings(**vars(settings) | {"size": size, "coarse": None, "style_scale": scale, "content_weight": 0.0,
-                                          "blend": None, "colours": "style", "init": "noise", "num_steps": 50}),
-        rng=np.random.default_rng(0)).picture for scale in SCALES]
+    alone = replace(settings, size=size, coarse=None, content_weight=0.0, blend=None, colours="style", init="noise",
+                    num_steps=50)
+    return [transfer_style(model.net, drawn.content, drawn.styles, model.preprocessing,
+                           replace(alone, style_scale=scale), rng=np.random.default_rng(0)).picture
+            for scale in SCALES]
 
 
-def total_steps(settings):
-    """Of all sizes together."""
+def total_steps(settings: StyleSettings) -> int:
+    """Return the number of steps at all sizes together."""
     return settings.num_steps + settings.fine_steps * (len(settings.sizes()) - 1)
 
 
-def terms_of(sources, settings):
-    """The names of the terms."""
+def terms_of(sources: Sources, settings: StyleSettings) -> list[str]:
+    """Return the names of the loss terms."""
     return term_names(settings, len(sources.masks or ()))
 
 
-def shown(settings):
-    """The settings as the run card has them: a picture to begin with only as the fact that there was one."""
-    return vars(settings) | ({} if isinstance(settings.init, str) else {"init": "a picture"})
-
-
-def default_preset(model):
-    """The preset for a network."""
-    layers = model.net.positions
-    if "fire4/concat" in layers:
-        return "squeezenet"
-    return "neural-style" if "relu1_1" in layers else "shapes"
-
-
-def drawn_sources(size):
-    """A landscape and a way to paint, drawn in code."""
-    return Sources(draw_scene(size), [draw_style("strokes", np.random.default_rng(0), size)], ["scene", "strokes"])
-
-
-def gallery_pictures(model, photos, seed=0):
-    """In a few seconds: the drawn landscape by `shapes`, else the first photo, painted in drawn strokes."""
+def gallery_pictures(model: Model, photos: Sequence[Any], seed: int = 0) -> Iterator[Picture]:
+    """Return the picture of the gallery, made in seconds: the drawn landscape for `shapes`, else the first photo."""
     preset = default_preset(model)
     sources = drawn_sources(96 if preset == "shapes" else 192)
+    settings = STYLE_PRESETS[preset]
     if preset != "shapes":
         sources = sources._replace(content=photos[0].image, names=[photos[0].name, "strokes"])
-    size = {"size": 160, "num_steps": 60} if preset != "shapes" else {"num_steps": 40}
-    return pictures(model, sources, StyleSettings(**STYLE_PRESETS[preset] | size), seed)
+        settings = replace(settings, size=160, num_steps=60)
+    else:
+        settings = replace(settings, num_steps=40)
+    return pictures(model, sources, settings, seed)
 
 
 def run(arguments):
-    """Load, transfer, save."""
-    model, said = choose_model(arguments.model, arguments.device)
-    print(said)
+    """Load the network and the pictures, transfer the style, and save the result."""
+    model, reason = choose_model(arguments.model, arguments.device)
+    print(reason)
     if arguments.preset is None:
         arguments.preset = default_preset(model)
     sources = load_sources(model, arguments)
-    settings = StyleSettings(**given_settings(arguments))
-    settings.check()
+    settings = given_settings(arguments)
     if arguments.sweep and not all(settings.weighted_layers()):
         raise InputError("--sweep compares content with style: both need weights above 0")
-    layers = check_layers(model.net, [layer for kind in settings.weighted_layers() for layer in kind])
-    require_memory(model.net, sized(sources.content, settings.size, settings.side).shape[:2], layers)
-    for style in sources.styles:
-        require_memory(model.net, sized(style, settings.style_size(settings.size), settings.side).shape[:2], layers,
-                         backward=False)
+    require_memory_for(model, sources, settings)
     if arguments.preset in ("composition-vii", "the-scream", "starry-night") and model.preprocessing != TORCHVISION:
         print(f"note: the weights of {arguments.preset} are for torchvision's SqueezeNet 1.1; for {model.name}, "
-              f"--preset {default_preset(model)} finds its own")
+              f"use --preset {default_preset(model)}")
     names = SWEEP_NAMES if arguments.sweep else NAMES
     folder = demo_folder(arguments, names)
-    # more steps can be added only where they change nothing about those before
-    free = {"num_steps"} if settings.optimizer == "lbfgs" and not settings.coarse else set()
-    pictures_of = {"content": digest(sources.content), "styles": [digest(style) for style in sources.styles],
-                   "masks": [digest(mask) for mask in sources.masks or ()]}
-    if not isinstance(settings.init, str):
-        pictures_of["begins with"] = digest(settings.init)
-    run = long_run(arguments, folder, NAMES[0], model, {"seed": arguments.seed} | pictures_of
-                   | {key: value for key, value in shown(settings).items() if key not in free})
+    run = long_run(arguments, folder, NAMES[0], model, resume_settings(arguments.seed, sources, settings))
     make = sweep_pictures if arguments.sweep else pictures
     run_demo(make(model, sources, settings, arguments.seed, run), model, arguments, names, folder)
 
 
-def load_sources(model, arguments):
-    """The pictures that were named; what is missing is drawn, or matplotlib's portrait of Grace Hopper."""
-    loaded = [images.load_image(path) for path in arguments.photos]
-    names = [str(path) for path in arguments.photos]
-    drawn = drawn_sources(96 if default_preset(model) == "shapes" else 256)
-    if not loaded and default_preset(model) == "squeezenet":
-        photo = load_photos(model, [])[0]
-        loaded, names = [photo.image], [photo.name]
-    if not loaded:
-        loaded, names = [drawn.content], drawn.names[:1]
-    if len(loaded) == 1:
-        loaded, names = [*loaded, *drawn.styles], [*names, *drawn.names[1:]]
-    masks = [images.load_image(path) for path in arguments.masks or ()]
-    return Sources(loaded[0], loaded[1:], names,
-                   [np.rint(mask.mean(axis=2)).astype(np.uint8) for mask in masks] or None)
+def require_memory_for(model: Model, sources: Sources, settings: StyleSettings) -> None:
+    """Raise InputError if a layer is unknown or the passes do not fit into memory."""
+    layers = require_layers(model.net, [layer for kind in settings.weighted_layers() for layer in kind])
+    require_memory(model.net, resize_side(sources.content, settings.size, settings.side).shape[:2], layers)
+    for style in sources.styles:
+        require_memory(model.net, resize_side(style, settings.style_size(settings.size), settings.side).shape[:2],
+                       layers, backward=False)
 
 
-def given_settings(arguments):
-    """The preset, but for what was given on the command line."""
-    if arguments.preset not in STYLE_PRESETS:
-        raise unknown_name("preset", arguments.preset, STYLE_PRESETS)
-    settings = chosen_settings(arguments, STYLE_PRESETS)
-    for key in ("blend", "colours", "coarse", "fine_steps"):
-        if getattr(arguments, key) is not None:
-            settings[key] = getattr(arguments, key)
-    if isinstance(settings["init"], str) and settings["init"] not in ("content", "noise", "image", "random"):
-        settings["init"] = images.load_image(settings["init"])
-    elif settings["init"] in ("image", "random"):  # neural-style's words
-        settings["init"] = {"image": "content", "random": "noise"}[settings["init"]]
-    if settings.get("coarse") and settings["coarse"] > settings["size"]:
-        raise InputError(f"--coarse {settings['coarse']} is larger than the size, {settings['size']}")
-    return settings
-
-
-def numbers(text):
-    """3,7 -> (3.0, 7.0), for argparse."""
+def numbers(text: str) -> tuple[float, ...]:
+    """Return (3.0, 7.0) for the argument "3,7" of the command line."""
     return tuple(map(number, text.split(",")))
 
 
 def parser():
-    """The command line: neural-style's options, in its words where they are the same."""
+    """Return the parser of the command line, with the names of neural-style's options where they exist."""
     parser = demo_parser("style_transfer", __doc__)
     add_presets(parser, STYLE_PRESETS, None)
-    parser.add_argument("--size", "--image-size", type=positive_int, help="pixels of the --side")
-    parser.add_argument("--side", help="which side --size is: long, as in neural-style, or short, as in CS231n")
-    parser.add_argument("--content-weight", type=number, help="how much the content counts")
-    parser.add_argument("--style-weight", type=number, help="how much the style counts")
-    parser.add_argument("--tv-weight", type=number, help="how smooth")
-    parser.add_argument("--content-layers", type=layer_names, help="names, with weights if wanted: relu4_2=1")
-    parser.add_argument("--style-layers", type=layer_names, help="likewise: relu1_1=2,relu2_1=1")
-    parser.add_argument("--reduction", help="how squares are summed up: sum (CS231n), mean (neural-style) or relative")
-    parser.add_argument("--style-scale", type=number, help="the style's size as a part of the content's")
-    parser.add_argument("--blend", "--style-blend-weights", type=numbers, help="a weight per style: 3,7")
+    parser.add_argument("--size", "--image-size", type=positive_int, metavar="PIXELS", help="length of the --side "
+                        "(default of this and the following options: the preset's)")
+    parser.add_argument("--side", help="side that --size measures: long, as in neural-style, or short, as in CS231n")
+    parser.add_argument("--content-weight", type=number, metavar="WEIGHT", help="weight of the content")
+    parser.add_argument("--style-weight", type=number, metavar="WEIGHT", help="weight of the style")
+    parser.add_argument("--tv-weight", type=number, metavar="WEIGHT",
+                        help="weight of total variation, which smooths the picture")
+    parser.add_argument("--content-layers", type=layer_names, metavar="NAME[=WEIGHT],…",
+                        help="content layers, with or without weights: relu4_2=1")
+    parser.add_argument("--style-layers", type=layer_names, metavar="NAME[=WEIGHT],…",
+                        help="style layers, with or without weights: relu1_1=2,relu2_1=1")
+    parser.add_argument("--reduction",
+                        help="squares of a layer: sum (CS231n), mean (neural-style) or relative")
+    parser.add_argument("--style-scale", type=number, metavar="FACTOR", help="size of the style, relative to --size")
+    parser.add_argument("--blend", "--style-blend-weights", type=numbers, metavar="WEIGHT,…",
+                        help="weight of each style: 3,7 (default: equal weights)")
     parser.add_argument("--mask", dest="masks", action="append", metavar="PICTURE",
-                        help="where a style goes, white there; once for each style, as large as the content")
-    parser.add_argument("--colours", help="style (default); original: the content's afterwards; luminance: the style's "
-                        "brightness alone; match: the style's colours are made the content's before")
+                        help="mask of a style, white where it is painted; once for each style, of the content's size")
+    parser.add_argument("--colours", help="style; original: restore the content's colours at the end; luminance: use "
+                        "only the style's brightness; match: first change the style's colours to the content's "
+                        "(default: style)")
     parser.add_argument("--original-colors", dest="colours", action="store_const", const="original",
-                        help="the same as --colours original")
-    parser.add_argument("--init", help="content, noise, or a picture file")
-    parser.add_argument("--noise", type=natural_number, help="strength of the noise that it begins with")
+                        help="same as --colours original")
+    parser.add_argument("--init", metavar="NAME|PICTURE", help="first image: content, noise, or a picture file")
+    parser.add_argument("--noise", type=natural_number, metavar="DEVIATION",
+                        help="standard deviation of the noise in the first image")
     parser.add_argument("--optimizer", help="lbfgs or adam")
-    parser.add_argument("--learning-rate", type=positive_number, help="of Adam")
-    parser.add_argument("--last-learning-rate", type=positive_number, help="of Adam, for the last tenth of the steps")
-    parser.add_argument("--clamp", type=positive_number, help="x stays within +- this")
+    parser.add_argument("--learning-rate", type=positive_number, metavar="RATE", help="learning rate of Adam")
+    parser.add_argument("--last-learning-rate", type=positive_number, metavar="RATE",
+                        help="learning rate of Adam in the last tenth of the steps")
+    parser.add_argument("--clamp", type=positive_number, metavar="BOUND", help="bound of the network's input")
     parser.add_argument("--pooling", help="max or avg")
-    parser.add_argument("--steps", "--num-iterations", dest="num_steps", type=positive_int,
-                        help="at the first size, the only one without --coarse")
-    parser.add_argument("--coarse", type=positive_int, help="begin at this size and go up by sqrt 2")
-    parser.add_argument("--fine-steps", type=positive_int, help="at each size after the first (default 100)")
-    parser.add_argument("--sweep", action="store_true", help="sheets of several content weights and style scales")
+    parser.add_argument("--steps", "--num-iterations", dest="num_steps", type=positive_int, metavar="N",
+                        help="steps at the first size, which is the only one without --coarse")
+    parser.add_argument("--coarse", type=positive_int, metavar="PIXELS",
+                        help="first size; it grows by sqrt 2 up to --size (default: --size only)")
+    parser.add_argument("--fine-steps", type=positive_int, metavar="N",
+                        help="steps at each size after the first (default: 100)")
+    parser.add_argument("--sweep", action="store_true", help="make sheets of several content weights and style scales")
     add_long_run_options(parser)
     return parser
 

@@ -29,7 +29,7 @@ def run(arguments: Namespace) -> None:
 def parser() -> ArgumentParser:
     """Return the parser of the command line."""
     parser = training_parser("train_digits", __doc__, steps=4000, batch_size=100)
-    parser.add_argument("folder", help="folder of MNIST's idx files, or of train*.npz and t10k*.npz with arrays x and y")
+    parser.add_argument("folder", help="folder of MNIST's idx files, or of train*.npz and t10k*.npz with arrays x, y")
     return parser
 
 

@@ -13,8 +13,8 @@ __all__ = ["InputError", "Model", "Network", "Node", "Preprocessing", "Trace", "
            "get_num_threads", "gpu_available", "load_model", "set_num_threads", "to_device", "to_host"]
 
 # Imported when first used: minicnn.visualize needs SciPy, minicnn.plot Matplotlib, which take a second to import.
-MODULES = ("datasets", "fast", "gradient_check", "images", "optimize", "plot", "receptive_field", "sweep", "training",
-           "visualize")
+MODULES = ("datasets", "fast", "gradient_check", "images", "losses", "optimize", "plot", "receptive_field", "sweep",
+           "training", "visualize")
 
 
 def __getattr__(name: str) -> Any:

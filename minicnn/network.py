@@ -290,7 +290,7 @@ class Network:
         """Return a copy of the network with its parameters in another floating-point type."""
         return self._with_arrays(lambda array: array.astype(dtype))
 
-    def trunk(self, last: str) -> "Network":
+    def trunk(self, last: str | Iterable[str]) -> "Network":
         """Return the network that ends at `last`, for features alone or for weights without a classifier."""
         return self._sibling(self._nodes_upto(last))
 

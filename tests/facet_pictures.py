@@ -8,7 +8,7 @@ from minicnn.network import Network
 
 
 def small_network(rng):
-    """Four class scores of pictures of 3x12x12."""
+    """Return a network for pictures of 3x12x12 with four class scores."""
     net = Network((3, 12, 12))
     net.add("conv1", Conv2D(3, 6, 3, pad=1, rng=rng))
     net.add("relu1", ReLU())
@@ -18,13 +18,13 @@ def small_network(rng):
 
 
 def on(xp, thing):
-    """A network, or an array, on the device that xp stands for."""
+    """Return a network or an array on the device of xp."""
     device = "cpu" if xp is np else "gpu"
     return thing.to_device(device) if isinstance(thing, Network) else to_device(thing, device)
 
 
 def two_kinds(rng, count=40):
-    """Red pictures with a bright left side, and blue ones with a bright right side, (count, 3, 12, 12)."""
+    """Return red pictures with a bright left side, and blue ones with a bright right side, (count, 3, 12, 12)."""
     x = 0.1 * rng.standard_normal((count, 3, 12, 12)).astype(np.float32)
     x[::2, 0, :, :6] += 1
     x[1::2, 2, :, 6:] += 1

@@ -1015,7 +1015,7 @@ def imported_modules(path):
             yield node.module or ""
 
 
-CORE = [*sorted((PACKAGE / "layers").glob("*.py")), PACKAGE / "network.py", PACKAGE / "losses.py",
+CORE = [*sorted((PACKAGE / "layers").glob("*.py")), PACKAGE / "network.py", *sorted((PACKAGE / "losses").glob("*.py")),
         *(path for path in sorted((PACKAGE / "optimize").glob("*.py")) if path.name != "checkpoint.py")]  # files
 
 

@@ -315,6 +315,27 @@ def test_trained_squeezenet(trained, precision):
     check_gradients(net, module, trained.names, trace, precision, [one_score, several], ("input", "fire5/concat"))
 
 
+def test_the_plain_image_gradient_on_photos_errs_little_more_than_pytorchs(trained, summary_line):
+    """The error of float32 against float64, of ours and of PyTorch's: at most 5 times as large, or 1e-2."""
+    exact, module = trained.net.astype("float64"), {}
+    for dtype, net in (("float64", exact), ("float32", trained.net)):
+        module[dtype] = oracle.with_parameters_of(net, trained.build_module, trained.names)
+    ours, theirs = [], []
+    for x, label in zip(trained.x[:, None], trained.labels, strict=True):
+        seed = np.zeros((1, 1000), "float32")
+        seed[0, label] = 1
+        expected = exact.backward(exact.forward(x.astype("float64")), {"pool10": seed.astype("float64")})["input"]
+        in_float64 = oracle.gradients(module["float64"], trained.names, x.astype("float64"),
+                                      {"pool10": seed.astype("float64")})["input"]
+        assert norm_error(expected, in_float64) < 1e-9
+        ours.append(norm_error(trained.net.backward(trained.net.forward(x), {"pool10": seed})["input"], expected))
+        theirs.append(norm_error(oracle.gradients(module["float32"], trained.names, x, {"pool10": seed})["input"],
+                                 expected))
+    summary_line(f"image gradient of {len(ours)} photos, float32 against float64: largest error {max(ours):.1e}, "
+                 f"PyTorch's {max(theirs):.1e}")
+    assert all(one <= max(5 * other, 1e-2) for one, other in zip(ours, theirs, strict=True))
+
+
 @PRECISIONS
 @pytest.mark.parametrize("network", ["vgg16", "vgg19"])
 def test_trained_vgg_trunk(test_data, network, precision):

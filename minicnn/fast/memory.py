@@ -9,16 +9,14 @@ import math
 import sys
 import threading
 from collections.abc import Sequence
-from functools import cache
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
-from minicnn.backend import Array, get_array_module
+from minicnn.backend import Array, get_array_module, keep_freed_memory
 
 SMALL = 2**16  # bytes; for smaller arrays, NumPy's own allocation is as fast
-LARGEST_KEPT = 2**25 - 2**16  # bytes of the largest array that makes glibc's malloc keep freed memory
 
 
 class Memory(threading.local):
@@ -51,22 +49,11 @@ def empty(shape: Sequence[int], dtype: Any) -> Array:
         array = buffer.view(dtype)  # before the test, so that no one else, such as a signal handler, can take it
         if sys.getrefcount(buffer) == IN_USE_ONCE:
             return array.reshape(shape)
-    make_malloc_keep_memory()
+    keep_freed_memory()
     free_idle_memory()
     buffer = np.empty(size, np.uint8)
     _memory.buffers.setdefault(size, []).append(buffer)
     return buffer.view(dtype).reshape(shape)
-
-
-@cache
-def make_malloc_keep_memory() -> None:
-    """Allocate and free one 32 MB array, once in a process, so that malloc keeps freed memory. It uses no RAM.
-
-    Linux's C library gives freed memory back to the system above a threshold, and then fetches it again page by page:
-    SqueezeNet forward and back at 224 pixels takes 15 % longer. The threshold is twice the size of the largest array
-    that was ever freed, up to 32 MB. This array raises it. It is never written to, so it uses no page.
-    """
-    np.empty(LARGEST_KEPT, np.uint8)
 
 
 def references(buffers: list[Array], i: int) -> int:

@@ -83,7 +83,7 @@ class Conv2D(Layer):
         return gradients
 
     def field(self) -> Field:
-        return Field(self.params["w"].shape[2], self.stride, self.pad)
+        return Field(max(self.params["w"].shape[2:]), self.stride, self.pad)
 
     def output_shape(self, *shapes: tuple[int, ...]) -> tuple[int, ...]:
         F, C, KH, KW = self.params["w"].shape

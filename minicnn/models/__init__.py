@@ -1,4 +1,4 @@
-"""The networks: functions that build them without weights, and `load_model`, which brings weights along."""
+"""The networks: functions that build an architecture, and `load_model`, which also loads its weights."""
 
 from minicnn.models.alexnet import alexnet, caffenet
 from minicnn.models.decoder import shapes_decoder, shapes_encoder

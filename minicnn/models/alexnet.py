@@ -1,4 +1,4 @@
-"""AlexNet in its two best known shapes: torchvision's and Caffe's (Krizhevsky et al. 2012 and 2014)."""
+"""AlexNet in its two best known variants, torchvision's and Caffe's (Krizhevsky et al. 2012 and 2014)."""
 
 import numpy as np
 
@@ -6,8 +6,14 @@ from minicnn.layers import Conv2D, Dropout, Flatten, Linear, LocalResponseNorm, 
 from minicnn.network import Network
 
 
-def alexnet(seed=0, num_classes=1000):
-    """torchvision's AlexNet ("one weird trick", arXiv:1404.5997), 61,100,840 parameters."""
+def alexnet(seed: int | None = 0, num_classes: int = 1000) -> Network:
+    """Return torchvision's AlexNet (Krizhevsky 2014, arXiv:1404.5997), with 61,100,840 parameters.
+
+    seed : of the initial weights (He et al. 2015). None gives zeros, for weights to load.
+
+    >>> alexnet(seed=None).shapes()["pool5"]
+    (1, 256, 6, 6)
+    """
     rng = None if seed is None else np.random.default_rng(seed)
     net = Network((3, 224, 224), alexnet_aliases())
     net.add("conv1", Conv2D(3, 64, 11, stride=4, pad=2, rng=rng))
@@ -34,9 +40,15 @@ def alexnet(seed=0, num_classes=1000):
     return net
 
 
-def caffenet(seed=0, num_classes=1000):
-    """Caffe's reference AlexNet, 60,965,224 parameters: groups of two, and local response normalization after
-    pooling (bvlc_reference_caffenet)."""
+def caffenet(seed: int | None = 0, num_classes: int = 1000) -> Network:
+    """Return Caffe's AlexNet (bvlc_reference_caffenet), with 60,965,224 parameters.
+
+    Three convolutions have two groups, and local response normalization follows the first two poolings.
+    seed : of the initial weights (He et al. 2015). None gives zeros, for weights to load.
+
+    >>> caffenet(seed=None).input_shape
+    (3, 227, 227)
+    """
     rng = None if seed is None else np.random.default_rng(seed)
     net = Network((3, 227, 227))
     net.add("conv1", Conv2D(3, 96, 11, stride=4, rng=rng))
@@ -65,8 +77,8 @@ def caffenet(seed=0, num_classes=1000):
     return net
 
 
-def alexnet_aliases():
-    """torchvision's names."""
+def alexnet_aliases() -> dict[str, str]:
+    """Return {torchvision's name: name of the layer}."""
     features = ("conv1", "relu1", "pool1", "conv2", "relu2", "pool2", "conv3", "relu3", "conv4", "relu4", "conv5",
                 "relu5", "pool5")
     classifier = ("drop6", "fc6", "relu6", "drop7", "fc7", "relu7", "fc8")

@@ -1,4 +1,4 @@
-"""The third small network that is shipped: it paints a picture from what the `shapes` network makes of one."""
+"""The decoder of the `shapes` network: it computes an image from activations. Its weights come with the library."""
 
 import numpy as np
 
@@ -6,9 +6,15 @@ from minicnn.layers import AvgPool2D, BatchNorm2D, Concat, Conv2D, FourierFeatur
 from minicnn.network import Network
 
 
-def shapes_encoder(net):
-    """The `shapes` network up to the code that `shapes_decoder` starts from, (120, 4, 4): the answers of relu1, which
-    tell the colours, and of relu5, which tell what it is, each averaged over the 4x4 parts of the picture."""
+def shapes_encoder(net: Network) -> Network:
+    """Return the `shapes` network up to the code of an image, (120, 4, 4), which is the input of `shapes_decoder`.
+
+    The code consists of the activations of relu1, which hold the colours, and of relu5, which hold the class, each
+    averaged over 4x4 parts of the image.
+
+    >>> shapes_encoder(net).predict(x).shape
+    (1, 120, 4, 4)
+    """
     encoder = net.trunk("relu5")
     encoder.add("code1", AvgPool2D(16), "relu1")
     encoder.add("code5", AvgPool2D(2), "relu5")
@@ -16,11 +22,15 @@ def shapes_encoder(net):
     return encoder
 
 
-def shapes_decoder(seed=0):
-    """From a code, (120, 4, 4), to a picture as the `shapes` network takes it, (3, 64, 64).
+def shapes_decoder(seed: int | None = 0) -> Network:
+    """Return a network from a code (120, 4, 4) of `shapes_encoder` to an input (3, 64, 64) of the `shapes` network.
 
-    An up-convolutional network as of Dosovitskiy and Brox 2016 (arXiv:1602.02644), which at last chooses among waves
-    of the textures' periods. `norm0` knows each channel's mean and variance in the codes of drawn pictures.
+    An up-convolutional network (Dosovitskiy and Brox 2016, arXiv:1602.02644). Its last layers also get waves with the
+    periods of the textures. `norm0` holds the mean and variance of each channel in the codes of drawn images.
+    seed : of the initial weights (He et al. 2015). None gives zeros, for weights to load.
+
+    >>> shapes_decoder().predict(np.zeros((1, 120, 4, 4), "float32")).shape
+    (1, 3, 64, 64)
     """
     rng = None if seed is None else np.random.default_rng(seed)
     net = Network((120, 4, 4))

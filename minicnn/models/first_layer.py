@@ -1,4 +1,4 @@
-"""The first convolution of some network, alone: enough for pictures of its filters."""
+"""A network of one convolution, to draw the first filters of any network."""
 
 import numpy as np
 
@@ -6,13 +6,13 @@ from minicnn.errors import InputError
 from minicnn.layers import Conv2D
 from minicnn.network import Network
 
-MOST_FILTERS, LARGEST_KERNEL = 4096, 64  # no first convolution has more; a file that announces more is a trap
+MOST_FILTERS, LARGEST_KERNEL = 4096, 64  # limits the memory that a weights file can ask for
 
 
-def first_layer(seed=0, filters=64, kernel_size=7, input_size=224):
-    """A convolution "conv1" on three channels, without bias; how it strides and pads is not known and not used.
+def first_layer(seed: int | None = 0, filters: int = 64, kernel_size: int = 7, input_size: int = 224) -> Network:
+    """Return a network of one convolution "conv1" on three channels, without bias, stride or padding.
 
-    Raises InputError for more or larger filters than any network has.
+    Raises InputError if it has more or larger filters than any known network.
     """
     if not (1 <= filters <= MOST_FILTERS and 2 <= kernel_size <= LARGEST_KERNEL):
         raise InputError(f"{filters} filters of {kernel_size}x{kernel_size}: expected 1 to {MOST_FILTERS:,} of 2x2 to "

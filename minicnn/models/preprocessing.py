@@ -1,33 +1,36 @@
-"""From a picture to the numbers that a network was trained on, and back."""
+"""From an image to the numbers that a network was trained on, and back."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from minicnn.backend import Array
 from minicnn.errors import InputError
 
-LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601: how bright R, G and B look
-CHANNELS = {"RGB": 3, "BGR": 3, "L": 1}  # channel_order -> how many
-TINY = 1e-30  # less can be 0 in float32
-LARGEST_SIDE = 4096  # pixels; a file that wants more wants all the memory
+LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # weights of R, G and B in the brightness (ITU-R BT.601)
+CHANNELS = {"RGB": 3, "BGR": 3, "L": 1}  # channel_order -> number of channels
+TINY = 1e-30  # smaller values can be 0 in float32
+LARGEST_SIDE = 4096  # pixels; limits the memory that a weights file can ask for
 
 
 class Preprocessing(NamedTuple):
-    """x = (pixel * scale - mean) / std with pixels in 0..255. It belongs to the weights and is stored with them.
+    """x = (pixel * scale - mean) / std, with pixels in 0..255. Each weights file stores its own.
 
-    channel_order : "RGB", "BGR" or "L" (grey). mean, std : a number per channel, in that order.
-    resize : the short side before the crop; crop : the side of the square that the network sees; pixels.
+    channel_order : "RGB", "BGR" or "L" (grey).
+    mean, std : one number per channel, in that order.
+    resize : short side of the image before the crop, in pixels.
+    crop : side of the square that the network takes, in pixels.
     """
 
     channel_order: str
     scale: float
-    mean: tuple
-    std: tuple
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
     resize: int
     crop: int
 
-    def check(self):
-        """Raise InputError where it cannot be meant, as in a file that somebody else has made."""
+    def require_valid(self) -> None:
+        """Raise InputError if a value is impossible, as in a damaged or forged weights file."""
         channels = CHANNELS.get(self.channel_order) if isinstance(self.channel_order, str) else None
         if channels is None:
             raise InputError(f"the channel order {str(self.channel_order)[:50]!r} is none of {', '.join(CHANNELS)}")
@@ -35,24 +38,26 @@ class Preprocessing(NamedTuple):
             raise InputError(f"the scale of the pixels is {str(self.scale)[:50]}, not a number above 0")
         for name, values in (("mean", self.mean), ("std", self.std)):
             if len(values) != channels or not all(map(_is_number, values)):
-                raise InputError(f"{name} is {str(values)[:100]}, not {channels} numbers, as {self.channel_order} has")
+                raise InputError(f"{name} is {str(values)[:100]}, not {channels} numbers, one per channel of "
+                                 f"{self.channel_order}")
         if not all(value > TINY for value in self.std):
             raise InputError(f"std is {str(self.std)[:100]}: it must be above 0")
         sides = (self.resize, self.crop)
         if not all(type(side) is int for side in sides) or not 0 < self.crop <= self.resize <= LARGEST_SIDE:
-            raise InputError(f"pictures are cropped to {str(self.crop)[:20]} from {str(self.resize)[:20]} pixels: two "
-                             f"whole numbers up to {LARGEST_SIDE:,} are expected, the first not above the second")
+            raise InputError(f"images are cropped to {str(self.crop)[:20]} from {str(self.resize)[:20]} pixels: "
+                             f"expected two whole numbers up to {LARGEST_SIDE:,}, the first not above the second")
 
-    def to_input(self, image):
-        """Picture of shape (H, W, 3) or (N, H, W, 3), RGB in 0..255, to x of shape (N, C, H, W), float32.
+    def to_input(self, image: Any) -> Array:
+        """Return the network's input, float32 of shape (N, C, H, W), for an image (H, W, 3) or images (N, H, W, 3).
 
-        Raises InputError for another shape and for values that are not finite.
+        image : RGB with values in 0..255, an array or nested lists.
+        Raises InputError if the shape is another one or if a value is not finite.
         """
         image = np.asarray(image)
         if image.ndim not in (3, 4) or image.shape[-1] != 3:
-            raise InputError(f"expected a picture of shape (H, W, 3) or (N, H, W, 3), got {image.shape}")
+            raise InputError(f"expected an image of shape (H, W, 3) or images of shape (N, H, W, 3), got {image.shape}")
         if not np.isfinite(image).all():
-            raise InputError("the picture has values that are not finite")
+            raise InputError("the image has values that are not finite")
         image = image.astype(np.float32).reshape(-1, *image.shape[-3:])
         if self.channel_order == "L":
             image = (image @ LUMA)[..., None]
@@ -61,8 +66,8 @@ class Preprocessing(NamedTuple):
         x = (image * np.float32(self.scale) - self._per_channel(self.mean)) / self._per_channel(self.std)
         return np.ascontiguousarray(x.transpose(0, 3, 1, 2))
 
-    def to_images(self, x):
-        """The inverse of `to_input` for a batch: x of shape (N, C, H, W) to uint8 (N, H, W, 3), clipped."""
+    def to_images(self, x: Array) -> Array:
+        """Return x of shape (N, C, H, W) as uint8 images (N, H, W, 3), clipped: the inverse of `to_input`."""
         pixels = (x.transpose(0, 2, 3, 1) * self._per_channel(self.std) + self._per_channel(self.mean)) / self.scale
         if self.channel_order == "L":
             pixels = np.repeat(pixels, 3, axis=3)
@@ -70,33 +75,33 @@ class Preprocessing(NamedTuple):
             pixels = pixels[..., ::-1]
         return np.clip(np.rint(pixels), 0, 255).astype(np.uint8)
 
-    def to_image(self, x):
-        """x of shape (C, H, W) or (1, C, H, W) to one picture, uint8 (H, W, 3)."""
+    def to_image(self, x: Array) -> Array:
+        """Return x of shape (C, H, W) or (1, C, H, W) as one uint8 image (H, W, 3)."""
         return self.to_images(x.reshape(1, *x.shape[-3:]))[0]
 
-    def to_pixel_directions(self, dx):
-        """A gradient of shape (N, C, H, W) with its channels in RGB order, (N, 3, H, W): for showing colours."""
+    def to_pixel_directions(self, dx: Array) -> Array:
+        """Return a gradient (N, C, H, W) with its channels in RGB order, (N, 3, H, W), to show it in colour."""
         if self.channel_order == "L":
             return np.repeat(dx, 3, axis=1)
         return dx[:, ::-1] if self.channel_order == "BGR" else dx
 
-    def valid_range(self):
-        """(lowest, highest) x of a real picture: two arrays of shape (C, 1, 1), float32."""
+    def valid_range(self) -> tuple[Array, Array]:
+        """Return the x of black and of white, two float32 arrays of shape (C, 1, 1): the bounds of real images."""
         black, white = ((np.float32(pixel * self.scale) - self._per_channel(self.mean)) / self._per_channel(self.std)
                         for pixel in (0, 255))
         return black[:, None, None], white[:, None, None]
 
     @property
-    def unit(self):
-        """How much one level of 255 is in x, as a mean over the channels: the unit of published step lengths."""
+    def unit(self) -> float:
+        """The size of one grey level in x, averaged over the channels. Step lengths are published in this unit."""
         return self.scale * len(self.std) / sum(self.std)
 
-    def _per_channel(self, values):
+    def _per_channel(self, values: tuple[float, ...]) -> Array:
         return np.asarray(values, np.float32)
 
 
-def _is_number(value):
-    """Whether it is a number, a finite one also in float32."""
+def _is_number(value: Any) -> bool:
+    """Return whether the value is a number that is finite in float32 too."""
     return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1 / TINY
 
 

@@ -1,15 +1,22 @@
-"""ResNet-18: He et al. 2015 (arXiv:1512.03385), with the names of their Caffe files."""
+"""ResNet-18: He et al. 2015 (arXiv:1512.03385), with the layer names of their Caffe files."""
 
 import numpy as np
 
+from minicnn.backend import Generator
 from minicnn.layers import Add, BatchNorm2D, Conv2D, GlobalAvgPool2D, Linear, MaxPool2D, ReLU
 from minicnn.network import Network
 
-STAGES = {2: 64, 3: 128, 4: 256, 5: 512}  # stage -> channels; two blocks, "a" and "b", in each
+STAGES = {2: 64, 3: 128, 4: 256, 5: 512}  # stage -> channels; each stage has two blocks, "a" and "b"
 
 
-def resnet18(seed=0, num_classes=1000):
-    """ResNet-18, 11,689,512 parameters, He-initialised from `seed` (None: zeros, for weights to be loaded)."""
+def resnet18(seed: int | None = 0, num_classes: int = 1000) -> Network:
+    """Return ResNet-18, with 11,689,512 parameters.
+
+    seed : of the initial weights (He et al. 2015). None gives zeros, for weights to load.
+
+    >>> resnet18(seed=None).num_parameters()
+    11689512
+    """
     rng = None if seed is None else np.random.default_rng(seed)
     net = Network((3, 224, 224), resnet18_aliases())
     net.add("conv1", Conv2D(3, 64, 7, stride=2, pad=3, bias=False, rng=rng))
@@ -27,8 +34,9 @@ def resnet18(seed=0, num_classes=1000):
     return net
 
 
-def add_residual_block(net, name, in_channels, channels, stride, rng=None):
-    """Append out = relu(x + f(x)), f being two 3x3 convolutions; a 1x1 one fits x where shapes differ."""
+def add_residual_block(net: Network, name: str, in_channels: int, channels: int, stride: int,
+                       rng: Generator | None = None) -> str:
+    """Append out = relu(x + f(x)), where f is two 3x3 convolutions. If shapes differ, a 1x1 convolution adapts x."""
     x = net.output
     net.add(f"res{name}_branch2a", Conv2D(in_channels, channels, 3, stride, pad=1, bias=False, rng=rng), x)
     net.add(f"bn{name}_branch2a", BatchNorm2D(channels))
@@ -42,8 +50,8 @@ def add_residual_block(net, name, in_channels, channels, stride, rng=None):
     return net.add(f"relu{name}", ReLU())
 
 
-def resnet18_aliases():
-    """torchvision's names; `layer1` … `layer4` are the ends of the stages."""
+def resnet18_aliases() -> dict[str, str]:
+    """Return {torchvision's name: name of the layer}. `layer1` … `layer4` are the last layers of the stages."""
     aliases = {"relu": "relu1", "maxpool": "pool1", "avgpool": "pool5", "fc": "fc1000"}
     for stage in STAGES:
         for index, block in enumerate("ab"):

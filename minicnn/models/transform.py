@@ -1,20 +1,33 @@
-"""The network of fast style transfer: Johnson et al. 2016 (arXiv:1603.08155), a picture in, the painted picture out."""
+"""The network of fast style transfer: Johnson et al. 2016 (arXiv:1603.08155)."""
+
+from collections.abc import Sequence
 
 import numpy as np
 
+from minicnn.backend import Generator
 from minicnn.layers import Add, ConditionalInstanceNorm2D, Conv2D, InstanceNorm2D, Pad2D, ReLU, Upsample2D
 from minicnn.network import Network
 
 
-def transform_network(seed=0, widths=(32, 64, 128), num_blocks=5, styles=()):
-    """Two halvings, residual blocks, two doublings, (N, 3, H, W) -> (N, 3, H, W) for multiples of 4; 1,679,235
-    parameters, He-initialised from `seed` (None: zeros, for weights to be loaded).
+def transform_network(seed: int | None = 0, widths: Sequence[int] = (32, 64, 128), num_blocks: int = 5,
+                      styles: Sequence[str] = ()) -> Network:
+    """Return a network from an image to the same image in another style, (N, 3, H, W) -> (N, 3, H, W).
 
-    With instance norm (Ulyanov et al. 2016, arXiv:1607.08022), and upsampling before a convolution instead of strides
-    of a half (Odena et al. 2016): as PyTorch's example fast_neural_style has it, whose names these are.
-    widths : channels at the full size, at a half and at a quarter. num_blocks : residual blocks. styles : the names of
-    several: each has a row of scales and shifts in every normalization, and the convolutions are common to all
-    (Dumoulin et al. 2016, arXiv:1610.07629); it paints in the first unless told otherwise, see `with_style`.
+    Two convolutions halve the size, residual blocks follow, and two upsamplings restore the size if H and W are
+    multiples of 4. It has 1,679,235 parameters. Like PyTorch's example fast_neural_style, whose layer names it has, it
+    uses instance normalization (Ulyanov et al. 2016, arXiv:1607.08022), and upsampling before a convolution instead of
+    transposed convolutions (Odena et al. 2016).
+
+    Parameters
+    ----------
+    seed : of the initial weights (He et al. 2015). None gives zeros, for weights to load.
+    widths : number of channels at the full size, at half of it and at a quarter.
+    num_blocks : number of residual blocks.
+    styles : names of several styles. Each style has its own scales and shifts in every normalization, and all share the
+        convolutions (Dumoulin et al. 2016, arXiv:1610.07629). The first style is active; see `with_style`.
+
+    >>> transform_network(widths=(4, 6, 8), num_blocks=1).predict(x).shape
+    (1, 3, 64, 64)
     """
     rng = None if seed is None else np.random.default_rng(seed)
     full, half, quarter = widths
@@ -36,15 +49,16 @@ def transform_network(seed=0, widths=(32, 64, 128), num_blocks=5, styles=()):
     return net
 
 
-def add_convolution(net, name, norm, channels, filters, size, stride, rng, styles):
-    """Append a convolution over mirrored borders, as zeros would make a frame, and its normalization."""
+def add_convolution(net: Network, name: str, norm: str, channels: int, filters: int, size: int, stride: int,
+                    rng: Generator | None, styles: Sequence[str]) -> str:
+    """Append a convolution with reflection padding and its normalization. Zero padding would draw a frame."""
     net.add(f"{name}_pad", Pad2D(size // 2, "reflect"))
     net.add(name, Conv2D(channels, filters, size, stride, rng=rng))
     return net.add(norm, ConditionalInstanceNorm2D(filters, len(styles)) if styles else InstanceNorm2D(filters))
 
 
-def add_residual(net, name, channels, rng, styles):
-    """Append out = x + f(x), f being two 3x3 convolutions; no ReLU after the sum."""
+def add_residual(net: Network, name: str, channels: int, rng: Generator | None, styles: Sequence[str]) -> str:
+    """Append out = x + f(x), where f is two 3x3 convolutions. No ReLU follows the sum."""
     x = net.output
     add_convolution(net, f"{name}/conv1", f"{name}/in1", channels, channels, 3, 1, rng, styles)
     net.add(f"{name}/relu1", ReLU())

@@ -1,5 +1,7 @@
 """VGG-16 and VGG-19: Simonyan and Zisserman 2014 (arXiv:1409.1556), configurations D and E."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from minicnn.errors import unknown_name
@@ -11,20 +13,29 @@ VGG16_DEPTHS = (2, 2, 3, 3, 3)       # convolutions in each block
 VGG19_DEPTHS = (2, 2, 4, 4, 4)
 
 
-def vgg16(seed=0, **options):
-    """VGG-16, 138,357,544 parameters, He-initialised from `seed` (None: zeros, for weights to be loaded).
+def vgg16(seed: int | None = 0, pooling: str = "max", padding: str = "zero", num_classes: int = 1000) -> Network:
+    """Return VGG-16, with 138,357,544 parameters.
 
-    pooling : "max", or "avg" as Gatys et al. prefer. padding : "zero", or "reflect". num_classes : 1000.
+    seed : of the initial weights (He et al. 2015). None gives zeros, for weights to load.
+    pooling : "max", or "avg" as in Gatys et al. 2015.
+    padding : "zero" or "reflect".
+
+    >>> vgg16(seed=None).num_parameters()
+    138357544
     """
-    return _vgg(VGG16_DEPTHS, seed, **options)
+    return _vgg(VGG16_DEPTHS, seed, pooling, padding, num_classes)
 
 
-def vgg19(seed=0, **options):
-    """VGG-19, 143,667,240 parameters; options as for vgg16."""
-    return _vgg(VGG19_DEPTHS, seed, **options)
+def vgg19(seed: int | None = 0, pooling: str = "max", padding: str = "zero", num_classes: int = 1000) -> Network:
+    """Return VGG-19, with 143,667,240 parameters. It takes the same arguments as `vgg16`.
+
+    >>> vgg19(seed=None, pooling="avg").find("block5_conv4")
+    'relu5_4'
+    """
+    return _vgg(VGG19_DEPTHS, seed, pooling, padding, num_classes)
 
 
-def _vgg(depths, seed, pooling="max", padding="zero", num_classes=1000):
+def _vgg(depths: Sequence[int], seed: int | None, pooling: str, padding: str, num_classes: int) -> Network:
     if pooling not in ("max", "avg"):
         raise unknown_name("pooling", pooling, ["max", "avg"])
     if padding not in ("zero", "reflect"):
@@ -51,9 +62,13 @@ def _vgg(depths, seed, pooling="max", padding="zero", num_classes=1000):
     return net
 
 
-def vgg_aliases(depths):
-    """torchvision's and Keras's names for the layers; a Keras convolution includes its ReLU, so it means relu*."""
-    aliases, index = {}, 0
+def vgg_aliases(depths: Sequence[int]) -> dict[str, str]:
+    """Return {name in torchvision or Keras: name of the layer}.
+
+    A Keras convolution includes its ReLU, so its name stands for the ReLU.
+    """
+    aliases: dict[str, str] = {}
+    index = 0
     for block, depth in enumerate(depths, 1):
         for i in range(1, depth + 1):
             aliases[f"features.{index}"] = f"conv{block}_{i}"

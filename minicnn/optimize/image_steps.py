@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from minicnn.backend import Array, Generator, get_array_module, get_ndimage
+from minicnn.errors import InputError
 from minicnn.optimize.updates import FirstOrder
 
 
@@ -55,10 +56,16 @@ class Blur:
 class Decay:
     """Remove a share of the image after each step: image * (1 - share), towards 0, the mean colour.
 
-    The L2 decay of Yosinski et al. 2015 (arXiv:1506.06579), section 4. share : from 0 (no decay) to below 1.
+    The L2 decay of Yosinski et al. 2015 (arXiv:1506.06579), section 4.
+    Raises InputError if the share is not from 0 to below 1.
     """
 
     share: float
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.share < 1:
+            raise InputError(f"the decay is the share of the image that a step removes: from 0 to below 1, not "
+                             f"{self.share}")
 
     def __call__(self, image: Array, step: int) -> Array:
         return image * (1 - self.share)

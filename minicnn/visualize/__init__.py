@@ -32,10 +32,12 @@ from minicnn.visualize.embedding.grid_map import grid_sheet, thumbnail_map
 from minicnn.visualize.embedding.neighbours import nearest, nearest_others, precision_at, squared_distances
 from minicnn.visualize.embedding.pca import pca
 from minicnn.visualize.embedding.tsne import TsneSettings, tsne
+from minicnn.visualize.style.crops import PhotoCrops, StyledCrops
 from minicnn.visualize.style.fast_style import stylize
 from minicnn.visualize.style.many_styles import blend_square, with_more_styles, with_style
-from minicnn.visualize.style.perceptual import PerceptualLoss, PhotoCrops, StyledCrops, StyledLoss, perceptual_loss
-from minicnn.visualize.style.transfer import StyleSettings, transfer_style
+from minicnn.visualize.style.perceptual import PerceptualLoss, StyledLoss, perceptual_loss
+from minicnn.visualize.style.settings import StyleSettings
+from minicnn.visualize.style.transfer import transfer_style
 from minicnn.visualize.synthesis.ascent_settings import CLASS_PRESETS, NEURON_PRESETS, AscentSettings
 from minicnn.visualize.synthesis.class_visualization import class_visualization
 from minicnn.visualize.synthesis.deepdream import DreamSettings, deep_dream, dream_zoom
@@ -54,8 +56,8 @@ from minicnn.visualize.synthesis.neuron_visualization import (
 from minicnn.visualize.synthesis.tiles import tiled_loss_and_gradient
 from minicnn.visualize.texture.efros_leung import efros_leung, efros_leung_fill
 from minicnn.visualize.texture.gram import synthesize_texture
-from minicnn.visualize.texture.texture_pixels import Texture
 from minicnn.visualize.texture.wei_levoy import wei_levoy
+from minicnn.visualize.texture.windows import Texture
 from minicnn.visualize.units.activations import feature_maps
 from minicnn.visualize.units.filters import filter_grid, filter_weights
 from minicnn.visualize.units.patches import TopPatches, crop_patch, guided_patch, strongest_channels, top_patches

@@ -16,7 +16,7 @@ from demos.fast_style import SHIPPED
 from demos.train_fast_style import default_preset, drawn_style, each_style
 from minicnn import images, load_model
 from minicnn.optimize import Adam, Clamp
-from minicnn.visualize import StyleSettings, perceptual_loss
+from minicnn.visualize import perceptual_loss
 from minicnn.visualize.style.fast_style import mirrored
 from minicnn.visualize.style.fast_style_check import optimiser_steps, painted, total_loss
 from minicnn.visualize.style.perceptual import FAST_PRESETS
@@ -58,7 +58,7 @@ if __name__ == "__main__":
     parser.add_argument("--sizes", type=int, nargs="+", default=[128, 256])
     arguments = parser.parse_args()
     judge, painter = load_model("squeezenet1_1", "cpu"), load_model(arguments.model, "cpu")
-    settings = StyleSettings(**FAST_PRESETS[default_preset(judge)])
+    settings = FAST_PRESETS[default_preset(judge)]
     for size in arguments.sizes:
         photos = [painter.preprocessing.to_input(mirrored(images.resize_long_side(images.load_image(path), size)))
                   for path in arguments.photos]

@@ -41,7 +41,7 @@ def photos(tmp_path):
 
 
 def painted(painter, photo, **options):
-    model = load_model(painter, device="cpu")
+    model = load_model(painter, device="cpu").fast()
     return stylize(model.net, photo, model.preprocessing, **options)
 
 
@@ -71,13 +71,14 @@ def test_a_whole_folder_but_for_what_cannot_be_read(painter, photos, tmp_path, c
 
 
 def test_tiles_where_memory_is_short(painter, photos, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("minicnn.visualize.style.fast_style.available_memory", lambda device: 0)
+    monkeypatch.setattr("minicnn.visualize.style.tiled_transform.available_memory", lambda device: 0)
     assert demo(fast_style, photos / "a.png", "--model", painter, "--device", "cpu", "--out", tmp_path / "out") == 0
-    assert "a: memory is short for 40x33 pixels at once: by tiles of 128" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "a: one pass over 40x33 pixels needs more than half of the free memory, so tiles of 128" in said
 
 
 @pytest.mark.parametrize("arguments, words", [
-    (["--model", "shapes"], "this network paints no pictures; a transform network is needed"),
+    (["--model", "shapes"], "this network paints no pictures; give a transform network"),
     (["--model", "PAINTER", "nothing.png"], "nothing.png"),
     (["--model", "PAINTER", "bad"], "bad.png"),
     (["--model", "strike"], "strike"),
@@ -121,12 +122,12 @@ def styles(tmp_path):
     ([], [1, 0, 0, 0], "style: strokes\n"), (["--style", "stripes"], [0, 0, 1, 0], "style: stripes\n"),
     (["--style", "dots=1,glass=0"], [0, 1, 0, 0], "style: dots\n"),
     (["--style", "strokes=0.75,dots=0.25"], [0.75, 0.25, 0, 0], "style: strokes 0.75, dots 0.25\n"),
-    (["--style", "strokes=3, glass"], [0.75, 0, 0, 0.25], "the weights of --style sum to 4; each is divided by that")])
+    (["--style", "strokes=3, glass"], [0.75, 0, 0, 0.25], "weights of --style sum to 4; each is divided by this sum")])
 def test_a_style_or_a_blend_is_painted(styles, photos, tmp_path, capsys, asked, mixture, said):
     assert demo(fast_style, photos / "a.png", "--model", styles, "--out", tmp_path / "out", "--tile", "0", *asked) == 0
     out = capsys.readouterr().out
     assert said in out and "styles: strokes, dots, stripes, glass; 58 of " in out
-    model = load_model(styles, device="cpu")
+    model = load_model(styles, device="cpu").fast()
     np.testing.assert_array_equal(load_image(tmp_path / "out" / "a_painted.png"), stylize(
         with_style(model.net, np.array(mixture, float)), draw_scene(40)[:33], model.preprocessing))
 
@@ -138,7 +139,7 @@ def test_a_sheet_of_every_style_and_of_blends(styles, photos, tmp_path, capsys):
         f"{name}.{kind}" for name in ("fast_style", "fast_styles") for kind in ("png", "npy", "json")}
     blends, card = np.load(out / "fast_styles.npy"), json.loads((out / "fast_styles.json").read_text())
     assert blends.shape[:2] == (5, 5) and blends.shape[4] == 3
-    model = load_model(styles, device="cpu")
+    model = load_model(styles, device="cpu").fast()
     corner = stylize(with_style(model.net, np.eye(4)[3]), resize_long_side(draw_scene(40)[:33], 24), TORCHVISION)
     np.testing.assert_array_equal(blends[4, 4], corner)
     assert card["parameters"]["parameters_of_a_style"] == 58 and len(card["checks"]) == 4
@@ -160,7 +161,7 @@ def test_styles_that_cannot_be_painted_are_said_in_a_line(styles, tmp_path, caps
 @pytest.mark.parametrize("asked", [["--style", "strokes"], ["--styles"]])
 def test_a_network_of_a_single_style_has_no_choice(painter, tmp_path, capsys, asked):
     assert demo(fast_style, "--model", painter, "--out", tmp_path / "out", *asked) == 2
-    assert "p has learnt a single style" in capsys.readouterr().err
+    assert "p has a single style" in capsys.readouterr().err
 
 
 # ---- the training ----------------------------------------------------------------------------------------------------
@@ -189,7 +190,8 @@ def test_a_training_writes_a_network_that_paints_and_samples_as_it_goes(photos, 
     assert train_it(photos, out, "--style", "strokes", "--samples", tmp_path / "samples", "--sample-every", "2") == 0
     assert sorted(file.name for file in (tmp_path / "samples").iterdir()) == ["step_000002.png", "step_000004.png"]
     said = capsys.readouterr().out
-    assert "strokes: perceptual loss of photos that the training has not seen" in said and "steps of L-BFGS" in said
+    assert "strokes: perceptual loss of painted photos that were not in the training" in said
+    assert "steps of L-BFGS" in said
     model = load_model(out, device="cpu")
     assert model.name == "mine" and model.net.layer("res1/conv1").params["w"].shape == (5, 5, 3, 3)
     assert demo(fast_style, photos / "a.png", "--model", out, "--out", tmp_path / "out") == 0
@@ -252,15 +254,15 @@ def test_a_trained_network_is_trained_further(photos, tmp_path):
 
 
 @pytest.mark.parametrize("more, words", [
-    (["--go-on", "STYLES", "--style", "dots"], "has learnt strokes, dots, stripes, glass; --style must give the same"),
-    (["--go-on", "PAINTER"], "has learnt a single style; --style must give the same"),
+    (["--go-on", "STYLES", "--style", "dots"], "has strokes, dots, stripes, glass; --style must name the same"),
+    (["--go-on", "PAINTER"], "has a single style; --style must name the same"),
     (["--go-on", "PAINTER", "--add-style", "STYLES"], "not allowed with argument"),
     (["--style", "dots", "--add-style", "STYLES"], "has a style 'dots' already"),
     (["--style", "glas"], "no drawn style 'glas'; did you mean glass?"),
     (["--style", "other.jpg", "dots", "dots"], "two of the styles have the same name"),
-    (["--style", "extra.png", "--add-style", "PAINTER"], "has learnt a single style"),
+    (["--style", "extra.png", "--add-style", "PAINTER"], "has a single style"),
     (["--style", "extra.png", "--add-style", "shapes"], "this network paints no pictures"),
-    (["--style", "extra.png", "--add-style", "STYLES"], "paints for another preprocessing than the loss network has")])
+    (["--style", "extra.png", "--add-style", "STYLES"], "has another preprocessing than the loss network")])
 def test_styles_that_cannot_be_learnt_are_said_in_a_line(painter, styles, photos, tmp_path, monkeypatch, capsys, more,
                                                          words):
     monkeypatch.chdir(tmp_path)

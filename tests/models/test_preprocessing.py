@@ -67,14 +67,15 @@ def test_the_picture_is_not_written_into(name, picture):
 def test_other_shapes_are_refused(shape):
     with pytest.raises(InputError) as refusal:
         TORCHVISION.to_input(np.zeros(shape))
-    assert str(refusal.value) == f"expected a picture of shape (H, W, 3) or (N, H, W, 3), got {shape}"
+    assert str(refusal.value) == (
+        f"expected an image of shape (H, W, 3) or images of shape (N, H, W, 3), got {shape}")
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_values_that_are_not_finite_are_refused(bad):
     picture = np.zeros((4, 4, 3), np.float32)
     picture[2, 1, 0] = bad
-    with pytest.raises(InputError, match="^the picture has values that are not finite$"):
+    with pytest.raises(InputError, match="^the image has values that are not finite$"):
         CAFFE_VGG.to_input(picture)
 
 

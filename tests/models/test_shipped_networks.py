@@ -15,7 +15,7 @@ from minicnn.images import fit, load_image
 from minicnn.layers import AvgPool2D, GuidedReLU
 from minicnn.models import load_model, shapes_encoder
 from minicnn.training.train import accuracy
-from minicnn.visualize import StyleSettings, class_visualization, perceptual_loss, saliency_map, stylize, with_style
+from minicnn.visualize import class_visualization, perceptual_loss, saliency_map, stylize, with_style
 from minicnn.visualize.attribution.compare import exchange_curve, largest
 from minicnn.visualize.attribution.gradients import class_gradient
 from minicnn.visualize.attribution.gradients_check import check_pointing_games
@@ -36,7 +36,7 @@ SEED = 20_000_000  # far from every seed that training uses
 @pytest.fixture(scope="module")
 def model():
     """The shapes network."""
-    return load_model("shapes", "cpu")
+    return load_model("shapes", "cpu").fast()
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,7 @@ def test_each_file_is_under_a_megabyte_and_says_where_it_is_from(name, script):
 def test_digits_reads_the_ten_thousand_test_digits(test_data):
     x, labels = load_digits(test_data / "mnist", "t10k")
     assert len(x) == 10_000
-    share = accuracy(load_model("digits", "cpu").net, x, labels)
+    share = accuracy(load_model("digits", "cpu").fast().net, x, labels)
     print(f"digits: {share:.2%} of the 10,000 test digits")
     assert share >= 0.985
 
@@ -78,7 +78,7 @@ def test_the_decoder_paints_what_the_network_sees(model, drawn):
     """Freshly drawn pictures, from their codes: the same class, and their colours to a grid of 16x16."""
     x, labels, _ = drawn
     codes = shapes_encoder(model.net).predict(x)
-    painted = load_model("shapes_decoder", "cpu").net.predict(codes)
+    painted = load_model("shapes_decoder", "cpu").fast().net.predict(codes)
     share = accuracy(model.net, painted, labels)
     coarse, original = (AvgPool2D(4).forward(array)[0] for array in (painted, x))
     unexplained = float(((coarse - original) ** 2).mean() / original.var())
@@ -119,7 +119,7 @@ def test_a_class_visualization_is_its_class_and_no_noise(model, label):
 def test_class_visualizations_of_squeezenet_are_their_classes(test_data, tmp_path):
     from weights_converter.__main__ import main as convert
     assert convert([str(test_data / "weights" / "squeezenet1_1.npz"), "-o", str(tmp_path / "net.h5")]) == 0
-    model = load_model(tmp_path / "net.h5", "cpu")
+    model = load_model(tmp_path / "net.h5", "cpu").fast()
     # three of CS231n's, and two that the score alone leaves behind similar classes: see benchmarks/class_ranks.py
     ranks = []
     for label, num_steps in {76: 40, 366: 40, 604: 40, 50: 100, 600: 100}.items():
@@ -144,7 +144,7 @@ def test_blanking_what_is_salient_hurts_squeezenet_more(test_data, tmp_path):
     """The means over the photos, for parts of the picture and for single pixels; single photos may differ."""
     from weights_converter.__main__ import main as convert
     assert convert([str(test_data / "weights" / "squeezenet1_1.npz"), "-o", str(tmp_path / "net.h5")]) == 0
-    model = load_model(tmp_path / "net.h5", "cpu")
+    model = load_model(tmp_path / "net.h5", "cpu").fast()
     grids = {"parts": np.arange(224)[:, None] // 32 * 7 + np.arange(224) // 32,
              "pixels": np.arange(224 * 224).reshape(224, 224)}
     rng, areas = np.random.default_rng(0), {"parts": [], "pixels": []}
@@ -167,7 +167,7 @@ def test_blanking_what_is_salient_hurts_squeezenet_more(test_data, tmp_path):
 @pytest.fixture(scope="module")
 def painter():
     """The transform network of drawn styles."""
-    return load_model("styles", "cpu")
+    return load_model("styles", "cpu").fast()
 
 
 def test_every_style_of_the_painter_is_its_own(model, painter):
@@ -201,7 +201,7 @@ def test_every_style_paints_any_size_nearer_to_its_picture(model, painter, numbe
 def test_photos_that_the_painter_has_not_seen(test_data, tmp_path, painter):
     """Every style has less of the loss; the first one gets as far as so many steps of the optimiser."""
     convert(test_data / "weights" / "squeezenet1_1.npz", tmp_path / "loss.h5", say=lambda line: None)
-    model, settings = load_model(tmp_path / "loss.h5", "cpu"), StyleSettings(**FAST_PRESETS["squeezenet"])
+    model, settings = load_model(tmp_path / "loss.h5", "cpu").fast(), FAST_PRESETS["squeezenet"]
     losses = [perceptual_loss(model.net, drawn_style(style), model.preprocessing, settings) for style in painter.styles]
     x = painter.preprocessing.to_input(np.stack([fit(load_image(test_data / "photos" / name), 128, 128)
                                                  for name in ("kitten.jpg", "puppy.jpg")]))

@@ -5,6 +5,7 @@ import pytest
 import scipy.ndimage
 
 from minicnn.backend import to_host
+from minicnn.errors import InputError
 from minicnn.optimize import Blur, Clamp, Decay, GradientDescent, Jitter, SmallContribution, SmallNorm
 
 # ---- Yosinski's regularizers -----------------------------------------------------------------------------------------
@@ -47,6 +48,12 @@ def test_regularizers_keep_float32_and_their_argument(step, xp, rng):
 
 def test_decay_removes_a_share(xp):
     assert to_host(Decay(0.25)(xp.full((1, 1, 1, 2), 4.0), 1)).ravel().tolist() == [3, 3]
+
+
+@pytest.mark.parametrize("share", [1.0, -0.1, float("nan")])
+def test_decay_outside_its_range_is_refused(share):
+    with pytest.raises(InputError, match="from 0 to below 1"):
+        Decay(share)
 
 
 # ---- jitter, clamp, blur ---------------------------------------------------------------------------------------------

@@ -618,10 +618,10 @@ def refusal_of_idx(path):
 
 @pytest.mark.parametrize("name", ["digits", "digits.gz"])
 @pytest.mark.parametrize("content, message", [
-    (b"", "is no idx file of unsigned bytes"), (b"\0\0\x08", "is no idx file of unsigned bytes"),
-    (b"\0\0\x08\x03\0\0\0\x02", "is no idx file of unsigned bytes"),                # the header ends early
-    (b"\0\0\x0d\x01\0\0\0\x01\0\0\0\0", "is no idx file of unsigned bytes"),        # of floats
-    (b"\x93NUMPY\x01\0v\0" + bytes(30), "is no idx file of unsigned bytes"),
+    (b"", "is not an idx file of unsigned bytes"), (b"\0\0\x08", "is not an idx file of unsigned bytes"),
+    (b"\0\0\x08\x03\0\0\0\x02", "is not an idx file of unsigned bytes"),                # the header ends early
+    (b"\0\0\x0d\x01\0\0\0\x01\0\0\0\0", "is not an idx file of unsigned bytes"),        # of floats
+    (b"\x93NUMPY\x01\0v\0" + bytes(30), "is not an idx file of unsigned bytes"),
     (idx_bytes(np.ones((2, 3, 4), np.uint8))[:-1], "holds 23 bytes, its header says (2, 3, 4)"),
     (idx_bytes(np.ones((2, 3, 4), np.uint8)) + b"\0", "holds 25 bytes, its header says (2, 3, 4)"),
     (b"\0\0\x08\x02\x80\0\0\0\x80\0\0\0", "holds 0 bytes, its header says (2147483648, 2147483648)"),
@@ -717,7 +717,7 @@ def test_load_digits_that_are_not_there(tmp_path, digits):
 def test_load_digits_that_do_not_fit(shapes, tmp_path):
     images, labels = (np.zeros(shape, np.uint8) for shape in shapes)
     np.savez(tmp_path / "train.npz", x=images, y=labels)
-    expected = f"holds pictures of shape {shapes[0]} for labels of shape {shapes[1]}, not (N, 28, 28) and (N,)"
+    expected = f"holds images of shape {shapes[0]} for labels of shape {shapes[1]}, not (N, 28, 28) and (N,)"
     assert refusal_of_digits(tmp_path) == f"{tmp_path / 'train.npz'} {expected}"
     idx_folder(tmp_path, (images, labels))
     assert refusal_of_digits(tmp_path) == f"{tmp_path / 'train-images-idx3-ubyte.gz'} {expected}"

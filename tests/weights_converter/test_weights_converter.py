@@ -640,7 +640,8 @@ def test_cache_folder_that_cannot_be_made(squeezenet, tmp_path, monkeypatch, cap
     assert "cannot be made" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("where", ["weights_converter.convert.read_values", "minicnn.models.weights._write_blocks"])
+@pytest.mark.parametrize("where", ["weights_converter.convert.read_values",
+                                   "minicnn.models.weights.write._write_blocks"])
 @pytest.mark.parametrize("what, code", [(KeyboardInterrupt, 130), (MemoryError, 2)])
 def test_whatever_interrupts_leaves_the_old_file(two_layers, tmp_path, monkeypatch, capsys, where, what, code):
     np.savez(tmp_path / "a.npz", **two_layers)

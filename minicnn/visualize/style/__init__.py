@@ -1,1 +1,1 @@
-"""Style transfer: by optimization, and by one pass of a trained network."""
+"""Style transfer: by optimization of the image, and by one pass of a trained network."""

@@ -1,104 +1,45 @@
-"""What texture synthesis and style transfer minimise: features at their places (content), Gram matrices (style).
+"""The loss terms of texture synthesis and style transfer: features in their places (content), Gram matrices (style).
 
-Published implementations differ in how they sum up, which `reduction` names:
-- "sum": sum of squares; CS231n's weights are meant so. With Gatys' G = F Fᵀ / (H W) his w / 4 * sum of (G - G')² / C²
-  is w / 4 * sum of the squares of our Gram layer's differences, which divides by C too. So w / 4 is the weight here.
-- "mean": of the squares; neural-style's weights are meant so.
-- "relative": the sum, as a share of what it is for a picture without any features; total variation as a share of the
-  content's own. It suits every network, layer and unit alike, which is what Gatys' normalised VGG-19 is for.
+Published implementations add the squares in different ways, named by `reduction`:
+- "sum": sum of squares, as in CS231n. Gatys' G is F Fᵀ / (H W), and his loss is w / 4 * sum of (G - G')² / C². Our Gram
+  layer also divides by C. So his loss is w / 4 times the sum of squared differences of our Gram matrices, and w / 4 is
+  the weight here.
+- "mean": mean of squares, as in neural-style.
+- "relative": sum of squares, divided by its value for a picture without any features. Total variation is divided by
+  the content's total variation. It needs no other weights for another network, layer or unit. Gatys normalises VGG-19 for the
+  same purpose.
 """
 
-import math
-from difflib import get_close_matches
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
-from minicnn.backend import get_array_module, to_device
+from minicnn.backend import Array, get_array_module, to_device
 from minicnn.errors import InputError, unknown_name
 from minicnn.images import resize
 from minicnn.layers import Gram
 from minicnn.losses import FeatureMatch, GramMatch
+from minicnn.network import Network
+from minicnn.visualize.style.require import require_weight
 
 REDUCTIONS = ("sum", "mean", "relative")
 
 
-def as_weights(layers, what):
-    """{layer: weight} from that, or from names of layers of weight 1; raises InputError for weights that are none."""
-    weights = dict(layers) if hasattr(layers, "keys") else dict.fromkeys(layers, 1.0)
-    for layer, weight in weights.items():
-        check_weight(f"the weight of {what} layer {layer!r}", weight)
-    return weights
+def gram_targets(net: Network, x: Sequence[Array], layers: Iterable[str],
+                 mixture: Sequence[float] | None = None) -> dict[str, Array]:
+    """Return {layer: Gram matrix (1, C, C)} of the pictures x, [(1, 3, H, W), …]: their sum weighted by `mixture`.
 
-
-def check_weight(what, weight):
-    """Raise InputError where a weight is negative or not finite."""
-    if not 0 <= weight < math.inf:
-        raise InputError(f"{what} is {weight}; a number from 0 on is expected")
-
-
-def check_layers(net, layers):
-    """The network's own names of these layers. Raises UnknownNameError for one that is misspelt, InputError naming all
-    that are missing, and what is there: a file may hold a network's first layers alone."""
-    missing = [layer for layer in layers if net.aliases.get(str(layer), layer) not in net.positions]
-    for layer in map(str, missing):  # an alias may have been given as a number
-        # pool3 is no misspelt pool2, where a network ends before it: a mistake leaves the digits
-        alike = [name for name in (*net.positions, *net.aliases)
-                 if net.aliases.get(name, name) in net.positions and digits_of(name) == digits_of(layer)]
-        if get_close_matches(layer.lower(), alike):
-            raise unknown_name("layer", layer, alike)
-    if missing:
-        there = [name for name in net.layer_names()
-                 if name.split("/")[-1].startswith(("relu", "concat", "pool")) and "/relu" not in name]
-        raise InputError(f"no layer {', '.join(map(repr, missing))}: the network, or what was loaded of it, ends at "
-                         f"{net.output!r}; there are {', '.join(there)}")
-    return [net.find(layer) for layer in layers]
-
-
-def check_maps(net, layers):
-    """Raise InputError for one of these layers that has no maps: a Gram matrix is of the features at many places."""
-    shapes = net.shapes()
-    for layer in layers:
-        if len(shapes[net.find(layer)]) != 4:
-            raise InputError(f"{layer!r} has no maps, of which a Gram matrix could be taken; name a layer before it")
-
-
-def digits_of(name):
-    """What numbers a layer: 31 in relu3_1."""
-    return "".join(filter(str.isdigit, name))
-
-
-def check_size(net, shape, layers, what):
-    """Raise InputError where a picture of `shape`, (C, H, W), is too small for these layers, with the size that is
-    not."""
-    trunk = net.trunk(layers)
-    try:
-        trunk.shapes(shape)
-    except InputError as problem:
-        smallest = next((side for side in range(2, 512) if takes(trunk, (shape[0], side, side))), None)
-        raise InputError(f"{what} has {shape[2]}x{shape[1]} pixels, too few for {trunk.output!r} ({problem}); "
-                         f"{smallest or 512} a side are enough, or take layers before it") from None
-
-
-def takes(net, shape):
-    """Whether the network can compute anything of a picture of `shape`, (C, H, W)."""
-    try:
-        net.shapes(shape)
-    except InputError:
-        return False
-    return True
-
-
-def gram_targets(net, x, layers, mixture=None):
-    """{layer: Gram matrix (1, C, C)} of the pictures x, [(1, 3, H, W), …]: their sum weighted by `mixture`.
-
-    mixture : a weight per picture; together they are made to be 1. Raises InputError where none is above 0.
+    mixture : a weight for each picture, divided by their sum; by default equal weights. Raises InputError if the
+    numbers of weights and pictures differ, if a weight is negative, or if all are 0.
     """
     mixture = [1.0] * len(x) if mixture is None else list(mixture)
     if len(mixture) != len(x):
         raise InputError(f"{len(mixture)} blend weights for {len(x)} pictures of style")
     for weight in mixture:
-        check_weight("a blend weight", weight)
+        require_weight("a blend weight", weight)
     if not sum(mixture) > 0:
-        raise InputError("all blend weights are 0: there is no style to take")
-    targets = {}
+        raise InputError("all blend weights are 0; give at least one style a weight above 0")
+    layers = list(layers)
+    targets: dict[str, Array] = {}
     for share, picture in zip([weight / sum(mixture) for weight in mixture], x, strict=True):
         for layer, features in net.features(picture, layers).items():
             gram = share * Gram().forward(features)[0]
@@ -106,8 +47,9 @@ def gram_targets(net, x, layers, mixture=None):
     return targets
 
 
-def content_terms(net, x, layers, weight, reduction="sum"):
-    """[(weight, loss), …] that hold the features of x, (1, 3, H, W), where they are. layers : {layer: its weight}."""
+def content_terms(net: Network, x: Array, layers: Mapping[str, float], weight: float,
+                  reduction: str = "sum") -> list[tuple[float, Any]]:
+    """Return [(weight, loss), …] for the distance to the features of x, (1, 3, H, W). layers : {layer: weight}."""
     terms = []
     for layer, features in net.features(x, layers).items():
         share = weight * layers[layer] / divisor(features, reduction)
@@ -115,24 +57,27 @@ def content_terms(net, x, layers, weight, reduction="sum"):
     return terms
 
 
-def style_terms(targets, layers, weight, reduction="sum", masks=None):
-    """[(weight, loss), …] that hold the Gram matrices. layers : {layer: its weight}.
+def style_terms(targets: Mapping[str, Array], layers: Mapping[str, float], weight: float, reduction: str = "sum",
+                masks: Mapping[str, Array] | None = None) -> list[tuple[float, Any]]:
+    """Return [(weight, loss), …] for the distance to the Gram matrices `targets`. layers : {layer: weight}.
 
-    masks : {layer: (H, W)} in 0..1, for a part of the picture alone: its features are scaled so that the Gram matrix
-    is the mean over that part, and the weight so that a pixel in it is pulled as hard as without a mask.
+    masks : {layer: (H, W)} from 0 to 1, if the style is for a part of the picture. The features are scaled so that the
+    Gram matrix is the mean over this part. The weight is scaled so that the gradient of a pixel in the part is as large
+    as without a mask.
     """
     terms = []
     for layer, target in targets.items():
         share, mask = weight * layers[layer] / divisor(target, reduction), None
         if masks is not None:
             part = float((masks[layer] * masks[layer]).mean())
-            share, mask = share * part, masks[layer] / (part**0.5 or 1.0)  # 0 where a deep layer sees nothing of it
+            # a mask that is small may vanish at a deep layer: part is 0 there
+            share, mask = share * part, masks[layer] / (part**0.5 or 1.0)
         terms.append((share, GramMatch(layer, target, mask=mask)))
     return terms
 
 
-def divisor(target, reduction):
-    """By what a sum of squares is divided."""
+def divisor(target: Array, reduction: str) -> float:
+    """Return the divisor of a sum of squared differences to `target` for a reduction."""
     if reduction not in REDUCTIONS:
         raise unknown_name("reduction", reduction, REDUCTIONS)
     if reduction == "relative":
@@ -140,20 +85,21 @@ def divisor(target, reduction):
     return target.size if reduction == "mean" else 1
 
 
-def layer_masks(mask, net, shape, layers, dtype="float32"):
-    """{layer: (h, w)} on the network's device: `mask`, uint8 (H, W) from 0 to 255, scaled down to each layer.
+def layer_masks(mask: Array, net: Network, shape: Sequence[int], layers: Iterable[str],
+                dtype: str = "float32") -> dict[str, Array]:
+    """Return {layer: (h, w)} on the network's device: the mask, uint8 (H, W) from 0 to 255, resized to each layer.
 
-    shape : (C, H, W) of the picture that the network is shown.
+    The result is from 0 to 1. shape : (C, H, W) of the network's input.
     """
-    xp = get_array_module(mask)
+    layers = list(layers)
     shapes = net.trunk(layers).shapes(shape)
-    three = xp.repeat(mask[..., None], 3, axis=2)
-    return {layer: to_device((resize(three, *shapes[layer][2:])[..., 0] / 255).astype(dtype), net.device)
+    colours = get_array_module(mask).repeat(mask[..., None], 3, axis=2)
+    return {layer: to_device((resize(colours, *shapes[layer][2:])[..., 0] / 255).astype(dtype), net.device)
             for layer in layers}
 
 
-def relative_errors(net, x, targets):
-    """{layer: |G - target| / |target|} of the picture x, (1, 3, H, W), in the Frobenius norm."""
+def relative_errors(net: Network, x: Array, targets: Mapping[str, Array]) -> dict[str, float]:
+    """Return {layer: |G - target| / |target|} of the Gram matrices of x, (1, 3, H, W), in the Frobenius norm."""
     errors = {}
     for layer, features in net.features(x, targets).items():
         difference = Gram().forward(features)[0] - targets[layer]

@@ -25,7 +25,7 @@ class GeneratorSettings:
     num_steps: int = 200         # number of steps
     learning_rate: float = 8.0   # mean change of the code's numbers in the first step
     last_rate: float = 1e-10     # mean change of the code's numbers in the last step
-    decay: float = 0.99          # factor of the code after each step
+    decay: float = 0.01          # share of the code that each step removes, from 0 to below 1
 
 
 NGUYEN = GeneratorSettings()                   # as published, for the 4096 activations of CaffeNet's fc6
@@ -45,7 +45,7 @@ def stacked(generator: Network, net: Network) -> Network:
     >>> both.input_shape == decoder.input_shape, both.output == net.output
     (True, True)
     """
-    both = Network(generator.input_shape, net.aliases)
+    both = type(net)(generator.input_shape, net.aliases)  # fast if `net` is fast
     for name, layer, inputs in generator.nodes:
         both.add(PREFIX + name, layer, *[source if source == "input" else PREFIX + source for source in inputs])
     picture = both.output
@@ -99,7 +99,7 @@ def generated_class(generator: Network, net: Network, label: int, code: Array, h
         both, to_device(code, net.device), [(-1.0, ClassScore(both.output, label))],
         update=FadingStep(settings.learning_rate, settings.last_rate, settings.num_steps, "mean_abs"),
         num_steps=settings.num_steps,
-        project=(Decay(1 - settings.decay), Clamp(0.0, to_device(highest, net.device))),
+        project=(Decay(settings.decay), Clamp(0.0, to_device(highest, net.device))),
         callback=callback,
         checkpoint=checkpoint)
     return to_host(code), to_host(generator.predict(code)), history

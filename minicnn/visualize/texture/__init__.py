@@ -1,1 +1,1 @@
-"""Texture synthesis: pixel by pixel, and by Gram matrices."""
+"""Texture synthesis: by copying pixels from a sample, and by matching Gram matrices."""

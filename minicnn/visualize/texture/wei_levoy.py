@@ -1,45 +1,67 @@
-"""Texture from noise, line by line and from coarse to fine: each pixel is the sample's whose surroundings fit best."""
+"""Wei and Levoy's texture synthesis: turn noise into texture, row by row and from the coarse level to the fine.
+
+Each pixel is copied from the place of the sample with the most similar surroundings. Wei and Levoy 2000, Fast texture
+synthesis using tree-structured vector quantization.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from scipy.ndimage import correlate1d
 
+from minicnn.backend import Array
 from minicnn.errors import InputError
-from minicnn.visualize.texture.texture_pixels import (
+from minicnn.visualize.texture.windows import (
     Texture,
-    check_window,
     gather_windows,
     output_size,
     pixel_coordinates,
+    require_window,
     sample_pixels,
     window_sums,
 )
 
-LEVELS = 4                                  # of the pyramid, where the sample is large enough for them
-PLACES = 4                                  # of the window along each side of the coarsest sample, at least
-BINOMIAL = np.array([1, 4, 6, 4, 1]) / 16   # the Gaussian of Burt and Adelson's pyramid
-BLOCK = 2**22                               # numbers of float64 in a block of distances: 32 MB
+LEVELS = 4                                  # largest default number of pyramid levels
+PLACES = 4                                  # positions of the window along the coarsest sample, for the default
+BINOMIAL = np.array([1, 4, 6, 4, 1]) / 16   # the filter of Burt and Adelson's Gaussian pyramid
+BLOCK = 2**22                               # float64 values in a block of distances: 32 MB
 
 
-def wei_levoy(sample, size, *, window=7, levels=None, passes=2, rng, callback=None):
-    """A Texture of `size` pixels made from noise that has the sample's histogram, in reading order at each level.
+def wei_levoy(sample: Array, size: int | Sequence[int], *, window: int = 7, levels: int | None = None, passes: int = 2,
+              rng: np.random.Generator, callback: Callable[[int, int, Texture], Any] | None = None) -> Texture:
+    """Return a Texture made from noise with the sample's histogram, in reading order at each level of a pyramid.
 
-    sample : uint8, (H, W, 3) or grey (H, W). size : the side, or (height, width). window : side of the square whose
-    pixels before the middle, in reading order, are compared, odd; of the next coarser level, all pixels around the
-    parent, in a window half as wide. levels : of the Gaussian pyramid; left out, 4 or as many as fit. passes : over
-    each level; all but the first compare all of the square. callback : called with (pixels done, pixels of all levels
-    and passes, the Texture so far), once a line.
-    Beyond its edges the texture begins anew. Only there the first pass sees the noise, which is all that is random, and
-    what it makes last does not quite fit what it made first; the second mends that, so that it can be laid like tiles.
-    A strict order such as a checkerboard's breaks where parts that began from different noise meet out of step: each
-    pixel alone fits best as it is. `efros_leung`, which grows from one place, keeps it.
-    Pixel by pixel there is nothing to do for a GPU: a device array is brought to the host, where the result is too.
-    Raises InputError for an even window, and a sample or a size that is too small for the window or the levels.
-    Wei and Levoy 2000, Fast texture synthesis using tree-structured vector quantization, sections 2 and 3, the
-    whole square as in its constrained synthesis; all neighbourhoods are searched, without the tree, which finds nearly
-    the best ones.
+    The texture wraps around at its edges, so it can be laid like tiles. In the first pass only the pixels next to the
+    edges see noise, and the last rows do not fit the first ones well. The second pass corrects this.
+
+    The order of a regular pattern such as a checkerboard breaks where regions that started from different noise meet:
+    each pixel alone already has its best match. `efros_leung` grows from one place and keeps the order.
+
+    The method runs on the CPU, as it fills one pixel after another. An array on the GPU is copied to the host. Source:
+    Wei and Levoy 2000, sections 2 and 3. The later passes compare the whole square, as in the paper's constrained
+    synthesis. The search is exhaustive. The paper's tree only approximates it.
+
+    Parameters
+    ----------
+    sample : uint8, (H, W, 3) or grey (H, W).
+    size : the side of the texture in pixels, or (height, width).
+    window : side in pixels of the compared square; odd. The first pass compares the pixels before the middle in reading
+        order. At the next coarser level, all pixels of a window of half this side around the parent are compared.
+    levels : levels of the Gaussian pyramid; by default 4, or as many as fit.
+    passes : passes over each level. All passes but the first compare the whole square.
+    callback : called with (pixels done, pixels of all levels and passes, the Texture) after each row.
+
+    Raises
+    ------
+    InputError if the window is even, or if the sample or the size is too small for the window or the levels.
+
+    >>> texture = wei_levoy(photo, 8, window=5, levels=1, passes=1, rng=rng)
+    >>> texture.image.shape, bool((texture.image == photo[texture.source[..., 0], texture.source[..., 1]]).all())
+    ((8, 8, 3), True)
     """
     pixels = sample_pixels(sample)
-    check_window(window, pixels)
+    require_window(window, pixels)
     H, W = output_size(size)
     levels = choose_levels(window, levels, pixels.shape[:2], (H, W))
     if passes < 1:
@@ -62,18 +84,18 @@ def wei_levoy(sample, size, *, window=7, levels=None, passes=2, rng, callback=No
 
 
 class Candidates:
-    """The pixels of one level of the sample whose whole neighbourhood lies within it, and these neighbourhoods.
+    """The pixels of one level of the sample whose neighbourhood lies inside it, and these neighbourhoods.
 
-    around : whether the neighbourhood is the whole square, and not only what comes before its middle in reading order.
-    centres : (P, 2). colours : (P, C). rest : (P, K), of the other lines and, unless coarser is None, of the level
-    below. beside : (P, B C), of the pixels in the same line. squares : (P,), the sums of all their squares.
+    around : True to compare the whole square, False for the pixels before its middle in reading order.
+    centres : (P, 2). colours : (P, C). rest : (P, K), the values of the other rows and, unless coarser is None, of the
+    coarser level. beside : (P, B C), the values of the same row. squares : (P,), the sums of all squared values.
     """
 
-    def __init__(self, level, coarser, window, around=False):
+    def __init__(self, level: np.ndarray, coarser: np.ndarray | None, window: int, around: bool = False) -> None:
         half = window // 2
         H, W, _ = level.shape
         self.window = window
-        self.offsets = offsets(half, around)  # of the other lines, and within the line
+        self.offsets = offsets(half, around)  # of the other rows, and within the row
         centres = pixel_coordinates(H - half - half * around, W - 2 * half).reshape(-1, 2) + half
         if coarser is not None:
             reach, parents = parent_window(window) // 2, centres // 2
@@ -85,17 +107,18 @@ class Candidates:
         self.squares = (self.rest**2).sum(axis=1) + (self.beside**2).sum(axis=1)
 
 
-def offsets(half, around):
-    """-half … -1, and 1 … half with `around`."""
+def offsets(half: int, around: bool) -> np.ndarray:
+    """Return -half … -1, followed by 1 … half if `around`."""
     before = np.arange(-half, 0)
     return np.concatenate([before, -before[::-1]]) if around else before
 
 
-def synthesize_row(image, coarser, row, candidates, found):
-    """Replace a line of the image (H, W, C) by candidates, from left to right; `found` (H, W, 2) gets their places.
+def synthesize_row(image: np.ndarray, coarser: np.ndarray | None, row: int, candidates: Candidates,
+                   found: np.ndarray) -> None:
+    """Replace a row of the image (H, W, C) by candidates, from left to right, and write their places to `found`.
 
-    Of all that is compared, only the pixels in the same line change meanwhile. What the rest adds to
-    |p - q|^2 - |q|^2 = |p|^2 - 2 p.q is one product for the line.
+    found : (H, W, 2). While a row is filled, only the pixels of this row change. So the other values' share of
+    |p - q|^2 - |q|^2 = |p|^2 - 2 p.q is one product for the whole row.
     """
     W = image.shape[1]
     line = image[row].astype(np.float64)
@@ -113,11 +136,11 @@ def synthesize_row(image, coarser, row, candidates, found):
     image[row] = line
 
 
-def other_neighbours(image, coarser, rows, columns, candidates):
-    """What surrounds each pixel (N,) in other lines, as far as the candidates look, and in the coarser level around its
-    parent, float64 (N, K).
+def other_neighbours(image: np.ndarray, coarser: np.ndarray | None, rows: np.ndarray, columns: np.ndarray,
+                     candidates: Candidates) -> np.ndarray:
+    """Return the compared values around each pixel (N,) that lie in other rows or in the coarser level, (N, K).
 
-    Beyond an edge the picture begins anew; for candidates, which lie within, this does not matter.
+    The picture wraps around at its edges. The candidates lie inside, so this does not change their values.
     """
     half = candidates.window // 2
     H, W, _ = image.shape
@@ -132,20 +155,20 @@ def other_neighbours(image, coarser, rows, columns, candidates):
     return np.concatenate(parts, axis=1).astype(np.float64)
 
 
-def parent_window(window):
-    """The side of the window at the next coarser level, which covers the same area: 3 of 5, 5 of 7 and 9."""
+def parent_window(window: int) -> int:
+    """Return the side of the window at the next coarser level, which covers the same area: 3 for 5, 5 for 7 and 9."""
     return 2 * ((window // 2 + 1) // 2) + 1
 
 
-def choose_levels(window, levels, sample_shape, output_shape):
-    """The number of levels: as asked for, or LEVELS or as many as leave PLACES x PLACES places for the window.
+def choose_levels(window: int, levels: int | None, sample_shape: Sequence[int], output_shape: Sequence[int]) -> int:
+    """Return `levels`; by default, LEVELS or as many as leave PLACES x PLACES positions for the window.
 
-    Raises InputError where the window does not fit into the coarsest level of the sample or of the result.
+    Raises InputError if the window does not fit into the coarsest level of the sample or of the result.
     """
-    def fits(count, room):
+    def fits(count: int, room: int) -> bool:
         coarsest = min(-(-side // 2**(count - 1)) for side in sample_shape)
         result = min(-(-side // 2**(count - 1)) for side in output_shape)
-        # below the coarsest level, the parents' windows are half as wide and fit wherever the next does
+        # the parents' windows are half as wide, so they fit into the finer levels too
         return coarsest >= window + room and result > window // 2
     if levels is None:
         levels = max([count for count in range(1, LEVELS + 1) if fits(count, PLACES - 1)], default=1)
@@ -157,10 +180,10 @@ def choose_levels(window, levels, sample_shape, output_shape):
     return levels
 
 
-def pyramid(image, levels, edges):
-    """[image, half of it, a quarter, …], uint8 (H, W, C), blurred before every second pixel is taken.
+def pyramid(image: np.ndarray, levels: int, edges: str) -> list[np.ndarray]:
+    """Return [image, half of it, a quarter, …], uint8 (H, W, C), each level blurred before it is halved.
 
-    edges : "reflect" or "wrap", as scipy.ndimage. Rounded to whole numbers, so that distances are exact.
+    edges : "reflect" or "wrap", as in scipy.ndimage. The values are rounded to whole numbers, so distances are exact.
     """
     result = [image]
     for _ in range(levels - 1):
@@ -171,10 +194,10 @@ def pyramid(image, levels, edges):
     return result
 
 
-def histogram_noise(pixels, H, W, rng):
-    """Noise whose histogram is that of pixels (h, w, C): all of them in random places, uint8 (H, W, C).
+def histogram_noise(pixels: np.ndarray, H: int, W: int, rng: np.random.Generator) -> np.ndarray:
+    """Return noise with the histogram of pixels (h, w, C): its pixels in random places, uint8 (H, W, C).
 
-    Each pixel of the sample appears equally often, but for what does not come out even.
+    Each pixel of the sample appears equally often, up to the remainder of H W / (h w).
     """
     colours = pixels.reshape(-1, pixels.shape[2])
     copies = -(-H * W // len(colours))

@@ -1,5 +1,7 @@
 """Fast style transfer on both back ends: pictures of any size, tiles that are the whole, and the training."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from fast_style_networks import SETTINGS, check_slopes, critic, device, painter, photo, strokes
@@ -15,9 +17,9 @@ from minicnn.models import digits, shapes, squeezenet1_1, transform_network, vgg
 from minicnn.models.preprocessing import TORCHVISION
 from minicnn.optimize import LBFGS, Adam, optimize_image
 from minicnn.training.train import train
-from minicnn.visualize import PerceptualLoss, PhotoCrops, StyleSettings, perceptual_loss, stylize
-from minicnn.visualize.style import fast_style
-from minicnn.visualize.style.fast_style import choose_tile, mean_and_variance, mirrored, predict_by_tiles, reach
+from minicnn.visualize import PerceptualLoss, PhotoCrops, perceptual_loss, stylize
+from minicnn.visualize.style import tiled_transform
+from minicnn.visualize.style.fast_style import mirrored
 from minicnn.visualize.style.fast_style_check import (
     check_against_optimiser,
     check_painting,
@@ -25,7 +27,8 @@ from minicnn.visualize.style.fast_style_check import (
     total_loss,
 )
 from minicnn.visualize.style.perceptual import FAST_PRESETS
-from minicnn.visualize.style.transfer import style_problem
+from minicnn.visualize.style.problem import style_problem
+from minicnn.visualize.style.tiled_transform import mean_and_variance, predict_by_tiles, reach, tile_that_fits
 
 # ---- a picture in, a picture out -------------------------------------------------------------------------------------
 
@@ -86,7 +89,7 @@ def test_each_tile_for_itself_would_be_another_picture(rng):
 
 def test_no_pixel_depends_on_more_than_the_reach(rng):
     net = painter(dtype="float64")
-    known = {node.name: fast_style.with_statistics(node.layer, np.zeros(len(node.layer.params["beta"])),
+    known = {node.name: tiled_transform.with_statistics(node.layer, np.zeros(len(node.layer.params["beta"])),
                                                    np.ones(len(node.layer.params["beta"])))
              for node in net.nodes if isinstance(node.layer, InstanceNorm2D)}
     fixed = net.with_layers(known)
@@ -106,7 +109,7 @@ def test_the_median_of_each_window_and_channel():
     for (y, x, c), value in np.ndenumerate(found[1:-1, 1:-1]):
         assert value == np.median(plain[y:y + 3, x:x + 3, c])
     for wrong in (4, 33, -1):
-        with pytest.raises(InputError, match=f"an odd number of pixels, not {wrong}, up to 31"):
+        with pytest.raises(InputError, match=f"median is {wrong}; expected an odd number of pixels up to 31"):
             stylize(net, picture, TORCHVISION, median=wrong)
 
 
@@ -122,9 +125,9 @@ def test_tiles_are_taken_where_memory_is_short(monkeypatch):
     needed = peak_memory(net, (1, 3, 2000, 2000), seeds=())
     without_margin = 2 * peak_memory(net, (1, 3, 1024, 1024), seeds=())
     for free, expected in ((None, None), (3 * needed, None), (needed, 1024), (without_margin, 512),
-                           (0, fast_style.TILES[-1])):
-        monkeypatch.setattr(fast_style, "available_memory", lambda device, free=free: free)
-        assert choose_tile(net, (1999, 1998)) == expected
+                           (0, tiled_transform.TILES[-1])):
+        monkeypatch.setattr(tiled_transform, "available_memory", lambda device, free=free: free)
+        assert tile_that_fits(net, (1999, 1998)) == expected
 
 
 def test_layers_can_be_exchanged_by_name():
@@ -140,7 +143,7 @@ def test_layers_can_be_exchanged_by_name():
 
 @pytest.mark.parametrize("reduction", ["relative", "mean", "sum"])
 def test_the_loss_is_the_mean_of_what_style_transfer_minimises(xp, reduction):
-    settings = StyleSettings(**vars(SETTINGS) | {"reduction": reduction})
+    settings = replace(SETTINGS, reduction=reduction)
     pictures = [draw_scene(24), draw_scene(24)[:, ::-1]]
     if reduction == "relative":  # which weighs by a batch's own sum: so of pictures of the same sums
         pictures[1] = pictures[0]
@@ -204,7 +207,7 @@ def test_a_loss_without_style_or_with_layers_that_are_not_there_is_refused():
                            ({"content_layers": {"relu7": 1.0}}, "no layer 'relu7'"),
                            ({"size": 1}, "the style has 1x1 pixels, too few for 'relu2'")):
         with pytest.raises(InputError, match=words):
-            perceptual_loss(critic(), strokes(), TORCHVISION, StyleSettings(**vars(SETTINGS) | changed))
+            perceptual_loss(critic(), strokes(), TORCHVISION, replace(SETTINGS, **changed))
 
 
 # ---- what proves it --------------------------------------------------------------------------------------------------
@@ -268,6 +271,6 @@ def test_a_loss_network_of_grey_pictures_is_refused():
 
 def test_the_presets_name_layers_of_their_networks():
     for net, name in ((vgg16(seed=None), "johnson"), (squeezenet1_1(seed=None), "squeezenet"), (shapes(), "shapes")):
-        settings = StyleSettings(**FAST_PRESETS[name])
+        settings = FAST_PRESETS[name]
         content, style = settings.weighted_layers()
         assert {*content, *style} <= set(net.layer_names())

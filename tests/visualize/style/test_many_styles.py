@@ -24,10 +24,11 @@ from minicnn.visualize import (
     with_more_styles,
     with_style,
 )
-from minicnn.visualize.style.fast_style import predict_by_tiles
+from minicnn.visualize.style.crops import StyledPhotos
 from minicnn.visualize.style.many_styles import as_single_style, style_norms, style_parameters
 from minicnn.visualize.style.many_styles_check import check_style_losses, check_style_pictures, check_styles
-from minicnn.visualize.style.perceptual import StyledPhotos, in_styles
+from minicnn.visualize.style.perceptual import in_styles
+from minicnn.visualize.style.tiled_transform import predict_by_tiles
 
 NAMES = ("strokes", "dots", "stripes")
 SMALL = {"widths": (4, 6, 8), "num_blocks": 2}
@@ -102,9 +103,9 @@ def test_a_network_with_a_style_is_a_sibling_with_the_same_parameters(xp, rng):
 def test_a_style_that_the_network_does_not_have_is_refused():
     with pytest.raises(InputError, match="expected weights of 3 styles, got shape"):
         with_style(painter(), np.array([0.5, 0.5]))
-    with pytest.raises(InputError, match="has learnt a single style"):
+    with pytest.raises(InputError, match="has a single style"):
         with_style(transform_network(None, **SMALL), np.array([1.0]))
-    with pytest.raises(InputError, match="has learnt a single style"):
+    with pytest.raises(InputError, match="has a single style"):
         with_more_styles(transform_network(None, **SMALL), 1)
 
 

@@ -19,8 +19,11 @@ from minicnn.optimize import LBFGS, optimize_image
 from minicnn.optimize.checkpoint import Checkpoint
 from minicnn.visualize import StyleSettings, transfer_style
 from minicnn.visualize.style import colour
+from minicnn.visualize.style.pictures import resize_side
+from minicnn.visualize.style.problem import style_problem, term_names
+from minicnn.visualize.style.settings import STYLE_PRESETS
 from minicnn.visualize.style.terms import content_terms, gram_targets, relative_errors
-from minicnn.visualize.style.transfer import STYLE_PRESETS, phases, sized, style_problem, term_names
+from minicnn.visualize.style.transfer import phases
 from minicnn.visualize.style.transfer_check import (
     check_blend,
     check_colours,
@@ -71,7 +74,7 @@ def test_the_content_is_painted_in_the_style(xp):
     net = network(xp)
     checks = check_style(problem(net), result.image, PLAIN, np.random.default_rng(0), side=12)
     assert all(check.passed for check in checks), checks
-    assert [check.what.split()[0] for check in checks] == ["loss", "mean", "relative", "slope"]
+    assert [check.what.split()[0] for check in checks] == ["loss", "mean", "relative", "slopes"]
     noise = np.random.default_rng(5).standard_normal(result.image.shape, np.float32)
     checks = check_style(problem(net), 3 * noise, PLAIN, np.random.default_rng(0), 12)
     assert [check.passed for check in checks][:2] == [False, False]
@@ -182,13 +185,13 @@ def test_a_larger_style_paints_larger_strokes():
 
 def test_sizes_go_up_by_the_square_root_of_2():
     assert dataclasses.replace(PLAIN, size=512, coarse=128).sizes() == [128, 181, 256, 362, 512]
-    assert dataclasses.replace(PLAIN, size=512, coarse=400).sizes() == [512] == StyleSettings({}, {}).sizes()
+    assert dataclasses.replace(PLAIN, size=512, coarse=400).sizes() == [512] == StyleSettings({"a": 1.0}, {}).sizes()
 
 
 def test_the_styles_size_is_rounded_up_and_cs231ns_are_its_own():
     assert dataclasses.replace(PLAIN, style_scale=0.3).style_size(101) == math.ceil(30.3)
     for name, size in (("composition-vii", 512), ("the-scream", 224), ("starry-night", 192)):
-        assert StyleSettings(**STYLE_PRESETS[name]).style_size(192) == size
+        assert STYLE_PRESETS[name].style_size(192) == size
 
 
 def test_long_and_short_sides():
@@ -212,10 +215,10 @@ def test_coarse_to_fine_begins_where_the_smaller_size_ended():
 
 def test_neural_style_is_means_of_squares():
     """Its ContentLoss, StyleLoss (Gram / elements, then MSE) and TVLoss, whose gradient is that of half the squares."""
-    preset = STYLE_PRESETS["neural-style"] | {"content_layers": {"relu2": 1.0},
-                                              "style_layers": dict.fromkeys(STYLE, 1.0)}
+    preset = dataclasses.replace(STYLE_PRESETS["neural-style"], content_layers={"relu2": 1.0},
+                                 style_layers=dict.fromkeys(STYLE, 1.0))
     net = network(np, "float64")
-    posed = style_problem(net, content(), [style()], TORCHVISION, StyleSettings(**preset), 24)
+    posed = style_problem(net, content(), [style()], TORCHVISION, preset, 24)
     x = np.random.default_rng(1).standard_normal(posed.content.shape)
     mine, wanted, painted = (net.forward(array.astype("float64")).activations
                              for array in (x, posed.content, posed.styles[0]))
@@ -264,9 +267,10 @@ def test_a_relative_total_variation_is_1_at_the_content(xp):
 
 def test_gatys_is_half_the_squares_and_a_quarter_over_n_and_m():
     """1/2 sum (F - P)² and 1 / (4 N² M²) sum (G - A)², alpha / beta = 1e-3, arXiv:1508.06576, equations 1 to 7."""
-    preset = STYLE_PRESETS["gatys"] | {"content_layers": {"relu2": 1.0}, "style_layers": dict.fromkeys(STYLE, 0.2)}
+    preset = dataclasses.replace(STYLE_PRESETS["gatys"], content_layers={"relu2": 1.0},
+                                 style_layers=dict.fromkeys(STYLE, 0.2))
     net = network(np, "float64")
-    posed = style_problem(net, content(), [style()], TORCHVISION, StyleSettings(**preset | {"style_scale": 1.0}), 24)
+    posed = style_problem(net, content(), [style()], TORCHVISION, preset, 24)
     x = np.random.default_rng(1).standard_normal(posed.content.shape)
     averaged = net.with_pooling("avg")
     mine, wanted, painted = (averaged.forward(array.astype("float64")).activations
@@ -344,7 +348,7 @@ def test_cs231ns_published_values(framework, test_data):
         answers = {key: np.squeeze(file[key]) for key in file.files}
     net = squeezenet(test_data, STYLE_CHECKS[framework])
     images = [load_image(test_data / "cs231n" / f"{name}.jpg") for name in ("tubingen", "starry_night")]
-    settings = StyleSettings(**STYLE_PRESETS["starry-night"])
+    settings = STYLE_PRESETS["starry-night"]
     posed = style_problem(net, images[0], [images[1]], TORCHVISION, settings, 192)
     assert posed.content.shape == (1, 3, 192, 256) and posed.styles[0].shape == (1, 3, 192, 242)
     names = term_names(settings)
@@ -394,7 +398,7 @@ def test_the_presets_end_where_they_did(preset, totals, test_data):
     content, style = (load_image(test_data / "cs231n" / f"{name}.jpg")
                       for name in ("tubingen", preset.replace("-", "_")))
     result = transfer_style(squeezenet(test_data).astype("float64"), content, [style], TORCHVISION,
-                            StyleSettings(**STYLE_PRESETS[preset] | {"size": 64}), rng=np.random.default_rng(0))
+                            dataclasses.replace(STYLE_PRESETS[preset], size=64), rng=np.random.default_rng(0))
     for step, total in totals.items():
         assert result.history[step - 1].total == pytest.approx(total, rel=1e-7 if step <= 100 else 5e-2)
 
@@ -412,8 +416,7 @@ def test_every_network_has_the_layers_of_its_presets():
     for name, presets in nets.items():
         net = models.build_network(name)
         for preset in presets:
-            settings = StyleSettings(**STYLE_PRESETS[preset])
-            settings.check()
+            settings = STYLE_PRESETS[preset]
             assert all(layer in net.positions for kind in settings.weighted_layers() for layer in kind)
 
 
@@ -456,7 +459,7 @@ def test_colours_of_a_transfer(colours, xp):
     result, settings = transfer(xp, colours=colours, num_steps=5), dataclasses.replace(PLAIN, colours=colours)
     checks = check_colours(result.picture, content(), [style()], settings)
     assert len(checks) == 1 and checks[0].passed
-    small = sized(content(), 24, "long")
+    small = resize_side(content(), 24, "long")
     if colours != "match":
         assert np.abs(colour.to_yuv(result.picture) - colour.to_yuv(small))[..., 1:].max() < 1e-5
         assert not check_colours(result.picture[::-1], content(), [style()], settings)[0].passed
@@ -483,7 +486,7 @@ def test_colours_of_a_transfer(colours, xp):
     ({"masks": [np.full((5, 6), 255, np.uint8)]}, "mask 1 has 6x5 pixels, the content picture 48x36"),
     ({"masks": [np.zeros((36, 48), np.uint8)]}, "mask 1 is black everywhere"),
     ({"masks": halves()}, "2 masks and 1 blend weights for 1 pictures of style"),
-    ({"styles": ()}, "there is no picture of a style")], ids=lambda value: str(value)[:60])
+    ({"styles": ()}, "there is no style picture")], ids=lambda value: str(value)[:60])
 def test_bad_input(settings, message, xp):
     with pytest.raises(InputError, match=message):
         transfer(xp, **settings)
@@ -500,7 +503,7 @@ def test_unknown_names(settings, message):
 
 def test_the_shipped_network_paints():
     model = load_model("shapes", "cpu")
-    settings = StyleSettings(**STYLE_PRESETS["shapes"] | {"size": 48, "num_steps": 15})
+    settings = dataclasses.replace(STYLE_PRESETS["shapes"], size=48, num_steps=15)
     result = transfer_style(model.net, content(), [style()], model.preprocessing, settings,
                             rng=np.random.default_rng(0))
     assert result.history[-1].total < 0.2 * result.history[0].total

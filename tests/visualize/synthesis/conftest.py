@@ -8,7 +8,7 @@ from minicnn.network import Network
 
 @pytest.fixture
 def net(rng):
-    """A stage, a branch of two ReLUs, five class scores behind another."""
+    """A small network: a convolution and a pool, two branches, and five class scores after the last ReLU."""
     net = Network((3, 16, 16), {"features.0": "conv1"})
     net.add("conv1", Conv2D(3, 6, 3, pad=1, rng=rng))
     net.add("relu1", ReLU())

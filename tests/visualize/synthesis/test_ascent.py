@@ -34,7 +34,7 @@ PIXELS = Preprocessing("BGR", 1.0, (104.0, 117.0, 123.0), (1.0, 1.0, 1.0), 16, 1
 
 def yosinski_loop(net, label, x, mean, num_steps, *, decay=0, blur_radius=0, blur_every=0, small_norm_percentile=0,
                   px_abs_benefit_percentile=0, policy="constant", lr=100.0, max_lr=100.0, desired_prog=2.0):
-    """The Deep Visualization Toolbox's loop over a picture in 0..255 whose mean was subtracted, for one class."""
+    """Return the image of one class by the loop of the Deep Visualization Toolbox. x : pixels minus the mean."""
     for step in range(1, num_steps + 1):
         x = np.minimum(255, np.maximum(0, x + mean)) - mean
         trace = net.forward(x)
@@ -43,7 +43,7 @@ def yosinski_loop(net, label, x, mean, num_steps, *, decay=0, blur_radius=0, blu
         grad = net.backward(trace, {net.output: seed})["input"]
         rate = lr if policy == "constant" else min(max_lr, desired_prog / np.linalg.norm(grad)**2)
         x = (x + rate * grad) * (1 - decay)
-        if blur_radius and step % blur_every == 0:  # theirs counts from 0 and blurs at steps 1, 5, 9, …
+        if blur_radius and step % blur_every == 0:  # the toolbox counts from 0 and blurs at steps 1, 5, 9, …
             x = np.stack([gaussian_filter(channel, blur_radius) for channel in x[0]])[None]
         if small_norm_percentile:
             norms = np.linalg.norm(x, axis=1)
@@ -54,7 +54,7 @@ def yosinski_loop(net, label, x, mean, num_steps, *, decay=0, blur_radius=0, blu
     return np.minimum(255, np.maximum(0, x + mean)) - mean
 
 
-TOOLBOX = {  # doc/running-optimize-image.md of the toolbox, the four lines
+TOOLBOX = {  # the four commands in doc/running-optimize-image.md of the toolbox
     "yosinski-1": dict(blur_radius=0.5, blur_every=4, small_norm_percentile=50, policy="progress"),
     "yosinski-2": dict(decay=0.3, small_norm_percentile=20),
     "yosinski-3": dict(decay=1e-4, blur_radius=1.0, blur_every=4),
@@ -64,7 +64,7 @@ TOOLBOX = {  # doc/running-optimize-image.md of the toolbox, the four lines
 
 @pytest.mark.parametrize("name", TOOLBOX)
 def test_yosinskis_presets_are_the_toolboxs_loop(name, net):
-    net, size = net.astype("float64"), 40  # float64: no pixel lies on the other side of a percentile by rounding
+    net, size = net.astype("float64"), 40  # float64, so that rounding moves no pixel across a percentile
     start = first_images((1, 3, size, size), PIXELS, np.random.default_rng(5), YOSINSKI)
     mean = np.array(PIXELS.mean).reshape(1, 3, 1, 1)
     expected = yosinski_loop(net, 2, start.astype("float64"), mean, 9, **TOOLBOX[name])
@@ -83,7 +83,7 @@ def test_presets_have_the_published_lengths():
 
 @pytest.mark.parametrize("name", CLASS_PRESETS)
 def test_a_preset_makes_the_same_picture_of_networks_with_other_inputs(name, net):
-    """The same network for inputs in 0..255 and over a standard deviation: its first layer makes up for it."""
+    """The same network for inputs in 0..255 and for standardized inputs: the weights of its first layer are scaled."""
     std = 0.2
     whitened = Preprocessing("BGR", 1 / 255, tuple(m / 255 for m in PIXELS.mean), (std,) * 3, 16, 16)
     pixels, other = net.astype("float64"), net.astype("float64")
@@ -101,13 +101,13 @@ def test_input_scale_is_1_for_the_inputs_of_the_preset():
 
 
 def test_a_grey_level_is_the_mean_change_of_a_pixel():
-    """A change of x by `unit` in each channel changes the pixels by one level on average, whatever their deviations."""
+    """A change of x by `unit` in each channel changes the pixels by one level on average, for any deviations."""
     uneven = Preprocessing("RGB", 1 / 255, (0.5,) * 3, (0.1, 0.2, 0.6), 16, 16)
     levels = np.array(uneven.std) * uneven.unit / uneven.scale
     assert levels.mean() == pytest.approx(1) and input_scale(uneven, "caffe") == uneven.unit
 
 
-# "simonyan" without blur and jitter is chaotic: changes of the noise by 1e-6 to 1e-3 end at 13.8 to 16.9
+# "simonyan" has no blur and no jitter and is chaotic: relative changes of the noise by 1e-6 to 1e-3 give 13.8 to 16.9
 @pytest.mark.parametrize(("name", "changes", "score"), [
     ("margin", {}, 66.8), ("cs231n", {}, 68.4), ("simonyan", {"start_noise": 0.5, "gain": 5.0}, 15.35),
     ("yosinski-1", {"start_noise": 50.0, "gain": 300.0, "num_steps": 60}, 22.4),
@@ -123,7 +123,7 @@ def test_final_scores_of_the_presets_on_the_shipped_network(name, changes, score
 
 
 def test_the_margin_counts_as_much_as_its_weight_says(net, xp):
-    """One step without a penalty goes along the gradient of score + 0.25 (score - best other score)."""
+    """One step without a penalty follows the gradient of score + 0.25 (score - best other score)."""
     settings = replace(MARGIN, num_steps=1, max_jitter=0, l2_reg=0.0, clamp="none", blur_sigma=0.0, margin_weight=0.25)
     start = first_images((2, 3, 16, 16), TORCHVISION, np.random.default_rng(1), settings)
     image, history = class_visualization(on(xp, net), [0, 3], TORCHVISION, settings, rng=np.random.default_rng(1))
@@ -156,12 +156,12 @@ def test_wrong_settings_are_named(settings, message):
 
 
 @pytest.mark.parametrize("name", CLASS_PRESETS)
-def test_classes_together_are_what_they_are_alone(name, net, xp):
-    """Without jitter and from one image each: no image takes notice of the others."""
+def test_the_images_of_a_batch_are_independent(name, net, xp):
+    """Without jitter and with the same first image, the images of a batch do not depend on each other."""
     settings = replace(CLASS_PRESETS[name], num_steps=4, max_jitter=0,
                        start_noise=CLASS_PRESETS[name].start_noise or 1.0)
 
-    class Noise:  # the same for each image of a batch
+    class Noise:  # the same noise for each image of a batch
         def standard_normal(self, shape, dtype):
             return np.repeat(np.random.default_rng(1).standard_normal((1, *shape[1:]), dtype), shape[0], axis=0)
 
@@ -197,7 +197,7 @@ def test_two_processes_make_the_same_pictures_bit_for_bit():
 
 
 @pytest.mark.parametrize("name", CLASS_PRESETS)
-def test_an_interrupted_preset_goes_on_to_the_same_images(name, net, xp, tmp_path):
+def test_an_interrupted_preset_resumes_to_the_same_images(name, net, xp, tmp_path):
     settings = replace(CLASS_PRESETS[name], num_steps=7, start_noise=CLASS_PRESETS[name].start_noise or 1.0)
 
     def climb(checkpoint=None, callback=None):

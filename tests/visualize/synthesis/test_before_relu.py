@@ -23,7 +23,7 @@ def test_before_relu_keeps_active_neurons_and_gives_inactive_ones_a_gradient(net
         other = before_relu(on(xp, net), layer)
         out, before = (to_host(one.predict(to_device(x, other.device), layer)) for one in (on(xp, net), other))
         assert np.allclose(np.maximum(before, 0), out, atol=1e-5) and (before < 0).any()
-    assert [type(node.layer) for node in net.nodes].count(ReLU) == 4  # the network itself is as it was
+    assert [type(node.layer) for node in net.nodes].count(ReLU) == 4  # the network itself is unchanged
     assert [node.name for node in before_relu(net, "concat").nodes if isinstance(node.layer, ReLU)] == ["relu1"]
     assert [node.name for node in before_relu(net, "scores").nodes if isinstance(node.layer, ReLU)] == \
         ["relu1", "relu2a", "relu2b"]
@@ -40,7 +40,7 @@ def test_an_inactive_neuron_becomes_active(net):
 
 
 def test_an_active_class_keeps_its_relu(net, monkeypatch):
-    """The score itself is maximised, not what comes into its ReLU."""
+    """The ascent maximizes the score itself, not the input of its ReLU."""
     monkeypatch.setattr("minicnn.visualize.synthesis.ascent.before_relu", lambda net, layer: pytest.fail("it was"))
     start = first_images((1, 3, 16, 16), TORCHVISION, np.random.default_rng(0), MARGIN)
     label = int(net.predict(start)[0].argmax())

@@ -11,7 +11,7 @@ from minicnn.visualize.synthesis.class_visualization_check import check_smoother
 def test_check_zeroed_counts_whole_pixels(rng):
     image = rng.standard_normal((1, 3, 10, 10))
     image[0, :, :2] = 0
-    image[0, 1, 5] = 0  # only one channel: no zero pixels
+    image[0, 1, 5] = 0  # only one channel is 0, so these pixels do not count
     assert check_zeroed(image, 20.0)[0].passed and check_zeroed(image, 20.0)[0].value == 0.2
     assert not check_zeroed(image, 22.0)[0].passed
 
@@ -20,14 +20,14 @@ def test_relative_variation_of_noise_and_of_a_ramp(rng):
     assert relative_variation(rng.standard_normal((1, 3, 64, 64))) == pytest.approx(2, rel=0.05)
     assert relative_variation(np.broadcast_to(np.linspace(-1, 1, 64), (1, 3, 64, 64))) < 0.1
     image = rng.standard_normal((1, 3, 8, 8))
-    assert relative_variation(image) == pytest.approx(relative_variation(100 * image))  # contrast is no matter
+    assert relative_variation(image) == pytest.approx(relative_variation(100 * image))  # independent of the contrast
 
 
 def test_check_smoother_compares_at_the_same_score(rng):
     rough = rng.standard_normal((1, 3, 32, 32))
     smooth = gaussian_filter(rough, (0, 0, 2, 2))
     passed = [check.passed for check in check_smoother(smooth, 5.0, [smooth, rough, smooth], [1.0, 5.5, 9.0])]
-    assert passed == [True, True]  # the second is the first that reaches 5
+    assert passed == [True, True]  # the second image is the first one that reaches 5
     assert not any(check.passed for check in check_smoother(rough, 0.5, [smooth, rough], [1.0, 5.5]))
     best = check_smoother(smooth, 7.0, [smooth, rough, smooth], [1.0, 5.5, 2.0])
     assert all(check.passed and "did not reach" in check.expected for check in best)

@@ -1,4 +1,4 @@
-"""DeepDream against the notebook's own loop, its preset's numbers, its flights, and its demo."""
+"""DeepDream against the loop of the notebook, the numbers of its preset, the zoom, and the demo."""
 
 import json
 import sys
@@ -45,13 +45,13 @@ def network(xp=np, dtype="float64"):
 
 @pytest.fixture
 def photo(rng):
-    """A smooth picture as the network sees it, (1, 3, 41, 30), float64."""
+    """A smooth picture as the network's input, (1, 3, 41, 30), float64."""
     smooth = scipy.ndimage.gaussian_filter(rng.standard_normal((41, 30, 3)), (3, 3, 0))
     return TORCHVISION.to_input(np.clip(128 + 600 * smooth, 0, 255)).astype("float64")
 
 
 def notebook_dream(net, preprocessing, base, diff, iter_n, octave_n, octave_scale, step_size, jitter, end, rng):
-    """deepdream() and make_step() of dream.ipynb in its own words, for an array (3, H, W); diff: the objective's."""
+    """Return the dream by deepdream() and make_step() of dream.ipynb, for an array (3, H, W); diff: the seed."""
     octaves = [base]
     for _ in range(octave_n - 1):
         octaves.append(scipy.ndimage.zoom(octaves[-1], (1, 1.0 / octave_scale, 1.0 / octave_scale), order=1))
@@ -76,7 +76,7 @@ def notebook_dream(net, preprocessing, base, diff, iter_n, octave_n, octave_scal
 
 
 def guide_diff(guide):
-    """objective_guide of the notebook."""
+    """Return objective_guide of the notebook."""
     def diff(dst):
         x, y = dst[0], guide[0]
         ch = x.shape[0]
@@ -111,14 +111,14 @@ def test_a_dream_by_tiles_is_the_same(xp, photo):
     assert [step.total for step in two] == pytest.approx([step.total for step in one], rel=1e-9)
 
 
-def test_a_large_photo_is_dreamt_by_tiles(photo, monkeypatch):
+def test_a_large_photo_is_computed_by_tiles(photo, monkeypatch):
     used = []
     plain = deepdream.tiled_loss_and_gradient
     monkeypatch.setattr("minicnn.visualize.synthesis.tiles.LARGEST_WHOLE", 30)
     monkeypatch.setattr(deepdream, "tiled_loss_and_gradient",
                         lambda net, image, terms, tile: used.append(image.shape[2]) or plain(net, image, terms, tile))
     deep_dream(network(), photo, TORCHVISION, rng=np.random.default_rng(0), **SHORT)
-    assert used == [41] * 4  # not for 21 and 29 rows
+    assert used == [41] * 4  # only the octave of 41 rows, not the octaves of 21 and 29
 
 
 def test_float32_stays_float32_and_colours_exist(xp, photo):
@@ -129,13 +129,13 @@ def test_float32_stays_float32_and_colours_exist(xp, photo):
 
 
 @pytest.mark.parametrize("preprocessing", [TORCHVISION, CAFFE_VGG], ids=["0 to 1", "0 to 255"])
-def test_a_step_is_so_many_grey_levels(preprocessing, rng):
+def test_the_step_size_is_in_grey_levels(preprocessing, rng):
     grey = preprocessing.to_input(rng.integers(100, 156, (24, 24, 3)).astype(np.uint8))
     image, _ = deep_dream(network(dtype="float32"), grey, preprocessing, DreamSettings(num_octaves=1, num_steps=1),
                           rng=rng, layer="relu2")
     std = np.asarray(preprocessing.std)[:, None, None]
     change = np.abs(image - grey)[0] * std / preprocessing.scale
-    assert change.mean() == pytest.approx(1.5, rel=0.03)  # the channels' std differ a little
+    assert change.mean() == pytest.approx(1.5, rel=0.03)  # the standard deviations of the channels differ a little
 
 
 def test_an_interrupted_dream_ends_as_the_uninterrupted_one(xp, photo, tmp_path):
@@ -157,7 +157,7 @@ def test_an_interrupted_dream_ends_as_the_uninterrupted_one(xp, photo, tmp_path)
 
 
 def test_a_dream_of_the_shipped_network_by_the_preset():
-    """deepdream-2015: the final numbers, and all that proves a dream."""
+    """deepdream-2015: the final numbers and the Checks."""
     model = load_model("shapes", "cpu")
     photo = images.resize_long_side(demo.example_photo()[1], 128)
     x = model.preprocessing.to_input(photo)
@@ -218,7 +218,7 @@ def test_octaves(xp, rng):
     ({"layer": "relu2", "tile": 0}, "1 pixel or more, not 0"),
     ({"layer": "relu2", "settings": DreamSettings(step_size=float("nan"))}, "diverged"),
     ({"layer": "relu2", "channel": 1, "guide": np.zeros((1, 3, 9, 9))}, "not both")], ids=str)
-def test_what_cannot_be_dreamt_is_refused(settings, expected, photo):
+def test_wrong_arguments_are_refused(settings, expected, photo):
     with pytest.raises(InputError) as refusal:
         deep_dream(network(), photo, TORCHVISION, rng=np.random.default_rng(0), **settings)
     assert expected in str(refusal.value) and "\n" not in str(refusal.value)
@@ -230,7 +230,7 @@ def test_octaves_that_do_not_grow_are_refused(settings):
         DreamSettings(**settings)
 
 
-def test_a_layer_without_maps_can_be_dreamt_of_but_not_guided(rng):
+def test_a_layer_without_maps_has_a_dream_but_no_guide(rng):
     model = load_model("shapes", "cpu")
     x = rng.standard_normal((1, 3, 64, 64), dtype="float32")
     image, history = deep_dream(model.net, x, model.preprocessing, DreamSettings(num_octaves=2, num_steps=3), rng=rng,
@@ -240,7 +240,7 @@ def test_a_layer_without_maps_can_be_dreamt_of_but_not_guided(rng):
         deep_dream(model.net, x, model.preprocessing, rng=rng, layer="fc6", guide=x)
 
 
-# ---- the flight ------------------------------------------------------------------------------------------------------
+# ---- the zoom --------------------------------------------------------------------------------------------------------
 
 
 def test_zooming_enlarges_about_the_middle(xp):
@@ -251,16 +251,16 @@ def test_zooming_enlarges_about_the_middle(xp):
     assert (zoom_in(ramp, 0.0) == ramp).all()
 
 
-def test_a_flight_goes_on_from_its_last_frame(xp, photo):
-    def fly(x, **settings):
+def test_a_zoom_resumes_from_its_last_frame(xp, photo):
+    def zoom_frames(x, **settings):
         return list(dream_zoom(network(xp), x, TORCHVISION, rng=np.random.default_rng(4), **SHORT | settings))
-    frames = fly(photo, num_frames=4)
+    frames = zoom_frames(photo, num_frames=4)
     assert [frame.shape for frame in frames] == [photo.shape] * 4
-    still = fly(photo, num_frames=1, settings=replace(QUICK, num_steps=0))[0]  # the flight begins with the whole photo
+    still = zoom_frames(photo, num_frames=1, settings=replace(QUICK, num_steps=0))[0]  # frame 0 is the whole photo
     assert (still == TORCHVISION.to_input(TORCHVISION.to_image(photo))).all()
-    for frame in frames:  # just what an 8-bit file holds
+    for frame in frames:  # rounded to 8-bit colours
         assert (TORCHVISION.to_input(TORCHVISION.to_image(frame)) == frame).all()
-    later = fly(frames[1], num_frames=4, first=2)
+    later = zoom_frames(frames[1], num_frames=4, first=2)
     assert len(later) == 2 and all((a == b).all() for a, b in zip(later, frames[2:], strict=True))
     assert all(check.passed for check in check_dream_zoom(network(), photo, frames[-1], layer="relu2"))
     assert not check_dream_zoom(network(), frames[-1], photo, layer="relu2")[0].passed
@@ -276,7 +276,7 @@ def test_a_zoom_that_leaves_nothing_is_refused(zoom, photo):
 
 
 def run(*arguments):
-    """The demo's exit code, on the shipped network and a small picture."""
+    """Run the demo on the shipped network and a small picture; return its exit code."""
     sys.argv = ["demos.deepdream", "--model", "shapes", "--device", "cpu", "--size", "72", *map(str, arguments)]
     try:
         main(demo.run, demo.parser())
@@ -287,7 +287,7 @@ def run(*arguments):
 
 @pytest.fixture
 def stop_at(monkeypatch):
-    """stop_at(call): as if the user pressed Ctrl-C in that call of the loop over steps; stop_at(None): no more."""
+    """stop_at(call): simulate Ctrl-C in this call of optimize_image; stop_at(None): in none."""
     plain = deepdream.optimize_image
 
     def stop(at):
@@ -336,13 +336,13 @@ def test_the_demo_seeks_a_channel_is_guided_and_works_by_tiles(tmp_path, capsys)
     assert [card["tile"] for card in cards] == [32, None] and cards[1]["dreams"] == ["relu4, guided"]
 
 
-def test_ctrl_c_saves_the_dream_so_far_which_goes_on_to_the_same_image(stop_at, tmp_path, capsys):
+def test_ctrl_c_saves_the_dream_which_resumes_to_the_same_image(stop_at, tmp_path, capsys):
     arguments = ["--steps", 4, "--save-every", 2]
     assert run(*arguments, "--out", tmp_path / "whole") == 0
     out = tmp_path / "out"
     stop_at(2)
     assert run(*arguments, "--out", out) == 130
-    assert np.load(out / "deepdream.npy").shape == (1, 3, 72, 61)  # enlarged
+    assert np.load(out / "deepdream.npy").shape == (1, 3, 72, 61)  # enlarged to the full size
     assert "stopped" in json.loads((out / "deepdream.json").read_text())["title"]
     assert f"--resume --out {out}" in capsys.readouterr().err
     stop_at(None)
@@ -373,7 +373,7 @@ def test_a_diverged_dream_keeps_the_last_finite_image(tmp_path, monkeypatch, cap
 
     def diverging(*arguments, project, **settings):
         calls.append(1)
-        bad = 2 if len(calls) == 3 else None  # of the third octave
+        bad = 2 if len(calls) == 3 else None  # in the third octave
         return plain(*arguments, project=(*project, lambda image, step: image / (step != bad)), **settings)
     monkeypatch.setattr(deepdream, "optimize_image", diverging)
     with np.errstate(all="ignore"):
@@ -384,7 +384,7 @@ def test_a_diverged_dream_keeps_the_last_finite_image(tmp_path, monkeypatch, cap
     assert np.isfinite(np.load(tmp_path / "out" / "deepdream.npy")).all()
 
 
-def test_a_flight_is_written_as_frames_and_as_an_animation(tmp_path, capsys):
+def test_a_zoom_is_written_as_frames_and_as_an_animation(tmp_path, capsys):
     out = tmp_path / "out"
     assert run("--zoom", 3, "--steps", 3, "--octaves", 2, "--animation", "webp", "--out", out) == 0
     assert "FAIL" not in capsys.readouterr().out
@@ -396,14 +396,14 @@ def test_a_flight_is_written_as_frames_and_as_an_animation(tmp_path, capsys):
     assert run("--zoom", 2, "--out", out) == 2
     assert "holds deepdream_zoom.png, frames/0000.png, " in capsys.readouterr().err
     assert run("--zoom", 2, "--steps", 3, "--octaves", 2, "--overwrite", "--out", out) == 0
-    assert names(out / "frames") == {"0000.png", "0001.png", "settings.json"}  # no frame of the earlier one is left
+    assert names(out / "frames") == {"0000.png", "0001.png", "settings.json"}  # without the earlier frames
 
 
-def test_an_interrupted_flight_keeps_its_frames_and_goes_on(stop_at, tmp_path, capsys):
+def test_an_interrupted_zoom_keeps_its_frames_and_resumes(stop_at, tmp_path, capsys):
     arguments = ["--zoom", 4, "--steps", 3, "--octaves", 2]
     assert run(*arguments, "--out", tmp_path / "whole") == 0
     out = tmp_path / "out"
-    stop_at(6)  # the second octave of the third frame
+    stop_at(6)  # in the second octave of the third frame
     assert run(*arguments, "--out", out) == 130
     assert f"repeat the command with --resume --out {out}" in capsys.readouterr().err
     assert names(out / "frames") == {"0000.png", "0001.png", "settings.json"}
@@ -460,6 +460,6 @@ def test_the_picture_of_several_dreams(tmp_path):
     assert dream_flight.NAMES == ("deepdream_zoom",) and demo.NAMES == ("deepdream",)
 
 
-def test_losses_say_what_they_are():
+def test_the_repr_of_losses_is_short():
     assert repr(LayerNorm2("relu4", 3)) == "LayerNorm2(layer='relu4', channel=3)"
     assert repr(GuideMatch("relu4", np.zeros((1, 2, 3, 4)))) == "GuideMatch(layer='relu4')"

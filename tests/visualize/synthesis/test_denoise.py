@@ -14,7 +14,7 @@ def test_denoising_is_that_of_scikit_image(xp, rng, weight):
     x = rng.standard_normal((2, 3, 9, 7))
     found = to_host(denoise_tv(on(xp, x), weight, num_steps=8))
     for image, result in zip(x.reshape(6, 9, 7), found.reshape(6, 9, 7), strict=True):
-        expected = restoration.denoise_tv_chambolle(image, weight, eps=0, max_num_iter=9)  # it looks before it steps
+        expected = restoration.denoise_tv_chambolle(image, weight, eps=0, max_num_iter=9)  # the first returns x
         assert np.abs(result - expected).max() < 1e-12
 
 

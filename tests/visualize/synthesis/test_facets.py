@@ -10,7 +10,7 @@ from minicnn.visualize.embedding.features import image_features
 from minicnn.visualize.synthesis.facets import find_facets, layout_features, suggest_facets
 
 
-@pytest.mark.parametrize("seed", [3, 14])  # with a learning rate of 200 for so few points, one was thrown far out
+@pytest.mark.parametrize("seed", [3, 14])  # t-SNE with a learning rate of 200 threw a point far out
 def test_few_pictures_are_not_scattered(seed):
     rng = np.random.default_rng(seed)
     x = two_kinds(rng)
@@ -57,6 +57,6 @@ def test_layout_features_average_the_maps_in_parts(xp, rng):
     assert np.abs(layout_features(net, x, "relu1", batch_size=2) - expected).max() < 1e-12
     assert np.abs(layout_features(net, x, "relu1", parts=1) - image_features(net, x, "relu1")).max() < 1e-12
     assert (layout_features(net, x, "fc2") == image_features(net, x, "fc2")).all()
-    few = layout_features(net, x[:, :, :3, :3], "relu1").reshape(5, 6, 4, 4)  # maps smaller than the parts
+    few = layout_features(net, x[:, :, :3, :3], "relu1").reshape(5, 6, 4, 4)  # maps smaller than the number of blocks
     maps = to_host(net.predict(on(xp, x[:, :, :3, :3]), "relu1"))
     assert np.abs(few - maps[:, :, [0, 0, 1, 2]][..., [0, 0, 1, 2]]).max() < 1e-12

@@ -1,4 +1,4 @@
-"""Fooling images: what a file of 8 bits holds, how far from the original it is, and one line for what cannot be."""
+"""Fooling images: the 8-bit file, its distance to the original, the checks, the errors, and the demo."""
 
 import json
 from dataclasses import replace
@@ -35,7 +35,7 @@ GREY = Preprocessing("L", 1 / 255, (0.5,), (0.25,), 16, 16)
 
 
 def small_network(rng, channels=3, unit=1.0):
-    """A convolution, a pool and four class scores, of pictures of 16x16, whose input is `unit` times as large."""
+    """Return a network for pictures of 16x16 with four class scores; its input is scaled by `unit`."""
     net = Network((channels, 16, 16))
     net.add("conv1", Conv2D(channels, 6, 3, pad=1, rng=rng))
     net.add("relu1", ReLU())
@@ -51,7 +51,7 @@ def on(xp, net):
 
 
 def other_class(net, x):
-    """The last choice of the network."""
+    """Return the class with the lowest score."""
     return int(net.predict(x)[0].argmin())
 
 
@@ -95,7 +95,7 @@ def test_it_stops_at_the_first_picture_that_survives(rng, picture):
 
 
 def test_a_change_of_less_than_half_a_level_does_not_count(rng):
-    # one step turns the floats over, but no pixel is rounded to another level
+    # one step changes the answer for the floats, but no pixel is rounded to another level
     net = small_network(rng)
     x = TORCHVISION.to_input(np.full((16, 16, 3), 128, np.uint8))
     first, second = np.argsort(-net.predict(x)[0])[:2].tolist()
@@ -109,7 +109,7 @@ def test_a_change_of_less_than_half_a_level_does_not_count(rng):
     assert moved == [second]
 
 
-def test_a_margin_that_is_asked_for_is_reached(rng, picture):
+def test_the_margin_of_the_settings_is_reached(rng, picture):
     net, x = small_network(rng), TORCHVISION.to_input(picture)
     target = other_class(net, x)
     plain, wide = (fooling_image(net, x, target, TORCHVISION, replace(QUICK, num_steps=400, margin=margin))[1]
@@ -184,7 +184,7 @@ def test_presets_end_with_their_numbers(preset, steps, l2, psnr):
 
 
 def test_hard_pairs_of_real_photos_and_targets(real_squeezenet, test_data):
-    """Two of the 50 pairs of tests/benchmarks/fooling_pairs.py that CS231n's objective does not reach in 100 steps."""
+    """Two of the 50 pairs of tests/benchmarks/fooling_pairs.py; CS231n's objective does not reach them in 100 steps."""
     with np.load(test_data / "photos" / "imagenet_25.npz") as photos:
         hard = photos["X"][[5, 14]]
     for photo in hard:
@@ -195,7 +195,7 @@ def test_hard_pairs_of_real_photos_and_targets(real_squeezenet, test_data):
 # ---- checks ----------------------------------------------------------------------------------------------------------
 
 
-def test_the_checks_fail_for_what_is_not_so(rng, picture):
+def test_the_checks_fail_for_wrong_pictures_and_reports(rng, picture):
     net, x = small_network(rng), TORCHVISION.to_input(picture)
     target = other_class(net, x)
     fooled, report, _ = fooling_image(net, x, target, TORCHVISION, QUICK)
@@ -223,7 +223,7 @@ def test_transfer_counts_changed_answers_and_hits(rng, picture):
 # ---- bad input -------------------------------------------------------------------------------------------------------
 
 
-def test_what_cannot_be_is_one_line(rng, picture):
+def test_wrong_arguments_are_named(rng, picture):
     net, x = small_network(rng), TORCHVISION.to_input(picture)
     seen = int(net.predict(x)[0].argmax())
     for target, message in ((seen, f"classifies the picture as class {seen} already"), (4, "no class 4"),
@@ -263,11 +263,11 @@ def test_the_demo_writes_pictures_that_fool(photo, tmp_path, capsys):
     assert card["parameters"]["reports"][0]["survived"] and card["parameters"]["targets"] == [target]
     said = capsys.readouterr().out
     assert "pictures that shapes classifies as the target too: 1 (" in said and "FAIL margin" not in said
-    assert run_demo(photo, "--target", "striped disc", "--out", str(out)) == 2  # nothing is overwritten
+    assert run_demo(photo, "--target", "striped disc", "--out", str(out)) == 2  # without --overwrite
     assert "holds fooling.png, fooled_0_star.png, fooling.npy and 1 more already" in capsys.readouterr().err
 
 
-def test_ctrl_c_saves_the_picture_so_far_and_resume_ends_as_the_whole(photo, tmp_path, monkeypatch, capsys):
+def test_ctrl_c_saves_the_picture_which_resumes_to_the_same(photo, tmp_path, monkeypatch, capsys):
     plain, out = fooling.optimize_image, tmp_path / "out"
     arguments = (photo, "--target", "striped disc", "--steps", "200", "--save-every", "2")
     assert run_demo(*arguments, "--out", str(tmp_path / "whole")) == 0

@@ -1,4 +1,4 @@
-"""The generator prior: a decoder and a network as one, codes that are optimised, and the training of a decoder."""
+"""The generator prior: a decoder and a network in one, optimized codes, and the training of a decoder."""
 
 import json
 from dataclasses import replace
@@ -33,7 +33,7 @@ from minicnn.visualize.synthesis.generator_check import check_code_gradient, che
 
 
 def small_network(rng):
-    """Three class scores of pictures of 3x8x8."""
+    """Return a network for pictures of 3x8x8 with three class scores."""
     net = Network((3, 8, 8), aliases={"first": "conv1"})
     net.add("conv1", Conv2D(3, 5, 3, pad=1, rng=rng))
     net.add("relu1", ReLU())
@@ -43,7 +43,7 @@ def small_network(rng):
 
 
 def small_generator(rng):
-    """From a code of 6x2x2 to a picture of 3x8x8; its names are those of `small_network`, too."""
+    """Return a network from a code of 6x2x2 to a picture of 3x8x8, with some layer names of `small_network`."""
     net = Network((6, 2, 2))
     net.add("conv1", Conv2D(6, 8, 3, pad=1, rng=rng))
     net.add("relu1", ReLU())
@@ -54,7 +54,7 @@ def small_generator(rng):
 
 
 def on(xp, *things):
-    """Networks, or arrays, on the device that xp stands for."""
+    """Return networks or arrays on the device of xp."""
     device = "cpu" if xp is np else "gpu"
     return [thing.to_device(device) if isinstance(thing, Network) else to_device(thing, device) for thing in things]
 
@@ -83,7 +83,7 @@ def test_the_gradient_to_the_code_is_the_slope(xp, rng):
     seed, = on(xp, rng.standard_normal((2, 3)))
     gradient = both.backward(both.forward(code), {"fc2": seed})["input"]
     assert directional_error(lambda at: float((both.predict(at) * seed).sum()), code, gradient, rng) < 1e-7
-    # the same in two steps, by the picture
+    # the same in two steps, by way of the picture
     picture = generator.predict(code)
     of_picture = net.backward(net.forward(picture), {"fc2": seed})["input"]
     in_steps = generator.backward(generator.forward(code), {"picture": of_picture})["input"]
@@ -100,7 +100,7 @@ def test_branches_that_read_the_picture_read_the_generators(rng):
 # ---- codes that are optimised ----------------------------------------------------------------------------------------
 
 
-def test_a_code_is_found_whose_picture_the_class_likes(xp, rng):
+def test_the_score_of_the_generated_picture_rises(xp, rng):
     generator, net = small_generator(rng), small_network(rng)
     codes = abs(rng.standard_normal((20, 6, 2, 2))).astype(np.float32)
     start, highest = code_range(codes)
@@ -130,7 +130,7 @@ def test_code_range_is_three_deviations(rng):
     assert mean[0] == pytest.approx(codes.mean(axis=0)) and highest[0] == pytest.approx(3 * codes.std(axis=0))
 
 
-def test_an_interrupted_code_goes_on_to_the_same(rng, tmp_path):
+def test_an_interrupted_code_resumes_to_the_same(rng, tmp_path):
     generator, net = small_generator(rng), small_network(rng)
     start, highest = code_range(abs(rng.standard_normal((20, 6, 2, 2))).astype(np.float32))
     def make(resume, callback=None):
@@ -148,14 +148,14 @@ def test_an_interrupted_code_goes_on_to_the_same(rng, tmp_path):
 
 
 def test_presets():
-    assert GENERATOR_PRESETS["nguyen"] == GeneratorSettings(200, learning_rate=8.0, last_rate=1e-10, decay=0.99)
+    assert GENERATOR_PRESETS["nguyen"] == GeneratorSettings(200, learning_rate=8.0, last_rate=1e-10, decay=0.01)
     assert GENERATOR_PRESETS["shapes"] == replace(GENERATOR_PRESETS["nguyen"], learning_rate=0.3)
 
 
 # ---- the decoder -----------------------------------------------------------------------------------------------------
 
 
-def test_the_decoder_takes_what_the_encoder_makes():
+def test_the_decoder_takes_the_codes_of_the_encoder():
     encoder, decoder = shapes_encoder(shapes(seed=None)), shapes_decoder(seed=None)
     assert encoder.shapes()["code"][1:] == decoder.input_shape
     assert decoder.shapes()["picture"] == (1, 3, 64, 64)
@@ -169,7 +169,7 @@ def test_a_code_is_the_means_of_two_layers(xp, rng):
         side = maps.shape[2] // 4
         expected = maps.reshape(2, -1, 4, side, 4, side).mean(axis=(3, 5))
         assert np.abs(part - expected).max() < 1e-4
-    assert net.output == "fc6"  # the encoder is another network
+    assert net.output == "fc6"  # the network itself is unchanged
 
 
 def test_the_decoder_is_that_of_pytorch(rng):
@@ -218,8 +218,8 @@ def test_likeness_is_its_terms(rng):
     assert likeness(y, likeness.features(x))[0] == pytest.approx(expected, rel=1e-4)
 
 
-def test_stripes_may_lie_where_they_like(rng):
-    # a shift by half a period is no difference in blocks, and the largest one there is in pixels
+def test_the_phase_of_stripes_does_not_matter(rng):
+    # a shift by half a period changes no block mean, but changes the pixels as much as possible
     x = np.tile(np.float32([1, 1, -1, -1]), (1, 3, 8, 2))
     net = Network((3, 8, 8))
     net.add("conv1", Conv2D(3, 2, 1, rng=rng))
@@ -244,7 +244,7 @@ def test_a_decoder_learns(xp, rng):
     assert np.mean(history[-4:]) < 0.5 * np.mean(history[:4])
 
 
-def test_the_training_script_trains_a_decoder_and_goes_on(tmp_path, capsys, monkeypatch):
+def test_the_training_script_trains_a_decoder_and_saves_a_checkpoint(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(train_decoder, "TESTED", 12)
     assert exit_code(train_decoder, "--steps", "2", "--batch-size", "3", "-o", tmp_path / "decoder.h5", "--checkpoint",
                      tmp_path / "state.npz") == 0
@@ -258,7 +258,7 @@ def test_the_training_script_trains_a_decoder_and_goes_on(tmp_path, capsys, monk
 
 
 class Broken(Conv2D):
-    """A convolution whose way back is a little wrong."""
+    """A convolution with a slightly wrong backward."""
 
     def backward(self, dout, cache):
         return 1.001 * super().backward(dout, cache)
@@ -276,7 +276,7 @@ def test_a_wrong_gradient_does_not_pass(rng):
 
 @pytest.fixture(scope="module")
 def drawn():
-    """Pictures that the decoder was trained on: x, labels."""
+    """Training pictures of the decoder: x, labels."""
     x, labels = ShapeBatches(36, 0)(0)
     return x, labels
 
@@ -304,15 +304,15 @@ def test_copies_noise_and_other_classes_do_not_pass(rng, drawn):
 
 
 def run(*arguments):
-    """The demo's exit code."""
+    """Run the demo; return its exit code."""
     return exit_code(demo, *arguments)
 
 
 SHORT = ["--class", "dotted disc", "--class", "striped star", "--steps", "6", "--save-every", "2", "--device", "cpu"]
 
 
-@pytest.mark.parametrize("at", [3, 9, 20])  # in the first code, in its pixels, in the second class
-def test_ctrl_c_saves_what_is_there_and_the_demo_goes_on_to_the_same(tmp_path, monkeypatch, capsys, at):
+@pytest.mark.parametrize("at", [3, 9, 20])  # in the first code, in the first pixels, in the second class
+def test_ctrl_c_saves_the_results_and_the_demo_resumes_to_the_same(tmp_path, monkeypatch, capsys, at):
     monkeypatch.setattr(demo, "TRAINED_ON", 1)
     assert run(*SHORT, "--out", str(tmp_path / "whole")) == 0
     plain = module.optimize_image
@@ -325,8 +325,8 @@ def test_ctrl_c_saves_what_is_there_and_the_demo_goes_on_to_the_same(tmp_path, m
     assert len(np.load(out / "generator_prior.npy")) == (1 if at < 12 else 2)
     monkeypatch.setattr(module, "optimize_image", plain)
     monkeypatch.setattr("minicnn.visualize.synthesis.ascent.optimize_image", plain)
-    assert run(*SHORT, "--decay", "0.9", "--resume", "--out", str(out)) == 2
-    assert "was saved by another run: it has decay 0.99, not 0.9" in capsys.readouterr().err
+    assert run(*SHORT, "--decay", "0.1", "--resume", "--out", str(out)) == 2
+    assert "was saved by another run: it has decay 0.01, not 0.1" in capsys.readouterr().err
     assert run(*SHORT, "--resume", "--out", str(out)) == 0
     whole, again = (np.load(folder / "generator_prior.npy") for folder in (tmp_path / "whole", out))
     assert whole.tobytes() == again.tobytes()
@@ -346,7 +346,7 @@ def test_the_demo_on_the_strict_gpu_makes_the_pictures_of_the_cpu(strict_cupy, t
     for device in ("gpu", "cpu"):
         assert run("--class", "2", "--steps", "1", "--device", device, "--out", str(tmp_path / device)) == 0
     on_gpu, on_cpu = (np.load(tmp_path / device / "generator_prior.npy") for device in ("gpu", "cpu"))
-    assert np.linalg.norm(on_gpu - on_cpu) < 1e-3 * np.linalg.norm(on_cpu)  # later steps make rounding grow
+    assert np.linalg.norm(on_gpu - on_cpu) < 1e-3 * np.linalg.norm(on_cpu)  # more steps would amplify the rounding
 
 
 @pytest.mark.parametrize("arguments, expected", [

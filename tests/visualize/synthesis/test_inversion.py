@@ -1,4 +1,4 @@
-"""Feature inversion: the paper's code line by line, any unit of the input, and one line for what cannot be."""
+"""Feature inversion: the code of the paper, any unit of the input, the presets, the errors, and the demo."""
 
 import json
 from dataclasses import replace
@@ -37,13 +37,13 @@ from minicnn.visualize.synthesis.inversion_settings import (
 
 pytestmark = pytest.mark.usefixtures("empty_cache")
 
-LEVELS = Preprocessing("RGB", 1.0, (120.0,) * 3, (1.0,) * 3, 12, 12)    # as Caffe's
-TENTHS = Preprocessing("RGB", 0.1, (12.0,) * 3, (0.5,) * 3, 12, 12)     # the same in units of 5 levels
+LEVELS = Preprocessing("RGB", 1.0, (120.0,) * 3, (1.0,) * 3, 12, 12)    # like Caffe
+TENTHS = Preprocessing("RGB", 0.1, (12.0,) * 3, (0.5,) * 3, 12, 12)     # the same pixels in units of 5 levels
 SHORT = InversionSettings(rates=((5, 1e-3), (4, 4e-4)))
 
 
 def small_network(unit=1.0, dtype="float32"):
-    """Two convolutions, a pool and three scores, of pictures of 12x12 whose input is `unit` times as large."""
+    """Return a network for pictures of 12x12 with three scores; its input is scaled by `unit`."""
     rng = np.random.default_rng(3)
     net = Network((3, 12, 12))
     net.add("conv1", Conv2D(3, 5, 3, pad=1, rng=rng))
@@ -67,7 +67,7 @@ def x(rng):
 
 
 def total_variation(x):
-    """TV² and its gradient as in invert_nn.m: the last row and column are repeated."""
+    """Return TV² and its gradient as in invert_nn.m, which repeats the last row and column."""
     right = np.concatenate([x[..., 1:], x[..., -1:]], axis=3) - x
     down = np.concatenate([x[:, :, 1:], x[:, :, -1:]], axis=2) - x
     gradient = -2 * right - 2 * down
@@ -77,7 +77,7 @@ def total_variation(x):
 
 
 def invert_nn(net, layer, y0, x, sigma, tv_weight, p_weight, rates):
-    """core/invert_nn.m of deep-goggle, step by step, in levels of 255: the image and its energies."""
+    """Return the image and its energies by core/invert_nn.m of deep-goggle, in levels of 255."""
     energies, velocity, before = [], 0, None
     for rate in [rate for steps, rate in rates for _ in range(steps)]:
         trace = net.forward(x)
@@ -147,7 +147,7 @@ def test_cs231ns_recipe_by_pytorch(xp, x):
         optimizer.step()
     settings = replace(CS231N, rates=((8, 0.3), (4, 0.01)), clamp_until=8)
     ours, _ = invert_features(on(xp, net), "relu1", y0, preprocessing, settings, rng=np.random.default_rng(7))
-    assert relative_error(ours, image.detach().numpy()) < 1e-7  # ours begins in float32
+    assert relative_error(ours, image.detach().numpy()) < 1e-7  # our first image is float32
 
 
 def test_cs231ns_steps_and_bounds_are_in_torchvisions_unit(x):
@@ -203,7 +203,7 @@ def test_an_interrupted_run_ends_as_the_uninterrupted_one(update, stop, xp, x, t
     whole, history = invert()
     path = tmp_path / "run.npz"
     with pytest.raises(KeyboardInterrupt):
-        invert(Checkpoint(path, every=1 if stop == 6 else 2), interrupt)  # after step 5 the update begins anew
+        invert(Checkpoint(path, every=1 if stop == 6 else 2), interrupt)  # after step 5 the update restarts
     again, same = invert(Checkpoint(path, every=1 if stop == 6 else 2, resume=True))
     assert again.tobytes() == whole.tobytes() and same == history and [entry.step for entry in same] == [*range(1, 10)]
 
@@ -263,7 +263,7 @@ def test_the_report_is_true(rng):
     assert same.error == 0 and same.psnr == float("inf")
 
 
-def test_the_checks_fail_for_what_is_not_so(x):
+def test_the_checks_fail_for_bad_reports(x):
     net = small_network()
     targets = {layer: net.predict(x, layer) for layer in ("relu1", "conv2", "relu2", "pool2")}
 
@@ -276,7 +276,7 @@ def test_the_checks_fail_for_what_is_not_so(x):
     assert failed(rounded=2.5) == [0] and failed(errors=(0.01, 0.01, 0.3, 0.01)) == [1]
     assert failed(errors=(0.01, 0.01, 0.01, 3.0)) == [1, 2]
     assert failed(psnrs=(30, 20, 14, 15)) == failed(psnrs=(14, 15, 20, 30)) == [3]
-    assert failed(psnrs=(20, 19.6, 20.1, 20)) == [] and failed(psnrs=(20, 19.6, 20, 20.2)) == [3]  # from the lowest
+    assert failed(psnrs=(20, 19.6, 20.1, 20)) == [] and failed(psnrs=(20, 19.6, 20, 20.2)) == [3]  # from the minimum
 
 
 # ---- bad input -------------------------------------------------------------------------------------------------------
@@ -312,7 +312,7 @@ def run_demo(*arguments):
 FEW = ("--layer", "relu1", "--layer", "relu2", "--rates", "6x0.002,4x0.0004", "--save-every", "2")
 
 
-def test_ctrl_c_saves_the_row_so_far_and_resume_ends_as_the_whole(tmp_path, monkeypatch, capsys):
+def test_ctrl_c_saves_the_row_which_resumes_to_the_same(tmp_path, monkeypatch, capsys):
     plain, out = inversion.optimize_image, tmp_path / "out"
     assert run_demo(*FEW, "--out", str(tmp_path / "whole")) == 0
     monkeypatch.setattr(inversion, "optimize_image", interrupted(plain, 17))

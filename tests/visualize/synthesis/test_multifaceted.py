@@ -101,7 +101,7 @@ def test_a_callback_hears_every_step_and_can_end_it(rng):
 
 
 @pytest.mark.parametrize("at", [2, 4, 6])
-def test_an_interrupted_facet_goes_on_to_the_same_image(rng, tmp_path, at):
+def test_an_interrupted_facet_resumes_to_the_same_image(rng, tmp_path, at):
     net, start = small_network(rng), two_kinds(rng)[0]
     def make(resume, callback=None):
         checkpoint = Checkpoint(tmp_path / "state.npz", every=1, resume=resume)
@@ -130,13 +130,13 @@ def test_presets_are_the_papers_steps():
 # ---- the checks ------------------------------------------------------------------------------------------------------
 
 
-def test_directions_tell_whose_cluster_it_is_however_far_out():
+def test_directions_identify_the_cluster_at_any_distance():
     means = np.array([[1.0, 0], [0, 1], [-1, -1]])
     assert own_cluster(directions(9 * means + 20), directions(means)) == 1 and own_cluster(9 * means + 20, means) < 1
     assert own_cluster(directions(means[[1, 2, 0]]), directions(means)) == 0
 
 
-def test_facets_that_are_not_their_own_or_all_alike_do_not_pass(rng):
+def test_swapped_or_equal_facets_do_not_pass(rng):
     model = load_model("shapes", "cpu")
     x = demo.draw_class(model, 2, 60, 0)
     facets = find_facets(model.net, x, 3, rng=rng, tsne_steps=250)
@@ -172,8 +172,8 @@ def test_facets_of_digits_are_their_styles(test_data):
         *others, direction, nearest, distance = check_facets(model.net, digit, facets, made, noise, model.preprocessing)
         assert all(check.passed for check in (*others, nearest, distance))
         own.append(direction.value)
-    # Of the 20 facets, by chance 5 lie in the direction of their own cluster; with other seeds 17 to 20 do, and
-    # rounding, that of another BLAS, is as good as another seed.
+    # Of the 20 facets, 5 lie in the direction of their own cluster by chance. Other seeds give 17 to 20 facets. Another
+    # BLAS rounds differently, which has the effect of another seed.
     assert np.mean(own) >= 0.75
 
 
@@ -192,13 +192,13 @@ def test_a_network_of_one_size_only_takes_windows(rng):
 
 @pytest.fixture
 def short(monkeypatch):
-    """A preset of seven steps, so that the demo is quick."""
+    """Options for a quick demo, with a preset of seven steps."""
     monkeypatch.setitem(FACET_PRESETS, "short", FacetSettings(STAGES, nearest=5))
     return ["--preset", "short", "--count", "24", "--facets", "2", "--device", "cpu", "--save-every", "2"]
 
 
 def run(*arguments):
-    """The demo's exit code."""
+    """Run the demo; return its exit code."""
     return exit_code(demo, *arguments)
 
 
@@ -212,8 +212,8 @@ def test_the_demo_without_weights_draws_shapes_and_passes_its_checks(tmp_path, c
     assert Image.open(tmp_path / "out" / "multifaceted.png").size[0] > 500
 
 
-@pytest.mark.parametrize("at", [3, 11, 17])  # in the first facet, in the second, in what began as noise
-def test_ctrl_c_saves_what_is_there_and_the_demo_goes_on_to_the_same(short, tmp_path, monkeypatch, capsys, at):
+@pytest.mark.parametrize("at", [3, 11, 17])  # in the first facet, in the second, in an image from noise
+def test_ctrl_c_saves_the_results_and_the_demo_resumes_to_the_same(short, tmp_path, monkeypatch, capsys, at):
     assert run(*short, "--out", str(tmp_path / "whole")) == 0
     plain = module.optimize_image
     monkeypatch.setattr(module, "optimize_image", interrupted(plain, at))
@@ -232,7 +232,7 @@ def test_ctrl_c_saves_what_is_there_and_the_demo_goes_on_to_the_same(short, tmp_
 
 
 def test_the_demo_on_the_strict_gpu_makes_the_pictures_of_the_cpu(short, strict_cupy, tmp_path, monkeypatch):
-    # rounding grows from step to step, and in t-SNE, which so few images do without
+    # steps and t-SNE amplify the rounding: take one step, and too few images for t-SNE
     monkeypatch.setitem(FACET_PRESETS, "short",
                         FacetSettings(tuple(replace(stage, num_steps=1) for stage in STAGES), nearest=5))
     for device in ("gpu", "cpu"):

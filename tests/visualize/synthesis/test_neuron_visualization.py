@@ -75,7 +75,7 @@ def test_neurons_channels_and_layers_rise(net, xp):
 
 
 def test_only_the_receptive_field_changes(net):
-    """Of an image that is larger than the neuron's field, without a penalty, jitter or blur."""
+    """In an image larger than the receptive field, without a penalty, jitter or blur."""
     settings = AscentSettings(num_steps=5, start_noise=1.0, clamp="none")
     image, _ = neuron_visualization(net, "relu2b", 0, PIXELS, settings, rng=np.random.default_rng(4), size=16)
     start = first_images((1, 3, 16, 16), PIXELS, np.random.default_rng(4), settings)
@@ -125,7 +125,7 @@ def test_responses_of_neurons_channels_and_layers(rng):
 
 def test_neurons_with_padding_are_left_out(net):
     out = np.zeros((1, 4, 8, 8))
-    assert without_padded_neurons(net, "relu2b", out).shape == (1, 4, 4, 4)  # 6 pixels, every 2nd
+    assert without_padded_neurons(net, "relu2b", out).shape == (1, 4, 4, 4)  # a field of 6 pixels, stride 2
     assert without_padded_neurons(net, "scores", out[:, :, 0, 0]).shape == (1, 4)
 
 

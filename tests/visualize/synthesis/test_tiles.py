@@ -1,4 +1,4 @@
-"""The gradient by tiles: that of the whole image, wherever it is cut, in less memory."""
+"""The gradient by tiles: it equals the gradient of the whole image for any cut, and takes less memory."""
 
 from threading import Thread
 
@@ -7,7 +7,6 @@ import pytest
 from limited_memory import limited_memory
 
 import minicnn
-from minicnn import losses
 from minicnn.backend import to_host
 from minicnn.errors import InputError
 from minicnn.gradient_check import directional_error
@@ -30,7 +29,7 @@ from minicnn.visualize.synthesis.tiles import choose_tile, spans, tile_memory
 
 
 def network(xp=np, dtype="float64"):
-    """Strides, pads, pools that round up and down, branches of unlike size: all that can go wrong at a cut."""
+    """Return a network with everything that can go wrong at a cut: strides, pads, both roundings of pools, branches."""
     rng = np.random.default_rng(3)
     net = Network((3, 40, 40))
     net.add("conv1", Conv2D(3, 4, 3, stride=2, rng=rng))
@@ -87,10 +86,10 @@ def test_the_gradient_by_tiles_is_the_slope(rng):
 
 
 def test_a_margin_that_is_too_small_shows(rng, monkeypatch):
-    """So that the tests above can fail: of less than it sees, a tile's own positions see zeros instead."""
+    """The tests above can fail: with a margin smaller than the receptive field, positions of a tile see zeros."""
     net, image, terms = network(), rng.standard_normal((1, 3, 48, 64)), [(1.0, LayerNorm2("relu3"))]
     field = receptive_field(net, "relu3")
-    monkeypatch.setattr(tiles, "WINDOW", 1)  # which else gives some more to see
+    monkeypatch.setattr(tiles, "WINDOW", 1)  # a larger window widens the margin
     for wrong in (field._replace(size=field.size - 4), field._replace(start=field.start + field.stride)):
         monkeypatch.setattr(tiles, "receptive_field", lambda net, layer, wrong=wrong: wrong)
         (_, gradient, _), (_, tiled, _) = both(net, image, terms, 16)
@@ -126,7 +125,7 @@ def test_spans_share_the_positions_out_and_begin_where_strides_and_winograds_win
 
 
 def in_fresh_memory(work):
-    """Run `work` in a thread of its own, which has none of the memory that earlier passes left to be used again."""
+    """Run `work` in a new thread, which cannot reuse the scratch memory of earlier passes."""
     problems = []
 
     def run():
@@ -142,7 +141,7 @@ def in_fresh_memory(work):
 
 @pytest.fixture
 def one_thread():
-    """Layers work in the thread that calls them, so that no other one's memory counts."""
+    """Use one thread, so that the memory of no other thread counts."""
     before = minicnn.get_num_threads()
     minicnn.set_num_threads(1)
     yield
@@ -165,7 +164,7 @@ def test_tiles_take_a_part_of_the_memory(rng, one_thread):
 
 
 def needed_by_images(shape):
-    """Bytes of the float32 arrays of the image's size, whatever the tiles."""
+    """Return the bytes of the float32 arrays of the image's size, which do not depend on the tiles."""
     return tiles.IMAGES * 4 * np.prod(shape)
 
 
@@ -180,21 +179,21 @@ def test_the_forecast_chooses_the_tiles(monkeypatch):
                                   (2 * tile_memory(net, "relu4", small, None) - 1, small, 512)]:
         monkeypatch.setattr(tiles, "available_memory", lambda device, free=free: free)
         assert choose_tile(net, "relu4", shape) == expected, (free, shape)
-    assert choose_tile(net, "fc6", (1, 3, 4000, 64)) is None  # sees everything: by tiles it would be wrong
+    assert choose_tile(net, "fc6", (1, 3, 4000, 64)) is None  # its receptive field is the whole picture
 
 
 def test_the_guides_products_are_made_some_at_a_time(xp, rng, monkeypatch):
     out, guide = (xp.asarray(rng.standard_normal((1, 6, *size))) for size in ((9, 7), (5, 4)))
     value, seeds = GuideMatch("a", guide)({"a": out})
-    monkeypatch.setattr(losses, "PRODUCTS", 50)
+    monkeypatch.setattr("minicnn.losses.activations.PRODUCTS", 50)
     again, others = GuideMatch("a", guide)({"a": out})
     assert again == value and (to_host(others["a"]) == to_host(seeds["a"])).all()
 
 
-# ---- what cannot be cut ----------------------------------------------------------------------------------------------
+# ---- errors ----------------------------------------------------------------------------------------------------------
 
 
-def test_what_cannot_be_cut_is_refused(rng):
+def test_layers_and_terms_that_cannot_be_cut_are_refused(rng):
     net, image = network(), rng.standard_normal((1, 3, 40, 40))
     with pytest.raises(InputError, match="must be on one layer, not on conv1, relu1"):
         tiled_loss_and_gradient(net, image, [(1.0, LayerNorm2("conv1")), (1.0, LayerNorm2("relu1"))], 16)

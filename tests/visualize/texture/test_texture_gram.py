@@ -14,7 +14,7 @@ from minicnn.models import load_model
 from minicnn.optimize.checkpoint import Checkpoint
 from minicnn.visualize import synthesize_texture
 from minicnn.visualize.style.terms import gram_targets, layer_masks, relative_errors, style_terms
-from minicnn.visualize.texture.gram import TEXTURE_PRESETS, match_histogram, num_conditions
+from minicnn.visualize.texture.gram import TEXTURE_PRESETS, TextureSettings, match_histogram, num_conditions
 from minicnn.visualize.texture.gram_check import check_texture
 from weights_converter.convert import convert
 
@@ -25,9 +25,10 @@ def source(size=16, dtype="float32"):
     return (draw_style("stripes", np.random.default_rng(1), size).transpose(2, 0, 1)[None] / 128 - 1).astype(dtype)
 
 
-def texture(xp, **settings):
-    settings = {"rng": np.random.default_rng(0), "layers": LAYERS, "num_steps": 60} | settings
-    return synthesize_texture(network(xp), source(), **settings)
+def texture(xp, size=None, callback=None, checkpoint=None, seed=0, **settings):
+    settings = TextureSettings(**{"layers": LAYERS, "num_steps": 60} | settings)
+    return synthesize_texture(network(xp), source(), settings, rng=np.random.default_rng(seed), size=size,
+                              callback=callback, checkpoint=checkpoint)
 
 
 def test_the_texture_has_the_gram_matrices_of_the_source(xp):
@@ -63,7 +64,7 @@ def test_both_back_ends_make_the_same_texture(strict_cupy):
 
 
 def test_a_seed_repeats_the_texture_bit_for_bit_and_sizes_differ(xp):
-    one, two, other = (texture(xp, num_steps=4, rng=np.random.default_rng(seed))[0] for seed in (7, 7, 8))
+    one, two, other = (texture(xp, num_steps=4, seed=seed)[0] for seed in (7, 7, 8))
     assert one.tobytes() == two.tobytes() and one.tobytes() != other.tobytes()
     assert texture(xp, num_steps=2, size=(10, 23))[0].shape == (1, 3, 10, 23)
 
@@ -86,7 +87,7 @@ def test_gatys_loss_is_a_weight_on_our_gram_layer(rng):
     difference = flat @ flat.T / 12 - flat_other @ flat_other.T / 12
     gatys = 1e9 / 4 * (difference**2).sum() / 5**2
     (weight, loss), = style_terms({"a": Gram().forward(other)[0]},
-                                  {"a": TEXTURE_PRESETS["gatys"]["layers"]["pool1"]}, 1.0, "sum")
+                                  {"a": TEXTURE_PRESETS["gatys"].layers["pool1"]}, 1.0, "sum")
     assert weight * loss({"a": features})[0] == pytest.approx(gatys, rel=1e-12)
 
 
@@ -149,7 +150,7 @@ def test_match_histogram_keeps_the_order_and_takes_the_values(xp, rng):
     ({"layers": (99,)}, "no layer 99: the network"),
     ({"layers": ("relu1", "rleu2")}, "no layer .rleu2.; did you mean relu2\\?"),
     ({"layers": {"relu1": 0.0, "pool1": 0}}, "all weights are 0"),
-    ({"layers": {"relu1": -1.0}}, "the weight of texture layer 'relu1' is -1.0; a number from 0 on"),
+    ({"layers": {"relu1": -1.0}}, "the weight of texture layer 'relu1' is -1.0; expected a number from 0 on"),
     ({"layers": {"relu1": float("nan")}}, "the weight of texture layer 'relu1' is nan"),
     ({"layers": ()}, "all weights are 0"),
     ({"size": (3, 16), "layers": ("pool2",)}, "the texture has 16x3 pixels, too few for 'pool2'.*4 a side are enough"),
@@ -167,8 +168,8 @@ def test_a_texture_of_the_first_layers_of_vgg19(test_data, tmp_path):
             say=lambda line: None)
     model = load_model(str(tmp_path / "vgg19.h5"), "cpu")
     x = model.preprocessing.to_input(draw_style("strokes", np.random.default_rng(0), 128))
-    _, history = synthesize_texture(model.net, x, rng=np.random.default_rng(0), num_steps=5, noise=0.1,
-                                    layers=("relu1_1", "pool1", "pool2", "relu3_1"))
+    settings = TextureSettings(("relu1_1", "pool1", "pool2", "relu3_1"), num_steps=5, noise=0.1)
+    _, history = synthesize_texture(model.net, x, settings, rng=np.random.default_rng(0))
     assert history[-1].total < history[0].total / 5
 
 
@@ -180,7 +181,7 @@ def test_weights_that_end_early_say_which_layers_there_are():
     trunk = models.vgg19(seed=None, padding="reflect").trunk("conv3_1")
     with pytest.raises(InputError, match=r"no layer 'pool3', 'pool4': .* ends at 'conv3_1'; there are relu1_1, "
                                          r"relu1_2, pool1, relu2_1, relu2_2, pool2"):
-        synthesize_texture(trunk, source(), rng=np.random.default_rng(0), **TEXTURE_PRESETS["gatys"])
+        synthesize_texture(trunk, source(), TEXTURE_PRESETS["gatys"], rng=np.random.default_rng(0))
 
 
 def test_the_checks_tell_a_texture_from_noise(rng):

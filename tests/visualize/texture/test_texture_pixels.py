@@ -25,22 +25,6 @@ from minicnn.visualize.texture.efros_leung import (
     patch_matrix,
     window_errors,
 )
-from minicnn.visualize.texture.texture_pixels import (
-    Texture,
-    coherence,
-    gather_windows,
-    pixel_coordinates,
-    source_colours,
-)
-from minicnn.visualize.texture.texture_pixels_check import (
-    check_fill,
-    check_texture,
-    check_texture_methods,
-    check_tiles,
-    checkerboard_faults,
-    histogram_distance,
-    nearest_window_error,
-)
 from minicnn.visualize.texture.wei_levoy import (
     Candidates,
     choose_levels,
@@ -49,6 +33,22 @@ from minicnn.visualize.texture.wei_levoy import (
     pyramid,
     synthesize_row,
     wei_levoy,
+)
+from minicnn.visualize.texture.windows import (
+    Texture,
+    coherence,
+    gather_windows,
+    pixel_coordinates,
+    source_colours,
+)
+from minicnn.visualize.texture.windows_check import (
+    check_fill,
+    check_texture,
+    check_texture_methods,
+    check_tiles,
+    checkerboard_faults,
+    histogram_distance,
+    nearest_window_error,
 )
 
 METHODS = [efros_leung, wei_levoy]
@@ -411,7 +411,7 @@ def test_the_checks_of_the_methods_pass_and_see_a_fault(rng, monkeypatch):
     sample = draw_texture("weave", rng, 30)
     assert all(check.passed for check in check_texture_methods(sample, 7, rng))
     plain = EFROS_LEUNG.window_errors
-    wrong = "minicnn.visualize.texture.texture_pixels_check.window_errors"
+    wrong = "minicnn.visualize.texture.windows_check.window_errors"
     monkeypatch.setattr(wrong, lambda *arguments: plain(*arguments) * (1 + 1e-5))
     assert [check.passed for check in check_texture_methods(sample, 7, rng)] == [True, True, False]
 
@@ -436,14 +436,16 @@ def test_the_numbers_of_the_checks():
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("change, says", [
     ({"window": 13}, "a sample of 12x20 pixels is smaller than the window of 13x13; give a larger sample or a smaller"),
-    ({"window": 6}, "window is 6: an odd number of pixels from 3 on"), ({"window": 1}, "window is 1: an odd"),
+    ({"window": 6}, "window is 6; expected an odd number of pixels from 3 on"),
+    ({"window": 1}, "window is 1; expected an odd"),
     ({"window": -3}, "window is -3"), ({"window": 5.0}, "window is 5.0"),
-    ({"size": 0}, "size is 0: a whole number"), ({"size": (4, -1)}, "size is .4, -1."), ({"size": 2.5}, "size is 2.5"),
+    ({"size": 0}, "size is 0; expected a whole number"), ({"size": (4, -1)}, "size is .4, -1."),
+    ({"size": 2.5}, "size is 2.5"),
     ({"sample": np.zeros((1, 1, 3), np.uint8)}, "a sample of 1x1 pixels is smaller than the window"),
     ({"sample": np.zeros((20, 12, 4), np.uint8)}, "alpha channel; lay it over a colour"),
     ({"sample": np.zeros((20, 12, 2), np.uint8)}, "expected a picture of shape"),
     ({"sample": np.zeros((0, 12, 3), np.uint8)}, "expected a picture of shape"),
-    ({"sample": np.zeros((20, 12, 3))}, "the picture is float64: uint8 from 0 to 255")], ids=str)
+    ({"sample": np.zeros((20, 12, 3))}, "expected a picture of type uint8 from 0 to 255, got float64")], ids=str)
 def test_bad_input_is_named(method, change, says):
     given = {"sample": np.zeros((20, 12, 3), np.uint8), "size": 8, "window": 5} | change
     with pytest.raises(InputError, match=says):
@@ -460,7 +462,7 @@ def test_other_bad_input_is_named(rng, monkeypatch):
     with pytest.raises(InputError, match="1 levels .* does not fit"):
         wei_levoy(sample, 2, window=5, rng=rng)
     for wrong in ({"tolerance": -1}, {"max_error": 0}, {"max_error": float("nan")}):
-        with pytest.raises(InputError, match="tolerance is .* and max_error"):
+        with pytest.raises(InputError, match="tolerance must be at least 0 and max_error above 0"):
             efros_leung(sample, 8, window=5, rng=rng, **wrong)
     with pytest.raises(InputError, match="expected a hole of type bool and shape"):
         efros_leung_fill(sample, np.zeros((12, 20), bool), rng=rng)
@@ -502,7 +504,8 @@ def test_the_demo_without_a_picture_draws_one(tmp_path, capsys):
     assert run_demo(*SMALL, "--seed", "2", "--windows", "5", "7", "25", "--out", str(tmp_path / "out")) == 0
     array, card = read(tmp_path / "out")
     said = capsys.readouterr().out
-    assert "no picture given: scales are drawn; --texture knows scales, bricks" in said and "FAIL" not in said
+    assert "no SAMPLE was given: the texture scales is drawn; --texture NAME draws one of scales, bricks" in said
+    assert "FAIL" not in said
     assert card["parameters"]["pictures"] == [["Efros-Leung", 5], ["Wei-Levoy", 5], ["Efros-Leung", 7]]
     assert array.shape == (3, 20, 20, 5) and card["model"] is card["weights_sha256"] is None and card["device"] == "cpu"
     sample = draw_texture("scales", np.random.default_rng([2, 1]), 24)
@@ -577,8 +580,10 @@ def test_nothing_is_overwritten_without_being_asked(tmp_path, capsys):
 
 
 @pytest.mark.parametrize("options, says", [
-    (["--window", "6"], "window is 6: an odd number"), (["--window", "25"], "a sample of 24x24 pixels is smaller than"),
-    (["--windows", "4"], "window is 4: an odd number"), (["--window", "1"], "window is 1: an odd number"),
+    (["--window", "6"], "window is 6; expected an odd number"),
+    (["--window", "25"], "a sample of 24x24 pixels is smaller than"),
+    (["--windows", "4"], "window is 4; expected an odd number"),
+    (["--window", "1"], "window is 1; expected an odd number"),
     (["--texture", "wod"], "no texture 'wod'; did you mean wood"), (["--size", "0"], "expected a whole number from 1"),
     (["--method", "efros"], "no method 'efros'"), (["--method", "wei_levi"], "did you mean wei_levoy"),
     (["--levels", "5", "--windows"], "5 levels halve"), (["--device", "tpu"], "no device 'tpu'"),

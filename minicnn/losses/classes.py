@@ -1,0 +1,80 @@
+"""Losses of class scores: objectives of class visualization, and the loss of training a classifier."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from minicnn.backend import Array, get_array_module
+from minicnn.errors import InputError
+from minicnn.losses.terms import Activations, LossAndSeeds
+
+
+@dataclass(frozen=True)
+class ClassScore:
+    """Sum over images of the unnormalised score (logit) of class `label` at `layer`, the network's output.
+
+    label : one class for all images, or a sequence with one for each image.
+    """
+
+    layer: str
+    label: Any
+
+    def __call__(self, activations: Activations) -> LossAndSeeds:
+        scores = activations[self.layer]  # (N, classes)
+        seed = one_hot(scores, self.label)
+        return float((scores * seed).sum()), {self.layer: seed}
+
+
+@dataclass(frozen=True)
+class ClassMargin:
+    """Sum over images of the score of class `label` minus the best score of another class; positive if `label` wins.
+
+    label : one class for all images, or a sequence with one for each image.
+    """
+
+    layer: str
+    label: Any
+
+    def __call__(self, activations: Activations) -> LossAndSeeds:
+        scores = activations[self.layer]  # (N, classes)
+        seed = one_hot(scores, self.label)
+        others = scores - 1e30 * seed
+        rivals = get_array_module(scores).arange(scores.shape[1]) == others.argmax(axis=1)[:, None]  # (N, classes)
+        seed = seed - rivals
+        return float((scores * seed).sum()), {self.layer: seed}
+
+
+def cross_entropy(scores: Array, labels: Any) -> tuple[float, Array]:
+    """Return the mean over images of -log softmax(scores)[label], and its gradient to scores, (N, classes).
+
+    >>> cross_entropy(np.zeros((1, 4)), [2])[1]
+    array([[ 0.25,  0.25, -0.75,  0.25]])
+    """
+    xp = get_array_module(scores)
+    shifted = scores - scores.max(axis=1, keepdims=True)
+    log_probabilities = shifted - xp.log(xp.exp(shifted).sum(axis=1, keepdims=True))
+    target = one_hot(scores, labels)
+    # d value / d scores = (softmax - one hot) / N
+    N = scores.shape[0]
+    return -float((log_probabilities * target).sum()) / N, (xp.exp(log_probabilities) - target) / N
+
+
+def one_hot(scores: Array, labels: Any) -> Array:
+    """Return zeros like `scores`, (N, classes), with a 1 at each image's label.
+
+    labels : one class for all images, or a sequence with one for each image.
+    Raises InputError if a label is not a class, or if there are not as many labels as images.
+
+    >>> one_hot(np.zeros((2, 3)), [0, 2])
+    array([[1., 0., 0.],
+           [0., 0., 1.]])
+    """
+    N, num_classes = scores.shape
+    labels = [labels] * N if isinstance(labels, int) or not hasattr(labels, "__len__") else labels
+    if len(labels) != N:
+        raise InputError(f"{len(labels)} labels for {N} images")
+    encoded = get_array_module(scores).zeros_like(scores)
+    for n, label in enumerate(labels):
+        if not 0 <= int(label) < num_classes:
+            raise InputError(f"no class {int(label)}: the network has {num_classes}, numbered from 0")
+        encoded[n, int(label)] = 1
+    return encoded
