@@ -14,7 +14,7 @@ from minicnn.images import load_image, resize_long_side, save_image
 from minicnn.models import load_model, transform_network
 from minicnn.models.preprocessing import TORCHVISION
 from minicnn.models.weights import Header, save_weights
-from minicnn.training import train as training
+from minicnn.training import TrainingCheckpoint
 from minicnn.visualize import stylize, with_style
 from minicnn.visualize.style.fast_style_check import check_against_optimiser
 from minicnn.visualize.style.many_styles import style_norms
@@ -202,14 +202,14 @@ def test_a_training_writes_a_network_that_paints_and_samples_as_it_goes(photos, 
 @pytest.mark.parametrize("style", [["--style", "dots"], []])
 def test_an_interrupted_training_goes_on_to_the_same_network(photos, tmp_path, monkeypatch, capsys, style):
     assert train_it(photos, tmp_path / "whole.h5", *style) == 0
-    save, calls = training.save_checkpoint, []
+    save, calls = TrainingCheckpoint.save, []
 
     def interrupting(*arguments):
         save(*arguments)
         calls.append(1)
         if len(calls) == 2:
             raise KeyboardInterrupt
-    monkeypatch.setattr(training, "save_checkpoint", interrupting)
+    monkeypatch.setattr(TrainingCheckpoint, "save", interrupting)
     checkpoint = ("--checkpoint", tmp_path / "state.npz")
     assert train_it(photos, tmp_path / "again.h5", *checkpoint, *style) == 130
     assert not (tmp_path / "again.h5").exists()

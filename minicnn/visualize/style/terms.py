@@ -6,8 +6,8 @@ Published implementations add the squares in different ways, named by `reduction
   the weight here.
 - "mean": mean of squares, as in neural-style.
 - "relative": sum of squares, divided by its value for a picture without any features. Total variation is divided by
-  the content's total variation. It needs no other weights for another network, layer or unit. Gatys normalises VGG-19 for the
-  same purpose.
+  the content's total variation. It needs no other weights for another network, layer or unit. Gatys normalises VGG-19
+  for the same purpose.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,0 +1,130 @@
+"""The demo of pixel-by-pixel textures: its files, its messages, and Ctrl-C."""
+
+import json
+
+import numpy as np
+import pytest
+from demo_runs import exit_code
+from PIL import Image
+from texture_samples import EFROS_LEUNG
+
+from demos import texture_pixels as demo
+from minicnn import images
+from minicnn.datasets.textures import draw_texture
+
+
+def run_demo(*arguments):
+    return exit_code(demo, *arguments)
+
+
+def read(folder):
+    """The array and the run card, after a look at the picture and at what else lies about."""
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "texture_pixels.json", "texture_pixels.npy", "texture_pixels.png"]
+    assert Image.open(folder / "texture_pixels.png").size[0] > 100
+    return np.load(folder / "texture_pixels.npy"), json.loads((folder / "texture_pixels.json").read_text())
+
+
+SMALL = ["--sample", "24", "--size", "20", "--window", "5"]
+
+
+def test_without_a_sample_a_texture_is_drawn(tmp_path, capsys):
+    assert run_demo(*SMALL, "--seed", "2", "--windows", "5", "7", "25", "--out", str(tmp_path / "out")) == 0
+    array, card = read(tmp_path / "out")
+    said = capsys.readouterr().out
+    assert "no SAMPLE was given: the texture scales is drawn; --texture NAME draws one of scales, bricks" in said
+    assert "FAIL" not in said
+    assert card["parameters"]["pictures"] == [["Efros-Leung", 5], ["Wei-Levoy", 5], ["Efros-Leung", 7]]
+    assert array.shape == (3, 20, 20, 5) and card["model"] is card["weights_sha256"] is None and card["device"] == "cpu"
+    sample = draw_texture("scales", np.random.default_rng([2, 1]), 24)
+    assert (sample[array[..., 3], array[..., 4]] == array[..., :3]).all()
+    assert card["checks"] and all(check["passed"] for check in card["checks"])
+
+
+@pytest.mark.parametrize("kind", ["colour", "grey", "alpha"])
+def test_a_picture_file_as_the_sample(kind, tmp_path):
+    picture = draw_texture("weave", np.random.default_rng(0), 60)
+    image = Image.fromarray(picture)
+    if kind == "grey":
+        image = image.convert("L")
+    if kind == "alpha":
+        image.putalpha(200)
+    image.save(tmp_path / "photo.png")
+    assert run_demo(str(tmp_path / "photo.png"), "--crop", "8", "16", "24", *SMALL, "--method", "efros_leung",
+                    "--windows", "--out", str(tmp_path / "out")) == 0
+    array, card = read(tmp_path / "out")
+    sample = images.load_image(tmp_path / "photo.png")[8:32, 16:40]
+    assert (sample[array[..., 3], array[..., 4]] == array[..., :3]).all() and card["parameters"]["sample"] == "photo"
+    if kind == "grey":
+        assert (array[..., 0] == array[..., 1]).all()
+
+
+def test_holes_and_extension(tmp_path, capsys):
+    assert run_demo("--texture", "bricks", "--sample", "30", "--window", "5", "--hole", "4", "20", "6", "5",
+                    "--extend", "3", "--out", str(tmp_path / "out")) == 0
+    array, card = read(tmp_path / "out")
+    assert array.shape == (1, 36, 36, 5) and card["parameters"]["missing"] == 36**2 - 30**2 + 30
+    assert "FAIL" not in capsys.readouterr().out and (array[..., 3:] >= 0).all()
+
+
+def test_both_backends_give_the_same_picture(strict_cupy, tmp_path):
+    for device in ("gpu", "cpu"):
+        assert run_demo(*SMALL, "--windows", "--device", device, "--out", str(tmp_path / device)) == 0
+    (on_gpu, card), (on_cpu, _) = read(tmp_path / "gpu"), read(tmp_path / "cpu")
+    assert (on_gpu == on_cpu).all() and card["device"] == "gpu"
+
+
+@pytest.mark.parametrize("options", [[], ["--extend", "8"]], ids=str)
+def test_ctrl_c_saves_the_unfinished_texture(options, tmp_path, monkeypatch, capsys):
+    plain = EFROS_LEUNG.independent_waves
+    layers = []
+
+    def interrupt_fourth_call(*arguments):
+        layers.append(arguments)
+        if len(layers) == 4:
+            raise KeyboardInterrupt
+        return plain(*arguments)
+    monkeypatch.setattr(EFROS_LEUNG, "independent_waves", interrupt_fourth_call)
+    assert run_demo(*SMALL, *options, "--out", str(tmp_path / "out")) == 130
+    array, card = read(tmp_path / "out")
+    known = array[0, ..., 3] >= 0
+    assert known.sum() == (9**2 if not options else 30**2) and card["parameters"]["interrupted"] is True
+    assert "interrupted" in card["title"] and "interrupted" in capsys.readouterr().err
+
+
+def test_an_early_ctrl_c_writes_nothing(tmp_path, monkeypatch):
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
+    monkeypatch.setattr(EFROS_LEUNG, "patch_matrix", interrupted)
+    assert run_demo(*SMALL, "--out", str(tmp_path / "out")) == 130 and not (tmp_path / "out").exists()
+    assert run_demo(*SMALL, "--extend", "2", "--out", str(tmp_path / "out")) == 130 and not (tmp_path / "out").exists()
+
+
+def test_existing_files_are_not_overwritten(tmp_path, capsys):
+    (tmp_path / "texture_pixels.png").write_text("precious")
+    assert run_demo(*SMALL, "--out", str(tmp_path)) == 2
+    assert "holds texture_pixels.png" in capsys.readouterr().err
+    assert (tmp_path / "texture_pixels.png").read_text() == "precious"
+
+
+@pytest.mark.parametrize("options, says", [
+    (["--window", "6"], "window is 6; expected an odd number"),
+    (["--window", "25"], "a sample of 24x24 pixels is smaller than"),
+    (["--windows", "4"], "window is 4; expected an odd number"),
+    (["--window", "1"], "window is 1; expected an odd number"),
+    (["--texture", "wod"], "no texture 'wod'; did you mean wood"), (["--size", "0"], "expected a whole number from 1"),
+    (["--method", "efros"], "no method 'efros'"), (["--method", "wei_levi"], "did you mean wei_levoy"),
+    (["--levels", "5", "--windows"], "5 levels halve"), (["--device", "tpu"], "no device 'tpu'"),
+    (["--hole", "20", "20", "9", "9"], "does not lie within the picture of 24x24"),
+    (["--hole", "20", "20", "0", "9"], "does not lie within"), (["--hole", "2", "2", "20", "20"], "no window of 5x5"),
+    (["no_such.jpg"], "no_such.jpg"), (["{dot}"], "dot.png: 1x1 pixels is too small"), (["{flat}"], "smaller than the"),
+    (["{flat}", "--crop", "2", "0", "3"], "flat.png has 9x4 pixels: there is no square of 3 from row 2, column 0"),
+    (["{flat}", "--texture", "wood"], "not both"), (["{broken}"], "broken.png")], ids=str)
+def test_bad_input_gives_one_line_and_exit_code_2(options, says, tmp_path, capsys):
+    Image.new("L", (1, 1)).save(tmp_path / "dot.png")
+    Image.new("RGB", (9, 4)).save(tmp_path / "flat.png")
+    (tmp_path / "broken.png").write_bytes(b"\x89PNG")
+    files = {name: str(tmp_path / f"{name}.png") for name in ("dot", "flat", "broken")}
+    assert run_demo(*SMALL, *[option.format(**files) for option in options], "--out", str(tmp_path / "out")) == 2
+    error = capsys.readouterr().err
+    assert says in error and error.count("\n") == 1 and not (tmp_path / "out").exists()
