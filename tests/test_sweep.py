@@ -1,5 +1,4 @@
-"""A sweep gives what a plain loop gives, in its order, on any executor, whatever fails, and however often it is begun
-again."""
+"""A sweep gives the results of a plain loop, in order: on any executor, after failures, and after interruptions."""
 
 import logging
 import os
@@ -15,36 +14,36 @@ from minicnn import get_num_threads, load_model
 from minicnn.errors import InputError
 from minicnn.sweep import Outcome, resume, start_worker, sweep
 
-# ---- what is run: at the top level, so that other processes find it --------------------------------------------------
+# ---- functions of sweeps, at the top level so that other processes can import them -----------------------------------
 
 
 def square(x):
-    """The simplest of all."""
+    """Return x squared."""
     return x * x
 
 
 def slow_first(x):
-    """The first ones take longest, so that they finish last."""
+    """Return x squared after a pause; the first batches take longest and finish last."""
     time.sleep(0.02 * max(0, 4 - x))
     return x * x
 
 
 def picky(x):
-    """Three is an error."""
+    """Return x squared, but raise an error for 3."""
     if x == 3:
         raise InputError("three is not wanted")
     return x * x
 
 
 def deadly(x):
-    """Three ends the process, as running out of memory does."""
+    """Return x squared, but end the process for 3, as the system does if memory runs out."""
     if x == 3:
         os._exit(1)
     return x * x
 
 
 def deadly_once(path, x):
-    """Three ends the process the first time."""
+    """Return x squared, but end the process at the first call for 3."""
     if x == 3 and not os.path.exists(path):
         open(path, "w").close()
         os._exit(1)
@@ -52,17 +51,17 @@ def deadly_once(path, x):
 
 
 def statistics(x):
-    """Arrays by name, as a store keeps them."""
+    """Return named arrays, as a store keeps them."""
     return {"mean": x.mean(axis=1), "largest": x.argmax(axis=1)}
 
 
 def threads_here(_):
-    """How many threads a layer has in this process."""
+    """Return the number of threads of a layer in this process."""
     return get_num_threads()
 
 
 class Backwards(Executor):
-    """Runs what it was given last, first, and only when it is asked for a result."""
+    """An executor that runs the newest call first, and only when a result is requested."""
 
     def __init__(self):
         self.tasks, self.most = [], 0
@@ -100,7 +99,7 @@ def processes():
 
 @pytest.fixture(scope="module")
 def dask():
-    """The executor of a Dask cluster of two processes on this machine."""
+    """Yield the executor of a Dask cluster of two local processes."""
     distributed = pytest.importorskip("distributed")
     with (distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None,
                                    silence_logs=logging.CRITICAL) as cluster,
@@ -154,7 +153,7 @@ def test_no_more_batches_are_taken_than_may_be_in_flight(in_flight):
         nonlocal taken
         for key, batch in numbers(30):
             taken += 1
-            assert taken - given <= in_flight + 1  # the one given back last, and those in flight
+            assert taken - given <= in_flight + 1  # the last finished one, and those in flight
             yield key, batch
     for _ in sweep(square, batches(), executor, in_flight):
         given += 1
@@ -186,7 +185,7 @@ def test_what_is_not_begun_is_called_off_when_the_caller_leaves():
     assert len(began) <= 4
 
 
-# ---- what fails ------------------------------------------------------------------------------------------------------
+# ---- failures --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", ["serial", "threads", "processes"])
@@ -250,7 +249,7 @@ def test_networks_travel(rng):
     assert (pickle.loads(pickle.dumps(net)).predict(x) == net.predict(x)).all()
 
 
-# ---- going on after an interruption ----------------------------------------------------------------------------------
+# ---- continuing after an interruption --------------------------------------------------------------------------------
 
 
 def arrays(rng, count=6):
@@ -286,7 +285,7 @@ def test_an_interrupted_sweep_goes_on_and_gives_the_same(executor, rng, tmp_path
     with ThreadPoolExecutor(2) as threads:
         again = list(sweep(counted, batches, threads if executor else None, store=resume(tmp_path, {"layer": "conv1"})))
     assert same(again, whole) and len(calls) == 3
-    assert same(list(sweep(None, batches, store=resume(tmp_path, {"layer": "conv1"}))), whole)  # nothing is called
+    assert same(list(sweep(None, batches, store=resume(tmp_path, {"layer": "conv1"}))), whole)  # all are stored
     assert not list(tmp_path.glob(".*"))
 
 

@@ -1,7 +1,7 @@
-"""Pictures a second of a sweep for maximally activating patches: python tests/benchmarks/sweep.py [--workers 1 2]
+"""Images per second of a sweep for maximally activating patches: python tests/benchmarks/sweep.py [--workers 1 2]
 
-The shipped `shapes` network over drawn shapes, which lie in memory: in this process on one thread and on all, then in
-pools of worker processes of one thread each. All give the same patches.
+The shipped network `shapes` reads drawn shapes from memory: in this process with one thread and with all threads, then
+in pools of worker processes with one thread each. All must give the same patches.
 """
 
 import argparse
@@ -21,7 +21,7 @@ LAYER, BATCH = "relu5", 32
 
 
 def measure(net, x, executor):
-    """(pictures a second, the TopPatches); a batch for each worker comes first, unmeasured: to start takes a while."""
+    """Return (images per second, the TopPatches). Eight batches come first, unmeasured, so that the workers start."""
     batches = [x[start:start + BATCH] for start in range(0, len(x), BATCH)]
     top_patches(net, batches[:8], LAYER, executor=executor)
     start = time.perf_counter()
@@ -34,10 +34,10 @@ if __name__ == "__main__":
     parser.add_argument("--pictures", type=int, default=2000)
     parser.add_argument("--workers", type=int, nargs="*", default=[1, 2])
     arguments = parser.parse_args()
-    model = load_model("shapes", "cpu")
+    model = load_model("shapes", "cpu").fast()
     images, _ = draw_shapes(np.arange(arguments.pictures) % len(CLASSES), np.random.default_rng(0))
     x = model.preprocessing.to_input(images)
-    print(f"{len(x):,} pictures of 64x64, {LAYER}, batches of {BATCH}")
+    print(f"{len(x):,} images of 64x64, {LAYER}, batches of {BATCH}")
     threads, first = get_num_threads(), None
     for name, count, workers in [("this process, 1 thread", 1, 0), (f"this process, {threads} threads", threads, 0),
                                  *((f"{workers} worker processes", 1, workers) for workers in arguments.workers)]:
@@ -47,4 +47,4 @@ if __name__ == "__main__":
             rate, found = measure(model.net, x, executor)
         first = first or found
         same = all(np.array_equal(a, b) for a, b in zip(first, found, strict=True))
-        print(f"{name:<24} {rate:>7.0f} pictures a second" + ("" if same else "   OTHER PATCHES"), flush=True)
+        print(f"{name:<24} {rate:>7.0f} images per second" + ("" if same else "   OTHER PATCHES"), flush=True)

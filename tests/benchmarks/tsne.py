@@ -1,8 +1,9 @@
 """Our t-SNE against scikit-learn's on the 10,000 test digits: python tests/benchmarks/tsne.py FOLDER_WITH_MNIST
 
-Both map the features that the network `digits` has of them, with their own defaults, one after the other in one
-process. Trustworthiness (k = 12) says how far neighbours on the map are neighbours in the features; the accuracy, how
-often the nearest point on the map is of the same class. --seeds N repeats it with others: what differs less is chance.
+Both map the features of the network `digits`, with their own defaults, one after the other in one process.
+Trustworthiness (k = 12) measures how well neighbours on the map are neighbours in the features. The accuracy is the
+share of points whose nearest point on the map is of the same class. --seeds N repeats the comparison with N seeds;
+differences smaller than those between seeds are due to chance.
 """
 
 import argparse
@@ -20,21 +21,21 @@ from minicnn.visualize.embedding.tsne_check import one_nearest_accuracy, trustwo
 
 
 def seconds(function):
-    """(what it returns, seconds of the clock, seconds of the processor)."""
+    """Return (the function's result, seconds of wall time, seconds of processor time)."""
     wall, processor = time.perf_counter(), time.process_time()
     result = function()
     return result, time.perf_counter() - wall, time.process_time() - processor
 
 
 def report(name, features, labels, measured, divergence=""):
-    """Print a line."""
+    """Print a line of the table."""
     positions, wall, processor = measured
     print(f"{name:<14} {wall:>8.1f} {processor:>11.1f} {trustworthiness(features, positions):>16.4f} "
           f"{one_nearest_accuracy(positions, labels):>15.4f} {divergence:>11}", flush=True)
 
 
 def compare(features, labels, seed):
-    """All three methods."""
+    """Print the lines of PCA and of both t-SNEs."""
     report("PCA", features, labels, seconds(lambda: pca(features, 2).positions))
     (positions, history), *times = seconds(lambda: tsne(features, rng=np.random.default_rng(seed)))
     report("minicnn", features, labels, (positions, *times), f"{history[-1][1]:.3f}")
@@ -45,11 +46,11 @@ def compare(features, labels, seed):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", help="with MNIST's test digits, t10k*")
+    parser.add_argument("folder", help="folder of MNIST's test digits, t10k*")
     parser.add_argument("--seeds", type=int, default=1)
     arguments = parser.parse_args()
     x, labels = load_digits(arguments.folder, "t10k")
-    features = image_features(load_model("digits", "cpu").net, x, batch_size=100)
+    features = image_features(load_model("digits", "cpu").fast().net, x, batch_size=100)
     print(f"{len(x):,} points of {features.shape[1]}; the 1-NN accuracy of all the features is "
           f"{one_nearest_accuracy(features, labels):.4f}")
     print(f"{'':<14} {'seconds':>8} {'CPU seconds':>11} {'trustworthiness':>16} {'1-NN accuracy':>15} "

@@ -76,13 +76,13 @@ def test_damaged_gzip(tmp_path, rng):
             read = read_idx(path)
         except InputError as refusal:
             assert "\n" not in str(refusal)
-        else:  # a date, say
+        else:  # for example a date
             assert np.array_equal(read, array) and place < 20
 
 
 @pytest.fixture
 def digits(rng):
-    """Five digits of noise and their labels, as bytes."""
+    """Return five digits of noise and their labels, as bytes."""
     return rng.integers(0, 256, (5, 28, 28), np.uint8), np.array([3, 1, 4, 1, 5], np.uint8)
 
 

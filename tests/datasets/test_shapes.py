@@ -1,4 +1,4 @@
-"""The drawn pictures: do labels, masks and pixels say the same thing?"""
+"""Drawn shapes: labels, masks and pixels agree."""
 
 import numpy as np
 import pytest
@@ -63,14 +63,14 @@ def test_a_batch_holds_the_pictures_that_it_names():
 def test_batches_draw_every_class():
     _, labels = ShapeBatches(batch_size=240, seed=0, size=16)(0)
     counts = np.bincount(labels, minlength=12)
-    assert counts.min() >= 8 and counts.max() <= 36  # 20 each, were it exact; 4.3 is the standard deviation
+    assert counts.min() >= 8 and counts.max() <= 36  # expected: 20 of each, with a standard deviation of 4.3
 
 
 @pytest.mark.parametrize("size", [64, 96])
 def test_area_is_in_bounds_and_the_object_inside_the_picture(size):
     _, masks = draw_shapes([*LABELS] * 8, np.random.default_rng(1), size)
     areas = masks.mean(axis=(1, 2))
-    assert areas.min() > 0.1 and areas.max() < 0.315  # AREA, give or take the pixels of the edge
+    assert areas.min() > 0.1 and areas.max() < 0.315  # AREA, up to the pixels of the edge
     assert areas.max() - areas.min() > 0.14
     # a tip may touch the border, but nothing is cut off
     assert masks[:, [0, -1]].sum(axis=2).max() <= 2 and masks[:, :, [0, -1]].sum(axis=1).max() <= 2
@@ -87,13 +87,13 @@ def test_objects_are_placed_and_turned_at_random():
 # --- the mask is the shape ---
 
 def _offsets(mask):
-    """Centres of the mask's pixels from the middle of the picture, x and y."""
+    """Return the centres of the mask's pixels, x and y, relative to the middle of the image."""
     y, x = np.nonzero(mask)
     return x + 0.5 - mask.shape[1] / 2, y + 0.5 - mask.shape[0] / 2
 
 
 def _inside_polygon(x, y, corners):
-    """Which points a ray to the right leaves after an odd number of crossings: the textbook's definition."""
+    """Return the points from which a ray to the right crosses the outline an odd number of times: those inside."""
     inside = np.zeros(np.broadcast_shapes(x.shape, y.shape), bool)
     for (x0, y0), (x1, y1) in zip(corners, np.roll(corners, -1, axis=0), strict=True):
         crosses = ((y0 > y) != (y1 > y)) & (x < x0 + (y - y0) * (x1 - x0) / (y1 - y0))
@@ -107,13 +107,13 @@ def test_the_outline_is_the_polygon(shape):
     rng = np.random.default_rng(3)
     for _ in range(10):
         x, y, radius, angle = rng.uniform([20, 20, 10, 0], [44, 44, 20, 2 * np.pi])
-        turn = angle + np.pi * np.arange(2 * n) / n  # tips and inner corners by turns
+        turn = angle + np.pi * np.arange(2 * n) / n  # tips and inner corners alternate
         reach = radius * np.where(np.arange(2 * n) % 2, ratio, 1)
         polygon = np.stack([reach * np.cos(turn), reach * np.sin(turn)], axis=1)
         rows, columns, dx, dy = painting.window(x, y, 25, 64)
         assert dx.shape == (1, columns.stop - columns.start) and dy.shape == (rows.stop - rows.start, 1)
         distance = painting.signed_distance(dx, dy, radius, n, ratio, angle)
-        sure = np.abs(distance) > 1e-4  # on the edge itself, float32 may fall either way
+        sure = np.abs(distance) > 1e-4  # on the edge itself, rounding decides
         assert ((distance <= 0) == _inside_polygon(dx, dy, polygon))[sure].all()
 
 
@@ -129,7 +129,7 @@ def test_a_disc_is_round():
 
 @pytest.mark.parametrize("label", LABELS)
 def test_the_mask_has_the_symmetry_of_its_shape(label):
-    # The moments of z^3, z^4 and z^5 vanish but for a triangle, a square and a five-pointed star.
+    # The moments of z^3, z^4 and z^5 vanish except for a triangle, a square and a five-pointed star.
     _, masks = draw_shapes([label] * 4, np.random.default_rng(5), 96)
     tips = {"disc": None, "triangle": 3, "square": 4, "star": 5}[CLASSES[label].split()[1]]
     for mask in masks:
@@ -143,7 +143,7 @@ def test_the_mask_has_the_symmetry_of_its_shape(label):
 # --- texture ---
 
 def _power(texture):
-    """The power spectrum of 8 by 8 periods, without the mean, (64, 64)."""
+    """Return the power spectrum of 8 by 8 periods, without the mean, (64, 64)."""
     t = np.arange(64, dtype=np.float32) / 8 + 1 / 16
     u, v = np.broadcast_arrays(t[None, :], t[:, None])
     pattern = painting.texture_pattern(texture, u, v, period=8)
@@ -153,17 +153,17 @@ def _power(texture):
 
 def test_each_texture_has_its_spectrum():
     striped, checked, dotted = (_power(texture) for texture in shapes.TEXTURES)
-    assert striped[0].sum() > 0.999 * striped.sum()  # along u alone
+    assert striped[0].sum() > 0.999 * striped.sum()  # along u only
     assert striped[0, [8, -8]].sum() > 0.8 * striped.sum()  # a period of 8: the 8th frequency
     assert checked[0].sum() + checked[:, 0].sum() < 1e-3 * checked.sum()  # on the diagonals
     assert checked[[8, 8, -8, -8], [8, -8, 8, -8]].sum() > 0.65 * checked.sum()
-    on_axes = dotted[0].sum(), dotted[:, 0].sum()  # along both
+    on_axes = dotted[0].sum(), dotted[:, 0].sum()  # along both axes
     assert on_axes[0] == pytest.approx(on_axes[1], rel=1e-3)
     assert 0.2 < on_axes[0] / dotted.sum() < 0.45
 
 
 def interior(mask):
-    """The pixels of the mask whose eight neighbours are in it too."""
+    """Return the pixels of the mask whose eight neighbours are in the mask."""
     inner = mask.copy()
     for shift in [(y, x) for y in (-1, 0, 1) for x in (-1, 0, 1)]:
         inner &= np.roll(mask, shift, (0, 1))
@@ -176,9 +176,9 @@ def test_the_texture_is_seen_in_the_picture(label):
     images, masks = draw_shapes([label] * 6, np.random.default_rng(6))
     for image, mask in zip(images, masks, strict=True):
         luma = image @ LUMA
-        inner = interior(mask)  # at its edge the gradient would be the outline's
+        inner = interior(mask)  # at the edge, the gradient belongs to the outline
         dy, dx = (slope[inner] for slope in np.gradient(luma))
-        # From the gradients' covariance: 1 if all lie along one axis, 0 if there is another as strong.
+        # From the covariance of the gradients: 1 if all are along one axis, 0 if two axes are equally strong.
         one_axis = np.hypot((dx * dx - dy * dy).sum(), 2 * (dx * dy).sum()) / (dx * dx + dy * dy).sum()
         assert one_axis > 0.8 if texture == "striped" else one_axis < 0.4
         low, high = np.percentile(luma[inner], [2, 98])
@@ -201,7 +201,7 @@ def test_nothing_but_its_two_colours_is_inside_the_object(monkeypatch):
         assert abs((first - second) @ LUMA) > 0.95 * painting.CONTRAST
         behind = image[~mask].mean(axis=0) / 255
         nearest = min(np.linalg.norm(first - behind), np.linalg.norm(second - behind))
-        assert nearest > 0.8 * painting.DISTINCTNESS  # `behind` lacks what the object hides
+        assert nearest > 0.8 * painting.DISTINCTNESS  # `behind` excludes the pixels under the object
 
 
 def test_the_object_covers_its_mask_and_less_than_half_of_any_other_pixel(monkeypatch):
@@ -212,7 +212,7 @@ def test_the_object_covers_its_mask_and_less_than_half_of_any_other_pixel(monkey
     for seed in range(20):
         shapes._add_clutter(cluttered, np.zeros((64, 64), np.float32), np.random.default_rng(seed))
     behind = np.abs(cluttered - plain)
-    assert behind.max() > 0.3  # there is something to hide
+    assert behind.max() > 0.3  # the clutter is visible
     mask = shapes._add_object(plain, "star", "checked", np.random.default_rng(0))
     again = shapes._add_object(cluttered, "star", "checked", np.random.default_rng(0))
     assert (mask == again).all()

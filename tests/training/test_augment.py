@@ -33,7 +33,7 @@ def test_distort_is_a_function_of_the_generator(rng):
     out = distort(x, np.random.default_rng(4))
     assert np.array_equal(out, distort(x, np.random.default_rng(4)))
     assert not np.array_equal(out, distort(x, np.random.default_rng(5)))
-    assert not np.array_equal(out[0], out[1]) and not np.array_equal(out[1], out[2])  # each image its own
+    assert not np.array_equal(out[0], out[1]) and not np.array_equal(out[1], out[2])  # each its own distortion
 
 
 def test_the_channels_of_an_image_move_together(rng):
@@ -63,7 +63,7 @@ def test_distort_equals_scipys_affine_transform(strengths, rng):
 
 @pytest.mark.parametrize("elastic, smoothness", [(4.0, 4.0), (4.0, 6.0), (2.0, 4.0)])
 def test_elastic_displacements_are_smooth_and_of_their_strength(elastic, smoothness, rng):
-    """On a ramp, bilinear interpolation shows where a pixel came from."""
+    """On a ramp, the value of a pixel is the place where it came from."""
     ramp = np.broadcast_to(100.0 + np.arange(80)[:, None], (4, 1, 80, 80))
     distortion = Distortion(**STILL | dict(elastic=elastic, smoothness=smoothness))
     moved = (distort(ramp, rng, distortion) - ramp)[:, 0, 8:-8, 8:-8]
@@ -74,7 +74,7 @@ def test_elastic_displacements_are_smooth_and_of_their_strength(elastic, smoothn
 
 
 def test_pixels_from_outside_repeat_the_border(rng):
-    """A normalised black border stays black: nothing but the picture's own values comes in."""
+    """A normalised black border stays black, as only values of the image are used."""
     x = np.full((20, 1, 10, 10), -0.4)
     x[:, :, 4:-4, 4:-4] = 1
     out = distort(x, rng, Distortion(**STILL | dict(shift=3.0)))

@@ -31,7 +31,7 @@ def test_resumed_equals_uninterrupted(name, xp, tmp_path):
     expected, expected_history = trained(xp, make(), 8)
 
     def stop(step, loss):
-        return step == 4  # between two checkpoints; stopping writes one
+        return step == 4  # between two checkpoints; ending the training writes one
     trained(xp, make(), 8, path, callback=stop)
     with np.load(path) as file:
         assert file["history"].tolist() == expected_history[:5]
@@ -97,14 +97,14 @@ def test_ctrl_c_while_writing_leaves_the_last_checkpoint(tmp_path, monkeypatch):
 
 @pytest.fixture
 def checkpoint(tmp_path):
-    """A checkpoint of three steps of tiny_net with Adam."""
+    """Return a checkpoint of three steps of tiny_net with Adam."""
     path = tmp_path / "digits.npz"
     trained(np, Adam(0.01), 3, path)
     return path
 
 
 def refusal_to_resume(path, net=None, update=None):
-    """The one line by which train() refuses the checkpoint, leaving the network as it is."""
+    """Return the one line by which train() refuses the checkpoint; the network must not change."""
     net = net or tiny_net()
     before = arrays_of(net)
     with pytest.raises(InputError) as refusal:
@@ -160,7 +160,7 @@ def test_a_flipped_bit_is_noticed_or_harmless(checkpoint, rng):
             assert "\n" not in str(refusal)
             assert same(arrays_of(net), arrays_of(tiny_net()))
             noticed += 1
-        else:  # a date, say
+        else:  # for example a date
             assert history == expected_history and same(arrays_of(net), expected)
     assert noticed >= 30
 

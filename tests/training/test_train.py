@@ -53,7 +53,7 @@ def test_a_batch_is_a_function_of_seed_and_step():
     for step in reversed(range(8)):
         x, labels = again(step)
         assert np.array_equal(x, forward[step][0]) and np.array_equal(labels, forward[step][1])
-    assert len({x.tobytes() for x, _ in forward}) == 8  # each step has its own
+    assert len({x.tobytes() for x, _ in forward}) == 8  # each step has its own noise
     other = MiniBatches(*numbered(12), 3, seed=6)
     assert any(not np.array_equal(other(step)[1], forward[step][1]) for step in range(8))
 
@@ -84,11 +84,11 @@ def test_cosine_schedule_with_warm_up():
     schedule = CosineSchedule(0.3, 10, warm_up=4)
     assert [schedule(step) for step in range(5)] == pytest.approx([0.075, 0.15, 0.225, 0.3, 0.3])
     assert schedule(7) == pytest.approx(0.15) and schedule(10) == 0
-    assert all(type(schedule(step)) is float for step in range(12))  # a NumPy number would make arrays float64
+    assert all(type(schedule(step)) is float for step in range(12))  # a NumPy float64 would make the parameters float64
 
 
 def test_a_step_of_gradient_descent_is_the_gradient(xp, rng):
-    """With a learning rate of 1, what a step takes away is the gradient of the batch's loss."""
+    """With a learning rate of 1, a step subtracts the gradient of the batch's loss."""
     net, batches = tiny_net(xp, "float64", dropout=0), noise_batches(dtype="float64")
     x, labels = batches(0)
     before = {(name, key): array for name, layer in net.parameter_layers().items()
@@ -105,7 +105,7 @@ def test_a_step_of_gradient_descent_is_the_gradient(xp, rng):
         net.layer(name).params[key] = before[name, key]
         return cross_entropy(out, labels)[0]
     for (name, key), array in before.items():
-        # what a convolution's bias adds, the normalization after it takes away
+        # the normalization subtracts the bias of the convolution before it
         if (name, key) == ("conv1", "b"):
             assert np.abs(to_host(gradients[name, key])).max() < 1e-12
         else:
@@ -127,7 +127,7 @@ def test_train_lowers_the_loss(update, xp):
     assert np.mean(history[-6:]) < 0.75 * np.mean(history[:3])
     for name, w in before.items():  # new arrays of the same type, on the same device
         assert type(net.layer(name).params["w"]) is type(w) and net.layer(name).params["w"].dtype == "float32"
-    assert vars(update) == vars(type(update)(update.learning_rate))  # the caller's own remembers nothing
+    assert vars(update) == vars(type(update)(update.learning_rate))  # the caller's update object does not change
 
 
 def test_train_overfits_32_images():
@@ -141,7 +141,7 @@ def test_train_overfits_32_images():
 
 
 class Recording(FirstOrder):
-    """An update that notes every gradient and learning rate it is asked about, and changes nothing."""
+    """An update that records each gradient and learning rate, and changes nothing."""
 
     def __init__(self):
         self.learning_rate = 0.25
@@ -149,7 +149,7 @@ class Recording(FirstOrder):
 
     def __deepcopy__(self, memo):
         sibling = Recording()
-        sibling.calls = self.calls  # all copies write into one list
+        sibling.calls = self.calls  # all copies share one list
         return sibling
 
     def delta(self, gradient):
@@ -289,7 +289,7 @@ def test_accuracy(batch_size, xp):
     net = Network((3, 1, 1))
     net.add("flatten", Flatten())
     net.add("fc", Linear(3, 3))
-    net.layer("fc").params["w"] = np.eye(3, dtype="float32")  # the scores are the picture
+    net.layer("fc").params["w"] = np.eye(3, dtype="float32")  # the scores are the image
     net = net.to_device("cpu" if xp is np else "gpu")
     x = np.eye(3, dtype="float32")[[0, 1, 2, 2, 1, 0, 0]].reshape(7, 3, 1, 1)
     assert accuracy(net, x, np.array([0, 1, 2, 2, 1, 0, 0]), batch_size) == 1
