@@ -152,7 +152,7 @@ class _Spare:
         """Return function(batch). Raises BrokenProcessPool if the batch kills this process too."""
         if not self.used:
             self.used = True
-            warnings.warn("a worker was lost; its batches and those that follow run one by one in a new process",
+            warnings.warn("a worker was lost; its batches and all later ones run one by one in a new process",
                           RuntimeWarning, stacklevel=5)
         if self.executor is None:
             self.executor = ProcessPoolExecutor(1, get_context("spawn"), start_worker)
@@ -176,8 +176,11 @@ def start_worker() -> None:
 
     >>> executor = ProcessPoolExecutor(2, initializer=start_worker)
     """
-    from minicnn.fast.threads import set_num_threads  # only here, as the library works without minicnn.fast
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        from minicnn.fast.threads import set_num_threads
+    except ImportError:  # the library works without minicnn.fast
+        return
     set_num_threads(1)
 
 

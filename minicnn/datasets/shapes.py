@@ -140,7 +140,7 @@ def _add_clutter(image: Array, noise: Array, rng: Generator) -> None:
 
 
 def _add_object(image: Array, shape: str, texture: str, rng: Generator) -> Array:
-    """Paint the object and return its mask, bool (H, W): the pixels of which it covers at least half."""
+    """Paint the object and return its mask, bool (H, W): the pixels that it covers by at least half."""
     size = image.shape[-1]
     corners, ratio = OUTLINES[shape]
     area, x, y, angle, stretch, slant, phase_u, phase_v = rng.random(8).tolist()

@@ -50,16 +50,12 @@ def tsne(x: Array, settings: TsneSettings = DEFAULT, *, rng: Generator, initial:
 
     Parameters
     ----------
-    x : the points, on any device.
-    settings : a TsneSettings.
     rng : draws noise with a standard deviation of 1e-6, which separates equal points at the start.
     initial : the first positions, (N, 2). By default, `first_positions`.
     callback : called with (step, divergence, positions) at every tenth step and at the last one. If it returns a true
         value, the descent ends.
 
-    Raises
-    ------
-    InputError if x is not a finite array (N, D), has too few points for the perplexity, or the positions overflow.
+    Raises InputError if x is not a finite array (N, D), has too few points for the perplexity, or the map diverges.
 
     References
     ----------
@@ -71,12 +67,8 @@ def tsne(x: Array, settings: TsneSettings = DEFAULT, *, rng: Generator, initial:
     """
     xp = get_array_module(x)
     p = affinities(x, settings.perplexity, settings.method)
-    N, dtype = len(x), np.result_type(x.dtype, np.float32)
-    if initial is None:
-        initial = first_positions(x, rng)
-    if initial.shape != (N, 2):
-        raise InputError(f"{N:,} points need {N:,} initial positions of two numbers, not {initial.shape}")
-    positions = to_device(initial, device_of(x)).astype(dtype)
+    positions = map_positions(x, first_positions(x, rng) if initial is None else initial)
+    N, dtype = len(x), positions.dtype
     learning_rate = dtype.type(settings.learning_rate or max(min(200, N), N / settings.exaggeration))
     update, gains = xp.zeros_like(positions), xp.ones_like(positions)
     grid: Grid | None = None
@@ -98,6 +90,13 @@ def tsne(x: Array, settings: TsneSettings = DEFAULT, *, rng: Generator, initial:
         positions = positions + update
         positions -= positions.mean(axis=0)
     return to_host(positions), history
+
+
+def map_positions(x: Array, initial: Array) -> Array:
+    """Return the initial positions (N, 2) on the device of x (N, D) and in its precision, at least float32."""
+    if initial.shape != (len(x), 2):
+        raise InputError(f"{len(x):,} points need {len(x):,} initial positions of two numbers, not {initial.shape}")
+    return to_device(initial, device_of(x)).astype(np.result_type(x.dtype, np.float32))
 
 
 def first_positions(x: Array, rng: Generator) -> Array:

@@ -1,5 +1,7 @@
 """t-SNE: the gradient, the maps, and their objective numbers."""
 
+import sys
+
 import numpy as np
 import pytest
 from embedding_points import clusters, on
@@ -54,6 +56,14 @@ def test_both_methods_give_maps_of_the_same_quality(rng):
         tsne(x, TsneSettings(20, 500, method=method), rng=np.random.default_rng(0)) for method in ("exact", "fft"))
     assert fft_history[-1][1] == pytest.approx(history[-1][1], abs=0.05)
     assert trustworthiness(x, fft) == pytest.approx(trustworthiness(x, exact), abs=0.01)
+
+
+def test_the_map_is_the_same_without_the_fast_room(rng, monkeypatch):
+    x, _ = clusters(rng)
+    settings = TsneSettings(10, 50, method="fft")
+    positions, _ = tsne(x, settings, rng=np.random.default_rng(0))
+    monkeypatch.setitem(sys.modules, "minicnn.fast.threads", None)  # an import of it fails
+    assert np.array_equal(tsne(x, settings, rng=np.random.default_rng(0))[0], positions)
 
 
 def test_the_callback_gets_the_map_and_can_end_the_descent(rng):
