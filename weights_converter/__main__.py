@@ -85,7 +85,7 @@ def add_source(parser, metavar, text):
 
 def fetch_parser():
     """The published files."""
-    from weights_converter.fetching.published import PUBLISHED
+    from weights_converter.sources.published import PUBLISHED
 
     parser = OneLineParser(prog="python -m weights_converter fetch",
                            description="Get a published weights file, check it, and convert it into the cache folder.",

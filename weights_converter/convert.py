@@ -12,8 +12,8 @@ from minicnn.errors import InputError
 from minicnn.files import check_target, replacing
 from minicnn.models import cache_folder
 from minicnn.models.weights import Header, row_blocks, write_arrays
-from weights_converter.fetching.digests import file_sha256, progress
-from weights_converter.fetching.published import published_as
+from weights_converter.digests import file_sha256, progress
+from weights_converter.sources.published import published_as
 from weights_converter.formats.containers import open_arrays, read_values, recognise
 from weights_converter.match import find_source
 

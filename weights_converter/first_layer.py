@@ -15,7 +15,7 @@ from weights_converter.convert import (
     unknown_digest,
     write,
 )
-from weights_converter.fetching.digests import progress
+from weights_converter.digests import progress
 from weights_converter.formats.containers import CAFFEMODEL, DEEP_COMPRESSION, open_arrays, read_values
 from weights_converter.match import FLOATS, is_float, listed, match, no_weight, sources_of, type_name
 from weights_converter.sources.layouts import AS_OURS, HWIO

@@ -5,7 +5,7 @@ from pathlib import Path
 from minicnn.errors import InputError
 from minicnn.models import cache_folder
 from weights_converter.convert import checked_sha256, describe, refuse_other_values
-from weights_converter.fetching.published import published_as
+from weights_converter.sources.published import published_as
 from weights_converter.formats.containers import open_arrays, recognise
 from weights_converter.match import find_source, type_name
 

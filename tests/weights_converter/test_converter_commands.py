@@ -14,7 +14,7 @@ from minicnn.models import build_network, load_model, squeezenet1_1
 from minicnn.models.preprocessing import CAFFE_SQUEEZENET, CAFFE_VGG, TORCHVISION
 from minicnn.models.weights import named_arrays, read_header
 from weights_converter.__main__ import main
-from weights_converter.fetching.published import PUBLISHED, Published
+from weights_converter.sources.published import PUBLISHED, Published
 from weights_converter.sources import SOURCES
 
 ROOT = Path(__file__).parents[2]

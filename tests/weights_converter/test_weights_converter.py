@@ -21,7 +21,7 @@ from minicnn.models.preprocessing import CAFFE_SQUEEZENET, CAFFE_VGG, TORCHVISIO
 from minicnn.models.weights import load_weights, named_arrays, read_header
 from weights_converter.__main__ import main
 from weights_converter.convert import convert
-from weights_converter.fetching.published import PUBLISHED, Published
+from weights_converter.sources.published import PUBLISHED, Published
 from weights_converter.formats.containers import (
     CAFFEMODEL,
     HDF5,
@@ -733,7 +733,7 @@ def test_typed_with_an_output_that_is_full(two_layers, tmp_path, arguments):
 NEVER_DONE = """
 import signal, sys, time
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
-from minicnn import weights
+from minicnn.models import weights
 weights._write_blocks = lambda *arguments: (print('writing', flush=True), time.sleep(60))
 from weights_converter.__main__ import run_as_program
 sys.exit(run_as_program())

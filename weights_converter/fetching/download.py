@@ -8,7 +8,7 @@ import time
 from tqdm import tqdm
 
 from minicnn.errors import InputError
-from weights_converter.fetching.digests import file_sha256
+from weights_converter.digests import file_sha256
 from weights_converter.fetching.web import INSTEAD, BrokenOff, host_of, open_at, read_block
 from weights_converter.formats.stored import SIZE_LIMIT
 

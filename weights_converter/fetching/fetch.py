@@ -10,7 +10,7 @@ from minicnn.models import cache_folder
 from minicnn.models.weights import read_header
 from weights_converter.convert import convert
 from weights_converter.fetching.download import check_sha256, download
-from weights_converter.fetching.published import PUBLISHED
+from weights_converter.sources.published import PUBLISHED
 
 try:
     import fcntl

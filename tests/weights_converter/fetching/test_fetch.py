@@ -30,7 +30,7 @@ from weights_converter.fetching import download, web
 from weights_converter.fetching import fetch as fetch_module
 from weights_converter.fetching.download import host_of
 from weights_converter.fetching.fetch import fetch, locked
-from weights_converter.fetching.published import PUBLISHED, Published, published_as
+from weights_converter.sources.published import PUBLISHED, Published, published_as
 from weights_converter.sources import SOURCES
 
 ROOT = Path(__file__).parents[3]
@@ -806,7 +806,7 @@ def test_an_unknown_name_suggests():
 def started(cache, *arguments):
     """A process in which the command runs, with the PUBLISHED of this one."""
     code = ("import signal, sys\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"  # some shells ignore it
-            "from weights_converter.fetching.published import PUBLISHED, Published\n"
+            "from weights_converter.sources.published import PUBLISHED, Published\n"
             f"PUBLISHED['squeezenet1_1'] = {PUBLISHED['squeezenet1_1']!r}\n"
             f"from weights_converter.__main__ import main\nsys.exit(main({['fetch', *arguments]!r}))")
     process = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, text=True, stdout=subprocess.PIPE,

@@ -111,7 +111,7 @@ def test_truncated_while_it_is_open(random_file):
     file = BytesIO(random_file[0])
     arrays = deep_compression_arrays(file)
     file.truncate(2000)
-    with pytest.raises(InputError, match="conv10.weight is cut off"):
+    with pytest.raises(InputError, match="conv10.weight is truncated"):
         arrays[-2].read()
 
 
