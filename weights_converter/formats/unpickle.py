@@ -37,7 +37,7 @@ def unpickle(file: SourceFile, known: Mapping[str, Any] | None = None,
     known : the objects for the names that the pickle may use, as {"torch.FloatStorage": …}. The pickle may call
         the functions and classes among them. No name is imported, and nothing else is called.
     persistent_load : function from a persistent id to its object.
-    strict : if True, any other name raises InputError. If False, other names become Placeholders, but those
+    strict : if True, any other name raises InputError. If False, other names become Placeholders, but names
         of attacks (see `is_attack`) still raise InputError.
 
     Raises InputError if the pickle is damaged, too large, or has an opcode that no weights need.

@@ -1,161 +1,24 @@
-"""Looking into a file, and the first layer of any network: python -m weights_converter inspect, --first-layer."""
-
-import subprocess
-import sys
-from hashlib import sha256
-from pathlib import Path
+"""--first-layer converts the filters of the first convolution of any network."""
 
 import numpy as np
 import pytest
 import weight_writers
+from weight_cases import bfloat16_file
 
 from demos import filters
-from minicnn.models import build_network, load_model, squeezenet1_1
+from minicnn.models import build_network, load_model
 from minicnn.models.preprocessing import CAFFE_SQUEEZENET, CAFFE_VGG, TORCHVISION
 from minicnn.models.weights import named_arrays, read_header
 from weights_converter.__main__ import main
-from weights_converter.sources.published import PUBLISHED, Published
 from weights_converter.sources import SOURCES
 
-ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture
-def cache(tmp_path, monkeypatch):
-    """The cache folder, which does not exist yet."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    return tmp_path / "cache" / "minicnn"
-
-
-@pytest.fixture
-def squeezenet(tmp_path):
-    """A file with random weights under torchvision's names, which are in it too."""
-    source = next(source for source in SOURCES if source.name == "squeezenet1_1")
-    ours = named_arrays(squeezenet1_1(seed=1))
-    arrays = {name: ours[target.key] for name, target in source.names.items()}
-    np.savez(tmp_path / "a.npz", **arrays)
-    return tmp_path / "a.npz", arrays
-
-
-@pytest.fixture
-def resnet(tmp_path, rng):
-    """The beginning of another network's state dict."""
-    arrays = {"bn0.weight": rng.standard_normal(3, np.float32),
-              "conv1.weight": rng.standard_normal((64, 3, 7, 7), np.float32),
-              "bn1.running_mean": rng.standard_normal(64, np.float32),
-              "layer1.0.conv1.weight": rng.standard_normal((64, 64, 1, 1), np.float32),
-              "layer1.0.conv3.weight": rng.standard_normal((8, 3, 3, 3), np.float32),
-              "num_batches_tracked": np.array(3)}
-    np.savez(tmp_path / "resnet101-v2.npz", **arrays)
-    return tmp_path / "resnet101-v2.npz", arrays
-
-
-# ---- inspect ---------------------------------------------------------------------------------------------------
-
-def test_inspect_says_what_would_be_converted_and_writes_nothing(squeezenet, tmp_path, cache, capsys):
-    path, arrays = squeezenet
-    assert main(["inspect", str(path)]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    digest = sha256(path.read_bytes()).hexdigest()
-    assert lines[0] == f"{path} is a NumPy archive (.npz), {path.stat().st_size:,} bytes"
-    assert lines[1] == f"sha256 {digest}: of no published file known here"
-    rows = [line.split() for line in lines[2:2 + len(arrays)]]
-    assert rows[0] == ["features.0.weight", "(64,", "3,", "3,", "3)", "float32", "->", "conv1/w"]
-    assert [row[0] for row in rows] == list(arrays) and all("->" in row for row in rows)
-    rest = lines[2 + len(arrays):]
-    assert rest[0] == (f"names, shapes and types fit: would be converted to {cache / 'squeezenet1_1.h5'} if the values "
-                       "are sound")
-    assert "squeezenet1_1 with torchvision's names, 52 arrays, 1,235,496 parameters" in rest[1]
-    assert rest[2].startswith("warning: no published file") and len(rest) == 3
-    assert [item.name for item in tmp_path.iterdir()] == ["a.npz"]
-
-
-def test_inspect_knows_published_files(squeezenet, monkeypatch, capsys):
-    path, _ = squeezenet
-    digest = sha256(path.read_bytes()).hexdigest()
-    entry = Published("a", "https://example.org/a.npz", None, digest, "squeezenet1_1")
-    monkeypatch.setitem(PUBLISHED, "a", entry)
-    assert main(["inspect", str(path)]) == 0
-    said = capsys.readouterr().out
-    assert f"sha256 {digest}: published as https://example.org/a.npz" in said and "warning" not in said
-
-
-def test_inspect_of_features(squeezenet, cache, capsys):
-    assert main(["inspect", str(squeezenet[0]), "--features-only"]) == 0
-    said = capsys.readouterr().out
-    assert f"would be converted to {cache / 'squeezenet1_1-fire9_concat.h5'}" in said
-    assert "classifier.1.weight              (1000, 512, 1, 1)    float32  \n" in said  # goes nowhere
-
-
-def test_inspect_needs_no_home_folder(squeezenet, monkeypatch, capsys):
-    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
-    monkeypatch.setenv("HOME", "")
-    assert main(["inspect", str(squeezenet[0])]) == 0
-    assert "would be converted to squeezenet1_1.h5 if" in capsys.readouterr().out
-
-
-def test_inspect_reads_the_values_by_which_a_file_is_known(tmp_path, rng, capsys):
-    source = next(source for source in SOURCES if source.name == "vgg19_normalised")
-    arrays = {"conv1_1.weight": rng.standard_normal((64, 3, 3, 3), np.float32),
-              "conv1_1.bias": np.zeros(64, np.float32), **source.constants}
-    np.savez(tmp_path / "a.npz", **arrays)
-    assert main(["inspect", str(tmp_path / "a.npz"), "--features-only"]) == 0
-    assert "names, shapes and types fit: would be converted to " in capsys.readouterr().out
-    np.savez(tmp_path / "a.npz", **{**arrays, "preproc.bias": np.zeros(3, np.float32)})
-    assert main(["inspect", str(tmp_path / "a.npz"), "--features-only"]) == 0
-    said = capsys.readouterr().out
-    assert "would not be converted: " in said and "preproc.bias does not have the values that vgg19_norm" in said
-    assert "conv1_1.weight" in said.partition("->")[0]  # where it would go is told all the same
-
-
-def test_inspect_calls_types_by_their_names(tmp_path, capsys):
-    path = bfloat16_file(tmp_path)
-    assert main(["inspect", str(path)]) == 0
-    said = capsys.readouterr().out
-    assert "  conv1.weight                     (8, 3, 3, 3)         bfloat16 " in said and "<u2" not in said
-
-
-def bfloat16_file(folder):
-    """A safetensors file with filters of a type that NumPy does not have."""
-    torch = pytest.importorskip("torch")
-    pytest.importorskip("safetensors")
-    from safetensors.torch import save_file
-
-    save_file({"conv1.weight": torch.ones(8, 3, 3, 3, dtype=torch.bfloat16)}, folder / "a.safetensors")
-    return folder / "a.safetensors"
-
-
-def test_inspect_says_what_does_not_fit(resnet, capsys):
-    path, arrays = resnet
-    assert main(["inspect", str(path)]) == 0
-    said = capsys.readouterr().out
-    assert all(name in said for name in arrays)
-    assert "num_batches_tracked              ()                   int64" in said
-    assert f"would not be converted: {path} has 6 arrays (bn0.weight, conv1.weight, " in said
-
-
-def test_inspect_of_what_is_no_weights_file(tmp_path, capsys):
-    (tmp_path / "a.pth").write_bytes(b"<html>")
-    assert main(["inspect", str(tmp_path / "a.pth")]) == 2
-    said = capsys.readouterr()
-    assert said.out == "" and said.err.startswith("python -m weights_converter inspect: error: ")
-    assert "a.pth is a web page or XML, not weights" in said.err
-
-
-def test_a_reader_that_has_seen_enough_gets_no_complaint(squeezenet):
-    program = f"{sys.executable} -m weights_converter inspect {squeezenet[0]} | head -n 1"
-    done = subprocess.run(program, shell=True, cwd=ROOT, capture_output=True, text=True)
-    assert done.stdout.count("\n") == 1 and done.stderr == ""
-
-
-# ---- the first layer -------------------------------------------------------------------------------------------
 
 def test_first_layer_of_another_network(resnet, cache, capsys):
     path, arrays = resnet
     assert main([str(path), "--first-layer"]) == 0
     found, warning, wrote = capsys.readouterr().out.splitlines()
-    assert found.endswith("conv1.weight (64, 3, 7, 7), 64 filters of 7x7, channels taken as RGB "
-                          "(if not: --channels BGR)")
+    assert found.endswith("conv1.weight (64, 3, 7, 7), 64 filters of 7x7, channels in the order RGB, the default "
+                          "(if this is wrong: --channels BGR)")
     assert warning.startswith("warning: no published file")
     assert wrote.endswith("python -m demos.filters --model resnet101_v2-first_layer draws them")
     model = load_model("resnet101_v2-first_layer", device="cpu")
@@ -183,7 +46,7 @@ def test_first_layer_by_name_and_in_bgr(resnet, tmp_path, capsys):
     path, arrays = resnet
     assert main([str(path), "--first-layer", "--array", "layer1.0.conv3.weight", "--channels", "BGR",
                  "-o", str(tmp_path / "a.h5")]) == 0
-    assert "channels taken as BGR, as asked for\n" in capsys.readouterr().out
+    assert "channels in the order BGR, as given by --channels\n" in capsys.readouterr().out
     model = load_model(tmp_path / "a.h5", device="cpu")
     assert model.preprocessing == CAFFE_VGG
     picture = next(filters.pictures([model]))
@@ -194,7 +57,7 @@ def test_first_layer_of_a_caffe_model_is_bgr(resnet, tmp_path, capsys):
     pytest.importorskip("google.protobuf")
     weight_writers.write_caffemodel(tmp_path / "a", {"conv1.weight": resnet[1]["conv1.weight"]})
     assert main([str(tmp_path / "a"), "--first-layer", "-o", str(tmp_path / "a.h5")]) == 0
-    assert "channels taken as BGR, as Caffe has them" in capsys.readouterr().out
+    assert "channels in the order BGR, as usual in Caffe" in capsys.readouterr().out
     assert load_model(tmp_path / "a.h5", device="cpu").preprocessing == CAFFE_VGG
 
 
@@ -203,7 +66,7 @@ def first_layer_of(arrays, folder, capsys, *options, write=weight_writers.write_
     write(folder / "source", arrays)
     assert main([str(folder / "source"), "--first-layer", "-o", str(folder / "first.h5"), "--overwrite", *options]) == 0
     said = capsys.readouterr().out.splitlines()[0]
-    return load_model(folder / "first.h5", device="cpu").preprocessing, said.partition("channels taken as ")[2]
+    return load_model(folder / "first.h5", device="cpu").preprocessing, said.partition("channels in the order ")[2]
 
 
 def beginning(source):
@@ -220,24 +83,25 @@ def beginning(source):
 def test_first_layer_of_a_known_network_has_its_colours(source, tmp_path, capsys):
     expected = source.preprocessing
     found, how = first_layer_of({**beginning(source), **source.constants}, tmp_path, capsys)
-    assert found == expected and how.startswith(f"{expected.channel_order}, as ")
+    assert found == expected and how.startswith(f"{expected.channel_order}, as published for ")
     other = {"RGB": "BGR", "BGR": "RGB"}[expected.channel_order]
     found, how = first_layer_of(beginning(source), tmp_path, capsys, "--channels", other)
-    assert found.channel_order == other and how == f"{other}, as asked for"
+    assert found.channel_order == other and how == f"{other}, as given by --channels"
 
 
 def test_first_layer_from_keras_and_as_asked_for_already(tmp_path, capsys):
     source = next(source for source in SOURCES if source.name == "squeezenet1_1_keras")
     found, how = first_layer_of(beginning(source), tmp_path, capsys, "--channels", "BGR",
                                 write=weight_writers.write_keras)
-    assert found == source.preprocessing and how == "BGR, as asked for"
+    assert found == source.preprocessing and how == "BGR, as given by --channels"
 
 
 def test_a_common_name_and_shape_is_not_enough_to_be_known(tmp_path, rng, capsys):
     """conv1.weight (64, 3, 3, 3) is in Caffe's SqueezeNet 1.1 and in everybody's first network."""
     shapes = {"conv1.weight": (64, 3, 3, 3), "bn1.weight": (64,), "conv2.weight": (64, 64, 3, 3), "fc.weight": (10, 64)}
     arrays = {name: rng.standard_normal(shape, np.float32) for name, shape in shapes.items()}
-    assert first_layer_of(arrays, tmp_path, capsys) == (TORCHVISION, "RGB (if not: --channels BGR)")
+    assert first_layer_of(arrays, tmp_path, capsys) == (
+        TORCHVISION, "RGB, the default (if this is wrong: --channels BGR)")
 
 
 @pytest.mark.parametrize("name, preprocessing", [
@@ -307,8 +171,8 @@ def test_first_layer_of_another_type(tmp_path, capsys):
 
 
 @pytest.mark.parametrize("options, words", [
-    (["--channels", "BGR"], "--array and --channels go with --first-layer"),
-    (["--array", "conv1.weight"], "--array and --channels go with --first-layer"),
+    (["--channels", "BGR"], "--array and --channels need --first-layer"),
+    (["--array", "conv1.weight"], "--array and --channels need --first-layer"),
     (["--first-layer", "--network", "resnet18"], "leave out --network and --features-only"),
     (["--first-layer", "--features-only"], "leave out --network and --features-only"),
     (["--first-layer", "--channels", "GRB"], "invalid choice: 'GRB'"),
