@@ -21,7 +21,7 @@ RIGHT = named_arrays(squeezenet1_1(seed=1))
 
 
 class Request(BaseHTTPRequestHandler):
-    """One request, which the next of the server's answers answers."""
+    """A request; the next of the server's `answers` handles it."""
 
     def do_GET(self):
         server = self.server
@@ -30,7 +30,7 @@ class Request(BaseHTTPRequestHandler):
         answer = server.answers.pop(0) if len(server.answers) > 1 else server.answers[0]
         try:
             answer(self, server.content)
-        except ConnectionError:  # the client has gone
+        except ConnectionError:  # the client closed the connection
             pass
 
     def head(self, status, length=None, kind="application/octet-stream", **fields):
@@ -47,13 +47,13 @@ class Request(BaseHTTPRequestHandler):
 
 
 def with_range(request, content):
-    """As a good server does."""
-    wanted = request.headers.get("Range")
-    start = int(wanted.removeprefix("bytes=").removesuffix("-")) if wanted else 0
-    if wanted and start >= len(content):
+    """Answer as a server does that can resume."""
+    requested = request.headers.get("Range")
+    start = int(requested.removeprefix("bytes=").removesuffix("-")) if requested else 0
+    if requested and start >= len(content):
         return request.head(416, 0, Content_Range=f"bytes */{len(content)}")
-    fields = {"Content_Range": f"bytes {start}-{len(content) - 1}/{len(content)}"} if wanted else {}
-    request.head(206 if wanted else 200, len(content) - start, **fields)
+    fields = {"Content_Range": f"bytes {start}-{len(content) - 1}/{len(content)}"} if requested else {}
+    request.head(206 if requested else 200, len(content) - start, **fields)
     request.wfile.write(content[start:])
 
 
@@ -78,7 +78,7 @@ def in_chunks(request, content):
 
 
 def half(request, content):
-    """Drops the connection in the middle."""
+    """Send half of the file, then close the connection."""
     request.head(200, len(content))
     request.wfile.write(content[:len(content) // 2])
 
@@ -118,7 +118,7 @@ def body(text, kind="application/octet-stream", length=True):
 
 
 def copy(path, output, network, features_only, overwrite, say):
-    """In the place of `convert`: a weights file that only tells of what it was made."""
+    """Replace `convert`: write a weights file without arrays, with the digest of its source."""
     digest = sha256(Path(path).read_bytes()).hexdigest()
     with replacing(output, overwrite) as temporary:
         write_arrays(temporary, [], Header(network, network, TORCHVISION, source_sha256=digest))
@@ -131,7 +131,7 @@ def publish(monkeypatch, url, content=CONTENT, size=True, digits=64):
 
 
 def stalling(server):
-    """Sends half of the file, then keeps the connection and says nothing."""
+    """Return an answer that sends half of the file and then keeps the connection open."""
     def answer(request, content):
         half(request, content)
         request.wfile.flush()
@@ -140,12 +140,12 @@ def stalling(server):
 
 
 def files(cache):
-    """What is in the cache, without the folders."""
+    """List the files in the cache, without the folders."""
     return sorted(str(path.relative_to(cache)) for path in cache.rglob("*") if path.is_file())
 
 
 def refused(cache, *arguments, left=(), **settings):
-    """The one line with which a fetch of squeezenet1_1 fails, leaving only these files."""
+    """Return the line with which a fetch of squeezenet1_1 fails. Only the files `left` may be in the cache."""
     with pytest.raises(InputError) as problem:
         fetch("squeezenet1_1", *arguments, say=lambda line: None, **settings)
     line = str(problem.value)
@@ -158,13 +158,13 @@ PART = "downloads/net.npz.part"
 
 
 def arrived(cache):
-    """True where what the server has is converted, and nothing else is there."""
+    """Return True if the server's file has been converted and nothing else is in the cache."""
     assert [path.name for path in cache.iterdir()] == ["squeezenet1_1.h5"]
     return read_header(cache / "squeezenet1_1.h5").source_sha256 == sha256(CONTENT).hexdigest()
 
 
 def weights_arrived(cache):
-    """The same for the real weights."""
+    """The same for the file of `weights_server`."""
     assert [path.name for path in cache.iterdir()] == ["squeezenet1_1.h5"]
     net = load_model("squeezenet1_1", device="cpu").net
     return all(np.array_equal(array, RIGHT[name]) for name, array in named_arrays(net).items())

@@ -21,13 +21,13 @@ def source_id(source):
 
 
 def source_arrays(source, net):
-    """{source name: array} of a network, for sources that keep arrays as we do."""
+    """{source name: array} of a network, for sources with minicnn's layouts."""
     ours = named_arrays(net)
     return {name: ours[target.key] for name, target in source.names.items() if target.key in ours}
 
 
 def announced(source):
-    """StoredArrays as a complete file of `source` would announce them, without values."""
+    """The StoredArrays of a complete file of `source`, without values."""
     ours = named_arrays(build_network(source.architecture, **source.options))
     shapes = {name: target.layout.source_shape(ours[target.key].shape) for name, target in source.names.items()}
     shapes |= {name: array.shape for name, array in source.constants.items()}
@@ -58,7 +58,7 @@ def npy_header(shape, descr="<f4"):
 
 
 def bfloat16_file(folder):
-    """A safetensors file with filters of a type that NumPy does not have."""
+    """Write a safetensors file with filters in bfloat16, which NumPy lacks; return its path."""
     torch = pytest.importorskip("torch")
     pytest.importorskip("safetensors")
     from safetensors.torch import save_file

@@ -32,7 +32,7 @@ def cache(tmp_path, monkeypatch):
 
 @pytest.fixture
 def refused(tmp_path, capsys):
-    """refused(arrays or bytes, *options): the line with which main refuses that file; nothing is written."""
+    """refused(arrays or bytes, *options): the error line for that file. Asserts that nothing was written."""
 
     def run(content, *options, name="source.npz"):
         path, output = tmp_path / name, tmp_path / "out.h5"
@@ -53,7 +53,7 @@ def refused(tmp_path, capsys):
 
 @pytest.fixture
 def squeezenet_file(tmp_path):
-    """A file with random weights under torchvision's names, which are in it too."""
+    """(path of a file with random weights under torchvision's names, its arrays)."""
     source = next(source for source in SOURCES if source.name == "squeezenet1_1")
     ours = named_arrays(squeezenet1_1(seed=1))
     arrays = {name: ours[target.key] for name, target in source.names.items()}
@@ -63,7 +63,7 @@ def squeezenet_file(tmp_path):
 
 @pytest.fixture
 def resnet(tmp_path, rng):
-    """The beginning of another network's state dict."""
+    """(path of a file with the first arrays of an unknown network, its arrays)."""
     arrays = {"bn0.weight": rng.standard_normal(3, np.float32),
               "conv1.weight": rng.standard_normal((64, 3, 7, 7), np.float32),
               "bn1.running_mean": rng.standard_normal(64, np.float32),

@@ -15,23 +15,23 @@ from minicnn.models.weights import read_header
 ROOT = Path(__file__).parents[2]
 
 
-def typed(*arguments):
+def run_converter(*arguments):
     return subprocess.run([sys.executable, "-m", "weights_converter", *map(str, arguments)], cwd=ROOT,
                           capture_output=True, text=True, timeout=60)
 
 
-def test_typed(two_layers, tmp_path):
+def test_convert_twice(two_layers, tmp_path):
     np.savez(tmp_path / "a.npz", **two_layers)
-    done = typed(tmp_path / "a.npz", "-o", tmp_path / "a.h5", *TRUNK)
+    done = run_converter(tmp_path / "a.npz", "-o", tmp_path / "a.h5", *TRUNK)
     assert (done.returncode, done.stdout.count("\n"), done.stderr) == (0, 3, "")
-    again = typed(tmp_path / "a.npz", "-o", tmp_path / "a.h5", *TRUNK)
+    again = run_converter(tmp_path / "a.npz", "-o", tmp_path / "a.h5", *TRUNK)
     assert (again.returncode, again.stderr.count("\n"), "Traceback" in again.stderr) == (2, 1, False)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere names are Unicode")
 @pytest.mark.parametrize("encoding", ["ascii", "cp437", "utf-8"])
 @pytest.mark.parametrize("name", [b"gewichte-\xe4\xff.npz", "gewichte-\u20ac.npz".encode()])
-def test_typed_with_a_name_that_the_terminal_cannot_show(two_layers, tmp_path, name, encoding):
+def test_a_file_name_that_the_terminal_cannot_show(two_layers, tmp_path, name, encoding):
     path = os.path.join(os.fsencode(tmp_path), name)
     with open(path, "wb") as file:
         np.savez(file, **two_layers)
@@ -48,7 +48,7 @@ def test_typed_with_a_name_that_the_terminal_cannot_show(two_layers, tmp_path, n
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")
 @pytest.mark.parametrize("arguments", [["-o", "a.h5", *TRUNK], ["--first-layer", "-o", "a.h5"], ["inspect"]])
-def test_typed_with_an_output_that_is_full(two_layers, tmp_path, arguments):
+def test_standard_output_on_a_full_disk(two_layers, tmp_path, arguments):
     np.savez(tmp_path / "a.npz", **two_layers)
     command = [sys.executable, "-m", "weights_converter", *arguments, "a.npz"]
     with open("/dev/full", "w") as full:
@@ -59,7 +59,7 @@ def test_typed_with_an_output_that_is_full(two_layers, tmp_path, arguments):
     assert [path.name for path in tmp_path.iterdir()] == ["a.npz"]
 
 
-NEVER_DONE = """
+SLOW_WRITE = """
 import signal, sys, time
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 from minicnn.models import weights
@@ -72,17 +72,17 @@ sys.exit(run_as_program())
 @pytest.mark.skipif(os.name != "posix", reason="no such signals on Windows")
 @pytest.mark.parametrize("ignored", [False, True])
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
-def test_signals_that_end_it_leave_the_old_file_and_no_other(two_layers, tmp_path, name, ignored):
+def test_a_signal_leaves_the_old_file_and_no_other(two_layers, tmp_path, name, ignored):
     np.savez(tmp_path / "a.npz", **two_layers)
     (tmp_path / "a.h5").write_bytes(b"old")
     number = getattr(signal, name)
-    handler = "SIG_IGN" if ignored else "SIG_DFL"  # as nohup has it, and as else; whatever these tests were started by
+    handler = "SIG_IGN" if ignored else "SIG_DFL"  # ignored under nohup, else the default
     handling = f"import signal; signal.signal({int(number)}, signal.{handler})"
-    process = subprocess.Popen([sys.executable, "-c", handling + NEVER_DONE, str(tmp_path / "a.npz"), "-o",
+    process = subprocess.Popen([sys.executable, "-c", handling + SLOW_WRITE, str(tmp_path / "a.npz"), "-o",
                                 str(tmp_path / "a.h5"), "--overwrite", *TRUNK], cwd=ROOT, stdout=subprocess.PIPE,
                                stderr=subprocess.PIPE)
     try:
-        assert b"writing\n" in iter(process.stdout.readline, b"")  # and no longer in HDF5's hands
+        assert b"writing\n" in iter(process.stdout.readline, b"")  # the signal must not arrive inside HDF5
         assert len(list(tmp_path.iterdir())) == 3
         process.send_signal(number)
         if ignored:
@@ -97,13 +97,13 @@ def test_signals_that_end_it_leave_the_old_file_and_no_other(two_layers, tmp_pat
     assert (tmp_path / "a.h5").read_bytes() == b"old"
 
 
-def test_typed_wrongly():
+def test_wrong_arguments():
     for arguments in ((), ("a.npz", "--netwrok", "vgg16")):
-        done = typed(*arguments)
+        done = run_converter(*arguments)
         assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
 
 
-def test_a_reader_that_has_seen_enough_gets_no_complaint(squeezenet_file):
+def test_a_closed_pipe_is_no_error(squeezenet_file):
     program = f"{sys.executable} -m weights_converter inspect {squeezenet_file[0]} | head -n 1"
     done = subprocess.run(program, shell=True, cwd=ROOT, capture_output=True, text=True)
     assert done.stdout.count("\n") == 1 and done.stderr == ""

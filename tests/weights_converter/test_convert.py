@@ -22,7 +22,7 @@ from weights_converter.sources.source import Source, Target
 
 
 def test_random_squeezenet_comes_back_through_load_model(squeezenet, tmp_path, cache, capsys):
-    path = tmp_path / "my weights.bin"  # the name says nothing
+    path = tmp_path / "my weights.bin"  # the name does not show the format
     with open(path, "wb") as file:
         np.savez_compressed(file, **squeezenet)
     assert main([str(path)]) == 0
@@ -43,7 +43,7 @@ def test_random_squeezenet_comes_back_through_load_model(squeezenet, tmp_path, c
     assert "BSD-3" in header.licence
 
 
-def test_the_published_file_is_known_to_be_that(squeezenet, tmp_path, monkeypatch):
+def test_a_published_file_is_recognised_by_its_digest(squeezenet, tmp_path, monkeypatch):
     np.savez(tmp_path / "a.npz", **squeezenet)
     digest = sha256((tmp_path / "a.npz").read_bytes()).hexdigest()
     monkeypatch.setitem(PUBLISHED, "a", Published("a", "https://example.org/a.npz", None, digest, "squeezenet1_1"))
@@ -118,15 +118,15 @@ def test_digest_in_the_name(two_layers, tmp_path, refused):
 def test_values_that_are_not_finite_are_named(two_layers, refused):
     arrays = {name: array.astype(np.float64) for name, array in two_layers.items()}
     arrays["conv1_1.bias"][3] = np.nan
-    arrays["conv1_2.weight"][0, 0, 0, 0] = 1e300  # finite, but not in float32
+    arrays["conv1_2.weight"][0, 0, 0, 0] = 1e300  # too large for float32
     names = refused(arrays, *TRUNK).partition("not finite in ")[2].strip().split(", ")
     assert sorted(names) == ["conv1_1.bias", "conv1_2.weight"]
 
 
-def test_preprocessing_in_the_file_must_be_the_known_one(two_layers, refused):
+def test_preprocessing_in_the_file_must_have_the_known_values(two_layers, refused):
     source = source_of("vgg19_normalised", "Caffe")
     preproc = {name: array.copy() for name, array in source.constants.items()}
-    preproc["preproc.weight"] = preproc["preproc.weight"][::-1]  # RGB
+    preproc["preproc.weight"] = preproc["preproc.weight"][::-1]  # reverses the channels
     line = refused({**two_layers, **preproc}, "--features-only")
     assert "is not vgg19_normalised: preproc.weight has other values" in line
 

@@ -27,7 +27,7 @@ def test_first_layer_of_another_network(resnet, cache, capsys):
     assert read_header(cache / "resnet101_v2-first_layer.h5").origin == "conv1.weight of resnet101-v2.npz"
 
 
-def test_its_filters_are_drawn(resnet, tmp_path, cache, capsys):
+def test_the_filters_are_drawn(resnet, tmp_path, cache, capsys):
     path, arrays = resnet
     assert main([str(path), "--first-layer", "-o", str(tmp_path / "first.h5")]) == 0
     assert f"python -m demos.filters --model {tmp_path / 'first.h5'} draws" in capsys.readouterr().out
@@ -37,7 +37,7 @@ def test_its_filters_are_drawn(resnet, tmp_path, cache, capsys):
     np.testing.assert_array_equal(pictures[0].array, arrays["conv1.weight"])
 
 
-def test_first_layer_takes_no_argument_that_could_be_the_source(resnet, tmp_path):
+def test_first_layer_before_the_source(resnet, tmp_path):
     assert main(["--first-layer", str(resnet[0]), "-o", str(tmp_path / "a.h5")]) == 0
     assert load_model(tmp_path / "a.h5", device="cpu").net.layer_names() == ["conv1"]
 
@@ -50,7 +50,7 @@ def test_first_layer_by_name_and_in_bgr(resnet, tmp_path, capsys):
     model = load_model(tmp_path / "a.h5", device="cpu")
     assert model.preprocessing == CAFFE_VGG
     picture = next(filters.pictures([model]))
-    np.testing.assert_array_equal(picture.array, arrays["layer1.0.conv3.weight"][:, ::-1])  # shown as RGB
+    np.testing.assert_array_equal(picture.array, arrays["layer1.0.conv3.weight"][:, ::-1])  # pictures are RGB
 
 
 def test_first_layer_of_a_caffe_model_is_bgr(resnet, tmp_path, capsys):
@@ -62,7 +62,7 @@ def test_first_layer_of_a_caffe_model_is_bgr(resnet, tmp_path, capsys):
 
 
 def first_layer_of(arrays, folder, capsys, *options, write=weight_writers.write_npz):
-    """(Preprocessing of the first layer of a file with these arrays, how it is known)."""
+    """Return (Preprocessing of the first layer of a file with these arrays, the reason in the report)."""
     write(folder / "source", arrays)
     assert main([str(folder / "source"), "--first-layer", "-o", str(folder / "first.h5"), "--overwrite", *options]) == 0
     said = capsys.readouterr().out.splitlines()[0]
@@ -70,7 +70,7 @@ def first_layer_of(arrays, folder, capsys, *options, write=weight_writers.write_
 
 
 def beginning(source):
-    """The first layers of a source, as a file with random values would have them."""
+    """The first arrays of a source, with random values."""
     net = build_network(source.architecture, **source.options)
     ours = named_arrays(net)
     names = list(source.names)[:6]
@@ -80,24 +80,24 @@ def beginning(source):
 
 @pytest.mark.parametrize("source", [source for source in SOURCES if not source.file_digest],
                          ids=lambda source: f"{source.name}-{source.publisher}")
-def test_first_layer_of_a_known_network_has_its_colours(source, tmp_path, capsys):
+def test_first_layer_of_a_known_network_has_its_preprocessing(source, tmp_path, capsys):
     expected = source.preprocessing
-    found, how = first_layer_of({**beginning(source), **source.constants}, tmp_path, capsys)
-    assert found == expected and how.startswith(f"{expected.channel_order}, as published for ")
+    found, reason = first_layer_of({**beginning(source), **source.constants}, tmp_path, capsys)
+    assert found == expected and reason.startswith(f"{expected.channel_order}, as published for ")
     other = {"RGB": "BGR", "BGR": "RGB"}[expected.channel_order]
-    found, how = first_layer_of(beginning(source), tmp_path, capsys, "--channels", other)
-    assert found.channel_order == other and how == f"{other}, as given by --channels"
+    found, reason = first_layer_of(beginning(source), tmp_path, capsys, "--channels", other)
+    assert found.channel_order == other and reason == f"{other}, as given by --channels"
 
 
-def test_first_layer_from_keras_and_as_asked_for_already(tmp_path, capsys):
+def test_channels_option_that_agrees_with_the_source(tmp_path, capsys):
     source = next(source for source in SOURCES if source.name == "squeezenet1_1_keras")
-    found, how = first_layer_of(beginning(source), tmp_path, capsys, "--channels", "BGR",
-                                write=weight_writers.write_keras)
-    assert found == source.preprocessing and how == "BGR, as given by --channels"
+    found, reason = first_layer_of(beginning(source), tmp_path, capsys, "--channels", "BGR",
+                                   write=weight_writers.write_keras)
+    assert found == source.preprocessing and reason == "BGR, as given by --channels"
 
 
-def test_a_common_name_and_shape_is_not_enough_to_be_known(tmp_path, rng, capsys):
-    """conv1.weight (64, 3, 3, 3) is in Caffe's SqueezeNet 1.1 and in everybody's first network."""
+def test_a_common_name_and_shape_does_not_identify_a_network(tmp_path, rng, capsys):
+    """conv1.weight (64, 3, 3, 3) is in Caffe's SqueezeNet 1.1 and in many small networks."""
     shapes = {"conv1.weight": (64, 3, 3, 3), "bn1.weight": (64,), "conv2.weight": (64, 64, 3, 3), "fc.weight": (10, 64)}
     arrays = {name: rng.standard_normal(shape, np.float32) for name, shape in shapes.items()}
     assert first_layer_of(arrays, tmp_path, capsys) == (
@@ -118,7 +118,7 @@ def test_real_first_layers(test_data, tmp_path, name, preprocessing):
 @pytest.mark.parametrize("shape, fits", [((4096, 3, 2, 2), True), ((1, 3, 64, 64), True), ((0, 3, 7, 7), False),
                                          ((4097, 3, 2, 2), False), ((1, 3, 65, 65), False), ((4, 3, 1, 1), False),
                                          ((4, 3, 7, 5), False), ((7, 7, 3, 0), False), ((7, 7, 3, 4096), True)])
-def test_filters_that_no_network_has_are_no_filters(tmp_path, capsys, shape, fits):
+def test_which_shapes_can_be_filters(tmp_path, capsys, shape, fits):
     np.savez(tmp_path / "a.npz", w=np.zeros(shape, np.float16))
     arguments = (tmp_path / "a.npz", "--first-layer", "-o", tmp_path / "a.h5")
     if fits:
@@ -138,14 +138,14 @@ def test_first_layer_of_hwio(resnet, tmp_path):
 
 
 def refused(capsys, *arguments):
-    """The line with which main refuses."""
+    """Return the line of the error."""
     assert main([str(argument) for argument in arguments]) == 2
     error = capsys.readouterr().err
     assert error.count("\n") == 1
     return error
 
 
-def test_first_layer_that_is_not_there(resnet, tmp_path, capsys):
+def test_a_missing_first_layer(resnet, tmp_path, capsys):
     path, _ = resnet
     output = ("-o", tmp_path / "a.h5")
     assert "did you mean conv1.weight" in refused(capsys, path, "--first-layer", "--array", "conv1.weigth", *output)
@@ -166,7 +166,7 @@ def test_first_layer_of_another_type(tmp_path, capsys):
     np.savez(tmp_path / "b.npz", w=np.zeros((4, 3, 3, 3), np.int8), v=np.zeros((5, 3, 3, 3), np.float16))
     line = refused(capsys, tmp_path / "b.npz", "--first-layer", "--array", "w", *output)
     assert "w (4, 3, 3, 3) is int8 instead of float16" in line
-    assert main([str(tmp_path / "b.npz"), "--first-layer", "-o", str(tmp_path / "a.h5")]) == 0  # v
+    assert main([str(tmp_path / "b.npz"), "--first-layer", "-o", str(tmp_path / "a.h5")]) == 0  # takes v, as w is int8
     assert "v (5, 3, 3, 3)" in capsys.readouterr().out
 
 
@@ -180,7 +180,7 @@ def test_first_layer_of_another_type(tmp_path, capsys):
     (["-o", ""], "argument -o/--output: expected a name, not ''"),
     (["--bgr"], "unrecognized arguments: --bgr"),
 ])
-def test_options_that_say_nothing_beside_each_other(resnet, cache, capsys, options, words):
+def test_options_that_exclude_each_other(resnet, cache, capsys, options, words):
     with pytest.raises(SystemExit) as end:
         main([str(resnet[0]), *options])
     said = capsys.readouterr()
@@ -188,7 +188,7 @@ def test_options_that_say_nothing_beside_each_other(resnet, cache, capsys, optio
     assert not cache.exists()
 
 
-def test_first_layer_never_overwrites_unasked(resnet, tmp_path, capsys):
+def test_first_layer_overwrites_only_with_overwrite(resnet, tmp_path, capsys):
     path, _ = resnet
     (tmp_path / "a.h5").write_bytes(b"old")
     line = refused(capsys, path, "--first-layer", "-o", tmp_path / "a.h5")

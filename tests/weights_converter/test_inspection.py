@@ -10,7 +10,7 @@ from weights_converter.sources import SOURCES
 from weights_converter.sources.published import PUBLISHED, Published
 
 
-def test_inspect_says_what_would_be_converted_and_writes_nothing(squeezenet_file, tmp_path, cache, capsys):
+def test_inspect_describes_the_conversion_and_writes_nothing(squeezenet_file, tmp_path, cache, capsys):
     path, arrays = squeezenet_file
     assert main(["inspect", str(path)]) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -42,7 +42,7 @@ def test_inspect_of_features(squeezenet_file, cache, capsys):
     assert main(["inspect", str(squeezenet_file[0]), "--features-only"]) == 0
     said = capsys.readouterr().out
     assert f"would be converted to {cache / 'squeezenet1_1-fire9_concat.h5'}" in said
-    assert "classifier.1.weight              (1000, 512, 1, 1)    float32  \n" in said  # goes nowhere
+    assert "classifier.1.weight              (1000, 512, 1, 1)    float32  \n" in said  # it has no target
 
 
 def test_inspect_needs_no_home_folder(squeezenet_file, monkeypatch, capsys):
@@ -52,7 +52,7 @@ def test_inspect_needs_no_home_folder(squeezenet_file, monkeypatch, capsys):
     assert "would be converted to squeezenet1_1.h5 if" in capsys.readouterr().out
 
 
-def test_inspect_reads_the_values_by_which_a_file_is_known(tmp_path, rng, capsys):
+def test_inspect_reads_the_values_that_identify_a_network(tmp_path, rng, capsys):
     source = next(source for source in SOURCES if source.name == "vgg19_normalised")
     arrays = {"conv1_1.weight": rng.standard_normal((64, 3, 3, 3), np.float32),
               "conv1_1.bias": np.zeros(64, np.float32), **source.constants}
@@ -63,17 +63,17 @@ def test_inspect_reads_the_values_by_which_a_file_is_known(tmp_path, rng, capsys
     assert main(["inspect", str(tmp_path / "a.npz"), "--features-only"]) == 0
     said = capsys.readouterr().out
     assert "would not be converted: " in said and "is not vgg19_normalised: preproc.bias has other values" in said
-    assert "conv1_1.weight" in said.partition("->")[0]  # where it would go is told all the same
+    assert "conv1_1.weight" in said.partition("->")[0]  # the targets are listed all the same
 
 
-def test_inspect_calls_types_by_their_names(tmp_path, capsys):
+def test_inspect_names_types_that_numpy_lacks(tmp_path, capsys):
     path = bfloat16_file(tmp_path)
     assert main(["inspect", str(path)]) == 0
     said = capsys.readouterr().out
     assert "  conv1.weight                     (8, 3, 3, 3)         bfloat16 " in said and "<u2" not in said
 
 
-def test_inspect_says_what_does_not_fit(resnet, capsys):
+def test_inspect_lists_the_arrays_of_an_unknown_network(resnet, capsys):
     path, arrays = resnet
     assert main(["inspect", str(path)]) == 0
     said = capsys.readouterr().out
@@ -82,7 +82,7 @@ def test_inspect_says_what_does_not_fit(resnet, capsys):
     assert f"would not be converted: {path} has 6 arrays (bn0.weight, conv1.weight, " in said
 
 
-def test_inspect_of_what_is_no_weights_file(tmp_path, capsys):
+def test_inspect_of_a_file_that_has_no_weights(tmp_path, capsys):
     (tmp_path / "a.pth").write_bytes(b"<html>")
     assert main(["inspect", str(tmp_path / "a.pth")]) == 2
     said = capsys.readouterr()

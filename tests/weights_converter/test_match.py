@@ -1,4 +1,4 @@
-"""A file is recognised by the names and shapes of its arrays; otherwise one line lists all that does not fit."""
+"""A file is recognised by the names and shapes of its arrays; otherwise one line lists all differences."""
 
 import zipfile
 from io import BytesIO
@@ -22,7 +22,7 @@ def test_complete_file_is_recognised_by_names_and_shapes(source):
         assert match.last == source.features and len(match.left_out) == 6
 
 
-def test_timm_features_are_torchvision_s():
+def test_timm_features_are_those_of_torchvision():
     arrays = [array for array in announced(source_of("vgg16", "timm")) if array.name.startswith("features")]
     match = find_source("x", arrays, features_only=True)
     assert (match.source.name, match.source.publisher, match.last) == ("vgg16", "torchvision", "pool5")
@@ -56,11 +56,11 @@ def test_pool_belongs_to_complete_features():
     assert (match.source.name, match.last) == ("vgg19", "pool5")
 
 
-def test_everything_that_does_not_fit_is_in_one_line(squeezenet, refused):
+def test_one_line_lists_all_differences(squeezenet, refused):
     arrays = dict(squeezenet)
     del arrays["features.3.squeeze.bias"], arrays["classifier.1.weight"]
     arrays["features.13.weight"] = np.zeros(3, np.float32)
-    arrays["epoch"] = np.zeros((), np.int64)  # whole numbers are no weights: left out
+    arrays["epoch"] = np.zeros((), np.int64)  # integers are not weights and are not converted
     arrays["loss"] = np.zeros(())
     arrays["features.0.weight"] = arrays["features.0.weight"].transpose(2, 3, 1, 0)
     arrays["features.4.squeeze.bias"] = np.zeros(16, np.int8)
@@ -71,11 +71,11 @@ def test_everything_that_does_not_fit_is_in_one_line(squeezenet, refused):
                  "of another shape: features.0.weight (3, 3, 3, 64) instead of (64, 3, 3, 3);",
                  "int8 instead of float16, float32 or float64: features.4.squeeze.bias"):
         assert part in line
-    assert "--features-only" not in line  # it would not help
+    assert "--features-only" not in line  # the option would not help
 
 
-def test_types_are_called_by_their_names_each_once():
-    bfloat16 = np.dtype([("bfloat16", "<u2")])  # as the readers have it
+def test_each_wrong_type_is_named_once():
+    bfloat16 = np.dtype([("bfloat16", "<u2")])  # as the readers represent it
     arrays = [array._replace(dtype=bfloat16) for array in announced(source_of("squeezenet1_1", "torchvision"))]
     arrays[-1] = arrays[-1]._replace(dtype=np.dtype(np.complex64))
     with pytest.raises(InputError) as refusal:
@@ -86,7 +86,7 @@ def test_types_are_called_by_their_names_each_once():
     assert line.count("bfloat16") == 1 and "u2" not in line
 
 
-def test_a_name_that_is_there_twice(two_layers, refused):
+def test_a_repeated_name(two_layers, refused):
     buffer = BytesIO()
     np.savez(buffer, **two_layers)
     with zipfile.ZipFile(buffer, "a") as archive, pytest.warns(UserWarning, match="Duplicate"):
@@ -94,28 +94,28 @@ def test_a_name_that_is_there_twice(two_layers, refused):
     assert "there twice: conv1_1.bias" in refused(buffer.getvalue(), *TRUNK)
 
 
-def test_a_trunk_needs_to_be_asked_for(two_layers, refused):
+def test_a_trunk_needs_features_only(two_layers, refused):
     line = refused(two_layers, "--network", "vgg16")
     assert "missing: conv2_1.weight, conv2_1.bias" in line and "fc8.bias" in line
     assert "add --features-only" in line
 
 
-def test_a_trunk_that_several_networks_begin_with(two_layers, refused):
+def test_a_trunk_that_fits_several_networks(two_layers, refused):
     line = refused(two_layers, "--features-only")
     assert "fits vgg16_caffe and vgg19_caffe equally well; choose one, as in --network vgg16_caffe" in line
 
 
-def test_a_hole_is_no_trunk(two_layers, refused):
+def test_a_trunk_with_a_gap(two_layers, refused):
     del two_layers["conv1_1.bias"]
     assert "missing: conv1_1.bias\n" in refused(two_layers, *TRUNK)
 
 
-def test_classes_of_another_number(squeezenet, refused):
+def test_another_number_of_classes(squeezenet, refused):
     arrays = {**squeezenet, "classifier.1.weight": np.zeros((10, 512, 1, 1), np.float32)}
     assert "classifier.1.weight (10, 512, 1, 1) instead of (1000, 512, 1, 1)" in refused(arrays)
 
 
-def test_another_network_altogether(refused):
+def test_an_unknown_network(refused):
     arrays = {f"layer{i}.weight": np.zeros((3, 3), np.float32) for i in range(5)}
     line = refused(arrays)
     assert "5 arrays (layer0.weight, layer1.weight, layer2.weight, layer3.weight, …)" in line
@@ -123,5 +123,5 @@ def test_another_network_altogether(refused):
     assert "Caffe (vgg16_caffe, " in line
 
 
-def test_unknown_network_suggests(two_layers, refused):
+def test_an_unknown_network_name_suggests(two_layers, refused):
     assert "did you mean vgg19 or vgg16" in refused(two_layers, "--network", "vgg61")

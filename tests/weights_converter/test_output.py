@@ -17,10 +17,10 @@ from weights_converter.__main__ import main
     ("here.h5", "already exists; give another name or allow it to be replaced (--overwrite"),
     ("no/a.h5", "there is no folder"), (".", "this is a folder"), ("a.npz", "this is the source itself"),
     ("a" * 300, "cannot be written (File name too long)")])
-def test_the_output_is_looked_at_before_the_source_is_read(two_layers, tmp_path, monkeypatch, capsys, options, output,
+def test_the_output_is_validated_before_the_source_is_read(two_layers, tmp_path, monkeypatch, capsys, options, output,
                                                            words):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("weights_converter.convert.file_sha256", None)  # of VGG-19 it takes seconds
+    monkeypatch.setattr("weights_converter.convert.file_sha256", None)  # a call raises TypeError
     np.savez("a.npz", **two_layers)
     Path("here.h5").touch()
     assert main(["a.npz", *options, "-o", output]) == 2
@@ -28,7 +28,7 @@ def test_the_output_is_looked_at_before_the_source_is_read(two_layers, tmp_path,
     assert line.startswith(f"python -m weights_converter: error: {output}: {words}") and line.count("\n") == 1
 
 
-def test_nowhere_to_put_it_is_known_before_the_source_is_read(two_layers, tmp_path, monkeypatch, capsys):
+def test_a_missing_home_folder_is_noticed_before_the_source_is_read(two_layers, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("weights_converter.convert.file_sha256", None)
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.setenv("HOME", "")
@@ -60,7 +60,7 @@ def test_the_source_is_never_overwritten(two_layers, tmp_path, capsys):
     assert path.read_bytes() == before
 
 
-def test_output_in_a_folder_that_is_not_there(two_layers, tmp_path, capsys):
+def test_output_in_a_missing_folder(two_layers, tmp_path, capsys):
     np.savez(tmp_path / "a.npz", **two_layers)
     assert main([str(tmp_path / "a.npz"), "-o", str(tmp_path / "no" / "a.h5"), *TRUNK]) == 2
     assert "there is no folder" in capsys.readouterr().err
@@ -74,13 +74,13 @@ def test_cache_folder_that_cannot_be_made(squeezenet, tmp_path, monkeypatch, cap
 
 
 @pytest.mark.parametrize("where", ["weights_converter.convert.read_values", "minicnn.models.weights._write_blocks"])
-@pytest.mark.parametrize("what, code", [(KeyboardInterrupt, 130), (MemoryError, 2)])
-def test_whatever_interrupts_leaves_the_old_file(two_layers, tmp_path, monkeypatch, capsys, where, what, code):
+@pytest.mark.parametrize("problem, code", [(KeyboardInterrupt, 130), (MemoryError, 2)])
+def test_an_interruption_leaves_the_old_file(two_layers, tmp_path, monkeypatch, capsys, where, problem, code):
     np.savez(tmp_path / "a.npz", **two_layers)
     (tmp_path / "a.h5").write_bytes(b"old")
 
     def interrupt(*arguments):
-        raise what
+        raise problem
 
     monkeypatch.setattr(where, interrupt)
     assert main([str(tmp_path / "a.npz"), "-o", str(tmp_path / "a.h5"), "--overwrite", *TRUNK]) == code

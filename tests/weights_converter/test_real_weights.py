@@ -48,10 +48,10 @@ def test_real_normalised_vgg19(test_data, tmp_path, capsys):
     assert "left out: 18 arrays of decoder1, decoder2, decoder3" in capsys.readouterr().out
     assert (model.name, model.net.output) == ("vgg19_normalised-relu3_1", "relu3_1")
     assert model.preprocessing == CAFFE_VGG
-    assert "pad3_1" in model.net.layer_names()  # reflection
+    assert "pad3_1" in model.net.layer_names()  # layers of reflection padding
     photos = np.load(test_data / "photos" / "imagenet_25.npz")["X"][:2]
     trace = model.net.forward(model.preprocessing.to_input(photos))
-    for layer in ("relu1_1", "relu2_1", "relu3_1"):  # what "normalised" means
+    for layer in ("relu1_1", "relu2_1", "relu3_1"):  # the mean activation that Gatys et al. scaled to
         assert 0.5 < trace.activations[layer].mean() < 2
 
 
@@ -64,7 +64,7 @@ def test_real_preprocessing_is_the_first_layer_of_the_normalised_vgg19(test_data
     np.testing.assert_allclose(CAFFE_VGG.to_input(image)[0], theirs, atol=1e-4)
 
 
-def test_real_compressed_file_holds_what_the_archive_holds(test_data, tmp_path):
+def test_real_compressed_file_equals_the_archive(test_data, tmp_path):
     decoded = converted(test_data, tmp_path, "compressed_SqueezeNet.net")
     source = np.load(test_data / "weights" / "squeezenet1_0_caffe.npz")
     arrays = named_arrays(decoded.net)

@@ -19,7 +19,7 @@ from weights_converter.sources import SOURCES
 
 @pytest.fixture(scope="module")
 def weights():
-    """The bytes of a real weights file: random values under torchvision's names."""
+    """Bytes of a .npz weights file with random values under torchvision's names."""
     source = next(source for source in SOURCES if source.name == "squeezenet1_1" and source.publisher == "torchvision")
     buffer = BytesIO()
     np.savez(buffer, **{name: RIGHT[target.key] for name, target in source.names.items()})
@@ -28,7 +28,7 @@ def weights():
 
 @pytest.fixture(autouse=True)
 def this_machine_only(monkeypatch):
-    """Connections and names beyond 127.0.0.1 fail, as they do without a network; no proxies, no waiting."""
+    """Make every connection fail except to 127.0.0.1; remove proxies and the pause between attempts."""
     connect, look_up = socket.socket.connect, socket.getaddrinfo
 
     def connect_here(self, address):
@@ -57,9 +57,10 @@ def cache(tmp_path, monkeypatch):
 
 @pytest.fixture
 def server(monkeypatch):
-    """A web server on 127.0.0.1 that has the published squeezenet1_1; `answers`, one a request, the last for ever.
+    """A web server on 127.0.0.1 with the published squeezenet1_1.
 
-    Its file is CONTENT, and the conversion is `copy`.
+    Each request takes the next of `answers`; the last one stays.
+    Its file is CONTENT; `copy` replaces the conversion.
     """
     server = ThreadingHTTPServer(("127.0.0.1", 0), Request)
     server.daemon_threads = True
@@ -79,7 +80,7 @@ def server(monkeypatch):
 
 @pytest.fixture
 def weights_server(server, weights, monkeypatch):
-    """The same with a real weights file, and the real conversion."""
+    """The same server with a valid weights file and the real conversion."""
     server.content = weights
     publish(monkeypatch, f"{server.host}/models/net.npz", weights)
     monkeypatch.setattr(fetch_module, "convert", convert)

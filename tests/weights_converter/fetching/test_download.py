@@ -33,7 +33,7 @@ from weights_converter.fetching import fetch as fetch_module
 from weights_converter.fetching.fetch import fetch
 
 
-def test_a_connection_that_drops_is_taken_up_again(server, cache):
+def test_a_broken_connection_is_resumed(server, cache):
     server.answers = [half, half_of_the_rest, with_range]
     fetch("squeezenet1_1")
     first = len(CONTENT) // 2
@@ -43,7 +43,7 @@ def test_a_connection_that_drops_is_taken_up_again(server, cache):
 
 
 @pytest.mark.parametrize("answer", [half, half_without_length])
-def test_a_connection_that_keeps_dropping(server, cache, answer):
+def test_a_connection_that_breaks_again_and_again(server, cache, answer):
     server.answers = [answer]
     line = refused(cache, left=[PART])
     assert f"broke off 3 times, the last time after {len(CONTENT) // 2:,} bytes " in line
@@ -54,7 +54,7 @@ def test_a_connection_that_keeps_dropping(server, cache, answer):
     assert arrived(cache) and server.asked[-1][1] == f"bytes={len(CONTENT) // 2}-"
 
 
-def test_a_connection_that_drops_at_once(server, cache):
+def test_a_connection_that_breaks_before_the_first_byte(server, cache):
     server.answers = [nothing]
     assert "broke off 3 times, the last time after 0 bytes" in refused(cache)
 
@@ -77,14 +77,14 @@ def test_only_the_rest_is_fetched_after_ctrl_c(server, cache, monkeypatch):
 
 @pytest.mark.parametrize("answers", [[without_range], [status(416), without_range], [another_range, without_range]],
                          ids=["no-range", "416", "another-range"])
-def test_begins_anew_where_the_server_cannot_go_on(server, cache, answers):
+def test_a_server_that_cannot_resume(server, cache, answers):
     put_part(cache, CONTENT[:1000])
     server.answers = answers
     fetch("squeezenet1_1")
     assert arrived(cache) and server.asked[0][1] == "bytes=1000-"
 
 
-def test_a_part_larger_than_the_file_is_thrown_away(server, cache):
+def test_a_part_larger_than_the_file_is_discarded(server, cache):
     put_part(cache, CONTENT + b"more")
     fetch("squeezenet1_1")
     assert arrived(cache) and server.asked == [("/models/net.npz", None)]
@@ -108,7 +108,7 @@ def test_a_wrong_part_is_noticed_at_the_end_and_removed(server, cache):
 
 
 @pytest.mark.parametrize("problem", [KeyboardInterrupt, MemoryError, InputError("no room")])
-def test_a_download_outlives_its_conversion(server, cache, monkeypatch, problem):
+def test_a_download_survives_a_failed_conversion(server, cache, monkeypatch, problem):
     def fail(*arguments):
         raise problem
     with monkeypatch.context() as patch, pytest.raises(problem if isinstance(problem, type) else InputError):
@@ -183,7 +183,7 @@ def test_more_bytes_than_any_weights_file_has(server, cache, monkeypatch):
     assert "sent more than the 10,000 bytes" in refused(cache)
 
 
-def test_no_room_on_the_disk(server, cache, monkeypatch):
+def test_too_little_free_space(server, cache, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=2 * len(CONTENT) - 1))
     line = refused(cache)
     assert "2 MB are needed" in line and "only 2 MB are free" in line
@@ -191,7 +191,7 @@ def test_no_room_on_the_disk(server, cache, monkeypatch):
     fetch("squeezenet1_1")
 
 
-def test_a_disk_that_runs_full(server, cache, monkeypatch):
+def test_a_disk_that_fills_up(server, cache, monkeypatch):
     class Full(download.tqdm):
         def update(self, n=1):
             raise OSError(errno.ENOSPC, "No space left on device")

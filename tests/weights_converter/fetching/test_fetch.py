@@ -40,18 +40,18 @@ def test_fetch_downloads_and_converts(weights_server, weights, cache, monkeypatc
     said, bar = capsys.readouterr()
     assert said.splitlines()[0] == f"downloading {server.host}/models/net.npz" + " (5.0 MB)" * size
     assert said.splitlines()[-1] == "load_model('squeezenet1_1') finds it"
-    assert bar == ""  # no terminal, no bar
+    assert bar == ""  # no progress bar without a terminal
     assert server.asked == [("/models/net.npz", None)] and server.agent.startswith("minicnn/")
 
 
-def test_a_bar_in_bytes_where_there_is_a_terminal(server, cache, monkeypatch, capsys):
+def test_a_progress_bar_in_bytes_on_a_terminal(server, cache, monkeypatch, capsys):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     put_part(cache, CONTENT[:500_000])
     fetch("squeezenet1_1")
     assert "net.npz:  50%" in (bar := capsys.readouterr().err) and "500k/1.00M" in bar
 
 
-def test_what_is_there_is_not_fetched_again_unless_asked(server, cache):
+def test_an_existing_file_is_fetched_again_only_with_overwrite(server, cache):
     fetch("squeezenet1_1")
     server.asked.clear()
     said = []
@@ -62,8 +62,8 @@ def test_what_is_there_is_not_fetched_again_unless_asked(server, cache):
     assert arrived(cache) and len(server.asked) == 1
 
 
-def test_what_was_made_of_another_file_is_neither_taken_nor_replaced_unasked(server, cache, tmp_path, monkeypatch):
-    (tmp_path / "other").write_bytes(b"of somebody else")
+def test_a_file_made_from_another_source_is_neither_used_nor_replaced(server, cache, tmp_path, monkeypatch):
+    (tmp_path / "other").write_bytes(b"another source")
     cache.mkdir(parents=True)
     output = cache / "squeezenet1_1.h5"
     copy(tmp_path / "other", output, "squeezenet1_1", False, False, print)
@@ -77,7 +77,7 @@ def test_what_was_made_of_another_file_is_neither_taken_nor_replaced_unasked(ser
     assert arrived(cache)
 
 
-def test_what_is_there_and_no_weights_file(server, cache):
+def test_an_existing_file_that_is_no_weights_file(server, cache):
     cache.mkdir(parents=True)
     (cache / "squeezenet1_1.h5").write_bytes(b"old")
     line = refused(cache, left=["squeezenet1_1.h5"])
@@ -85,7 +85,7 @@ def test_what_is_there_and_no_weights_file(server, cache):
     assert server.asked == []
 
 
-def test_nowhere_to_put_it(server, monkeypatch):
+def test_no_home_folder(server, monkeypatch):
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", "")
     with pytest.raises(InputError, match="there is no home folder to keep weights in: set XDG_CACHE_HOME"):
@@ -109,7 +109,7 @@ def test_a_cache_folder_that_cannot_be_made(server, tmp_path, monkeypatch, sourc
     assert line.startswith(str(tmp_path / "file" / "minicnn")) and server.asked == []
 
 
-def test_from_a_file_which_stays_where_it_is(weights_server, weights, cache, tmp_path):
+def test_from_a_local_file_which_stays(weights_server, weights, cache, tmp_path):
     path = tmp_path / "my file.bin"
     path.write_bytes(weights)
     fetch("squeezenet1_1", str(path))
@@ -143,7 +143,7 @@ def test_from_a_mirror_with_other_bytes(server, cache, monkeypatch):
 
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://127.0.0.1/a", "http://", "https:///a", "http://[::1/a",
                                  "http://127.0.0.1/a b", "http://127.0.0.1/\x1b[2J", "http://127.0.0.1/ä", "://"])
-def test_from_what_is_no_web_address(cache, url):
+def test_from_an_invalid_address(cache, url):
     assert "not an address that can be fetched" in refused(cache, url)
 
 
@@ -156,7 +156,7 @@ def test_an_unknown_name_suggests():
 
 @contextmanager
 def started(cache, *arguments):
-    """A process in which the command runs, with the PUBLISHED of this one."""
+    """Start a process that runs the command with this process's PUBLISHED."""
     code = ("import signal, sys\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"  # some shells ignore it
             "from weights_converter.sources.published import PUBLISHED, Published\n"
             f"PUBLISHED['squeezenet1_1'] = {PUBLISHED['squeezenet1_1']!r}\n"
@@ -171,7 +171,7 @@ def started(cache, *arguments):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT to a process of one's own there")
-def test_typed_and_interrupted_and_typed_again(weights_server, cache):
+def test_interrupted_and_started_again(weights_server, cache):
     server = weights_server
     begun = threading.Event()
 
@@ -195,7 +195,7 @@ def test_typed_and_interrupted_and_typed_again(weights_server, cache):
 
 
 @pytest.mark.parametrize("arguments", [("squeezenet1_1", "--from", ""), ("",)])
-def test_an_empty_name_is_no_name(cache, server, capsys, arguments):
+def test_an_empty_name_is_refused(cache, server, capsys, arguments):
     with pytest.raises(SystemExit) as end:
         command_line(["fetch", *arguments])
     problems = capsys.readouterr().err
@@ -203,7 +203,7 @@ def test_an_empty_name_is_no_name(cache, server, capsys, arguments):
     assert server.asked == []
 
 
-def test_typed_wrongly(cache, server):
+def test_a_wrong_name(cache, server):
     with started(cache, "squeezenet1.1") as process:
         said, problems = process.communicate(timeout=10)
     assert (process.returncode, said, problems.count("\n")) == (2, "", 1)

@@ -15,7 +15,7 @@ needs_fcntl = pytest.mark.skipif(lock_module.fcntl is None, reason="no fcntl her
 
 
 @pytest.mark.parametrize("have_fcntl", [True, False])
-def test_the_second_fetch_of_a_file_gets_a_line(server, cache, monkeypatch, have_fcntl):
+def test_the_second_fetch_of_a_file_is_refused(server, cache, monkeypatch, have_fcntl):
     if not have_fcntl:
         monkeypatch.setattr(lock_module, "fcntl", None)
     begun = threading.Event()
@@ -37,7 +37,7 @@ def test_the_second_fetch_of_a_file_gets_a_line(server, cache, monkeypatch, have
     assert arrived(cache) and len(server.asked) == 1
 
 
-def test_fetches_that_come_together_convert_once(server, cache):
+def test_simultaneous_fetches_convert_once(server, cache):
     lines, threads = [], []
 
     def try_to_fetch():
@@ -55,16 +55,16 @@ def test_fetches_that_come_together_convert_once(server, cache):
 
 
 @needs_fcntl
-def test_a_lock_that_nobody_holds_any_more(server, cache):
+def test_an_abandoned_lock_file(server, cache):
     put_part(cache, b"")
-    (cache / "downloads/net.npz.lock").touch()  # of a process that was killed
+    (cache / "downloads/net.npz.lock").touch()  # left by a process that was killed
     fetch("squeezenet1_1")
     assert arrived(cache)
 
 
 @needs_fcntl
-def test_a_lock_is_never_that_of_a_removed_file(cache, monkeypatch):
-    """The other fetch removes its lock file after we have opened it and before we lock it."""
+def test_a_removed_lock_file_is_not_used(cache, monkeypatch):
+    """Another fetch removes its lock file between this process's opening and locking it."""
     cache.mkdir(parents=True)
     path = cache / "downloads" / "net.npz"
     flock, taken = lock_module.fcntl.flock, []

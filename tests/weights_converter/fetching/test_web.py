@@ -27,7 +27,7 @@ from weights_converter.sources.published import PUBLISHED
 
 
 @pytest.mark.parametrize("answer", [without_length, in_chunks])
-def test_a_server_that_does_not_say_the_size(server, cache, answer):
+def test_a_server_that_does_not_announce_the_size(server, cache, answer):
     server.answers = [answer]
     fetch("squeezenet1_1")
     assert arrived(cache)
@@ -40,7 +40,7 @@ def test_redirects_are_followed(server, code):
     assert [path for path, _ in server.asked] == ["/models/net.npz", "/elsewhere/a%20b?c=../../d"]
 
 
-def test_the_name_comes_from_the_table_whatever_the_server_says(server, cache, tmp_path):
+def test_the_file_name_comes_from_the_list_not_from_the_server(server, cache, tmp_path):
     def elsewhere(request, content):
         request.head(200, len(content), Content_Disposition='attachment; filename="../../../evil"')
         request.wfile.write(content)
@@ -57,7 +57,7 @@ def test_proxies_are_taken_from_the_environment(server, cache, monkeypatch):
 
 
 @pytest.mark.parametrize("answer", ["half", "nothing"])
-def test_a_server_that_falls_silent(server, cache, monkeypatch, answer):
+def test_a_server_that_stops_sending(server, cache, monkeypatch, answer):
     monkeypatch.setattr(web, "READ_TIMEOUT", 0.05)
     server.answers = [stalling(server)]
     if answer == "half":
@@ -74,7 +74,7 @@ def test_a_server_that_falls_silent(server, cache, monkeypatch, answer):
 
 def test_a_server_that_never_answers(cache, monkeypatch):
     monkeypatch.setattr(web, "READ_TIMEOUT", 0.05)
-    with socket.create_server(("127.0.0.1", 0)) as silent:  # connections wait for somebody to accept them
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # nobody accepts the connections
         publish(monkeypatch, f"http://127.0.0.1:{silent.getsockname()[1]}/net.npz")
         assert refused(cache) == f"no connection to 127.0.0.1 (no answer in time): {FROM_FILE_HINT}"
 
@@ -83,7 +83,7 @@ def test_a_server_that_never_answers(cache, monkeypatch):
     (403, "403 (Forbidden)"), (404, "404 (Not Found)"), (407, "407 (Proxy Authentication Required)"),
     (416, "416 ("), (429, "429 (Too Many Requests)"), (599, "599 (unknown status)"), (204, "204 (No Content)"),
     (500, "500 (Internal Server Error) instead of sending the file; try again later, or give the file")])
-def test_a_server_that_says_no(server, cache, code, words):
+def test_a_server_that_refuses(server, cache, code, words):
     put_part(cache, CONTENT[:1000])
     server.answers = [status(code)]
     line = refused(cache, left=[PART])
@@ -94,13 +94,13 @@ def test_a_server_that_says_no(server, cache, code, words):
 @pytest.mark.parametrize("location", [
     "file:///etc/passwd", "ftp://127.0.0.1/net.npz", "data:,x", "javascript:x", "/models/net.npz",
     "FILE:///etc/passwd"])
-def test_redirects_to_other_things_than_web_servers(server, cache, location):
+def test_redirects_to_other_schemes_or_in_a_circle(server, cache, location):
     server.answers = [status(302, Location=location)]
     assert refused(cache).startswith("127.0.0.1 sends a redirect that is not followed: in a circle, ")
 
 
 @pytest.mark.parametrize("location", ["http://[", "http://127.0.0.1:port/", "http://", ""])
-def test_redirects_that_are_no_addresses(server, cache, location):
+def test_redirects_to_invalid_addresses(server, cache, location):
     server.answers = [status(302, Location=location)]
     assert "127.0.0.1" in refused(cache)
 
@@ -118,18 +118,18 @@ def test_no_redirect_from_https_to_http():
 
 
 @pytest.mark.parametrize("lines", [b"\r\n", b"SSH-2.0-OpenSSH_9\r\n", b"HTTP/1.1 200 OK\r\nA: " + b"b" * 70_000, b""])
-def test_what_is_no_web_server(server, cache, lines):
+def test_a_server_that_does_not_speak_http(server, cache, lines):
     server.answers = [lambda request, content: request.wfile.write(lines)]
     line = refused(cache)
     assert line.startswith("no connection to 127.0.0.1 (") and "SSH" not in line
 
 
-def test_http_asked_by_https(server, cache, monkeypatch):
+def test_https_request_to_an_http_server(server, cache, monkeypatch):
     publish(monkeypatch, PUBLISHED["squeezenet1_1"].url.replace("http:", "https:"))
     assert "no connection to 127.0.0.1 ([SSL: " in refused(cache)
 
 
-def test_nobody_listens(cache, monkeypatch):
+def test_a_port_that_nobody_listens_on(cache, monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     publish(monkeypatch, f"http://127.0.0.1:{port}/net.npz")
@@ -144,5 +144,5 @@ def test_no_network(cache, monkeypatch):
 
 def test_a_proxy_that_refuses(server, cache, monkeypatch):
     publish(monkeypatch, "https://download.example/net.npz")
-    monkeypatch.setenv("https_proxy", server.host)  # it knows no CONNECT
+    monkeypatch.setenv("https_proxy", server.host)  # the server does not support CONNECT
     assert "no connection to download.example (Tunnel connection failed: 501 " in refused(cache)

@@ -54,12 +54,12 @@ def test_a_flipped_bit_in_the_values(two_layers, refused):
 def test_more_bytes_than_weights_can_have(refused):
     content = bytearray(zip_bytes(a=npy_header((10,)) + bytes(40)))
     entry = content.index(b"PK\x01\x02")
-    content[entry + 24:entry + 28] = struct.pack("<I", 2**32 - 2)  # the uncompressed size it claims
+    content[entry + 24:entry + 28] = struct.pack("<I", 2**32 - 2)  # the uncompressed size
     assert "claim 4,294,967,294 bytes, more than the limit" in refused(content)
 
 
 @pytest.mark.parametrize("shape", [(2**40,), (2**31, 2**31), (-1, -10), (11,)])
-def test_a_shape_that_the_bytes_do_not_fill(refused, shape):
+def test_a_shape_that_does_not_match_the_bytes(refused, shape):
     assert "which does not match its size in bytes" in refused(zip_bytes(a=npy_header(shape) + bytes(40)))
 
 
@@ -86,7 +86,7 @@ def test_encrypted(two_layers, refused):
     assert "encrypted" in refused(content, *TRUNK)
 
 
-def test_names_that_would_break_the_line(two_layers, refused):
+def test_array_names_that_do_not_fit_into_a_message(two_layers, refused):
     assert "not printable" in refused(zip_bytes(**{"a\nb": npy_header((1,)) + bytes(4)}))
     assert "too long" in refused(zip_bytes(**{"a" * 1000: npy_header((1,)) + bytes(4)}))
 
@@ -105,7 +105,7 @@ def test_names_that_would_break_the_line(two_layers, refused):
     (b"\n", "of no known format"),
     (b"words", "of no known format"),
 ])
-def test_what_cannot_be_read_is_named_and_so_is_what_can(refused, content, kind):
+def test_the_message_names_the_format_and_the_readable_ones(refused, content, kind):
     line = refused(content)
     assert f"source.npz is {kind}; formats that can be read: PyTorch .pth, safetensors, ONNX, " in line
 
@@ -130,7 +130,7 @@ def test_a_keras_3_archive(refused):
     (b"MATLAB 5.0 MAT-file, Platform: GLNXA64", MATLAB),
 ])
 def test_containers_are_recognised_by_their_first_bytes(refused, tmp_path, content, kind):
-    assert str(tmp_path) in refused(content)  # there is nothing in them
+    assert str(tmp_path) in refused(content)  # each ends after its first bytes
     (tmp_path / "weights.txt").write_bytes(content)
     assert recognise(tmp_path / "weights.txt") == kind
 
@@ -150,18 +150,18 @@ def test_empty_and_missing_files_and_folders(refused, tmp_path):
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
-def test_a_pipe_does_not_keep_us_waiting(refused, tmp_path):
+def test_a_pipe_does_not_block(refused, tmp_path):
     os.mkfifo(tmp_path / "pipe")
     assert "not an ordinary file" in refused(None, name="pipe")
 
 
 def test_a_file_beyond_the_limit(tmp_path, refused):
     with open(tmp_path / "huge.npz", "wb") as file:
-        file.truncate(2**31 + 1)  # sparse: takes no room
+        file.truncate(2**31 + 1)  # a sparse file
     assert "more than the limit" in refused(None, name="huge.npz")
 
 
-def test_recognise_looks_inside(tmp_path):
+def test_a_zip_archive_of_arrays_is_recognised_under_any_name(tmp_path):
     path = tmp_path / "weights.pth"
     path.write_bytes(npz_bytes({"a": np.zeros(3)}))
     assert recognise(path) == NPZ
@@ -178,7 +178,7 @@ def test_recognise_looks_inside(tmp_path):
     (OSError("unable to open"), "a.npz is damaged or truncated: unable to open; download it again"),
     (zipfile.BadZipFile("no zip"), "a.npz is damaged or truncated: no zip; download it again"),
 ])
-def test_a_failing_machine_is_not_called_a_damaged_file(problem, words):
+def test_a_failing_disk_is_not_reported_as_a_damaged_file(problem, words):
     with pytest.raises(InputError) as refusal, readable("a.npz"):
         raise problem
     assert str(refusal.value) == words

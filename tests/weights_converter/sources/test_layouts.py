@@ -28,16 +28,16 @@ def test_hwio(rng):
     (linear_as_oihw(2), lambda o, c, h, w: (o, c, h, w)),
 ], ids=["ours", "over hwc", "as hwio", "as oihw"])
 def test_linear_over_an_activation(rng, layout, place):
-    ours = rng.standard_normal((5, 3 * 2 * 2))  # outputs, inputs flattened C, H, W
+    ours = rng.standard_normal((5, 3 * 2 * 2))  # (outputs, inputs flattened from C, H, W)
     theirs = np.empty(layout.source_shape(ours.shape))
     for o, c, h, w in np.ndindex(5, 3, 2, 2):
         theirs[place(o, c, h, w)] = ours[o, c * 4 + h * 2 + w]
     back = layout.to_ours(theirs)
-    assert np.shares_memory(back, theirs) and len(back) == 5  # a view; its rows are reshaped some at a time
+    assert np.shares_memory(back, theirs) and len(back) == 5  # a view, whose rows the caller reshapes
     np.testing.assert_array_equal(back.reshape(5, -1), ours)
 
 
-def test_linear_behind_another(rng):
+def test_linear_after_another(rng):
     ours = rng.standard_normal((5, 4))
     np.testing.assert_array_equal(TRANSPOSED.to_ours(ours.T), ours)
     np.testing.assert_array_equal(linear_as_hwio(1).to_ours(ours.T.reshape(1, 1, 4, 5)).reshape(5, 4), ours)

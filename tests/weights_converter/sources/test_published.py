@@ -11,7 +11,7 @@ from weights_converter.sources.published import PUBLISHED, published_as
 
 
 @pytest.mark.parametrize("published", PUBLISHED.values(), ids=PUBLISHED)
-def test_the_table_is_sound(published):
+def test_every_entry_is_valid(published):
     assert PUBLISHED[published.name] is published
     assert host_of(published.url) and published.url.startswith("https://")
     assert len(published.sha256) in (8, 64) and set(published.sha256) <= set("0123456789abcdef")
@@ -19,7 +19,7 @@ def test_the_table_is_sound(published):
     assert any(published.network == source.name for source in SOURCES)
     digest = published.file_name.removesuffix(".pth")[-8:]
     assert published.sha256.startswith(digest) or not published.file_name.endswith(".pth")
-    assert Path(published.file_name).name == published.file_name  # it names no folder
+    assert Path(published.file_name).name == published.file_name  # it contains no folder
 
 
 def test_published_as():

@@ -44,6 +44,6 @@ def test_keras_names_are_the_aliases_of_our_layers():
             assert net.find(name.partition("/")[0]) == relu
 
 
-def test_both_squeezenets_build_what_their_weights_need():
+def test_conv10_is_padded_as_the_weights_need():
     assert squeezenet1_0(seed=None, **source_of("squeezenet1_0_caffe", "Caffe").options).layer("conv10").pad == 1
     assert squeezenet1_1(seed=None, **source_of("squeezenet1_1_caffe", "Caffe").options).layer("conv10").pad == 0
