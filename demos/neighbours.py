@@ -1,5 +1,8 @@
-"""The pictures that are nearest, in features and in pixels: python -m demos.neighbours [FOLDER] [--query PHOTO …]"""
+"""Nearest neighbours in features and in pixels: python -m demos.neighbours [FOLDER] [--query PHOTO …]"""
 
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Executor
 from pathlib import Path
 
 import numpy as np
@@ -7,89 +10,112 @@ import numpy as np
 from demos.shared.command import main, positive_int
 from demos.shared.executors import executor_for, store_for
 from demos.shared.inputs import choose_model
-from demos.shared.photo_folder import FolderPhoto, choose_photos, collect, draw_photos, folder_parser
+from demos.shared.photo_folder import Collection, FolderPhoto, choose_photos, collect, draw_photos, folder_parser
 from demos.shared.picture import Picture, run_demo
 from minicnn import images, plot
 from minicnn.errors import InputError
-from minicnn.visualize.embedding.embedding_check import check_distances, check_mirrored, check_precision
+from minicnn.models import Model
+from minicnn.sweep import Store
+from minicnn.visualize.check import Check
 from minicnn.visualize.embedding.features import feature_layer
 from minicnn.visualize.embedding.neighbours import nearest, nearest_others, neighbour_sheet
+from minicnn.visualize.embedding.neighbours_check import check_distances, check_mirrored, check_precision
 
 NAMES = ("neighbours",)
 QUERIES = 6
-DRAWN = 240     # pictures, where no folder is given: 20 of each class
-MIRRORED = 50   # pictures, at most, that are mirrored for the check
+DRAWN = 240     # drawn shapes if there is no folder: 20 of each class
+MIRRORED = 50   # largest number of images that are mirrored for the check
 
 
-def pictures(model, gallery=None, queries=(), layer=None, k=5, seed=0, mirror=True, executor=None,
-             store=None):
-    """Technique 3: rows of a query and its k nearest in features, beside them the k nearest in pixels.
+def pictures(model: Model, gallery: Iterable[FolderPhoto] | None = None, queries: Sequence[FolderPhoto] = (),
+             layer: str | None = None, k: int = 5, seed: int = 0, mirror: bool = True,
+             executor: Executor | None = None, store: Store | None = None) -> Iterator[Picture]:
+    """Technique 3: yield the Picture of queries with their k nearest neighbours in features and in pixels.
 
-    gallery : FolderPhotos, read one after another; left out, drawn shapes. queries : FolderPhotos; left out, six
-    of the gallery, which are then no neighbours of their own. mirror : whether a mirrored picture shows the same
-    thing, which is then checked; letters and digits do not. executor, store : as for collect.
+    Parameters
+    ----------
+    gallery : FolderPhotos, read one after another. By default, drawn shapes.
+    queries : FolderPhotos. By default, six photos of the gallery; a query is not its own neighbour.
+    mirror : whether to check that mirrored photos find their originals. Mirrored letters and digits are other signs.
+    executor, store : as for `collect`.
     """
     rng = np.random.default_rng(seed)
     drawn = gallery is None
-    strange = drawn and model.preprocessing.channel_order == "L"  # a network of grey digits knows nothing of shapes
-    mirror = mirror and not strange
-    found = collect(model, draw_photos(DRAWN, seed) if drawn else gallery, layer, MIRRORED if mirror else 0,
-                    executor=executor, store=store)
-    if len(found.names) <= k:
-        count = f"{len(found.names)} picture{'s are' if len(found.names) > 1 else ' is'}"
-        raise InputError(f"{count} too few to show {k} neighbours of one; add some, or give a smaller -k")
-    layer = found.layer
-    if queries:
-        asked = collect(model, queries, layer)
-        rows = [nearest(query, of, k)[0] for query, of in ((asked.features, found.features),
-                                                           (asked.pixels, found.pixels))]
+    if drawn and model.preprocessing.channel_order == "L":  # a network of grey digits describes no drawn shapes
+        mirror = judged = False
     else:
-        chosen = choose_queries(found, rng)
-        asked = found._replace(names=[found.names[n] for n in chosen], labels=[found.labels[n] for n in chosen],
-                               features=found.features[chosen], thumbnails=found.thumbnails[chosen])
-        rows = [nearest_others(x, k, chosen)[0] for x in (found.features, found.pixels)]
+        judged = True
+    found = collect(model, draw_photos(DRAWN, seed) if gallery is None else gallery, layer, MIRRORED if mirror else 0,
+                    executor=executor, store=store)
+    require_more_than(found, k)
+    asked, indices = find_neighbours(model, found, queries, k, rng)
     known = found.labelled and set(asked.labels) <= set(found.labels)
-    sheets = [neighbour_sheet(asked.thumbnails, found.thumbnails, indices,
-                              np.array(found.labels)[indices] == np.array(asked.labels)[:, None] if known else None)
-              for indices in rows]
+    sheets = [neighbour_sheet(asked.thumbnails, found.thumbnails, rows,
+                              np.array(found.labels)[rows] == np.array(asked.labels)[:, None] if known else None)
+              for rows in indices]
+    kind = "drawn shapes" if drawn else "photos"
+    figure = plot.show_panels(
+        [(f"{len(asked.names)} queries, each with its {k} nearest in {found.layer} ({found.features.shape[1]} numbers)",
+          sheets[0]),
+         (f"the {k} nearest in pixels ({found.pixels.shape[1]:,} numbers)", sheets[1])], size=5.2)
+    yield Picture(
+        "neighbours", f"{model.name}: nearest neighbours among {len(found.names):,} {kind}", figure, np.stack(indices),
+        f"Each row shows a query and the {k} of {len(found.names):,} {kind} nearest to it. On the left, the distance "
+        f"is between the activations of {found.layer}, averaged over the positions. On the right, it is between "
+        "pixels. Neighbours in pixels have the same colours in the same places. Neighbours in features show the same "
+        "kind of thing." + (" A green frame marks the same class, a red frame another one." if known else ""),
+        "Krizhevsky, Sutskever and Hinton 2012, ImageNet classification with deep convolutional neural networks, "
+        "figure 4", checks_of(found, k, judged, mirror, rng),
+        {"layer": found.layer, "k": k, "gallery": len(found.names), "queries": asked.names, "seed": seed,
+         "neighbours": {name: [[found.names[n] for n in row] for row in rows.tolist()]
+                        for name, rows in zip(("features", "pixels"), indices, strict=True)},
+         "pixels": "of the network's crop, at {0}x{0}".format(found.thumbnails.shape[1])})
+
+
+def require_more_than(found: Collection, k: int) -> None:
+    """Raise InputError unless the Collection has more than k photos."""
+    if len(found.names) <= k:
+        count = f"{len(found.names)} photo{'s are' if len(found.names) > 1 else ' is'}"
+        raise InputError(f"{count} too few to show {k} neighbours of one; add some, or give a smaller -k")
+
+
+def find_neighbours(model: Model, found: Collection, queries: Sequence[FolderPhoto], k: int,
+                    rng: np.random.Generator) -> tuple[Collection, list[np.ndarray]]:
+    """Return the Collection of the queries, and the indices (M, k) of their neighbours in features and in pixels."""
+    if queries:
+        asked = collect(model, queries, found.layer)
+        return asked, [nearest(asked.features, found.features, k)[0], nearest(asked.pixels, found.pixels, k)[0]]
+    chosen = choose_queries(found, rng)
+    asked = found._replace(names=[found.names[n] for n in chosen], labels=[found.labels[n] for n in chosen],
+                           features=found.features[chosen], thumbnails=found.thumbnails[chosen])
+    return asked, [nearest_others(x, k, chosen)[0] for x in (found.features, found.pixels)]
+
+
+def choose_queries(found: Collection, rng: np.random.Generator) -> np.ndarray:
+    """Return the indices of six photos, of six different classes if the labels are known."""
+    order = rng.permutation(len(found.names)).tolist()
+    if found.labelled:
+        firsts = {found.labels[n]: n for n in reversed(order)}  # the first photo of each class in this order
+        order = [n for n in order if firsts[found.labels[n]] == n]
+    return np.sort(order[:QUERIES])
+
+
+def checks_of(found: Collection, k: int, judged: bool, mirror: bool, rng: np.random.Generator) -> list[Check]:
+    """Return the Checks of a Collection. judged : whether the network should know its classes."""
     checks = check_distances(found.features, rng)
-    if found.labelled and not strange:
+    if found.labelled and judged:
         checks += check_precision(found.features, found.pixels, found.labels, k)
     if mirror:
         originals = np.arange(len(found.mirrored))
         checks += check_mirrored(found.mirrored, found.features, originals,
                                  found.thumbnails[originals, :, ::-1].reshape(len(originals), -1), found.pixels)
-    what = "drawn shapes" if drawn else "pictures"
-    figure = plot.show_panels([(f"{len(asked.names)} pictures, each with its {k} nearest in {layer} "
-                                f"({found.features.shape[1]} numbers)", sheets[0]),
-                               (f"the {k} nearest in pixels ({found.pixels.shape[1]:,} numbers)", sheets[1])], size=5.2)
-    yield Picture(
-        "neighbours", f"{model.name}: nearest neighbours among {len(found.names):,} {what}", figure, np.stack(rows),
-        f"In each row a picture, and then the {k} of {len(found.names):,} {what} that are nearest to it: on the left "
-        f"by what {layer} answers, averaged over the picture where it has maps; on the right pixel by pixel. Near "
-        "in pixels is what has the same colours in the same places; near in features is what shows the same thing."
-        + (" A green frame marks the same class, a red one another." if known else ""),
-        "Krizhevsky, Sutskever and Hinton 2012, ImageNet classification with deep convolutional neural networks, "
-        "figure 4", checks,
-        {"layer": layer, "k": k, "gallery": len(found.names), "queries": asked.names, "seed": seed,
-         "neighbours": {name: [[found.names[n] for n in row] for row in indices.tolist()]
-                        for name, indices in zip(("features", "pixels"), rows, strict=True)},
-         "pixels": "of the network's crop, at {0}x{0}".format(found.thumbnails.shape[1])})
+    return checks
 
 
-def choose_queries(found, rng):
-    """The rows of six pictures to ask for: where labels are known, one of each of six classes; else any."""
-    order = rng.permutation(len(found.names))
-    if found.labelled:
-        firsts = {found.labels[n]: n for n in reversed(order.tolist())}  # the first of each class in that order
-        order = [n for n in order.tolist() if firsts[found.labels[n]] == n]
-    return np.sort(order[:QUERIES])
-
-
-def run(arguments):
-    """Load, draw, save."""
-    model, said = choose_model(arguments.model, arguments.device)
-    print(said)
+def run(arguments: Namespace) -> None:
+    """Run the demo with the arguments of the command line."""
+    model, line = choose_model(arguments.model, arguments.device)
+    print(line)
     gallery = choose_photos(model, arguments)
     if gallery is None:
         print(f"no folder given: {DRAWN} drawn shapes are compared")
@@ -101,13 +127,13 @@ def run(arguments):
                           store), model, arguments, NAMES)
 
 
-def parser():
-    """The command line."""
+def parser() -> ArgumentParser:
+    """Return the parser of the command line."""
     parser = folder_parser("neighbours", __doc__)
-    parser.add_argument("--query", nargs="+", default=[], metavar="PHOTO", help="the pictures to find neighbours of; "
-                        f"left out, {QUERIES} of the folder's")
-    parser.add_argument("-k", type=positive_int, default=5, help="neighbours a query (default 5)")
-    parser.add_argument("--mnist", metavar="FOLDER", help="compare MNIST's 10,000 test digits in this folder "
+    parser.add_argument("--query", nargs="+", default=[], metavar="PHOTO",
+                        help=f"photos whose neighbours are shown (default: {QUERIES} photos of the folder)")
+    parser.add_argument("-k", type=positive_int, default=5, help="number of neighbours of each query (default: 5)")
+    parser.add_argument("--mnist", metavar="FOLDER", help="folder of MNIST, whose 10,000 test digits are compared "
                         "(with --model digits)")
     return parser
 

@@ -1,4 +1,6 @@
-"""Trains the decoder of the shipped `shapes` network, from its features to pictures: python -m demos.train_decoder"""
+"""Train the decoder of the shipped network `shapes`, from its features to images: python -m demos.train_decoder"""
+
+from argparse import ArgumentParser, Namespace
 
 import numpy as np
 
@@ -7,17 +9,17 @@ from demos.shared.training import train_with_progress, training_parser
 from minicnn.datasets.shapes import CLASSES, PREPROCESSING, ShapeBatches, draw_shapes
 from minicnn.models import load_model, shapes_decoder, shapes_encoder
 from minicnn.models.weights import Header, save_weights
-from minicnn.training.decoder import CodeBatches, Likeness
-from minicnn.training.train import accuracy
+from minicnn.training import CodeBatches, Likeness, accuracy
 
 BATCH_SIZE = 24
-TEST_SEED, TESTED = 1_000_000, 600  # pictures that no training sees
+TEST_SEED, TESTED = 1_000_000, 600  # seed and number of test images, which are not in any training
+# (layer, side of the blocks, weight), see `Likeness`
 BLOCKS = [("input", 4, 1.5), ("chroma", 4, 1.5), ("relu1", 8, 2.0), ("relu2", 4, 1.0), ("relu3", 2, 1.0),
           ("relu5", 2, 1.0)]
 
 
-def run(arguments):
-    """Train, report what the network makes of painted pictures, save."""
+def run(arguments: Namespace) -> None:
+    """Train the decoder, print the network's accuracy on decoded images, and save it."""
     net = load_model("shapes", "cpu").net
     encoder, decoder = shapes_encoder(net), shapes_decoder(seed=arguments.seed)
     likeness = Likeness(encoder, BLOCKS)
@@ -25,17 +27,18 @@ def run(arguments):
     train_with_progress(decoder, batches, arguments, weight_decay=0.0, learning_rate=4e-3, loss=likeness)
     labels = np.arange(TESTED) % len(CLASSES)
     x = PREPROCESSING.to_input(draw_shapes(labels, np.random.default_rng(TEST_SEED))[0])
-    painted = np.concatenate([decoder.predict(encoder.predict(x[n:n + 50])) for n in range(0, len(x), 50)])
-    print(f"of {len(x)} freshly drawn pictures, decoded from their features, the network knows "
-          f"{accuracy(net, painted, labels):.1%} (of the pictures themselves {accuracy(net, x, labels):.1%})")
+    decoded = np.concatenate([decoder.predict(encoder.predict(x[n:n + 50])) for n in range(0, len(x), 50)])
+    print(f"accuracy of the network on {len(x)} new images, decoded from their features: "
+          f"{accuracy(net, decoded, labels):.1%} (on the images: {accuracy(net, x, labels):.1%})")
     header = Header("shapes_decoder", "shapes_decoder", PREPROCESSING,
-                    origin="trained by demos/train_decoder.py on pictures drawn by minicnn/shapes.py", licence="MIT")
+                    origin="trained by demos/train_decoder.py on images drawn by minicnn/datasets/shapes.py",
+                    licence="MIT")
     save_weights(arguments.out, decoder, header, overwrite=arguments.overwrite)
     print(f"wrote {arguments.out}")
 
 
-def parser():
-    """The command line."""
+def parser() -> ArgumentParser:
+    """Return the parser of the command line."""
     return training_parser("train_decoder", __doc__, steps=2400, batch_size=BATCH_SIZE)
 
 

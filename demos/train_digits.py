@@ -1,5 +1,6 @@
-"""Trains the shipped `digits` network: python -m demos.train_digits FOLDER_WITH_MNIST -o digits.h5"""
+"""Train the shipped network `digits`: python -m demos.train_digits FOLDER_WITH_MNIST -o digits.h5"""
 
+from argparse import ArgumentParser, Namespace
 from functools import partial
 
 from demos.shared.command import main
@@ -7,16 +8,16 @@ from demos.shared.training import train_with_progress, training_parser
 from minicnn.datasets.mnist import PREPROCESSING, load_digits
 from minicnn.models import digits
 from minicnn.models.weights import Header, save_weights
-from minicnn.training.augment import distort
-from minicnn.training.train import MiniBatches, accuracy
+from minicnn.training import Distortion, MiniBatches, accuracy, distort
 
 
-def run(arguments):
-    """Train, report the accuracy on the test digits, save."""
+def run(arguments: Namespace) -> None:
+    """Train the network, print its accuracy on the test digits, and save it."""
     x, labels = load_digits(arguments.folder, "train")
     test_x, test_labels = load_digits(arguments.folder, "t10k")
     net = digits(seed=arguments.seed)
-    batches = MiniBatches(x, labels, arguments.batch_size, arguments.seed, partial(distort, elastic=6.0))
+    augment = partial(distort, distortion=Distortion(elastic=6.0))
+    batches = MiniBatches(x, labels, arguments.batch_size, arguments.seed, augment)
     train_with_progress(net, batches, arguments, weight_decay=1e-3)
     print(f"accuracy on {len(test_x)} test digits: {accuracy(net, test_x, test_labels):.2%}")
     header = Header("digits", "digits", PREPROCESSING, [str(digit) for digit in range(10)],
@@ -25,10 +26,10 @@ def run(arguments):
     print(f"wrote {arguments.out}")
 
 
-def parser():
-    """The command line."""
+def parser() -> ArgumentParser:
+    """Return the parser of the command line."""
     parser = training_parser("train_digits", __doc__, steps=4000, batch_size=100)
-    parser.add_argument("folder", help="with MNIST's idx files, or train*.npz of arrays x and y")
+    parser.add_argument("folder", help="folder of MNIST's idx files, or of train*.npz and t10k*.npz with arrays x, y")
     return parser
 
 

@@ -1,9 +1,12 @@
-"""All pictures of a folder on one large map, alike ones together, and a page to zoom into it:
+"""Map the photos of a folder on a large grid, similar ones together, with a page to zoom into it:
 python -m demos.zoom_page [FOLDER | --mnist FOLDER]"""
 
 import base64
 import html
 import math
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor
 from pathlib import Path
 
 import numpy as np
@@ -11,25 +14,28 @@ import numpy as np
 from demos.shared.command import main, positive_int
 from demos.shared.executors import executor_for, store_for
 from demos.shared.inputs import choose_model
-from demos.shared.photo_folder import choose_photos, collect, draw_photos, folder_parser
+from demos.shared.photo_folder import THUMBNAIL, FolderPhoto, choose_photos, collect, draw_photos, folder_parser
 from demos.shared.picture import Picture, output_folder, run_demo
 from minicnn import images, plot
 from minicnn.backend import to_device
 from minicnn.errors import InputError
 from minicnn.files import replacing
-from minicnn.visualize.embedding.embedding_check import check_grid, check_sheet
+from minicnn.models import Model
+from minicnn.sweep import Store
 from minicnn.visualize.embedding.features import feature_layer
-from minicnn.visualize.embedding.grid_map import assign_to_grid, grid_sheet, thumbnail_map
-from minicnn.visualize.embedding.tsne import tsne
+from minicnn.visualize.embedding.grid_assignment import assign_to_grid
+from minicnn.visualize.embedding.grid_map import grid_sheet, thumbnail_map
+from minicnn.visualize.embedding.grid_map_check import check_grid, check_sheet
+from minicnn.visualize.embedding.tsne import TsneSettings, tsne
 
 NAMES = ("grid_map",)
-LARGE = ("grid_map_large", "free_map_large")  # each cell a picture; and where t-SNE puts them
-DRAWN = 240      # pictures, where no folder is given: 20 of each class
-FEWEST = 12      # pictures that make a map
-LARGEST_FREE = 4096  # pixels a side of the map without cells
+LARGE = ("grid_map_large", "free_map_large")  # the map with a cell for each photo, and the map with t-SNE's positions
+DRAWN = 240      # drawn shapes if there is no folder: 20 of each class
+FEWEST = 12      # least number of photos of a map
+LARGEST_FREE = 4096  # side of the map with t-SNE's positions, pixels
 PNG = b"\x89PNG\r\n\x1a\n"
 
-# The picture has its own pixels, and a transform puts them on the screen: screen = left, top + zoom * picture.
+# A transform maps the pixels of the picture to the screen: screen = (left, top) + zoom * picture.
 PAGE = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>{title}</title>
@@ -45,8 +51,8 @@ body {{ display: flex; flex-direction: column }}
 #scale {{ min-width: 4rem; text-align: right; font-variant-numeric: tabular-nums }}
 </style></head><body>
 <div id="bar"><h1>{title}</h1>
-<button id="out" title="smaller: -">&minus;</button><button id="in" title="larger: +">+</button>
-<button id="all" title="all of it: 0">all</button><button id="pixels" title="pixel for pixel: 1">1:1</button>
+<button id="out" title="zoom out: -">&minus;</button><button id="in" title="zoom in: +">+</button>
+<button id="all" title="whole picture: 0">all</button><button id="pixels" title="size of its pixels: 1">1:1</button>
 <span id="scale"></span></div>
 <div id="view" tabindex="0"><img id="picture" alt="{title}" draggable="false" src="data:image/png;base64,{data}"></div>
 <script>
@@ -55,7 +61,7 @@ const view = document.getElementById("view"), picture = document.getElementById(
 let zoom = 1, left = 0, top_ = 0, held = null;
 
 function show() {{
-  // some of the picture always stays in sight
+  // a margin of the picture always stays visible
   const margin = 60, width = picture.naturalWidth * zoom, height = picture.naturalHeight * zoom;
   left = Math.min(Math.max(left, margin - width), view.clientWidth - margin);
   top_ = Math.min(Math.max(top_, margin - height), view.clientHeight - margin);
@@ -64,7 +70,7 @@ function show() {{
   document.getElementById("scale").textContent = (100 * zoom).toPrecision(3) + " %";
 }}
 
-function smallest() {{  // all of it in sight
+function smallest() {{  // the whole picture is visible
   return Math.min(view.clientWidth / picture.naturalWidth, view.clientHeight / picture.naturalHeight);
 }}
 
@@ -75,17 +81,17 @@ function showAll() {{
   show();
 }}
 
-function zoomTo(wanted, x = view.clientWidth / 2, y = view.clientHeight / 2) {{  // the point under (x, y) stays there
-  const next = Math.min(Math.max(wanted, Math.min(1, smallest()) / 2), 32);
+function zoomTo(target, x = view.clientWidth / 2, y = view.clientHeight / 2) {{  // (x, y) stays in place
+  const next = Math.min(Math.max(target, Math.min(1, smallest()) / 2), 32);
   left = x - (x - left) * next / zoom;
   top_ = y - (y - top_) * next / zoom;
   zoom = next;
   show();
 }}
 
-function zoomAt(event, wanted) {{
+function zoomAt(event, target) {{
   const box = view.getBoundingClientRect();
-  zoomTo(wanted, event.clientX - box.left, event.clientY - box.top);
+  zoomTo(target, event.clientX - box.left, event.clientY - box.top);
 }}
 
 function move(x, y) {{
@@ -96,7 +102,7 @@ function move(x, y) {{
 
 view.addEventListener("wheel", event => {{
   event.preventDefault();
-  const lines = event.deltaMode === 1 ? 16 : 1;  // Firefox counts lines, others pixels
+  const lines = event.deltaMode === 1 ? 16 : 1;  // Firefox counts lines, other browsers pixels
   zoomAt(event, zoom * Math.exp(-0.002 * Math.max(-200, Math.min(200, lines * event.deltaY))));
 }}, {{passive: false}});
 view.addEventListener("pointerdown", event => {{
@@ -133,22 +139,28 @@ else picture.addEventListener("load", showAll);
 """
 
 
-def pictures(model, gallery=None, layer=None, size=None, steps=1000, seed=0, finished=None, executor=None,
-             store=None):
-    """Technique 6: a t-SNE map of the features with thumbnails for points, and each thumbnail in a cell of its own.
+def pictures(model: Model, gallery: Iterable[FolderPhoto] | None = None, layer: str | None = None,
+             size: int | None = None, steps: int = 1000, seed: int = 0,
+             finished: Callable[[np.ndarray, np.ndarray], object] | None = None, executor: Executor | None = None,
+             store: Store | None = None) -> Iterator[Picture]:
+    """Technique 6: yield the Picture of thumbnails at their t-SNE positions, and each in its own grid cell.
 
-    gallery : FolderPhotos, read one after another; left out, drawn shapes. size : pixels of a thumbnail; left out, 64
-    or as many as the network's crop has. finished : called with the grid, then the free map, uint8 (H, W, 3). executor,
-    store : as for collect.
+    Parameters
+    ----------
+    gallery : FolderPhotos, read one after another. By default, drawn shapes.
+    size : side of a thumbnail, pixels. By default 64, or the side of the network's crop if that is less.
+    steps : number of steps of t-SNE.
+    finished : called with the grid and the map with t-SNE's positions, uint8 (H, W, 3).
+    executor, store : as for `collect`.
     """
     rng = np.random.default_rng(seed)
-    found = collect(model, draw_photos(DRAWN, seed) if gallery is None else gallery, layer, executor=executor,
-                    store=store, **({} if size is None else {"thumbnail": size}))
+    found = collect(model, draw_photos(DRAWN, seed) if gallery is None else gallery, layer,
+                    thumbnail=size or THUMBNAIL, executor=executor, store=store)
     N, size = len(found.names), size or found.thumbnails.shape[1]
     if N < FEWEST:
-        raise InputError(f"a map needs at least {FEWEST} pictures, not {N}")
+        raise InputError(f"a map needs at least {FEWEST} photos, not {N}")
     features = to_device(found.features, model.net.device)
-    positions = tsne(features, min(30.0, (N - 1) / 3), steps, rng=rng)[0]
+    positions = tsne(features, TsneSettings(min(30.0, (N - 1) / 3), steps), rng=rng)[0]
     columns = math.ceil(N**0.5)
     rows = -(-N // columns)
     cells = assign_to_grid(positions, rows, columns)
@@ -157,15 +169,16 @@ def pictures(model, gallery=None, layer=None, size=None, steps=1000, seed=0, fin
     free = thumbnail_map(found.thumbnails, positions, side)
     if finished:
         finished(sheet, free)
-    what = "drawn shapes" if gallery is None else "pictures"
-    title = f"{model.name}: {N:,} {what} by their {found.features.shape[1]} numbers at {found.layer}"
+    kind = "drawn shapes" if gallery is None else "photos"
+    title = f"{model.name}: {N:,} {kind} by their {found.features.shape[1]} numbers at {found.layer}"
     smooth = {"interpolation": "antialiased"}
-    panels = [("where t-SNE puts them", free, smooth), (f"each in a cell of its own, {rows}x{columns}", sheet, smooth)]
-    figure = plot.show_panels(panels, title=title, size=7.0)
+    panels = [("positions by t-SNE", free, smooth), (f"one cell for each, {rows}x{columns}", sheet, smooth)]
     yield Picture(
-        "grid_map", title, figure, np.stack(np.divmod(cells, columns), axis=1),
-        "Pictures that are alike to the network lie together. On the left they lie where t-SNE puts them, over each "
-        "other; on the right each has a cell of its own, as near to that place as can be for all of them together.",
+        "grid_map", title, plot.show_panels(panels, title=title, size=7.0),
+        np.stack(np.divmod(cells, columns), axis=1),
+        "Images with similar features are close together. On the left, each is at its position by t-SNE, and some "
+        "cover others. On the right, each has its own cell; the sum of the squared distances from the positions to the "
+        "cells is as small as possible.",
         "Karpathy 2014, t-SNE visualization of CNN codes; van der Maaten and Hinton, Visualizing Data using t-SNE, "
         "JMLR 2008",
         [*check_grid(positions, cells, rows, columns, rng),
@@ -174,10 +187,10 @@ def pictures(model, gallery=None, layer=None, size=None, steps=1000, seed=0, fin
          "names": found.names})
 
 
-def write_zoom_page(path, png, title, overwrite=False):
-    """Write an HTML page with the picture in the file `png` inside it; the title stands above it.
+def write_zoom_page(path: str | Path, png: str | Path, title: str, overwrite: bool = False) -> None:
+    """Write an HTML page that contains the picture in the file `png`, with the title above it.
 
-    Raises InputError where `png` is no PNG file and, as minicnn.files.replacing, where the page cannot be written.
+    Raises InputError if `png` is not a PNG file or if the page cannot be written, see minicnn.files.replacing.
     """
     try:
         data = Path(png).read_bytes()
@@ -190,16 +203,16 @@ def write_zoom_page(path, png, title, overwrite=False):
                              encoding="utf-8")
 
 
-def run(arguments):
-    """Load, draw, save; then both maps in full size, and their pages."""
-    model, said = choose_model(arguments.model or ("digits" if arguments.mnist else None), arguments.device)
-    print(said)
+def run(arguments: Namespace) -> None:
+    """Run the demo with the arguments of the command line, then write both large maps and their pages."""
+    model, line = choose_model(arguments.model or ("digits" if arguments.mnist else None), arguments.device)
+    print(line)
     gallery = choose_photos(model, arguments)
     if gallery is None:
         print(f"no folder given: {DRAWN} drawn shapes are on the map")
     large = [f"{name}{suffix}" for name in LARGE for suffix in (".png", ".html")]
     arguments.out = output_folder(arguments.out, "pictures", [f"{NAMES[0]}.png", *large], arguments.overwrite)
-    maps = []
+    maps: list[np.ndarray] = []
     layer = model.net.find(arguments.layer) if arguments.layer else feature_layer(model.net)
     store = store_for(arguments.resume, model.net, layer)
     with executor_for(arguments.workers, arguments.cluster) as executor:
@@ -209,17 +222,18 @@ def run(arguments):
         png, page = (arguments.out / f"{name}{suffix}" for suffix in (".png", ".html"))
         height, width, _ = picture.shape
         images.save_image(png, picture, overwrite=True)
-        write_zoom_page(page, png, f"{width}x{height} pixels: alike ones together", overwrite=True)
+        write_zoom_page(page, png, f"{width}x{height} pixels: similar images are close together", overwrite=True)
         print(f"{png}: {width}x{height} pixels; open {page} to zoom into it")
 
 
-def parser():
-    """The command line."""
+def parser() -> ArgumentParser:
+    """Return the parser of the command line."""
     parser = folder_parser("zoom_page", __doc__)
-    parser.add_argument("--thumbnail", type=positive_int, help="pixels of a thumbnail in the grid (default 64)")
-    parser.add_argument("--mnist", metavar="FOLDER", help="map MNIST's 10,000 test digits in this folder, by the "
-                        "network digits unless --model names another")
-    parser.add_argument("--steps", type=positive_int, default=1000, help="of t-SNE (default 1000)")
+    parser.add_argument("--thumbnail", type=positive_int, metavar="PIXELS",
+                        help=f"side of a thumbnail in the grid (default: {THUMBNAIL})")
+    parser.add_argument("--mnist", metavar="FOLDER", help="folder of MNIST, whose 10,000 test digits are mapped; the "
+                        "default of --model is then `digits`")
+    parser.add_argument("--steps", type=positive_int, default=1000, help="number of steps of t-SNE (default: 1000)")
     return parser
 
 

@@ -7,7 +7,7 @@ import pickle
 import signal
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from functools import lru_cache, partial
 from multiprocessing import get_context
@@ -42,7 +42,7 @@ class Waiting(NamedTuple):
 
 
 def sweep(function: Callable[[Any], Any], batches: Iterable[tuple[Any, Any]], executor: Executor | None = None,
-          in_flight: int | None = None, store: "Store | None" = None) -> Iterator[Outcome]:
+          in_flight: int | None = None, store: "Store | None" = None) -> Generator[Outcome, None, None]:
     """Yield the Outcome of function(batch) for each (key, batch) of an iterable, in its order.
 
     Parameters
@@ -69,7 +69,7 @@ def sweep(function: Callable[[Any], Any], batches: Iterable[tuple[Any, Any]], ex
 
 
 def _outcomes(function: Callable[[Any], Any], batches: Iterator[tuple[Any, Any]], executor: Executor | None,
-              limit: int, store: "Store | None") -> Iterator[Outcome]:
+              limit: int, store: "Store | None") -> Generator[Outcome, None, None]:
     waiting: deque[Waiting] = deque()
     ended = False
     problem_of_batches: Exception | None = None

@@ -1,23 +1,28 @@
-"""Where a sweep over many pictures runs, in this process, in several, or on a Dask cluster, and what it keeps."""
+"""The executor of a sweep over many images (this process, several processes, or a Dask cluster), and its store."""
 
-from concurrent.futures import ProcessPoolExecutor
+from argparse import ArgumentParser
+from collections.abc import Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
 
 from demos.shared.command import positive_int
 from minicnn.errors import InputError
 from minicnn.models.weights import weights_digest
-from minicnn.sweep import resume, start_worker
+from minicnn.network import Network
+from minicnn.sweep import Store, resume, start_worker
 
-ANSWER = 10  # seconds in which a scheduler has to answer
+TIMEOUT = 10  # seconds to wait for a Dask scheduler
 
 
 @contextmanager
-def executor_for(workers=1, cluster=None):
+def executor_for(workers: int = 1, cluster: str | None = None) -> Iterator[Executor | None]:
     """Yield the executor for `minicnn.sweep`: None for one worker, a pool of processes for more.
 
-    cluster : a Dask scheduler's address, as tcp://host:8786, whose workers have minicnn installed. Raises InputError
-    where Dask is not installed and where no scheduler answers.
+    cluster : the address of a Dask scheduler, such as tcp://host:8786. Its workers need minicnn. Raises InputError if
+    Dask is not installed or no scheduler answers.
     """
     if cluster:
         with dask_client(cluster) as client:
@@ -29,28 +34,29 @@ def executor_for(workers=1, cluster=None):
         yield None
 
 
-def dask_client(address):
-    """Dask's Client of the scheduler at the address, to be closed."""
+def dask_client(address: str) -> Any:
+    """Return Dask's Client of the scheduler at the address. The caller closes it."""
     try:
         from distributed import Client
     except ImportError:
         raise InputError("--cluster needs Dask: pip install 'minicnn[cluster]'") from None
     try:
-        return Client(address, timeout=ANSWER)
+        return Client(address, timeout=TIMEOUT)
     except (OSError, ValueError) as problem:
         raise InputError(f"no Dask scheduler at {address}: {' '.join(str(problem).split())}; start one with: dask "
                          "scheduler") from None
 
 
-def store_for(folder, net, layer):
-    """The store for `minicnn.sweep` in the folder, of what the layer answers; None for no folder."""
-    return folder and resume(folder, {"weights_sha256": weights_digest(net), "layer": layer})
+def store_for(folder: str | Path | None, net: Network, layer: str) -> Store | None:
+    """Return the Store in the folder for a sweep over the activations of a layer, or None without a folder."""
+    return resume(folder, {"weights_sha256": weights_digest(net), "layer": layer}) if folder else None
 
 
-def add_sweep_options(parser):
-    """--workers, --cluster and --resume."""
-    parser.add_argument("--workers", type=positive_int, default=1, metavar="N", help="processes (default 1)")
-    parser.add_argument("--cluster", metavar="ADDRESS", help="run on the workers of this Dask scheduler, as "
-                        "tcp://host:8786 (pip install 'minicnn[cluster]')")
-    parser.add_argument("--resume", metavar="DIR", help="keep the results of each batch in this folder, and go on from "
-                        "those that are there")
+def add_sweep_options(parser: ArgumentParser) -> None:
+    """Add --workers, --cluster and --resume."""
+    parser.add_argument("--workers", type=positive_int, default=1, metavar="N",
+                        help="number of processes (default: 1)")
+    parser.add_argument("--cluster", metavar="ADDRESS", help="address of a Dask scheduler whose workers run the sweep, "
+                        "such as tcp://host:8786 (pip install 'minicnn[cluster]')")
+    parser.add_argument("--resume", metavar="DIR", help="folder that keeps the result of each batch; results that it "
+                        "holds are not computed again")

@@ -1,9 +1,12 @@
-"""A folder of pictures, read one after another, and what a network says of each."""
+"""Folders of photos: read one after another, and collected as features and thumbnails."""
 
 import hashlib
 import os
 import sys
+from argparse import ArgumentParser, Namespace
 from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor
 from contextlib import closing
 from functools import partial
 from itertools import islice
@@ -18,16 +21,20 @@ from minicnn import images
 from minicnn.datasets import mnist
 from minicnn.datasets.shapes import CLASSES, draw_shape
 from minicnn.errors import InputError
-from minicnn.sweep import network_function, sweep
+from minicnn.models import Model
+from minicnn.network import Network
+from minicnn.sweep import Store, network_function, sweep
 from minicnn.visualize.embedding.features import feature_layer, image_features
 
 READABLE = (*images.SUFFIXES, ".gif", ".jfif")
-THUMBNAIL = 64  # pixels, at most: of the thumbnails, and of the pictures that are compared pixel by pixel
-BATCH = 16      # pictures that go through the network at a time
+THUMBNAIL = 64  # largest side of the thumbnails, pixels; the comparison by pixels uses the thumbnails
+BATCH = 16      # photos in one pass of the network
+
+Report = Callable[[str], object]  # called with a line of text
 
 
 class FolderPhoto(NamedTuple):
-    """A picture, uint8 (H, W, 3), its name, and its label: the sub-folder's name, or None."""
+    """A photo, uint8 (H, W, 3), its name, and its label: the name of its sub-folder, or None."""
 
     name: str
     label: str | None
@@ -35,9 +42,10 @@ class FolderPhoto(NamedTuple):
 
 
 class Collection(NamedTuple):
-    """Pictures as points: names and labels (N), features (N, D) of `layer`, square thumbnails uint8 (N, t, t, 3).
+    """N photos as points.
 
-    mirrored : the features of the first M pictures, mirrored, (M, D).
+    names, labels : (N). features : the activations of `layer`, (N, D). thumbnails : square, uint8 (N, t, t, 3).
+    mirrored : the features of the first M photos, mirrored, (M, D).
     """
 
     names: list[str]
@@ -48,42 +56,45 @@ class Collection(NamedTuple):
     mirrored: np.ndarray
 
     @property
-    def labelled(self):
-        """Whether every picture has a label, and there are at least two different ones."""
+    def labelled(self) -> bool:
+        """Whether every photo has a label and at least two labels are different."""
         return None not in self.labels and len(set(self.labels)) > 1
 
     @property
-    def pixels(self):
+    def pixels(self) -> np.ndarray:
         """The thumbnails as vectors, uint8 (N, t t 3)."""
         return self.thumbnails.reshape(len(self.thumbnails), -1)
 
 
-def find_photos(folder):
-    """The picture files in the folder and below it, sorted; hidden ones are left out.
+# ---- sources of photos -----------------------------------------------------------------------------------------------
 
-    Raises InputError where there is no such folder, it cannot be listed, or it holds no picture.
+
+def find_photos(folder: str | Path) -> list[Path]:
+    """Return the image files in the folder and its sub-folders, sorted, without hidden ones.
+
+    Raises InputError if the folder does not exist, cannot be listed, or holds no image file.
     """
     folder = Path(folder)
     if not os.path.isdir(folder):
-        what = "this is a file; give the folder that it is in" if os.path.exists(folder) else "there is no such folder"
-        raise InputError(f"{folder}: {what}")
+        raise InputError(f"{folder}: " + ("this is a file; give the folder that contains it" if os.path.exists(folder)
+                                          else "there is no such folder"))
     if not os.access(folder, os.R_OK | os.X_OK):
         raise InputError(f"{folder}: no permission to look into this folder")
     found = []
-    for where, folders, files in os.walk(folder):
+    for parent, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [Path(where, name) for name in files
+        found += [Path(parent, name) for name in files
                   if name.lower().endswith(READABLE) and not name.startswith(".")]
     if not found:
         raise InputError(f"{folder} holds no pictures ({', '.join(READABLE)})")
     return sorted(found, key=lambda path: path.relative_to(folder).parts)
 
 
-def read_photos(folder, report=None):
-    """The FolderPhotos of a folder, one after another, in sorted order; labels are the names of its sub-folders.
+def read_photos(folder: str | Path, report: Report | None = None) -> Iterator[FolderPhoto]:
+    """Yield the FolderPhotos of a folder in sorted order. Their labels are the names of the sub-folders.
 
-    A file that cannot be read is skipped, and report(line) says why; unless given, on the error stream.
-    Raises InputError as `find_photos` does, and at the end where no file at all could be read.
+    report : called with a line for each file that cannot be read and is skipped. By default, `warn`.
+    Raises InputError as `find_photos`, and at the end if no file could be read.
     """
     report = report or warn
     paths, count = find_photos(folder), 0
@@ -100,15 +111,16 @@ def read_photos(folder, report=None):
         raise InputError(f"none of the {len(paths)} picture files in {folder} can be read")
 
 
-def warn(line):
+def warn(line: str) -> None:
     """Print a line on the error stream."""
     print(line, file=sys.stderr)
 
 
-def choose_photos(model, arguments):
-    """The FolderPhotos that the command line asks for, in a folder or MNIST's; None where drawn shapes are to do.
+def choose_photos(model: Model, arguments: Namespace) -> Iterator[FolderPhoto] | None:
+    """Return the FolderPhotos of the arguments FOLDER or --mnist, or None if there is neither.
 
-    Raises InputError where both are asked for, and where neither is and the network takes no colours, as shapes have.
+    Raises InputError if there are both, or if there is neither and the network takes grey images, as drawn shapes have
+    colours.
     """
     if arguments.mnist and arguments.folder:
         raise InputError("give a FOLDER or --mnist, not both")
@@ -117,77 +129,29 @@ def choose_photos(model, arguments):
     if arguments.folder:
         return read_photos(arguments.folder)
     if model.preprocessing.channel_order == "L":
-        raise InputError(f"{model.name} sees grey pictures only; give --mnist FOLDER, or a FOLDER of pictures")
+        raise InputError(f"{model.name} takes grey images only; give --mnist FOLDER, or a FOLDER of photos")
     return None
 
 
-def draw_photos(count, seed):
-    """`count` FolderPhotos of textured shapes, of each class as many, drawn by minicnn.datasets.shapes."""
+def draw_photos(count: int, seed: int) -> Iterator[FolderPhoto]:
+    """Yield `count` FolderPhotos of drawn shapes, the same number of each class."""
     rng = np.random.default_rng(seed)
     for n in range(count):
         label = CLASSES[n % len(CLASSES)]
         yield FolderPhoto(f"{label} {n // len(CLASSES) + 1}", label, draw_shape(n % len(CLASSES), rng)[0])
 
 
-def digit_photos(folder, part="t10k"):
-    """The FolderPhotos of MNIST's test digits in a folder; raises InputError as minicnn.datasets.mnist.load_digits."""
+def digit_photos(folder: str | Path, part: str = "t10k") -> Iterator[FolderPhoto]:
+    """Yield the FolderPhotos of MNIST's test digits in a folder. Raises InputError as minicnn.datasets.load_digits."""
     x, labels = mnist.load_digits(folder, part)
     for n, (image, label) in enumerate(zip(mnist.PREPROCESSING.to_images(x), labels.tolist(), strict=True)):
         yield FolderPhoto(f"{part} {n}", str(label), image)
 
 
-def collect(model, photos, layer=None, mirror=0, thumbnail=THUMBNAIL, report=None, executor=None, store=None):
-    """The Collection of FolderPhotos, an iterable, of which no more than BATCH are in memory at a time, and as many for
-    each batch that the executor has in flight.
+def fit_photos(model: Model, photos: Iterable[FolderPhoto], report: Report | None = None) -> Iterator[FolderPhoto]:
+    """Yield the FolderPhotos, resized and cropped to the network's input.
 
-    Each is cropped as the network wants it; the thumbnail is of that crop, `thumbnail` pixels a side or as many as
-    the crop has. layer : left out, `feature_layer`'s. mirror : of how many the mirrored features are wanted too.
-    executor, store : as for minicnn.sweep; the result is the same. Skips, and reports, as `fit_photos` does,
-    and a batch that fails in an executor. Raises InputError where no picture is left.
-    """
-    layer = feature_layer(model.net) if layer is None else model.net.find(layer)
-    thumbnail = min(thumbnail, model.preprocessing.crop)
-    names, labels, thumbnails, features, mirrored = [], [], [], [], []
-    waiting = deque()  # (names, labels, thumbnails) of each batch whose features are still to come
-
-    def batches():
-        fitted, first = fit_photos(model, photos, report), 0
-        while batch := list(islice(fitted, BATCH)):
-            x = model.preprocessing.to_input(np.stack([photo.image for photo in batch]))
-            x = np.concatenate([x, x[:max(mirror - first, 0), :, :, ::-1]])
-            waiting.append(([photo.name for photo in batch], [photo.label for photo in batch],
-                            [images.resize(photo.image, thumbnail, thumbnail) for photo in batch]))
-            digest = () if store is None else (hashlib.sha256(x).hexdigest()[:16],)  # a changed picture is a new one
-            yield (first, *digest), x
-            first += len(batch)
-
-    function = network_function(partial(feature_arrays, layer=layer), model.net.trunk(layer), executor)
-    with closing(sweep(function, batches(), executor, store=store)) as found:
-        for (first, *_), result, problem in found:
-            of_batch = waiting.popleft()
-            if problem is not None:
-                if executor is None:
-                    raise problem
-                (report or warn)(f"skipped: {len(of_batch[0])} pictures from number {first + 1} on: {problem}")
-                continue
-            for whole, part in zip((names, labels, thumbnails), of_batch, strict=True):
-                whole += part
-            features.append(result["features"][:len(of_batch[0])])
-            mirrored.append(result["features"][len(of_batch[0]):])
-    if not names:
-        raise InputError("there are no pictures to compare")
-    return Collection(names, labels, np.concatenate(features), np.stack(thumbnails), layer, np.concatenate(mirrored))
-
-
-def feature_arrays(net, x, layer):
-    """`image_features` as a sweep keeps them."""
-    return {"features": image_features(net, x, layer)}
-
-
-def fit_photos(model, photos, report=None):
-    """The FolderPhotos, one after another, resized and cropped as the network wants them.
-
-    One that is too long and thin for it is skipped, and report(line) says why; unless given, on the error stream.
+    report : called with a line for each photo that is too narrow to resize and is skipped. By default, `warn`.
     """
     for photo in photos:
         try:
@@ -198,14 +162,73 @@ def fit_photos(model, photos, report=None):
         yield photo._replace(image=fitted)
 
 
-def folder_parser(name, description):
-    """A parser for python -m demos.NAME [FOLDER], with the options that all demos share."""
+# ---- collections -----------------------------------------------------------------------------------------------------
+
+
+def collect(model: Model, photos: Iterable[FolderPhoto], layer: str | None = None, mirror: int = 0,
+            thumbnail: int = THUMBNAIL, report: Report | None = None, executor: Executor | None = None,
+            store: Store | None = None) -> Collection:
+    """Return the Collection of FolderPhotos. At most BATCH photos for each batch in flight are in memory at a time.
+
+    Parameters
+    ----------
+    layer : the layer of the features. By default, `feature_layer`.
+    mirror : the number of photos whose mirrored features are computed too.
+    thumbnail : the largest side of the thumbnails, pixels. They are made from the crop for the network.
+    report : as for `fit_photos`; also called for each batch that fails in an executor and is skipped.
+    executor, store : as for `minicnn.sweep`; the result does not depend on them.
+
+    Raises InputError if no photo is left.
+    """
+    layer = feature_layer(model.net) if layer is None else model.net.find(layer)
+    thumbnail = min(thumbnail, model.preprocessing.crop)
+    in_flight: deque[list[FolderPhoto]] = deque()  # the photos of each batch, with thumbnails as images
+    photos_done: list[FolderPhoto] = []
+    features, mirrored = [], []
+
+    def batches() -> Iterator[tuple[tuple, np.ndarray]]:
+        fitted, first = fit_photos(model, photos, report), 0
+        while batch := list(islice(fitted, BATCH)):
+            x = model.preprocessing.to_input(np.stack([photo.image for photo in batch]))
+            x = np.concatenate([x, x[:max(mirror - first, 0), :, :, ::-1]])
+            in_flight.append([photo._replace(image=images.resize(photo.image, thumbnail, thumbnail))
+                              for photo in batch])
+            digest = () if store is None else (hashlib.sha256(x.data).hexdigest()[:16],)  # for a changed photo
+            yield (first, *digest), x
+            first += len(batch)
+
+    function = network_function(partial(feature_arrays, layer=layer), model.net.trunk(layer), executor)
+    with closing(sweep(function, batches(), executor, store=store)) as outcomes:
+        for (first, *_), result, problem in outcomes:
+            batch = in_flight.popleft()
+            if problem is not None:
+                if executor is None:
+                    raise problem
+                (report or warn)(f"skipped: {len(batch)} photos from number {first + 1} on: {problem}")
+                continue
+            photos_done += batch
+            features.append(result["features"][:len(batch)])
+            mirrored.append(result["features"][len(batch):])
+    if not photos_done:
+        raise InputError("there are no photos to compare")
+    names, labels, thumbnails = zip(*photos_done, strict=True)
+    return Collection(list(names), list(labels), np.concatenate(features), np.stack(thumbnails), layer,
+                      np.concatenate(mirrored))
+
+
+def feature_arrays(net: Network, x: np.ndarray, layer: str) -> dict[str, np.ndarray]:
+    """Return `image_features` in the form that a Store saves."""
+    return {"features": image_features(net, x, layer)}
+
+
+def folder_parser(name: str, description: str | None) -> ArgumentParser:
+    """Return a parser for python -m demos.NAME [FOLDER] with the options that all demos share."""
     parser = OneLineParser(prog=f"python -m demos.{name}", description=description)
-    parser.add_argument("folder", nargs="?", metavar="FOLDER", help="a folder of pictures, whose sub-folders, if it "
-                        "has any, are their classes; left out, textured shapes are drawn")
+    parser.add_argument("folder", nargs="?", metavar="FOLDER", help="folder of photos; the names of its sub-folders "
+                        "are the classes (default: shapes are drawn)")
     parser.add_argument("--model", help=MODEL_HELP)
-    parser.add_argument("--layer", help="the layer whose activations are the features; left out, the last before "
-                        "the classes")
+    parser.add_argument("--layer", help="layer whose activations are the features (default: the last before the "
+                        "classes)")
     add_sweep_options(parser)
     add_common(parser)
     return parser

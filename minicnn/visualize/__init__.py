@@ -27,10 +27,11 @@ from minicnn.visualize.attribution.saliency import (
 from minicnn.visualize.attribution.segment import saliency_segment
 from minicnn.visualize.embedding.clusters import kmeans
 from minicnn.visualize.embedding.features import image_features
-from minicnn.visualize.embedding.grid_map import assign_to_grid, grid_sheet, thumbnail_map
+from minicnn.visualize.embedding.grid_assignment import assign_to_grid
+from minicnn.visualize.embedding.grid_map import grid_sheet, thumbnail_map
 from minicnn.visualize.embedding.neighbours import nearest, nearest_others, precision_at, squared_distances
 from minicnn.visualize.embedding.pca import pca
-from minicnn.visualize.embedding.tsne import tsne
+from minicnn.visualize.embedding.tsne import TsneSettings, tsne
 from minicnn.visualize.style.crops import PhotoCrops, StyledCrops
 from minicnn.visualize.style.fast_style import stylize
 from minicnn.visualize.style.many_styles import blend_square, with_more_styles, with_style
@@ -64,7 +65,8 @@ from minicnn.visualize.units.patches import TopPatches, crop_patch, guided_patch
 __all__ = ["CLASS_PRESETS", "NEURON_PRESETS", "AscentSettings", "DreamSettings", "Fooled", "FoolingSettings",
            "GeneratorSettings", "InversionSettings", "Inverted", "PerceptualLoss",
            "PhotoCrops", "StyleSettings", "StyledCrops", "StyledLoss",
-           "Texture", "TopPatches", "assign_to_grid", "attribution_maps", "blend_square", "cascade_similarity",
+           "Texture", "TopPatches", "TsneSettings",
+           "assign_to_grid", "attribution_maps", "blend_square", "cascade_similarity",
            "channel_visualization", "class_probability", "class_visualization", "completeness_gap", "crop_patch",
            "deconvnet", "deep_dream", "deletion_insertion", "denoise_tv", "dream_zoom", "efros_leung",
            "efros_leung_fill", "exchange_curve", "facet_visualization", "feature_error", "feature_maps", "filter_grid",

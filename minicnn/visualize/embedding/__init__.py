@@ -1,1 +1,1 @@
-"""Pictures as points: features, nearest neighbours, PCA, t-SNE, maps of thumbnails."""
+"""Images as points: features, nearest neighbours, PCA, t-SNE, clusters, and maps of thumbnails."""

@@ -1,52 +1,65 @@
-"""k-means: points in groups around their means."""
+"""k-means clustering with the first centres of k-means++."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from minicnn.backend import Array, Generator
 from minicnn.errors import InputError
 
 
 class Clusters(NamedTuple):
-    """Points in groups: each one's group, `labels` (N,), the groups' means, `centres` (k, D), the largest group first,
-    and `inertias`: in each round, the sum of the squared distances of the points to the nearest centre."""
+    """The clusters of N points, the largest first.
 
-    labels: Any
-    centres: Any
+    labels : the cluster of each point, (N,). centres : the mean of each cluster, (k, D). inertias : the sum of the
+    squared distances from the points to their nearest centres, in each round.
+    """
+
+    labels: Array
+    centres: Array
     inertias: list[float]
 
 
-def kmeans(points, k, rng, max_rounds=100):
-    """The Clusters of points (N, D) on the host: each goes to the nearest centre, each centre to the mean of its
-    points, until no point changes its group.
+def kmeans(points: Array, k: int, rng: Generator, max_rounds: int = 100) -> Clusters:
+    """Return the Clusters of points (N, D) on the host.
 
-    rng : numpy.random.Generator, for the first centres. A group that has lost all its points begins anew at the point
-    that is farthest from its centre. Raises InputError where there are fewer than k different points. Lloyd 1982.
+    Each round assigns each point to its nearest centre and moves each centre to the mean of its points. The rounds end
+    when no point changes its cluster. A cluster that loses all its points restarts at the point that is farthest from
+    its centre. Lloyd 1982.
+
+    rng : draws the first centres. Raises InputError if fewer than k points are different.
+
+    >>> kmeans(np.array([[0.0], [10.0], [11.0]]), 2, rng).labels
+    array([1, 0, 0])
     """
     points = np.asarray(points, np.float64)
-    centres, labels, inertias = first_centres(points, k, rng), None, []
+    centres, inertias = first_centres(points, k, rng), []
+    labels = np.full(len(points), -1)
     for _ in range(max_rounds):
         distances = squared_distances_to(points, centres)  # (N, k)
         before, labels = labels, distances.argmin(axis=1)
         inertias.append(float(distances.min(axis=1).sum()))
-        if before is not None and (labels == before).all():
+        if (labels == before).all():
             break
-        for group in range(k):
-            mine = labels == group
-            centres[group] = points[mine].mean(axis=0) if mine.any() else points[distances.min(axis=1).argmax()]
+        for cluster in range(k):
+            members = labels == cluster
+            centres[cluster] = (points[members].mean(axis=0) if members.any()
+                                else points[distances.min(axis=1).argmax()])
     order = np.argsort(-np.bincount(labels, minlength=k), kind="stable")
     return Clusters(np.argsort(order)[labels], centres[order], inertias)
 
 
-def first_centres(points, k, rng):
-    """k of the points (N, D), each drawn with the squared distance to those before it as its weight: (k, D).
+def first_centres(points: Array, k: int, rng: Generator) -> Array:
+    """Return k of the points (N, D) as first centres, (k, D).
 
-    Arthur and Vassilvitskii 2007, k-means++. Raises InputError where there are fewer than k different points.
+    The first is drawn uniformly. Each other one is drawn with a probability proportional to its squared distance from
+    the nearest centre before it. Arthur and Vassilvitskii 2007, k-means++.
+    Raises InputError if fewer than k points are different.
     """
     different = len(np.unique(points, axis=0))
     if not 1 <= k <= different:
-        raise InputError(f"{k} groups of {len(points):,} points, {different:,} of them different: give a number from 1 "
-                         f"to {different:,}")
+        raise InputError(f"{k} clusters of {len(points):,} points, {different:,} of them different: give a number from "
+                         f"1 to {different:,}")
     centres = points[[rng.integers(len(points))]]
     while len(centres) < k:
         weights = squared_distances_to(points, centres).min(axis=1).cumsum()
@@ -55,6 +68,6 @@ def first_centres(points, k, rng):
     return centres
 
 
-def squared_distances_to(points, centres):
-    """|point - centre|² of all points (N, D) and centres (k, D), exact, (N, k)."""
+def squared_distances_to(points: Array, centres: Array) -> Array:
+    """Return |point - centre|² of all points (N, D) and centres (k, D), computed from the differences, (N, k)."""
     return ((points[:, None] - centres) ** 2).sum(axis=2)

@@ -1,25 +1,29 @@
-"""Which pictures are alike: nearest neighbours, in pixels or in a network's features."""
+"""Nearest neighbours of images, in pixels or in features of a network."""
 
 import numpy as np
 
-from minicnn.backend import get_array_module
+from minicnn.backend import Array, get_array_module
 from minicnn.errors import InputError
 from minicnn.visualize.grid import tile_images
 
-BLOCK = 2**23           # numbers in a block of float64, 64 MB: three of them are in memory at a time
-LARGEST_BLOCK = 2048    # rows; more make the product no faster
-RIGHT, WRONG = (0, 150, 60), (215, 40, 30)  # frames: green for the query's own class, red for another
+BLOCK = 2**23           # float64 values in a block, 64 MB; three blocks are in memory at a time
+LARGEST_BLOCK = 2048    # rows of a block; more rows make the product no faster
+RIGHT, WRONG = (0, 150, 60), (215, 40, 30)  # colours of frames: green for the query's class, red for another
 
 
-def squared_distances(a, b):
-    """|a_i - b_j|^2 of all pairs of rows, a (M, D) and b (N, D) -> (M, N), never negative.
+def squared_distances(a: Array, b: Array) -> Array:
+    """Return |a_i - b_j|² of all pairs of rows of a (M, D) and b (N, D), never negative, (M, N).
 
-    By |a|^2 + |b|^2 - 2 a.b, which is a matrix product; in float64 and about the mean of b, as the difference of large
-    numbers would lose what tells near ones apart. Beside the result it takes a few blocks of BLOCK numbers.
-    float32 stays float32. Raises InputError for rows of different lengths and for none in b.
+    It is computed as |a|² + |b|² - 2 a.b, which is a matrix product. To limit the rounding error of near vectors, the
+    product is in float64 and relative to the mean of b. Its working memory is a few blocks.
+    The result of float32 vectors is float32.
+    Raises InputError if the rows have different lengths or if b is empty.
+
+    >>> squared_distances(np.array([[0.0, 0.0]]), np.array([[3.0, 4.0], [0.0, 1.0]]))
+    array([[25.,  1.]])
     """
     xp = get_array_module(a)
-    check_rows(a, b)
+    require_rows(a, b)
     dtype = np.result_type(a.dtype, b.dtype, np.float32)
     centre = mean_row(b)
     out = xp.empty((len(a), len(b)), dtype)
@@ -30,17 +34,22 @@ def squared_distances(a, b):
     return out
 
 
-def nearest(queries, gallery, k):
-    """For each query the k nearest rows of the gallery, the nearest first: indices (M, k) and distances (M, k), L2.
+def nearest(queries: Array, gallery: Array, k: int) -> tuple[Array, Array]:
+    """Return the k rows of the gallery nearest to each query, the nearest first: indices and L2 distances, (M, k).
 
-    queries : (M, D). gallery : (N, D), on the same device. The distances, of those that are returned, are computed
-    anew from the differences: a picture is at exactly 0 from itself. Of equally near ones the first comes first.
-    Raises InputError for k above N or below 1, rows of different lengths, an empty gallery, and NaNs.
+    The returned distances are computed from the differences, so the distance of an image from itself is exactly 0. Of
+    equal distances, the smaller index comes first.
+
+    queries : (M, D). gallery : (N, D), on the same device. k : from 1 to N. Raises InputError for another k, for rows
+    of different lengths, an empty gallery, and values that are not finite.
+
+    >>> nearest(np.array([[0.0, 0.0]]), np.array([[3.0, 4.0], [0.0, 1.0]]), 2)
+    (array([[1, 0]]), array([[1., 5.]]))
     """
     xp = get_array_module(queries)
-    check_rows(queries, gallery)
+    require_rows(queries, gallery)
     if not 1 <= k <= len(gallery):
-        raise InputError(f"k = {k} nearest of {len(gallery):,} pictures: give a k from 1 to {len(gallery):,}")
+        raise InputError(f"k = {k} nearest of {len(gallery):,} images: give a k from 1 to {len(gallery):,}")
     centre = mean_row(gallery)
     indices, distances = xp.empty((len(queries), k), np.int64), xp.empty((len(queries), k), np.float64)
     for rows in blocks(queries):
@@ -50,49 +59,57 @@ def nearest(queries, gallery, k):
             differences = centred(queries, rows, centre) - centred(gallery, indices[rows, j], centre)
             distances[rows, j] = xp.sqrt((differences * differences).sum(axis=1))
     if not bool(xp.isfinite(distances).all()):
-        raise InputError("the pictures' vectors have values that are not finite")
+        raise InputError("the vectors of the images have values that are not finite")
     order = xp.argsort(distances, axis=1, kind="stable")
     return xp.take_along_axis(indices, order, axis=1), xp.take_along_axis(distances, order, axis=1)
 
 
-def nearest_others(x, k, asked=None):
-    """For each row of x, (N, D), the k nearest of the other rows: indices (N, k) and distances (N, k), as `nearest`.
+def nearest_others(x: Array, k: int, queries: Array | None = None) -> tuple[Array, Array]:
+    """Return the k nearest other rows of each row of x (N, D): indices and L2 distances, as `nearest`, (N, k).
 
-    asked : the numbers of the rows, (M,), on the same device, where only these are wanted: then the results are (M, k).
+    queries : the numbers of some rows, (M,), on the same device; the results are then (M, k). k : from 1 to N - 1.
+
+    >>> nearest_others(np.array([[0.0], [1.0], [5.0]]), 1)[0].tolist()
+    [[1], [0], [1]]
     """
     xp = get_array_module(x)
     if not 1 <= k < len(x):
-        raise InputError(f"k = {k} nearest others of {len(x):,} pictures: give a k from 1 to {len(x) - 1:,}")
-    asked = xp.arange(len(x)) if asked is None else asked
-    indices, distances = nearest(x[asked], x, k + 1)
-    # Itself goes to the end; where more than k are exactly the same it may not be among them, and the last one goes.
-    itself = indices == asked[:, None]
+        raise InputError(f"k = {k} nearest others of {len(x):,} images: give a k from 1 to {len(x) - 1:,}")
+    queries = xp.arange(len(x)) if queries is None else queries
+    indices, distances = nearest(x[queries], x, k + 1)
+    # Move the row itself to the end and drop the last. If more than k rows are equal to it, it may not be among them.
+    itself = indices == queries[:, None]
     order = xp.argsort(itself.astype(np.int8), axis=1, kind="stable")[:, :k]
     return xp.take_along_axis(indices, order, axis=1), xp.take_along_axis(distances, order, axis=1)
 
 
-def precision_at(indices, query_labels, gallery_labels):
-    """The mean share of the k neighbours, indices (M, k), that are of their query's class; arrays on the host.
+def precision_at(indices: Array, query_labels: Array, gallery_labels: Array) -> float:
+    """Return precision@k: the mean share of the k neighbours, indices (M, k), that have the label of their query.
 
-    query_labels : (M,). gallery_labels : (N,). For k = 5 it is precision@5.
+    query_labels : (M,). gallery_labels : (N,). All arrays are on the host.
+
+    >>> precision_at(np.array([[0, 1]]), np.array([7]), np.array([7, 8]))
+    0.5
     """
     agreement = np.asarray(gallery_labels)[indices] == np.asarray(query_labels)[:, None]
     return float(agreement.mean())
 
 
-def neighbour_sheet(queries, gallery, indices, agreement=None, gap=3):
-    """A row for each query, first itself and apart from it its k neighbours -> uint8 (height, width, 3).
+def neighbour_sheet(queries: Array, gallery: Array, indices: Array, agreement: Array | None = None,
+                    gap: int = 3) -> Array:
+    """Return a picture with one row for each query: the query, a space, and its k neighbours, uint8 (height, width, 3).
 
-    queries : uint8 (M, H, W, 3). gallery : uint8 (N, H, W, 3). indices : (M, k). agreement : bool (M, k), where the
-    labels are known: a green frame around those of the query's class, a red one around the others.
+    queries : uint8 (M, H, W, 3). gallery : uint8 (N, H, W, 3). indices : (M, k). agreement : whether each neighbour has
+    the label of its query, bool (M, k); it gets a green frame if so, otherwise a red one. By default, no frames.
+    gap : distance between pictures, pixels.
     """
     k = indices.shape[1]
-    frame = 0 if agreement is None else max(2, queries.shape[1] // 24)
+    frame = 0 if agreement is None else max(2, queries.shape[1] // 24)  # width in pixels
     margins = ((0, 0), (frame, frame), (frame, frame), (0, 0))
     left = tile_images(np.pad(queries, margins, constant_values=255), 1, gap, fill=255)
     found = np.pad(gallery[indices.ravel()], margins)  # (M k, H + 2 frame, W + 2 frame, 3)
-    if frame:
-        colours = np.where(agreement.reshape(-1, 1, 1, 1), np.uint8(RIGHT), np.uint8(WRONG))
+    if agreement is not None:
+        colours = np.where(agreement.reshape(-1, 1, 1, 1), np.array(RIGHT, np.uint8), np.array(WRONG, np.uint8))
         inside = np.zeros(found.shape[1:3], bool)
         inside[frame:-frame, frame:-frame] = True
         found = np.where(inside[:, :, None], found, colours)
@@ -104,32 +121,32 @@ def neighbour_sheet(queries, gallery, indices, agreement=None, gap=3):
 # ---- blocks ----------------------------------------------------------------------------------------------------------
 
 
-def check_rows(a, b):
-    """Raise InputError unless a and b are sets of vectors of one length, and b is not empty."""
+def require_rows(a: Array, b: Array) -> None:
+    """Raise InputError unless a and b are sets of vectors of one length and b is not empty."""
     if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1] or not a.shape[1]:
         raise InputError(f"expected two sets of vectors of one length, (M, D) and (N, D), got {a.shape} and {b.shape}")
     if not len(b):
-        raise InputError("there is no picture to compare with: the gallery is empty")
+        raise InputError("the gallery is empty; give at least one image")
 
 
-def blocks(x):
-    """Slices of the rows of x, (N, D), each of no more than BLOCK numbers and LARGEST_BLOCK rows, or of one row."""
+def blocks(x: Array) -> list[slice]:
+    """Return slices of the rows of x (N, D), of up to BLOCK values and LARGEST_BLOCK rows, but at least one row."""
     size = min(max(1, BLOCK // x.shape[1]), LARGEST_BLOCK)
     return [slice(start, min(start + size, len(x))) for start in range(0, len(x), size)]
 
 
-def mean_row(x):
-    """The mean of the rows of x, (N, D) -> float64 (D,), without a float64 copy of all of them."""
+def mean_row(x: Array) -> Array:
+    """Return the mean of the rows of x (N, D), float64 (D,), without a float64 copy of x."""
     return x.mean(axis=0, dtype=np.float64)
 
 
-def centred(x, rows, centre):
-    """Some rows of x, about the centre, in float64."""
+def centred(x: Array, rows: slice | Array, centre: Array) -> Array:
+    """Return some rows of x minus the centre (D,), in float64."""
     return x[rows].astype(np.float64) - centre
 
 
-def product_formula(a, b):
-    """|a_i - b_j|^2 in float64, never negative; a (m, D), b (n, D) -> (m, n)."""
+def product_formula(a: Array, b: Array) -> Array:
+    """Return |a|² + |b|² - 2 a.b of all pairs of rows of float64 a (m, D) and b (n, D), never negative, (m, n)."""
     xp = get_array_module(a)
     d = a @ b.T
     d *= -2
@@ -138,8 +155,8 @@ def product_formula(a, b):
     return xp.maximum(d, 0, out=d)
 
 
-def nearest_of_block(block, gallery, centre, k):
-    """The indices, (m, k), of the k rows of the gallery nearest to those of the block, (m, D), in rising order."""
+def nearest_of_block(block: Array, gallery: Array, centre: Array, k: int) -> Array:
+    """Return the indices of the k rows of the gallery nearest to each row of the block (m, D), ascending, (m, k)."""
     xp = get_array_module(block)
     best = best_distances = None
     for columns in blocks(gallery):

@@ -1,29 +1,37 @@
-"""Principal components: the directions in which points differ most."""
+"""Principal component analysis: the directions of the largest variance of points."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from minicnn.backend import get_array_module
+from minicnn.backend import Array, get_array_module
 from minicnn.errors import InputError
 
 
 class PrincipalComponents(NamedTuple):
-    """What `pca` finds, all float64: `positions` (N, k) of the points along the `axes` (k, D), which are orthonormal;
-    the `variances` (k,) along them, the largest first, with N - 1 in the denominator; the points' `mean` (D,)."""
+    """The result of `pca`, all in float64.
 
-    positions: Any
-    axes: Any
-    variances: Any
-    mean: Any
+    positions : of the points along the axes, (N, k). axes : orthonormal, (k, D). variances : along the axes, the
+    largest first, with N - 1 in the denominator, (k,). mean : of the points, (D,).
+    """
+
+    positions: Array
+    axes: Array
+    variances: Array
+    mean: Array
 
 
-def pca(x, components):
-    """The first principal components of points x, (N, D), on their device; computed in float64, without iteration.
+def pca(x: Array, components: int) -> PrincipalComponents:
+    """Return the first principal components of points x (N, D), computed in float64 on the device of x.
 
-    By the eigenvectors of the smaller of the covariance (D, D) and the Gram matrix (N, N). The sign of an axis is such
-    that its largest entry is positive. Raises InputError for less than two points, for values that are not finite and
-    for more components than min(N, D). Pearson 1901; Jolliffe, Principal Component Analysis, 2002.
+    The axes are eigenvectors of the covariance (D, D) or of the Gram matrix (N, N), whichever is smaller. The largest
+    entry of each axis is positive. Pearson 1901; Jolliffe, Principal Component Analysis, 2002.
+
+    components : from 1 to min(N, D). Raises InputError for another number, for fewer than two points and for values
+    that are not finite.
+
+    >>> pca(np.array([[0.0, 0.0], [1.0, 2.0], [2.0, 4.0]]), 1).variances
+    array([5.])
     """
     xp = get_array_module(x)
     if x.ndim != 2 or len(x) < 2 or not x.shape[1]:
@@ -37,10 +45,10 @@ def pca(x, components):
     mean = x.mean(axis=0)
     x -= mean
     if D <= N:
-        _, vectors = xp.linalg.eigh(x.T @ x)  # in rising order
+        _, vectors = xp.linalg.eigh(x.T @ x)  # eigenvalues ascend
         axes = vectors[:, ::-1][:, :components]  # (D, k)
     else:
-        # x x' u = s^2 u makes x'u a principal axis, of length s; qr divides by s, and where s is 0 finds any other.
+        # x x' u = s² u makes x' u a principal axis of length s. qr divides by s; if s is 0, it completes the basis.
         _, vectors = xp.linalg.eigh(x @ x.T)
         axes, _ = xp.linalg.qr(x.T @ vectors[:, ::-1][:, :components])
     axes = axes.T  # (k, D)

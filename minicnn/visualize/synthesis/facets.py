@@ -11,7 +11,7 @@ from minicnn.network import Network, warn_if_slow
 from minicnn.visualize.embedding.clusters import Clusters, kmeans
 from minicnn.visualize.embedding.features import feature_layer
 from minicnn.visualize.embedding.pca import pca
-from minicnn.visualize.embedding.tsne import tsne
+from minicnn.visualize.embedding.tsne import TsneSettings, tsne
 from minicnn.visualize.entry import enter
 
 LEAST_FOR_TSNE = 20  # images; t-SNE of fewer shows no clusters, so their principal components are clustered
@@ -76,8 +76,8 @@ def find_facets(net: Network, x: np.ndarray, num_facets: int, *, rng: np.random.
     components = min(50, len(x) - 1, features.shape[1])
     positions = pca(features, components).positions if components else features
     if len(x) >= LEAST_FOR_TSNE:
-        positions = to_host(tsne(positions, min(30.0, (len(x) - 1) / 5), tsne_steps, rng=rng,
-                                 exaggerated_steps=min(250, tsne_steps // 4))[0])
+        settings = TsneSettings(min(30.0, (len(x) - 1) / 5), tsne_steps, exaggerated_steps=min(250, tsne_steps // 4))
+        positions = tsne(positions, settings, rng=rng)[0]
     clusters = kmeans(positions, num_facets, rng)
     starts = [to_host(x)[nearest_to_centre(positions, clusters, group, nearest)].mean(axis=0)
               for group in range(num_facets)]
