@@ -40,15 +40,12 @@ from minicnn.network import Network
 from minicnn.receptive_field import ReceptiveField
 from minicnn.sweep import resume, start_worker
 from minicnn.visualize import feature_maps, guided_backprop, receptive_field
+from minicnn.visualize.units.patch_pictures import crop_patch, guided_patch, place_patch, shrink_patch
 from minicnn.visualize.units.patches import (
     TopPatches,
     channel_maxima,
-    crop_patch,
-    guided_patch,
     merge,
     no_patches,
-    place_patch,
-    shrink_patch,
     strongest_channels,
     top_patches,
 )
