@@ -83,7 +83,7 @@ def picture_of_patches(model, sources, layer=None, channels=None, rows=8, worker
     crops, guided, table = draw_patches(model, found, layer, field, shown, best, load)
     count = f"{len(found):,} picture{'s' if len(found) != 1 else ''}"
     yield Picture(
-        "patches", f"{layer}: the strongest patches of {count}" + (", interrupted" if interrupted else ""),
+        "patches", f"{layer}: the strongest patches in {count}" + (", interrupted" if interrupted else ""),
         two_sheets(crops, guided, shown), table_of_numbers(best),
         f"Each row is a channel of {layer}. Left: the {TOP} pictures with its largest activations, cut to the "
         f"receptive field of {field.size}x{field.size} pixels. Right: the pixels in the same patches that excite the "

@@ -298,7 +298,8 @@ def test_the_cascade_draws_one_stage_after_the_other(xp, rng):
 
 def test_both_back_ends_draw_the_same_weights(strict_cupy, rng):
     net = small_network(rng)
-    cpu, gpu = (with_random_weights(network, ["conv1", "fc3"], np.random.default_rng(5)) for network in (net, net.to_device("gpu")))
+    cpu, gpu = (with_random_weights(network, ["conv1", "fc3"], np.random.default_rng(5))
+                for network in (net, net.to_device("gpu")))
     for name in net.parameter_layers():
         for key, array in cpu.layer(name).params.items():
             assert (to_host(gpu.layer(name).params[key]) == array).all()
@@ -315,7 +316,8 @@ def test_a_stage_is_drawn_again_until_the_class_is_alive(rng):
 
 def test_a_class_that_no_draw_can_reach_ends_the_trying(rng, monkeypatch):
     net, drawn = small_network(rng), []
-    monkeypatch.setattr("minicnn.visualize.attribution.randomise.redrawn", lambda net, *_: drawn.append(net) or net)
+    monkeypatch.setattr("minicnn.visualize.attribution.randomise.with_random_weights",
+                        lambda net, *_: drawn.append(net) or net)
     net.layer("fc3").params["w"][:] = 0
     assert len(list(cascade(net, pictures(rng, 1), 1, rng, 1))) == 1 and len(drawn) == 100
 
@@ -332,7 +334,7 @@ def test_what_does_not_look_at_the_weights_is_found_out(rng):
     assert abs(similarities["saliency"]).max() < 1
     assert unchanged_methods({"edges": similarities["edges"]}) == {"edges": pytest.approx(1)}
     checks = check_similarities(similarities)
-    assert checks[0].passed and "moves least, edges" in checks[1].what
+    assert checks[0].passed and "least changed map, edges" in checks[1].what
     assert not check_similarities({"saliency": similarities["edges"]})[0].passed
 
 
@@ -345,7 +347,7 @@ def test_the_upper_half():
 def test_the_check_of_the_cascade_sees_a_layer_that_was_left_out(rng, monkeypatch):
     net, x = small_network(rng), pictures(rng, 1)
     assert check_cascade(net, x, 1, rng)[0].passed
-    monkeypatch.setattr("minicnn.visualize.attribution.randomise.redrawn",
+    monkeypatch.setattr("minicnn.visualize.attribution.randomise.with_random_weights",
                         lambda net, names, rng: with_random_weights(net, names[1:], rng))
     assert not check_cascade(net, x, 1, rng)[0].passed
 
@@ -436,11 +438,11 @@ def test_the_demo_writes_its_picture_its_maps_and_every_number(tmp_path, capsys)
 
 def test_the_verdict_is_the_number_s():
     assert demo.verdict({}) == "Here every map changes."
-    assert "Not so here: deconvnet (0.95), guided backprop (0.90)." in demo.verdict(
+    assert "These maps hardly change: deconvnet (0.95), guided backprop (0.90)." in demo.verdict(
         {"deconvnet": 0.951, "guided backprop": 0.902})
-    assert demo.verdict({}, ["saliency"]) == "Flat, and so with nothing to compare: saliency. The others change."
+    assert demo.verdict({}, ["saliency"]) == "Constant maps, which cannot be compared: saliency. The others change."
     assert demo.verdict({}, METHODS).endswith("guided Grad-CAM, occlusion.")
-    assert "saliency. Not so here: deconvnet (0.95)." in demo.verdict({"deconvnet": 0.951}, ["saliency"])
+    assert "saliency. These maps hardly change: deconvnet (0.95)." in demo.verdict({"deconvnet": 0.951}, ["saliency"])
 
 
 @pytest.fixture
@@ -466,7 +468,8 @@ def test_ctrl_c_keeps_the_draws_that_were_finished(tmp_path, little_effort, monk
     monkeypatch.setattr(demo, "cascade_similarity", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     assert run_demo("--out", str(tmp_path), "--overwrite", "--pictures", "0") == 130
     parameters = json.loads((tmp_path / "compare.json").read_text())["parameters"]
-    assert parameters["similarity, draws x stages"] == {} and parameters["verdict"].startswith("Ctrl-C came before")
+    assert parameters["similarity, draws x stages"] == {}
+    assert parameters["verdict"].startswith("Ctrl-C ended the randomisation before")
     assert "interrupted" in capsys.readouterr().err
 
 
