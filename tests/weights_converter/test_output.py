@@ -73,7 +73,8 @@ def test_cache_folder_that_cannot_be_made(squeezenet, tmp_path, monkeypatch, cap
     assert "cannot be made" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("where", ["weights_converter.convert.read_values", "minicnn.models.weights.write._write_blocks"])
+@pytest.mark.parametrize("where", ["weights_converter.convert.read_values",
+                                   "minicnn.models.weights.write._write_blocks"])
 @pytest.mark.parametrize("problem, code", [(KeyboardInterrupt, 130), (MemoryError, 2)])
 def test_an_interruption_leaves_the_old_file(two_layers, tmp_path, monkeypatch, capsys, where, problem, code):
     np.savez(tmp_path / "a.npz", **two_layers)
