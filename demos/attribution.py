@@ -1,4 +1,4 @@
-"""Eight answers to which pixels made the class, side by side: python -m demos.attribution photo.jpg [--class NAME]"""
+"""Seven attribution methods and a segmentation, of one class: python -m demos.attribution photo.jpg [--class NAME]"""
 
 import numpy as np
 
@@ -7,37 +7,42 @@ from demos.shared.inputs import choose_model, load_photos, short_label
 from demos.shared.picture import Picture, run_demo
 from minicnn import plot
 from minicnn.visualize.attribution.grad_cam import grad_cam, guided_grad_cam, last_maps, upsample_maps
+from minicnn.visualize.attribution.grad_cam_check import check_grad_cam, check_guided_grad_cam
 from minicnn.visualize.attribution.gradients import gradient_times_input, integrated_gradients, smooth_grad
 from minicnn.visualize.attribution.gradients_check import (
-    check_grad_cam,
     check_gradient_times_input,
-    check_guided_grad_cam,
     check_integrated_gradients,
     check_smooth_grad,
 )
-from minicnn.visualize.attribution.saliency import guided_backprop, saliency_map
+from minicnn.visualize.attribution.guided_backprop import guided_backprop
+from minicnn.visualize.attribution.saliency import saliency_map
 from minicnn.visualize.attribution.segment import outline, saliency_segment
 
 NAMES = ("attribution",)
-GALLERY_STEPS = 100  # of integrated gradients, where two dozen other pictures wait
-STEPS = 400          # which miss at most a thousandth of the score
+GALLERY_STEPS = 100  # of integrated gradients in the gallery, to save time
+STEPS = 400          # of integrated gradients: the sum misses at most a thousandth of the score
 
 
 def pictures(model, photos, label=None, layer=None, seed=0, steps=GALLERY_STEPS):
-    """Two rows a photo: the photo with its object outlined, and seven methods. steps : of integrated gradients."""
+    """Yield the Picture of two rows per photo: the photo with its object outlined, and seven methods.
+
+    label : the class; by default, each photo's best class. layer : of Grad-CAM; by default, the last one with maps.
+    steps : of integrated gradients.
+    """
     layer = last_maps(model.net) if layer is None else model.net.find(layer)
     labels = [photo.label if label is None else label for photo in photos]
     explained = [attributions(model, photo, chosen, layer, seed, steps)
                  for photo, chosen in zip(photos, labels, strict=True)]
-    panels = [panel for shown, _, _ in explained for panel in shown]
+    panels = [panel for photo_panels, _, _ in explained for panel in photo_panels]
     _, found, heat = explained[0]
     yield Picture(
-        "attribution", f"{model.name}: which pixels made the class", plot.show_panels(panels, 4),
+        "attribution", f"{model.name}: the pixels that a class score depends on", plot.show_panels(panels, 4),
         np.stack([np.concatenate(list(arrays.values())) for _, arrays, _ in explained]),
-        "The same score, explained in seven ways. In red and blue, what speaks for the class and against it: the "
-        "gradient times the pixels, and the gradient gathered on the way from a grey picture, which adds up to the "
-        "score. Grad-CAM is coarse and tells classes apart; guided backprop is sharp and hardly does; their product "
-        "is both. The yellow outline is the object, by the colours that SmoothGrad marks.",
+        "Seven methods explain the same class score. Red pixels raise the score and blue pixels lower it: by the "
+        "gradient times the pixels, and by integrated gradients, which add up to the change of the score from the mean "
+        "colour to the photo. Grad-CAM is coarse and differs between classes. Guided backprop is sharp and hardly "
+        "differs. Their product is sharp and differs. The yellow outline is the object, found by the colours of the "
+        "pixels that SmoothGrad marks.",
         "Simonyan et al. 2013 (arXiv:1312.6034); Shrikumar et al. 2016 (arXiv:1605.01713); Smilkov et al. 2017 "
         "(arXiv:1706.03825); Sundararajan et al. 2017 (arXiv:1703.01365); Selvaraju et al. 2016 (arXiv:1610.02391); "
         "Springenberg et al. 2014 (arXiv:1412.6806)",
@@ -48,9 +53,9 @@ def pictures(model, photos, label=None, layer=None, seed=0, steps=GALLERY_STEPS)
 
 
 def attributions(model, photo, label, layer, seed, steps):
-    """(panels, {method: (1, C, H, W)}, the Grad-CAM map) of one photo."""
+    """Return (panels, {method: attribution (1, C, H, W)}, the Grad-CAM map) of one photo."""
     net, x = model.net, photo.x
-    heat = grad_cam(net, x, label, layer)  # first: the layer may have no maps
+    heat = grad_cam(net, x, label, layer)  # first, as it raises an error if the layer has no maps
     found = {
         "gradient x input": gradient_times_input(net, x, label),
         "SmoothGrad": smooth_grad(net, x, label, rng=np.random.default_rng(seed)),
@@ -59,7 +64,7 @@ def attributions(model, photo, label, layer, seed, steps):
         "guided Grad-CAM": guided_grad_cam(net, x, label, layer)}
     saliency, smooth = saliency_map(net, x, label)[0], np.abs(found["SmoothGrad"][0]).max(axis=0)
     large = upsample_maps(heat, *photo.image.shape[:2])[0]
-    object_mask = saliency_segment(photo.image, smooth)  # noise scatters the seeds of the plain saliency
+    object_mask = saliency_segment(photo.image, smooth)  # the plain saliency is too noisy for this
 
     def colours(method):
         return plot.gradient_to_colours(model.preprocessing.to_pixel_directions(found[method])[0])
@@ -76,14 +81,14 @@ def attributions(model, photo, label, layer, seed, steps):
 
 
 def signed(attribution, percentile=99.0):
-    """(map, imshow's options): the sum over channels, red for the class, blue against it, white at zero."""
+    """Return (the sum over channels, imshow's options): positive values are red, negative ones blue, and 0 is white."""
     total = attribution.sum(axis=0)
     largest = float(np.percentile(np.abs(total), percentile)) or float(np.abs(total).max()) or 1.0
     return total, {"cmap": "seismic", "vmin": -largest, "vmax": largest}
 
 
 def checks_of(net, x, label, layer, found, heat, seed, steps):
-    """The promises of the methods, kept on one photo."""
+    """Return the Checks of all methods on one photo."""
     return [*check_gradient_times_input(net, x, label),
             *check_smooth_grad(net, x, label, found["SmoothGrad"], np.random.default_rng(seed)),
             *check_integrated_gradients(net, x, label, found["integrated gradients"],
@@ -93,9 +98,9 @@ def checks_of(net, x, label, layer, found, heat, seed, steps):
 
 
 def run(arguments):
-    """Load, draw, save."""
-    model, said = choose_model(arguments.model, arguments.device)
-    print(said)
+    """Load the network and the photos, make the picture and save it."""
+    model, reason = choose_model(arguments.model, arguments.device)
+    print(reason)
     photos = load_photos(model, arguments.photos, arguments.seed)
     label = None if arguments.label is None else model.find_class(arguments.label)
     run_demo(pictures(model, photos, label, arguments.layer, arguments.seed, arguments.steps), model, arguments,
@@ -103,12 +108,13 @@ def run(arguments):
 
 
 def parser():
-    """The command line."""
+    """Return the parser of the command line."""
     parser = demo_parser("attribution", __doc__)
-    parser.add_argument("--class", dest="label", help="number or name; left out, what the network sees")
-    parser.add_argument("--layer", help="Grad-CAM's layer; left out, the last one with maps")
-    parser.add_argument("--steps", type=positive_int, default=STEPS, help="of integrated gradients; their sum is the "
-                        f"score to 1e-3 from {STEPS} on (default {STEPS})")
+    parser.add_argument("--class", dest="label", metavar="CLASS", help="number or name of the class (default: the "
+                        "class that the network predicts)")
+    parser.add_argument("--layer", help="the layer of Grad-CAM (default: the last one with maps)")
+    parser.add_argument("--steps", type=positive_int, default=STEPS, metavar="N", help="steps of integrated gradients; "
+                        f"from {STEPS} on, their sum is the score within a thousandth (default: {STEPS})")
     return parser
 
 

@@ -5,20 +5,20 @@ from matplotlib.figure import Figure
 
 from demos.shared.inputs import short_label
 from minicnn import plot
-from minicnn.visualize.attribution.compare import METHODS, RANDOM
-from minicnn.visualize.attribution.compare_check import mean_area
-from minicnn.visualize.attribution.randomise import UNMOVED, upper_half
+from minicnn.visualize.attribution.compare import METHODS
+from minicnn.visualize.attribution.deletion import RANDOM, mean_area
+from minicnn.visualize.attribution.randomise import UNCHANGED, upper_half
 
 COLOURS = dict(zip(METHODS, ("#d62728", "#ff7f0e", "#bcbd22", "#2ca02c", "#17becf", "#1f77b4", "#9467bd", "#e377c2",
                              "#8c564b"), strict=True)) | {RANDOM: "#666666"}
 
 
 def draw_comparison(model, photo, label, maps, deletion, insertion, matrix, stages, similarities):
-    """The figure: two rows of maps over the curves, the matrix and the randomisation."""
+    """Return the figure: two rows of maps; below them the curves, the rank correlations and the randomisation."""
     figure = Figure(figsize=(14, 13), layout="constrained")
-    upper, lower = figure.subfigures(2, 1, height_ratios=[6, 7])
+    upper, lower = figure.subfigures(2, 1, height_ratios=[6, 7])  # type: ignore[misc]  # always an array of two here
     p = deletion[RANDOM][0, 0]
-    panels = [(f"{photo.name}: {short_label(model, label)}, {p:.1%}", photo.image, {}, "black")]
+    panels: list[tuple] = [(f"{photo.name}: {short_label(model, label)}, {p:.1%}", photo.image, {}, "black")]
     for method, found in maps.items():
         empty = "" if found.any() else ": exactly zero"
         panels.append((method + empty, found[0], plot.saliency_range(found[0]), COLOURS[method]))
@@ -28,31 +28,34 @@ def draw_comparison(model, photo, label, maps, deletion, insertion, matrix, stag
         axis.set_title(caption, fontsize=10, color=colour, fontweight="bold")
     upper.supxlabel("each map from 0, black, to its own 99.7th percentile, white", fontsize=9)
     (left, right), (below_left, below_right) = lower.subplots(2, 2)
-    draw_curves(left, deletion, "deletion: blocks go, the most important first; low is good",
-                "share of the photo that is gone", 1)
-    draw_curves(right, insertion, "insertion: the same blocks into a blurred photo; high is good",
-                "share of the photo that is back", -1)
+    draw_curves(left, deletion, "deletion of blocks, the most important first; low is good",
+                "deleted share of the photo", 1)
+    draw_curves(right, insertion, "insertion of the same blocks into a blurred photo; high is good",
+                "inserted share of the photo", -1)
     draw_matrix(below_left, matrix)
     draw_randomisation(below_right, stages, similarities)
     return figure
 
 
-def draw_curves(axis, curves, title, towards, sign):
-    """The probability over the share of the blocks, the best area first in the legend."""
-    places = np.linspace(0, 1, curves[RANDOM].shape[1])
+def draw_curves(axis, curves, title, xlabel, sign):
+    """Draw the probability over the share of the blocks. The legend begins with the best area.
+
+    sign : 1 if a small area is good, -1 if a large one is.
+    """
+    shares = np.linspace(0, 1, curves[RANDOM].shape[1])
     for method in sorted(curves, key=lambda method: sign * mean_area(curves[method])):
         mean = curves[method].mean(axis=0)
-        axis.plot(places, mean, color=COLOURS[method], linewidth=1.6, linestyle="--" if method == RANDOM else "-",
+        axis.plot(shares, mean, color=COLOURS[method], linewidth=1.6, linestyle="--" if method == RANDOM else "-",
                   label=f"{mean_area(curves[method]):.3f}  {method}")
         if method == RANDOM:
             spread = curves[method].std(axis=0)
-            axis.fill_between(places, mean - spread, mean + spread, color=COLOURS[method], alpha=0.25, linewidth=0)
-    axis.set(xlim=(0, 1), ylim=(0, None), xlabel=towards, ylabel="probability of the class")
+            axis.fill_between(shares, mean - spread, mean + spread, color=COLOURS[method], alpha=0.25, linewidth=0)
+    axis.set(xlim=(0, 1), ylim=(0, None), xlabel=xlabel, ylabel="probability of the class")
     finish(axis, title, "area")
 
 
 def draw_matrix(axis, matrix):
-    """Spearman's correlations as colours, with their numbers."""
+    """Draw Spearman's rank correlations as colours, with their numbers."""
     axis.imshow(matrix, cmap="RdBu_r", vmin=-1, vmax=1, aspect="auto")
     for (row, column), value in np.ndenumerate(matrix):
         axis.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=8,
@@ -64,23 +67,26 @@ def draw_matrix(axis, matrix):
 
 
 def draw_randomisation(axis, stages, similarities):
-    """The rank correlation with the trained network's map, stage by stage; the stiffest method first in the legend."""
+    """Draw the rank correlation with the trained network's map for each stage.
+
+    The legend begins with the method that changes least.
+    """
     if not similarities:
         axis.text(0.5, 0.5, "interrupted before the first draw was finished", ha="center", transform=axis.transAxes)
     for method in sorted(similarities, key=lambda method: -upper_half(similarities[method])):
         values = similarities[method].mean(axis=0)
         axis.plot(range(len(stages) + 1), [1, *values], color=COLOURS[method], linewidth=1.6, marker=".",
                   label=f"{upper_half(similarities[method]):.2f}  {method}")
-    axis.axhline(UNMOVED, color="black", linewidth=0.8, linestyle=":")
+    axis.axhline(UNCHANGED, color="black", linewidth=0.8, linestyle=":")
     axis.axvline((len(stages) + 1) // 2, color="black", linewidth=0.8, linestyle=":")
     axis.set_xticks(range(len(stages) + 1), ["trained", *stages], rotation=40, ha="right", fontsize=8.5)
-    axis.set(ylim=(min(-0.5, axis.get_ylim()[0]), 1.03), ylabel="rank correlation with the trained",
-             xlabel="untrained from the scores down to")
-    finish(axis, "randomisation: above the line at half, a map fails", "at half")
+    axis.set(ylim=(min(-0.5, axis.get_ylim()[0]), 1.03), ylabel="rank correlation with the trained network",
+             xlabel="random weights from the scores down to")
+    finish(axis, "randomisation: a map above the line at half of the stages fails", "at half")
 
 
 def finish(axis, title, heading):
-    """Title, grid and a legend beside the axis."""
+    """Add the title, the grid, and a legend to the right of the axis."""
     axis.set_title(title, fontsize=10)
     axis.grid(alpha=0.25)
     if axis.get_legend_handles_labels()[0]:
@@ -89,7 +95,10 @@ def finish(axis, title, heading):
 
 
 def draw_pointing(shares, wider, untrained, count, margin, chance):
-    """Bars: a method's share of hits, and, paler, that with the margin; the whiskers are 95 % of a binomial."""
+    """Return the figure: bars of each method's share of hits, and pale bars of its share with the margin.
+
+    The error bars are 95 % confidence intervals of a binomial distribution.
+    """
     figure = Figure(figsize=(10, 4.4), layout="constrained")
     axis = figure.subplots()
     for place, method in enumerate(reversed(METHODS)):
@@ -102,6 +111,6 @@ def draw_pointing(shares, wider, untrained, count, margin, chance):
     axis.plot([untrained[method] for method in reversed(METHODS)], range(len(METHODS)), "kD", markersize=5)
     axis.axvline(chance, color="black", linestyle="--", linewidth=1)
     axis.set_yticks(range(len(METHODS)), list(reversed(METHODS)))
-    axis.set(xlim=(0, 1), xlabel=f"share of {count} drawn pictures whose largest value lies in the object\n"
-             f"pale: or up to {margin} pixels beside it; diamonds: an untrained network; dashed: chance, {chance:.0%}")
+    axis.set(xlim=(0, 1), xlabel=f"share of {count} drawn pictures with the map's largest value in the object\n"
+             f"pale: or up to {margin} pixels from it; diamonds: untrained network; dashed: chance, {chance:.0%}")
     return figure

@@ -97,7 +97,7 @@ def sheet_pictures(painter: Model, name: str, photo: np.ndarray, judge: Model, s
     corners = "from the first to the last" if len(names) < 4 else "of " + ", ".join(names[:4]) + ", one in each corner"
     yield Picture(
         "fast_styles", title, plot.show_rows(
-            [(", ".join((name, *names)), tile_images([photo, *pure], len(names) + 1, 4, 255)),
+            [(", ".join((name, *names)), tile_images(np.stack([photo, *pure]), len(names) + 1, 4, 255)),
              (f"blends {corners}", tile_images(blends.reshape(-1, *photo.shape), side, 4, 255))], 9.0, 1.3, title),
         blends, "The styles share every convolution. They differ only in the scale and shift after each normalization. "
         "Weighted means of these few parameters give styles in between.",

@@ -1,4 +1,4 @@
-"""What a neuron sees in a photo, by three ways back through the ReLU: python -m demos.guided_backprop photo.jpg"""
+"""The gradient of a neuron to the pixels, by three rules for the ReLU: python -m demos.guided_backprop photo.jpg"""
 
 import numpy as np
 
@@ -10,8 +10,8 @@ from minicnn import plot
 from minicnn.errors import InputError
 from minicnn.layers import DeconvReLU, GuidedReLU, ReLU
 from minicnn.receptive_field import receptive_field
-from minicnn.visualize.attribution.saliency import choose_neuron, guided_backprop, neuron_gradient
-from minicnn.visualize.attribution.saliency_check import check_neuron_gradient
+from minicnn.visualize.attribution.guided_backprop import choose_neuron, guided_backprop, neuron_gradient
+from minicnn.visualize.attribution.guided_backprop_check import check_neuron_gradient
 from minicnn.visualize.units.activations import feature_maps, strongest_neurons
 
 NAMES = ("three_relus", "guided_backprop")
@@ -19,15 +19,15 @@ SPRINGENBERG = "Springenberg, Dosovitskiy, Brox and Riedmiller 2014 (arXiv:1412.
 
 
 def pictures(model, photos, layer=None, channel=None, position=None, seed=0):
-    """The class score by the three rules, then the strongest neurons of a layer, each beside what it sees."""
-    # the neurons first: what was asked for may not exist
+    """Yield the Picture of the class score by the three rules, then the Picture of the strongest neurons of a layer."""
+    # The neurons are computed first, as they raise an error if the chosen layer, channel or position does not exist.
     single = neurons(model, photos[0], layer or feature_layers(model.net)[-2], channel, position, seed)
     yield three_relus(model, photos, seed)
     yield single
 
 
 def three_relus(model, photos, seed):
-    """Technique 11 from the class score: plain gradient, deconvnet, guided backprop, side by side."""
+    """Technique 11 for a class score: return the Picture of the gradient, the deconvnet and guided backprop."""
     net, shown = model.net, photos[:3]
     panels, gradients = [], []
     for photo in shown:
@@ -35,15 +35,15 @@ def three_relus(model, photos, seed):
         for caption, relu in (("plain gradient", ReLU), ("deconvnet", DeconvReLU), ("guided backprop", GuidedReLU)):
             gradient = neuron_gradient(net, photo.x, net.output, photo.label, None, relu)
             gradients.append(model.preprocessing.to_pixel_directions(gradient)[0])
-            # On some networks the deconvnet's rule lets nothing of a class score through: say so beside the grey.
-            lost = "" if gradients[-1].any() else ": exactly zero"
-            panels.append((caption + lost, plot.gradient_to_colours(gradients[-1])))
+            # In some networks the deconvnet's gradient of a class score is zero everywhere: the caption says so.
+            zero = "" if gradients[-1].any() else ": exactly zero"
+            panels.append((caption + zero, plot.gradient_to_colours(gradients[-1])))
     return Picture(
-        "three_relus", f"{model.name}: three ways back through the ReLU", plot.show_panels(panels, 4),
+        "three_relus", f"{model.name}: three rules for the ReLU's backward pass", plot.show_panels(panels, 4),
         np.stack(gradients),
-        "The same score, sent back to the pixels by three rules for the ReLU: where the input was positive, where "
-        "the gradient is, where both are. Only the last draws clean outlines, as nothing that would weaken a neuron "
-        "is let through.",
+        "The gradient of the same class score, by three rules for the ReLU's backward pass. The plain gradient passes "
+        "where the input was positive, the deconvnet's where the gradient is positive, and guided backprop's where "
+        "both are. Only guided backprop shows clean outlines: it removes all gradients that would weaken a neuron.",
         f"{SPRINGENBERG}, figure 1; Zeiler and Fergus 2014 (arXiv:1311.2901)",
         check_neuron_gradient(net, shown[0].x, net.output, shown[0].label, None, np.random.default_rng(seed)),
         {"layer": net.output, "classes": [photo.label for photo in shown], "seed": seed,
@@ -51,22 +51,22 @@ def three_relus(model, photos, seed):
 
 
 def neurons(model, photo, layer, channel, position, seed):
-    """Technique 11 from single neurons: a row of the patches they see over a row of their guided gradients."""
+    """Technique 11 for single neurons: return the Picture of their receptive fields above their guided gradients."""
     net = model.net
     maps = feature_maps(net, photo.x, layer)[0]
     field = receptive_field(net, layer)
     if field is None:
-        raise InputError(f"each neuron of {layer!r} sees the whole picture; choose a layer with maps, such as "
+        raise InputError(f"each neuron of {layer!r} depends on the whole picture; choose a layer with maps, such as "
                          f"{', '.join(feature_layers(net))}")
     height, width = photo.image.shape[:2]
     if channel is None and position is None:
         chosen = strongest_neurons(maps, 6, field, height, width)
     else:
-        chosen = [choose_neuron(maps, layer, channel, position)]
-        if maps[chosen[0]] == 0:
-            neuron, y, x = chosen[0]
-            raise InputError(f"channel {neuron} at ({y}, {x}) of {layer!r} is silent on {photo.name}, and nothing goes "
-                             "back through a ReLU at zero; choose another, or a layer before its ReLU")
+        neuron, y, x = choose_neuron(maps, layer, channel, position)
+        chosen = [(neuron, y, x)]
+        if maps[neuron, y, x] == 0:
+            raise InputError(f"channel {neuron} at ({y}, {x}) of {layer!r} is 0 on {photo.name}, and no gradient "
+                             "passes a ReLU whose output is 0; choose another neuron, or a layer before its ReLU")
     patches, gradients, crops = [], [], []
     for neuron, y, x in chosen:
         gradient = guided_backprop(net, photo.x, layer, neuron, (y, x))
@@ -76,18 +76,19 @@ def neurons(model, photo, layer, channel, position, seed):
         crops.append(("guided backprop", plot.gradient_to_colours(gradients[-1][:, top:bottom, left:right])))
     checks = check_neuron_gradient(net, photo.x, layer, chosen[0][0], chosen[0][1:], np.random.default_rng(seed))
     return Picture(
-        "guided_backprop", f"{layer}: what its strongest neurons see in {photo.name}",
+        "guided_backprop", f"{layer}: its strongest neurons in {photo.name}",
         plot.show_panels(patches + crops, len(chosen), size=2.0), np.stack(gradients),
-        f"Above, the {field.size}x{field.size} pixels that each of the strongest neurons of {layer} sees; below, "
-        "which of them drive it, by guided backprop. Outside these patches the gradient is exactly zero.",
+        f"Above: the receptive fields of the strongest neurons of {layer}, {field.size}x{field.size} pixels. Below: "
+        "the pixels in them that excite the neuron, by guided backprop. Outside the receptive field the gradient is "
+        "exactly zero.",
         SPRINGENBERG + ", figure 3", checks,
         {"layer": layer, "neurons": chosen, "photo": photo.name, "seed": seed})
 
 
 def run(arguments):
-    """Load, draw, save."""
-    model, said = choose_model(arguments.model, arguments.device)
-    print(said)
+    """Load the network and the photos, make the pictures and save them."""
+    model, reason = choose_model(arguments.model, arguments.device)
+    print(reason)
     photos = load_photos(model, arguments.photos, arguments.seed)
     position = None if arguments.position is None else tuple(arguments.position)
     run_demo(pictures(model, photos, arguments.layer, arguments.channel, position, arguments.seed), model, arguments,
@@ -95,11 +96,12 @@ def run(arguments):
 
 
 def parser():
-    """The command line."""
+    """Return the parser of the command line."""
     parser = demo_parser("guided_backprop", __doc__)
-    parser.add_argument("--layer", help="any layer with maps")
-    parser.add_argument("--channel", type=int, help="left out, the six strongest")
-    parser.add_argument("--position", type=int, nargs=2, metavar=("Y", "X"), help="left out, the strongest")
+    parser.add_argument("--layer", help="a layer with maps (default: one of the last)")
+    parser.add_argument("--channel", type=int, help="the neuron's channel (default: the six strongest neurons)")
+    parser.add_argument("--position", type=int, nargs=2, metavar=("Y", "X"), help="the neuron's position in the map "
+                        "(default: the strongest)")
     return parser
 
 

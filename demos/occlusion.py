@@ -1,4 +1,4 @@
-"""What a class needs to see: python -m demos.occlusion photo.jpg [--class NAME] [--window 32] [--stride 8]"""
+"""The parts of a photo that a class depends on, by hiding them: python -m demos.occlusion photo.jpg [--class NAME]"""
 
 import argparse
 
@@ -10,17 +10,17 @@ from demos.shared.command import demo_parser, main, positive_int
 from demos.shared.inputs import choose_model, load_photos, short_label
 from demos.shared.picture import Picture, run_demo
 from minicnn import plot
-from minicnn.visualize.attribution.occlusion import class_probability, occlusion_map, pair, spread_occlusion
+from minicnn.visualize.attribution.occlusion import class_probability, occlusion_map, pixel_pair, spread_occlusion
 from minicnn.visualize.attribution.occlusion_check import check_occlusion
 
 NAMES = ("occlusion",)
 
 
 def pictures(model, photos, label=None, window=None, stride=None, colour=None):
-    """Technique 9: a row per photo: hidden where it costs most, the map of the probability, and the photo under it.
+    """Technique 9: yield the Picture of a row per photo: the most harmful window, the map, and the map over the photo.
 
-    window, stride : pixels of the network's input, one number or (down, across). colour : what the window shows, R, G
-    and B in 0..255; left out, the mean colour.
+    window, stride : pixels of the network's input, one number or (down, across). By default, 32 and 8 of 224 pixels.
+    colour : (R, G, B) of the window in 0..255. By default, the mean colour.
     """
     x = np.concatenate([photo.x for photo in photos])
     H, W = x.shape[2:]
@@ -36,53 +36,53 @@ def pictures(model, photos, label=None, window=None, stride=None, colour=None):
         maps = occlusion_map(model.net, x, labels, window, stride, fill, callback=watch)
     spread = spread_occlusion(p[:, None, None] - maps, window, stride, H, W)
     corners = [tuple(int(step * i) for step, i in
-                     zip(pair("stride", stride, 1), np.unravel_index(values.argmin(), values.shape), strict=True))
+                     zip(pixel_pair("stride", stride, 1), np.unravel_index(values.argmin(), values.shape), strict=True))
                for values in maps]
-    shown = "the mean colour" if colour is None else "the colour {}, {}, {}".format(*colour)
+    colour_name = "the mean colour" if colour is None else "the colour {}, {}, {}".format(*colour)
     yield Picture(
         "occlusion", f"{model.name}: occlusion",
         draw(model, photos, labels, p, maps, spread, corners, window, stride, fill), maps,
-        f"A window of {shown} hides one place of the photo after another, and each time the network is asked "
-        "how probable the class still is. Where the probability falls, the network has lost what it had recognised.",
+        f"A window of {colour_name} hides one place of the photo after another. For each place, the network computes "
+        "the probability of the class again. If the probability falls, the hidden part is important for the class.",
         "Zeiler and Fergus 2014 (arXiv:1311.2901), section 4.2",
         check_occlusion(model.net, x, labels, maps, window, stride, fill),
         {"photos": [photo.name for photo in photos], "classes": labels, "window": window, "stride": stride,
-         "fill": shown, "probability": p.tolist(), "lowest": maps.min(axis=(1, 2)).tolist(),
+         "fill": colour_name, "probability": p.tolist(), "lowest": maps.min(axis=(1, 2)).tolist(),
          "window with the lowest, (top, left)": corners, "scores": "softmax"})
 
 
 def draw(model, photos, labels, p, maps, spread, corners, window, stride, fill):
-    """The figure, a row of three panels per photo."""
+    """Return the figure, with a row of three panels for each photo."""
     H, W = spread.shape[1:]
-    (height, width), (down, across) = pair("window", window, 1), pair("stride", stride, 1)
+    (height, width), (down, across) = pixel_pair("window", window, 1), pixel_pair("stride", stride, 1)
     y, x = (height - down) / 2 - 0.5, (width - across) / 2 - 0.5
     panels = []
     for n, photo in enumerate(photos):
         (top, left), (rows, columns), name = corners[n], maps[n].shape, short_label(model, labels[n])
         hidden = photo.x.copy()
         hidden[..., top:top + height, left:left + width] = fill
-        # Each value where the window's centre was, so that the map lies as the photo does.
+        # Each value is drawn at the window's centre, so that the map lies exactly as the photo does.
         extent = (x, x + across * columns, y + down * rows, y)
         panels += [(f"{photo.name}: {name} {p[n]:.1%},\nwith this window hidden {maps[n].min():.1%}",
                     model.preprocessing.to_image(hidden)),
-                   (f"probability of {name},\nby the window's centre", maps[n], {"cmap": "jet_r", "extent": extent}),
-                   (f"how far it falls, over the photo:\n{spread[n].min():.2g} (blue) to {spread[n].max():.2g} (red)",
-                    plot.overlay(photo.image, spread[n]))]
+                   (f"probability of {name},\nat the window's centre", maps[n], {"cmap": "jet_r", "extent": extent}),
+                   (f"fall of the probability, over the photo:\n{spread[n].min():.2g} (blue) to "
+                    f"{spread[n].max():.2g} (red)", plot.overlay(photo.image, spread[n]))]
     figure = plot.show_panels(panels, 3, size=3.2)
     axes = figure.axes
     for n, (top, left) in enumerate(corners):
         photo_axis, map_axis = axes[3 * n:3 * n + 2]
         photo_axis.add_patch(Rectangle((left - 0.5, top - 0.5), width, height, fill=False, edgecolor="red"))
         map_axis.set(xlim=(-0.5, W - 0.5), ylim=(H - 0.5, -0.5))
-        bar = figure.colorbar(map_axis.images[0], cax=map_axis.inset_axes([1.02, 0, 0.04, 1]))
-        bar.formatter.set_useOffset(False)
+        bar = figure.colorbar(map_axis.images[0], cax=map_axis.inset_axes((1.02, 0, 0.04, 1)))
+        bar.ax.ticklabel_format(axis="y", useOffset=False)
     return figure
 
 
 def run(arguments):
-    """Load, hide, draw, save."""
-    model, said = choose_model(arguments.model, arguments.device)
-    print(said)
+    """Load the network and the photos, make the picture and save it."""
+    model, reason = choose_model(arguments.model, arguments.device)
+    print(reason)
     photos = load_photos(model, arguments.photos, arguments.seed)
     label = None if arguments.label is None else model.find_class(arguments.label)
     run_demo(pictures(model, photos, label, arguments.window, arguments.stride, arguments.fill), model, arguments,
@@ -90,7 +90,7 @@ def run(arguments):
 
 
 def pixels(text):
-    """A whole number from 1 on, or two as (down, across), for argparse."""
+    """Return one number of pixels, or (down, across), for an argument such as "32" or "32,16"."""
     numbers = tuple(positive_int(part.strip()) for part in text.split(","))
     if len(numbers) > 2:
         raise argparse.ArgumentTypeError(f"expected one number, or two as DOWN,ACROSS, not {text!r}")
@@ -98,7 +98,7 @@ def pixels(text):
 
 
 def colour(text):
-    """[R, G, B] of a grey level or of three numbers, for argparse."""
+    """Return [R, G, B] for an argument such as "128", a grey level, or "255,0,0"."""
     parts = [part.strip() for part in text.split(",")]
     if len(parts) not in (1, 3) or not all(part.isdecimal() and int(part) <= 255 for part in parts):
         raise argparse.ArgumentTypeError(f"expected a grey level, or three numbers R,G,B, of 0 to 255, not {text!r}")
@@ -106,15 +106,16 @@ def colour(text):
 
 
 def parser():
-    """The command line."""
+    """Return the parser of the command line."""
     parser = demo_parser("occlusion", __doc__)
-    parser.add_argument("--class", dest="label", help="number or name; left out, what the network sees")
-    parser.add_argument("--window", type=pixels, metavar="SIDE|DOWN,ACROSS", help="pixels of the network's input; "
-                        "left out, a square of 32 of 224, in proportion")
-    parser.add_argument("--stride", type=pixels, metavar="STEP|DOWN,ACROSS", help="pixels from one place to the "
-                        "next; left out, 8 of 224")
-    parser.add_argument("--fill", type=colour, metavar="GREY|R,G,B", help="the window's colour, 0 to 255; left out, "
-                        "the mean colour")
+    parser.add_argument("--class", dest="label", metavar="CLASS", help="number or name of the class (default: the "
+                        "class that the network predicts)")
+    parser.add_argument("--window", type=pixels, metavar="SIDE|DOWN,ACROSS", help="size of the window in pixels of the "
+                        "network's input (default: 32 of 224)")
+    parser.add_argument("--stride", type=pixels, metavar="STEP|DOWN,ACROSS", help="pixels from one place of the window "
+                        "to the next (default: 8 of 224)")
+    parser.add_argument("--fill", type=colour, metavar="GREY|R,G,B", help="colour of the window, 0 to 255 (default: "
+                        "the mean colour)")
     return parser
 
 

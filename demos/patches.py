@@ -1,6 +1,6 @@
-"""The parts of many pictures that excite a channel most: python -m demos.patches [FOLDER] [--layer NAME]
+"""The patches of many pictures that excite a channel most: python -m demos.patches [FOLDER] [--layer NAME]
 
-FOLDER is a folder of pictures (or name files); without one, shapes are drawn.
+FOLDER is a folder of pictures; files can be given, too. By default, the pictures are drawn shapes.
 """
 
 import argparse
@@ -24,33 +24,29 @@ from minicnn.datasets.shapes import CLASSES, draw_shape
 from minicnn.errors import InputError
 from minicnn.receptive_field import receptive_field
 from minicnn.visualize.grid import tile_images
-from minicnn.visualize.units.patches import (
-    TopPatches,
-    checked_channels,
-    crop_patch,
-    guided_patch,
-    shrink_patch,
-    strongest_channels,
-    top_patches,
-)
+from minicnn.visualize.units.patch_pictures import crop_patch, guided_patch, shrink_patch
+from minicnn.visualize.units.patches import TopPatches, requested_channels, strongest_channels, top_patches
 from minicnn.visualize.units.patches_check import check_patches
 
 NAMES = ("patches",)
 TOP = 9
-DRAWN, DRAWN_LARGE = 600, 150  # how many shapes to draw for a small network, and for one of 224x224 pixels
-LARGEST = 112  # pixels of a patch in the picture
-BATCH = 2**21  # numbers of a batch of inputs: 8 MB
+DRAWN, DRAWN_LARGE = 600, 150  # number of drawn shapes for a small network, and for a network of 224x224 pixels
+LARGEST = 112  # largest side of a patch in the figure, in pixels
+BATCH = 2**21  # numbers in a batch of inputs: 8 MB
 
 
 class Source(NamedTuple):
-    """A picture that can be had again: its name, and what reads or draws it, uint8 of the network's size."""
+    """A picture that can be loaded again: its name, and a function that returns it, uint8, of the network's size."""
 
     name: str
     load: Callable[[], np.ndarray]
 
 
 class Found(NamedTuple):
-    """What a sweep found: the pictures that could be read, the TopPatches of all channels, and whether it ended."""
+    """The result of a search: the pictures that could be read, and the TopPatches of all channels.
+
+    interrupted : whether Ctrl-C ended the search early.
+    """
 
     sources: list[Source]
     best: TopPatches
@@ -58,21 +54,24 @@ class Found(NamedTuple):
 
 
 def pictures(model, photos, layer=None, channels=None, seed=0, rows=5, drawn=None):
-    """Technique 8 on Photos, and on drawn shapes where there are fewer than a row has."""
-    sources = [Source(photo.name, lambda image=photo.image: image) for photo in photos]
+    """Technique 8 on Photos: yield the Picture of the patches. If the photos are few, drawn shapes are added."""
+    sources = [Source(photo.name, partial(np.asarray, photo.image)) for photo in photos]
     if len(sources) < TOP:
         sources += drawn_sources(model, drawn or drawn_count(model) // 3, seed)
     return picture_of_patches(model, sources, layer, channels, rows)
 
 
 def picture_of_patches(model, sources, layer=None, channels=None, rows=8, workers=1, folder=None, cluster=None):
-    """Technique 8 on Sources: a row a channel, its nine strongest patches and what in them drives it."""
+    """Technique 8 on Sources: yield the Picture of a row per channel, with its nine patches and their guided gradients.
+
+    channels : by default, the `rows` strongest. workers, folder, cluster : of the search, see --help.
+    """
     net, layer = model.net, model.net.find(layer or feature_layers(model.net)[-2])
     field = receptive_field(net, layer)
     if field is None:
-        raise InputError(f"each neuron of {layer!r} sees the whole picture; choose a layer with maps, such as "
+        raise InputError(f"each neuron of {layer!r} depends on the whole picture; choose a layer with maps, such as "
                          f"{', '.join(feature_layers(net))}")
-    channels = channels and checked_channels(net, layer, channels)
+    channels = channels and requested_channels(net, layer, channels)
     store = store_for(folder, net, layer)
     found, best, interrupted = search(model, sources, layer, store, workers, cluster)
     shown = channels or strongest_channels(best, rows, field, *2 * [model.preprocessing.crop])
@@ -84,11 +83,12 @@ def picture_of_patches(model, sources, layer=None, channels=None, rows=8, worker
     crops, guided, table = draw_patches(model, found, layer, field, shown, best, load)
     count = f"{len(found):,} picture{'s' if len(found) != 1 else ''}"
     yield Picture(
-        "patches", f"{layer}: what excites its channels most in {count}" + (", interrupted" if interrupted else ""),
+        "patches", f"{layer}: the strongest patches in {count}" + (", interrupted" if interrupted else ""),
         two_sheets(crops, guided, shown), table_of_numbers(best),
-        f"A row is a channel of {layer}: the {TOP} pictures that excite it most, cut to the {field.size}x{field.size} "
-        "pixels that its neuron sees there, and the same patches as guided backprop shows them, with what drives the "
-        "neuron and nothing else. Grey is beyond the picture's edge; a place is empty where a channel is silent.",
+        f"Each row is a channel of {layer}. Left: the {TOP} pictures with its largest activations, cut to the "
+        f"receptive field of {field.size}x{field.size} pixels. Right: the pixels in the same patches that excite the "
+        "neuron, by guided backprop. Pixels beyond the picture's edge are grey. A place is empty if no other picture "
+        "activates the channel.",
         "Springenberg, Dosovitskiy, Brox and Riedmiller 2014 (arXiv:1412.6806), figure 3; Zeiler and Fergus 2014 "
         "(arXiv:1311.2901)",
         check_patches(net, layer, shown, best, len(found), load),
@@ -99,8 +99,9 @@ def picture_of_patches(model, sources, layer=None, channels=None, rows=8, worker
 
 
 def search(model, sources, layer, store, workers=1, cluster=None):
-    """The Found, with a progress bar; Ctrl-C ends it early and keeps what was found so far."""
-    read, latest, interrupted = [], None, False
+    """Search all sources, with a progress bar, and return the Found. Ctrl-C ends the search early, with its results."""
+    read: list[Source] = []
+    latest, interrupted = None, False
     with (executor_for(workers, cluster) as executor,
           tqdm(total=len(sources), desc=layer, unit="picture", leave=False, disable=None) as bar):
         def watch(best, seen):
@@ -114,12 +115,16 @@ def search(model, sources, layer, store, workers=1, cluster=None):
             if latest is None:
                 raise
             interrupted = True
+    assert latest is not None  # top_patches has raised InputError otherwise
     best, seen = latest
     return Found(read[:seen], best, interrupted)
 
 
 def batches(model, sources, read):
-    """The sources as inputs x, a batch at a time; those that cannot be read are skipped, the others put into `read`."""
+    """Yield the sources as batches of inputs x.
+
+    Sources that cannot be read are skipped with a warning. The others are appended to the list `read`.
+    """
     size, batch = max(1, BATCH // int(np.prod(model.net.input_shape))), []
     for source in sources:
         try:
@@ -136,16 +141,17 @@ def batches(model, sources, read):
 
 
 def draw_patches(model, found, layer, field, channels, best, load):
-    """For a row a channel: crops and guided pictures, (channels * TOP, side, side, 3) in 0..1, and their origins.
+    """Return (crops, guided gradients, origins), row by row; pictures are (channels * TOP, side, side, 3) in 0..1.
 
-    A field of more pixels than LARGEST is shown smaller.
+    If the receptive field is larger than LARGEST, the pictures are shrunk.
     """
     factor = -(-field.size // LARGEST)
     shape = (len(channels), TOP, field.size // factor, field.size // factor, 3)
-    crops, guided, table = np.ones(shape, np.float32), np.ones(shape, np.float32), [[] for _ in channels]
+    crops, guided = np.ones(shape, np.float32), np.ones(shape, np.float32)
+    table: list[list[dict]] = [[] for _ in channels]
     for row, rank in np.ndindex(best.values.shape):
         value, number, y, x = (part[row, rank].item() for part in best)
-        if value <= 0:  # silent, or no picture left
+        if value <= 0:  # the channel is not active, or there is no other picture
             continue
         crop = crop_patch(found[number].load(), field, y, x, channels_last=True).transpose(2, 0, 1)
         crops[row, rank] = shrink_patch(crop, factor).transpose(1, 2, 0) / 255
@@ -157,10 +163,10 @@ def draw_patches(model, found, layer, field, channels, best, load):
 
 
 def two_sheets(crops, guided, channels):
-    """The figure: crops to the left, guided pictures to the right, a row a channel."""
+    """Return the figure: crops on the left, guided gradients on the right, with a row for each channel."""
     zoom, gap = max(1, round(80 / crops.shape[1])), 4
     step = crops.shape[1] * zoom + gap
-    # A patch of few pixels shows them; others are scaled to what fits into the figure, and smoothed.
+    # Small patches are enlarged without smoothing, so that their pixels are visible. Large ones are smoothed.
     options = {"interpolation": "nearest" if zoom > 1 else "antialiased"}
     panels = [(caption, tile_images(tiles, TOP, gap, fill=1.0, zoom=zoom), options)
               for caption, tiles in (("strongest patches", crops), ("guided backprop", guided))]
@@ -171,14 +177,16 @@ def two_sheets(crops, guided, channels):
 
 
 def table_of_numbers(best):
-    """(channels, TOP, 4): activation, number of the picture, y, x; 0, -1, -1, -1 where there is none."""
+    """Return (activation, number of the picture, y, x) of each patch, (channels, TOP, 4); 0, -1, -1, -1 for none."""
     values = np.where(best.images < 0, 0, best.values)
     return np.stack([values, best.images, best.ys, best.xs], axis=2).astype(np.float64)
 
 
 def folder_sources(model, paths):
-    """The Sources of files and of folders of files; InputError for a path that leads nowhere, and for a folder without
-    pictures."""
+    """Return the Sources of files and of folders of files.
+
+    Raises InputError if a path does not exist, and if a folder has no pictures.
+    """
     for path in paths:
         if not os.path.exists(path):
             raise InputError(f"{path}: there is no such file or folder")
@@ -187,53 +195,54 @@ def folder_sources(model, paths):
 
 
 def read(preprocessing, file):
-    """A picture file, cropped as the network wants it."""
+    """Return the picture of a file, resized and cropped to the network's input size."""
     return images.fit(images.load_image(file), preprocessing.resize, preprocessing.crop)
 
 
 def drawn_sources(model, count, seed):
-    """`count` Sources of drawn shapes, as large as the network's input."""
+    """Return `count` Sources of drawn shapes, of the network's input size."""
     return [Source(f"{CLASSES[n % len(CLASSES)]} {n // len(CLASSES) + 1}", partial(draw, model, n, seed))
             for n in range(count)]
 
 
 def draw(model, number, seed):
-    """One drawn shape; the same number and seed, the same shape."""
+    """Return a drawn shape. It depends on the number and the seed only."""
     return draw_shape(number % len(CLASSES), np.random.default_rng([seed, number]), model.preprocessing.crop)[0]
 
 
 def drawn_count(model):
-    """How many shapes to draw for a network."""
+    """Return the number of shapes to draw for a network."""
     return DRAWN if model.preprocessing.crop <= 64 else DRAWN_LARGE
 
 
 def run(arguments):
-    """Load, search, save."""
-    model, said = choose_model(arguments.model, arguments.device)
-    print(said)
+    """Load the network, search the pictures, and save the result."""
+    model, reason = choose_model(arguments.model, arguments.device)
+    print(reason)
     if arguments.photos:
         sources = folder_sources(model, arguments.photos)
     else:
         sources = drawn_sources(model, drawn_count(model), arguments.seed)
-        print(f"no folder of pictures given: {len(sources)} shapes are drawn"
-              + ("" if model.name == "shapes" else f", which {model.name} was not trained on; it shows more on photos: "
+        print(f"no folder of pictures given; drawing {len(sources)} shapes"
+              + ("" if model.name == "shapes" else f". {model.name} was not trained on shapes, so photos show more: "
                  "python -m demos.patches FOLDER"))
     run_demo(picture_of_patches(model, sources, arguments.layer, arguments.channels, workers=arguments.workers,
                                 folder=arguments.resume, cluster=arguments.cluster), model, arguments, NAMES)
 
 
 def channel_list(text):
-    """Channels with commas between, for argparse."""
+    """Return [1, 5, 9] for the argument "1,5,9"."""
     if not all(part.strip().isdecimal() for part in text.split(",")):
         raise argparse.ArgumentTypeError(f"expected channels as in 1,5,9, not {text!r}")
     return [int(part) for part in text.split(",")]
 
 
 def parser():
-    """The command line."""
+    """Return the parser of the command line."""
     parser = demo_parser("patches", __doc__)
-    parser.add_argument("--layer", help="any layer with maps")
-    parser.add_argument("--channels", type=channel_list, metavar="1,5,9", help="left out, the eight strongest")
+    parser.add_argument("--layer", help="a layer with maps (default: one of the last)")
+    parser.add_argument("--channels", type=channel_list, metavar="1,5,9", help="the channels to show (default: the "
+                        "eight strongest)")
     add_sweep_options(parser)
     return parser
 

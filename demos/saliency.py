@@ -1,4 +1,4 @@
-"""Which pixels a class score depends on: python -m demos.saliency photo.jpg … [--class NAME]"""
+"""The pixels that a class score depends on, as a saliency map: python -m demos.saliency photo.jpg … [--class NAME]"""
 
 import numpy as np
 
@@ -13,7 +13,10 @@ NAMES = ("saliency",)
 
 
 def pictures(model, photos, label=None, seed=0):
-    """Technique 10: a row of photos over a row of their saliency maps; of one photo, for its three best classes."""
+    """Technique 10: yield the Picture of a row of photos above a row of their saliency maps.
+
+    label : the class. By default, each photo's best class; for one photo, its three best classes.
+    """
     if len(photos) == 1 and label is None:
         shown = [(photos[0], best) for best, _ in photos[0].top[:3]]
     else:
@@ -22,17 +25,18 @@ def pictures(model, photos, label=None, seed=0):
     labels = [chosen for _, chosen in shown]
     maps = saliency_map(model.net, x, labels)
     captions = [short_label(model, chosen) for chosen in labels]
-    drawn = [(caption, saliency, plot.saliency_range(saliency))
-             for caption, saliency in zip(captions, maps, strict=True)]
+    map_panels = [(caption, saliency, plot.saliency_range(saliency))
+                  for caption, saliency in zip(captions, maps, strict=True)]
     if len({photo.name for photo, _ in shown}) == 1:
-        panels = [(photos[0].name, photos[0].image), *drawn]
+        panels = [(photos[0].name, photos[0].image), *map_panels]
     else:
-        panels = [(photo.name, photo.image) for photo, _ in shown] + drawn
+        panels = [(photo.name, photo.image) for photo, _ in shown] + map_panels
     figure = plot.show_panels(panels, len(panels) if len(photos) == 1 else len(shown))
     yield Picture(
         "saliency", f"{model.name}: saliency", figure, maps,
-        "A pixel is bright where changing it a little would change the class score much: the gradient of the score, "
-        "its largest absolute value over the colours. It takes one pass forward and one back, and no training.",
+        "A pixel is bright if a small change of it changes the class score much. The brightness is the gradient of the "
+        "score to the pixel: its largest absolute value over the colours. The map takes one forward pass and one "
+        "backward pass.",
         "Simonyan, Vedaldi and Zisserman 2013 (arXiv:1312.6034), section 3",
         check_saliency(model.net, x, labels, np.random.default_rng(seed)),
         {"photos": [photo.name for photo, _ in shown], "classes": labels, "seed": seed,
@@ -40,18 +44,19 @@ def pictures(model, photos, label=None, seed=0):
 
 
 def run(arguments):
-    """Load, draw, save."""
-    model, said = choose_model(arguments.model, arguments.device)
-    print(said)
+    """Load the network and the photos, make the picture and save it."""
+    model, reason = choose_model(arguments.model, arguments.device)
+    print(reason)
     photos = load_photos(model, arguments.photos, arguments.seed)
     label = None if arguments.label is None else model.find_class(arguments.label)
     run_demo(pictures(model, photos, label, arguments.seed), model, arguments, NAMES)
 
 
 def parser():
-    """The command line."""
+    """Return the parser of the command line."""
     parser = demo_parser("saliency", __doc__)
-    parser.add_argument("--class", dest="label", help="number or name; left out, what the network sees")
+    parser.add_argument("--class", dest="label", metavar="CLASS", help="number or name of the class (default: the "
+                        "class that the network predicts; for one photo, the three most probable classes)")
     return parser
 
 

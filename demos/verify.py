@@ -17,9 +17,11 @@ from minicnn.backend import Array
 from minicnn.models import Model
 from minicnn.network import Network
 from minicnn.visualize.attribution.compare import attribution_maps
-from minicnn.visualize.attribution.compare_check import check_mean_areas, check_sanity
-from minicnn.visualize.attribution.gradients_check import check_pointing_games, check_segmentation
+from minicnn.visualize.attribution.deletion_check import check_mean_areas
 from minicnn.visualize.attribution.occlusion_check import check_occlusion_masks
+from minicnn.visualize.attribution.pointing_game_check import check_pointing_games
+from minicnn.visualize.attribution.randomise_check import check_sanity
+from minicnn.visualize.attribution.segment_check import check_segmentation
 from minicnn.visualize.check import Check
 
 

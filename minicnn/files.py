@@ -53,7 +53,7 @@ def free_path(path: str | Path) -> Path:
     return candidate
 
 
-def require_target(path: str | Path, overwrite: bool = False) -> None:
+def require_target(path: str | os.PathLike[str], overwrite: bool = False) -> None:
     """Raise InputError, as `replacing` does, if `path` cannot be written. Call it before a long computation.
 
     >>> require_target("missing/photo.png")
@@ -89,7 +89,7 @@ def unusable_name(path: Path) -> str | None:
     return None
 
 
-def _followed(path: str | Path) -> Path:
+def _followed(path: str | os.PathLike[str]) -> Path:
     """Return the file that is written: `path`, or the file that the link `path` points to."""
     return Path(os.path.realpath(path) if os.path.islink(path) else path)
 

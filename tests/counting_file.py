@@ -1,10 +1,10 @@
-"""What the tests of the readers share: a file that counts what is read of it, and when two arrays are the same."""
+"""Shared by the tests of the readers: a file that counts the bytes read, and a comparison of arrays."""
 
 from io import BytesIO
 
 
 class CountingFile(BytesIO):
-    """Counts the bytes that are read."""
+    """A BytesIO that counts the bytes that are read."""
 
     count = 0
 
@@ -20,5 +20,5 @@ class CountingFile(BytesIO):
 
 
 def same(ours, theirs):
-    """Whether both arrays are the same bit by bit."""
+    """Return True if both arrays have the same type, shape and bits."""
     return (ours.dtype, ours.shape, ours.tobytes()) == (theirs.dtype, theirs.shape, theirs.tobytes())

@@ -1,4 +1,4 @@
-"""Small networks, photos and settings that the tests of fast style transfer share."""
+"""Small networks, photos and settings shared by the tests of fast style transfer."""
 
 import numpy as np
 from two_stages import network
@@ -18,7 +18,7 @@ def device(xp):
 
 
 def painter(xp=np, dtype="float32"):
-    """A transform network with scales and shifts that matter."""
+    """Return a transform network with random scales and shifts."""
     rng = np.random.default_rng(1)
     net = transform_network(1, (4, 6, 8), 2)
     for layer in net.parameter_layers().values():
@@ -29,7 +29,7 @@ def painter(xp=np, dtype="float32"):
 
 
 def critic(xp=np, dtype="float32"):
-    """A loss network."""
+    """Return a loss network."""
     return network(xp, dtype).trunk("relu2")
 
 
@@ -42,12 +42,12 @@ def strokes():
 
 
 def check_slopes(net, gradients, names, total, rng):
-    """The gradients to the parameters of the layers of these names are the slopes of total()."""
+    """Assert that the gradients to the parameters of these layers are the slopes of total()."""
     for name in names:
         params = net.layer(name).params
         for key in params:
             if name != "deconv3" and key == "b":
-                continue  # the normalization takes the mean away: the slope is 0
+                continue  # the normalization removes the mean, so the slope is 0
 
             def of_parameter(values, params=params, key=key):
                 before, params[key] = params[key], values

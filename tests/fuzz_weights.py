@@ -1,9 +1,12 @@
-"""Damaged weights files by the thousand, in a process of its own: fuzz_weights.py FILE SEED WRITTEN [OPTION ...]
+"""Convert thousands of damaged copies of a weights file, in one process.
 
-Cuts, flipped bits and absurd lengths, each given to the converter's main. Every one must end in one line and exit
-code 2 with nothing written, or in a file whose warning was printed, within ten seconds and without a flood of memory;
-a crash or a hang ends this process. WRITTEN is 1, or N for large files: of those that can be converted all values are
-read, but only every Nth is written, as HDF5 would take most of the time. Prints what came of how many.
+fuzz_weights.py FILE SEED WRITTEN [OPTION ...]
+
+A copy is truncated, has a flipped bit, or has an absurd length field. Each is given to the converter's main. It must
+end in one line and exit code 2 with nothing written, or in a converted file after a warning, within ten seconds and
+with bounded memory. A crash or a hang ends this process. WRITTEN is 1, or N for large files: then all values are
+read, but only every Nth converted copy is written, because HDF5 would take most of the time. Prints the number of
+each outcome as JSON.
 """
 
 import faulthandler
@@ -22,12 +25,12 @@ import numpy as np
 from weights_converter.__main__ import main
 
 SECONDS = 10
-MEMORY = 2**30  # bytes of addresses beyond what the libraries took
+MEMORY = 2**30  # bytes of address space in addition to the libraries
 LENGTHS = (2**64 - 1, 2**63, 2**63 - 1, 2**32 - 1, 2**31, 2**31 - 1, 2**40, 0)
 
 
 def damaged(content, rng, cuts=50, flips=1000, lengths=250):
-    """Damaged copies of the bytes; half of the flips are near the ends, where headers are, and not in values."""
+    """Yield damaged copies of the bytes. Half of the flipped bits are near the ends, where the headers are."""
     for length in np.linspace(0, len(content) - 1, cuts).astype(int):
         yield content[:length]
     for i in range(flips):
@@ -43,7 +46,7 @@ def damaged(content, rng, cuts=50, flips=1000, lengths=250):
 
 
 def changed(content, place, replacement):
-    """A copy with other bytes from `place` on, which may count from the end."""
+    """Return a copy with other bytes from `place` on; a negative `place` counts from the end."""
     copy = bytearray(content)
     place %= len(content)
     copy[place:place + len(replacement)] = replacement
@@ -51,7 +54,7 @@ def changed(content, place, replacement):
 
 
 def outcome(folder, content, options, good=False):
-    """What main makes of the bytes; AssertionError where that is not allowed."""
+    """Convert the bytes and return the outcome. Raises AssertionError if it is not an allowed one."""
     source, output = folder / "source", folder / "out.h5"
     source.write_bytes(content)
     said, complained = io.StringIO(), io.StringIO()
@@ -72,7 +75,7 @@ def outcome(folder, content, options, good=False):
 
 
 def without_writing(path, arrays, header):
-    """In place of write_arrays: reads all values, and makes an empty file."""
+    """Replace write_arrays: read all values and make an empty file."""
     for _, _, blocks in arrays:
         for _ in blocks:
             pass
@@ -80,11 +83,11 @@ def without_writing(path, arrays, header):
 
 
 def run(path, seed, written, options):
-    """Count the outcomes over all damaged copies of a file, which is good itself; print them."""
+    """Count and print the outcomes of all damaged copies of a good file."""
     content, rng = Path(path).read_bytes(), np.random.default_rng(seed)
     counts = Counter()
     with tempfile.TemporaryDirectory() as folder:
-        outcome(Path(folder), content, options, good=True)  # the libraries are loaded now
+        outcome(Path(folder), content, options, good=True)  # loads the libraries, before the limit is set
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         addresses = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (addresses + MEMORY, addresses + MEMORY))

@@ -1,10 +1,10 @@
-"""A bound on the memory that a block of code takes."""
+"""A limit on the memory of a block of code."""
 
 import tracemalloc
 
 
 class limited_memory:
-    """Fail where a block takes more memory than `limit` bytes at any time."""
+    """Fail if a block allocates more than `limit` bytes at any time."""
 
     def __init__(self, limit):
         self.limit = limit

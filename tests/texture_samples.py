@@ -5,12 +5,8 @@ from importlib import import_module
 import numpy as np
 
 from minicnn.backend import to_device
-from minicnn.visualize.texture.efros_leung import (
-    efros_leung,
-)
-from minicnn.visualize.texture.wei_levoy import (
-    wei_levoy,
-)
+from minicnn.visualize.texture.efros_leung import efros_leung
+from minicnn.visualize.texture.wei_levoy import wei_levoy
 
 METHODS = [efros_leung, wei_levoy]
 EFROS_LEUNG, WEI_LEVOY = (import_module(method.__module__) for method in METHODS)  # the functions hide their modules
@@ -21,5 +17,5 @@ def on_device_of(xp, picture):
 
 
 def random_sample(rng, H=11, W=9, channels=(3,), values=4):
-    """A picture of few colours, so that windows are alike and equally near ones are common."""
+    """Return a picture of few colours, in which many windows have equal errors."""
     return (rng.integers(0, values, (H, W, *channels)) * (255 // (values - 1))).astype(np.uint8)

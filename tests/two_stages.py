@@ -1,4 +1,4 @@
-"""A network that textures and style are tested on: two convolutions, each with its ReLU and its pool."""
+"""A small network for the tests of textures and style: two convolutions, each with a ReLU and a pool."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from minicnn.network import Network
 
 
 def network(xp, dtype="float32"):
-    """For pictures of 24x24 pixels, or any other size, on the device of `xp`."""
+    """Return the network for pictures of 24x24 pixels or another size, on the device of `xp`."""
     rng = np.random.default_rng(3)
     net = Network((3, 24, 24))
     net.add("conv1", Conv2D(3, 6, 3, pad=1, rng=rng))

@@ -1,4 +1,4 @@
-"""Every container that weights come in, written by the libraries that write it in life; names and arrays as given."""
+"""Write arrays in every format of weights, with the libraries that usually write it."""
 
 import io
 import pickle
@@ -13,13 +13,13 @@ import scipy.io
 
 
 def write_npz(path, arrays, save=np.savez):
-    """numpy.savez or savez_compressed."""
+    """Write with numpy.savez or savez_compressed."""
     with open(path, "wb") as file:
         save(file, **arrays)
 
 
 def tensors(arrays):
-    """{name: torch tensor}, in an OrderedDict as a state dict is."""
+    """Return an OrderedDict {name: torch tensor}, like a state_dict."""
     from collections import OrderedDict
 
     import torch
@@ -28,14 +28,14 @@ def tensors(arrays):
 
 
 def write_pth_zip(path, arrays):
-    """torch.save."""
+    """Write with torch.save."""
     import torch
 
     torch.save(tensors(arrays), path)
 
 
 def write_pth_deflated(path, arrays):
-    """torch.save, then packed again as a program for zip archives does it."""
+    """Write with torch.save, then pack again with compression, as zip programs do."""
     buffer = io.BytesIO()
     write_pth_zip(buffer, arrays)
     with zipfile.ZipFile(buffer) as source, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as target:
@@ -44,14 +44,14 @@ def write_pth_deflated(path, arrays):
 
 
 def write_pth_stream(path, arrays):
-    """torch.save, as before 1.6."""
+    """Write with torch.save in its format before version 1.6."""
     import torch
 
     torch.save(tensors(arrays), path, _use_new_zipfile_serialization=False)
 
 
 def write_pth_tar(path, arrays):
-    """As torch did before 0.1.10, float32; by hand, for no torch that can still be had writes it."""
+    """Write float32 arrays in torch.save's format before 0.1.10, by hand: no available torch writes it."""
     count = pickle.dumps(len(arrays), 2)
     storages, tensors = [count], [count]
     for key, array in enumerate(arrays.values()):
@@ -59,7 +59,7 @@ def write_pth_tar(path, arrays):
         strides = [stride // array.itemsize for stride in array.strides]
         tensors += [pickled_key(1000 + key, key, "FloatTensor"),
                     struct.pack(f"<iI{2 * array.ndim}qq", array.ndim, 0, *array.shape, *strides, 0)]
-    storages.append(pickle.dumps([], 2))  # views of storages
+    storages.append(pickle.dumps([], 2))  # no partial storages
     state = io.BytesIO()
     TarPickler(state, 2).dump({name: ByKey(1000 + key) for key, name in enumerate(arrays)})
     sys_info = {"protocol_version": 1000, "little_endian": True, "type_sizes": {"short": 2, "int": 4, "long": 4}}
@@ -73,34 +73,34 @@ def write_pth_tar(path, arrays):
 
 
 def pickled_key(key, value, torch_type):
-    """The pickle of (key, value, torch.FloatStorage or another type of torch), which need not be there for it."""
-    parts = [pickle.dumps(part, 2)[2:-1] for part in (key, value)]  # without the header and the full stop
-    return b"\x80\x02" + b"".join(parts) + f"ctorch\n{torch_type}\n".encode() + b"\x87."  # a tuple of three
+    """Return the pickle of (key, value, a type of torch such as FloatStorage); torch is not needed."""
+    parts = [pickle.dumps(part, 2)[2:-1] for part in (key, value)]  # without PROTO and STOP
+    return b"\x80\x02" + b"".join(parts) + f"ctorch\n{torch_type}\n".encode() + b"\x87."  # TUPLE3
 
 
 class ByKey:
-    """Stands in a pickle for the tensor of that key."""
+    """Represents the tensor of a key in a pickle."""
 
     def __init__(self, key):
         self.key = key
 
 
 class TarPickler(pickle.Pickler):
-    """Writes tensors as their keys."""
+    """Writes each tensor as its key."""
 
     def persistent_id(self, value):
         return value.key if isinstance(value, ByKey) else None
 
 
 def write_safetensors(path, arrays):
-    """The safetensors library."""
+    """Write with the safetensors library."""
     from safetensors.numpy import save_file
 
     save_file(arrays, path)
 
 
 def write_onnx(path, arrays):
-    """The onnx library: a graph of nothing but initializers."""
+    """Write with the onnx library: a graph that has only initializers."""
     import onnx
 
     initializers = [onnx.numpy_helper.from_array(array, name) for name, array in arrays.items()]
@@ -109,7 +109,7 @@ def write_onnx(path, arrays):
 
 
 def write_caffemodel(path, arrays, kind="layer"):
-    """The protobuf library; {"conv1.weight": …, "conv1.bias": …}. kind : "layers" as before July 2014, or "layer"."""
+    """Write {"conv1.weight": …, …} with the protobuf library. kind : "layers" (before July 2014) or "layer"."""
     net = caffe_messages()["NetParameter"](name="net")
     layers = {}
     for name, array in arrays.items():
@@ -123,19 +123,19 @@ def write_caffemodel(path, arrays, kind="layer"):
 
 
 def fill_blob(blob, array, legacy=False):
-    """Into a BlobProto, as Caffe of before or after July 2014 does."""
+    """Fill a BlobProto in Caffe's form before (legacy) or after July 2014."""
     if legacy:
         blob.num, blob.channels, blob.height, blob.width = (1,) * (4 - array.ndim) + array.shape
     else:
         blob.shape.dim.extend(array.shape)
     if array.dtype == np.float64:
         blob.double_data.extend(array.ravel().tolist())
-    else:  # as it is stored, for a list of large arrays takes minutes
+    else:  # as bytes, because extending by a long list takes minutes
         blob.MergeFromString(b"\x2a" + varint(array.nbytes) + array.astype("<f4").tobytes())
 
 
 def varint(value):
-    """The bytes of an integer of protocol buffers."""
+    """Return the bytes of a varint."""
     data = bytearray()
     while value > 127:
         data.append(value & 127 | 128)
@@ -144,7 +144,7 @@ def varint(value):
 
 
 def write_keras(path, arrays, model=False):
-    """h5py, as Keras does it; {"conv1/kernel": …, "conv1/bias": …}. model : as model.save, not save_weights."""
+    """Write {"conv1/kernel": …, …} as Keras does. model : like model.save instead of save_weights."""
     layers = {}
     for name, array in arrays.items():
         layers.setdefault(name.rpartition("/")[0], []).append((name, array))
@@ -159,7 +159,7 @@ def write_keras(path, arrays, model=False):
 
 
 def write_matconvnet(path, arrays, compress=False):
-    """scipy.io.savemat; {"conv1_1.filters": …, "conv1_1.biases": …}."""
+    """Write {"conv1_1.filters": …, "conv1_1.biases": …} with scipy.io.savemat."""
     layers = {}
     for name, array in arrays.items():
         layers.setdefault(name.rpartition(".")[0], []).append(array)
@@ -172,7 +172,7 @@ def write_matconvnet(path, arrays, compress=False):
 
 
 def write_matconvnet_packed(path, arrays):
-    """As `write_matconvnet` with compression, but without making anything smaller: that takes a minute a gigabyte."""
+    """Write a compressed file at compression level 0: a higher level takes a minute a gigabyte."""
     write_matconvnet(path, arrays)
     with open(path, "rb") as file:
         header, tag = file.read(128), file.read(8)
@@ -182,7 +182,7 @@ def write_matconvnet_packed(path, arrays):
         file.writelines([header, struct.pack("<II", 15, len(packed)), packed])
 
 
-CAFFE = {  # message -> {field: (number, type)}; a star: repeated (numbers packed), as in caffe.proto
+CAFFE = {  # message -> {field: (number, type)} of caffe.proto; a star means repeated, numbers packed
     "BlobShape": {"dim": (1, "int64*")},
     "BlobProto": {"num": (1, "int32"), "channels": (2, "int32"), "height": (3, "int32"), "width": (4, "int32"),
                   "data": (5, "float*"), "diff": (6, "float*"), "shape": (7, "BlobShape"),
@@ -200,7 +200,7 @@ CAFFE = {  # message -> {field: (number, type)}; a star: repeated (numbers packe
 
 
 def caffe_messages():
-    """{"NetParameter": its class, …}, made by the protobuf library."""
+    """Return {"NetParameter": its class, …}, made by the protobuf library."""
     from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
     file = descriptor_pb2.FileDescriptorProto(name="caffe.proto", package="caffe", syntax="proto2")

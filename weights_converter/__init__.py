@@ -1,1 +1,1 @@
-"""Turn weights as other frameworks publish them into minicnn's HDF5: python -m weights_converter SOURCE."""
+"""Convert published weights of other frameworks to minicnn's HDF5 format: python -m weights_converter SOURCE."""

@@ -1,121 +1,134 @@
-"""python -m weights_converter SOURCE [-o OUT.h5], inspect FILE, fetch NAME"""
+"""The command line: python -m weights_converter SOURCE [-o OUT.h5], inspect FILE, fetch NAME."""
 
 import argparse
 import os
 import signal
 import sys
+from collections.abc import Sequence
+from types import FrameType
+from typing import NoReturn
 
-DESCRIPTION = "Turn weights as other frameworks publish them into minicnn's HDF5."
-EPILOG = """SOURCE may be PyTorch's .pth, safetensors, ONNX, Caffe's .caffemodel, Keras's .h5, MatConvNet's .mat, .npz,
-or SqueezeNet's Deep Compression .net: its first bytes decide, not its name. The network is recognised by the names and
-shapes of its arrays. Also: python -m weights_converter inspect FILE says what a file is and converts nothing; python -m
-weights_converter fetch NAME gets a published file and converts it."""
+DESCRIPTION = "Convert weights of other frameworks to minicnn's HDF5 format."
+EPILOG = """Formats of SOURCE: PyTorch .pth, safetensors, ONNX, Caffe .caffemodel, Keras .h5, MatConvNet .mat, NumPy
+.npz, and SqueezeNet's Deep Compression .net. The first bytes of the file decide, not its name. The names and shapes of
+the arrays identify the network. Other commands: python -m weights_converter inspect FILE describes a file and converts
+nothing; python -m weights_converter fetch NAME downloads a published file and converts it."""
 
 
 class OneLineParser(argparse.ArgumentParser):
-    """An ArgumentParser whose errors are one line."""
+    """An ArgumentParser that reports an error in one line."""
 
-    def error(self, message):
+    def error(self, message: str) -> NoReturn:
+        """Print the message and exit with code 2."""
         self.exit(2, f"{self.prog}: error: {message}; see {self.prog} --help\n")
 
 
-def main(argv=None):
-    """Run the command line; 0 when done, 2 after one line on stderr, 130 after Ctrl-C."""
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line. Return 0 for success, 2 after an error, 130 after Ctrl-C, 1 if the output was closed.
+
+    An error is one line on stderr.
+    """
     argv = sys.argv[1:] if argv is None else argv
-    # A file that is called inspect or fetch is ./inspect, as with any program that has subcommands.
-    make_parser = {"inspect": inspect_parser, "fetch": fetch_parser}.get(argv[0] if argv else None, convert_parser)
+    # a source file that is named inspect or fetch must be given as ./inspect or ./fetch
+    make_parser = {"inspect": inspect_parser, "fetch": fetch_parser}.get(argv[0] if argv else "", convert_parser)
     parser = make_parser()
     arguments = parser.parse_args(argv[1:] if make_parser is not convert_parser else argv)
-    if arguments.check:
-        arguments.check(parser, arguments)
+    if make_parser is convert_parser:
+        require_consistent(parser, arguments)
     try:
-        # imported here, so that Ctrl-C while NumPy loads is caught too
+        # imported here, so that Ctrl-C during the import of NumPy is caught too
         from minicnn.errors import InputError
 
         arguments.run(arguments)
     except KeyboardInterrupt:
         print(f"interrupted: {arguments.kept}", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # who reads our output, head for example, has seen enough
-        drop_output()
+    except BrokenPipeError:  # the program that reads the output, such as head, has ended
+        discard_output()
         return 1
     except MemoryError:
-        return refuse(parser, "not enough memory")
+        return report_error(parser, "not enough memory")
     except (InputError, OSError) as problem:
-        return refuse(parser, problem)
+        return report_error(parser, problem)
     return 0
 
 
-def convert_parser():
-    """SOURCE -> HDF5."""
+# ---- options -----------------------------------------------------------------------------------------------
+
+
+def convert_parser() -> OneLineParser:
+    """Return the parser of the conversion."""
     parser = OneLineParser(prog="python -m weights_converter", description=DESCRIPTION, epilog=EPILOG)
     add_source(parser, "SOURCE", "the file to convert")
     parser.add_argument("-o", "--output", metavar="OUT.h5", type=not_empty,
-                        help="where to write (default: the cache folder, where load_model finds it by name)")
+                        help="the file to write (default: in the cache folder, where load_model finds it by name)")
     parser.add_argument("--first-layer", action="store_true",
-                        help="of any network, take the filters of the first convolution alone, for the filter "
-                             "pictures")
+                        help="convert only the filters of the first convolution, of any network, for pictures of them")
     parser.add_argument("--array", metavar="NAME", type=not_empty,
-                        help="with --first-layer: which array they are (default: the first that can be)")
+                        help="with --first-layer: name of the array of filters (default: the first suitable array)")
     parser.add_argument("--channels", choices=["RGB", "BGR"],
-                        help="with --first-layer: the order in which the network takes its channels (default: as "
-                             "published with the weights; of networks that are not known RGB, or BGR from Caffe)")
-    parser.add_argument("--overwrite", action="store_true", help="replace the output where it exists")
-    parser.set_defaults(run=run_convert, check=check_first_layer, kept="nothing was written")
+                        help="with --first-layer: order of the network's input channels (default: as published with "
+                             "the weights; for unknown networks RGB, or BGR for Caffe's formats)")
+    parser.add_argument("--overwrite", action="store_true", help="replace an existing output")
+    parser.set_defaults(run=run_convert, kept="nothing was written")
     return parser
 
 
-def inspect_parser():
-    """What a file is."""
+def inspect_parser() -> OneLineParser:
+    """Return the parser of the command inspect."""
     parser = OneLineParser(prog="python -m weights_converter inspect",
-                           description="Say what a weights file is and what would be converted; nothing is written.")
-    add_source(parser, "FILE", "the file to look into")
-    parser.set_defaults(run=run_inspect, check=None, kept="nothing was written")
+                           description="Describe a weights file and the network that it would be converted to. "
+                                       "Nothing is written.")
+    add_source(parser, "FILE", "the file to describe")
+    parser.set_defaults(run=run_inspect, kept="nothing was written")
     return parser
 
 
-def add_source(parser, metavar, text):
-    """What converting and inspecting have in common."""
+def add_source(parser: argparse.ArgumentParser, metavar: str, text: str) -> None:
+    """Add the options that converting and inspecting share."""
     parser.add_argument("source", metavar=metavar, type=not_empty, help=text)
     parser.add_argument("--network", metavar="NAME", type=not_empty, default="auto",
-                        help="which network it is, as vgg16 or vgg16_caffe (default: auto)")
+                        help="the network in the file, such as vgg16 or vgg16_caffe (default: auto, recognise it)")
     parser.add_argument("--features-only", action="store_true",
-                        help="leave out the classifier; a file that ends before it needs this")
+                        help="leave out the classifier; needed for a file without a complete classifier")
 
 
-def fetch_parser():
-    """The published files."""
-    from weights_converter.fetching.published import PUBLISHED
+def fetch_parser() -> OneLineParser:
+    """Return the parser of the command fetch."""
+    from weights_converter.sources.published import PUBLISHED
 
     parser = OneLineParser(prog="python -m weights_converter fetch",
-                           description="Get a published weights file, check it, and convert it into the cache folder.",
+                           description="Download a published weights file, verify its sha256, and convert it into the "
+                                       "cache folder, where load_model finds it by name.",
                            epilog=f"NAME is one of {', '.join(PUBLISHED)}")
-    parser.add_argument("name", metavar="NAME", type=not_empty, help="which weights")
+    parser.add_argument("name", metavar="NAME", type=not_empty, help="the network to fetch")
     parser.add_argument("--from", dest="mirror", metavar="FILE|URL", type=not_empty,
-                        help="the same file from another place")
-    parser.add_argument("--overwrite", action="store_true", help="fetch and convert again what is there already")
-    parser.set_defaults(run=run_fetch, check=None,
-                        kept="what was downloaded is kept, and the same command goes on from there")
+                        help="take the same file from another place (default: its publisher)")
+    parser.add_argument("--overwrite", action="store_true", help="fetch and convert again, replacing an existing file")
+    parser.set_defaults(run=run_fetch, kept="the downloaded part is kept, and the same command resumes the download")
     return parser
 
 
-def not_empty(text):
-    """A name, for argparse: an empty one comes of a variable of the shell that is not set."""
+def not_empty(text: str) -> str:
+    """Return an option's text. Refuses an empty one, which comes from an unset shell variable."""
     if not text:
         raise argparse.ArgumentTypeError("expected a name, not ''")
     return text
 
 
-def check_first_layer(parser, arguments):
-    """End with an error where options say nothing beside each other."""
+def require_consistent(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
+    """Exit with an error if options exclude each other."""
     if arguments.first_layer and (arguments.network != "auto" or arguments.features_only):
-        parser.error("--first-layer takes no other layer, and any network: leave out --network and --features-only")
+        parser.error("--first-layer converts one layer of any network: leave out --network and --features-only")
     if not arguments.first_layer and (arguments.array or arguments.channels):
-        parser.error("--array and --channels go with --first-layer")
+        parser.error("--array and --channels need --first-layer")
 
 
-def run_convert(arguments):
-    """Convert, or take the first layer alone."""
+# ---- commands ----------------------------------------------------------------------------------------------
+
+
+def run_convert(arguments: argparse.Namespace) -> None:
+    """Convert a file, or only its first layer."""
     if arguments.first_layer:
         from weights_converter.first_layer import extract
 
@@ -127,22 +140,25 @@ def run_convert(arguments):
                 say)
 
 
-def run_inspect(arguments):
-    """Report."""
+def run_inspect(arguments: argparse.Namespace) -> None:
+    """Describe a file."""
     from weights_converter.inspection import inspect
 
     inspect(arguments.source, arguments.network, arguments.features_only, say)
 
 
-def run_fetch(arguments):
-    """Download, check, convert."""
+def run_fetch(arguments: argparse.Namespace) -> None:
+    """Download, verify and convert a published file."""
     from weights_converter.fetching.fetch import fetch
 
     fetch(arguments.name, arguments.mirror, arguments.overwrite, say)
 
 
-def say(line):
-    """Print it at once, so that what cannot be printed is an error of this line."""
+# ---- output ------------------------------------------------------------------------------------------------
+
+
+def say(line: str) -> None:
+    """Print a line at once. Raises InputError if it cannot be written, for example to a full disk."""
     from minicnn.errors import InputError
 
     try:
@@ -150,35 +166,38 @@ def say(line):
     except BrokenPipeError:
         raise
     except OSError as problem:
-        drop_output()
+        discard_output()
         raise InputError(f"standard output cannot be written: {problem.strerror}") from None
 
 
-def drop_output():
-    """Let what is still to be printed go nowhere: Python would try again as it ends, and complain."""
+def discard_output() -> None:
+    """Redirect stdout to the null device. Otherwise Python would write again at exit, and fail with a message."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def refuse(parser, problem):
-    """Say in one line what is wrong; the exit code."""
+def report_error(parser: argparse.ArgumentParser, problem: object) -> int:
+    """Print the problem in one line on stderr and return the exit code."""
     print(f"{parser.prog}: error: {' '.join(str(problem).split())}", file=sys.stderr)
     return 2
 
 
-def run_as_program():
-    """`main` with what only a process of its own can have: signals that clean up, and names in any characters."""
+# ---- the process -------------------------------------------------------------------------------------------
+
+
+def run_as_program() -> int:
+    """Run `main` in a process of its own: with signals that clean up, and file names in any characters."""
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):  # None where there is no terminal, on Windows
+        if hasattr(stream, "reconfigure"):  # on Windows a stream may be None, without a terminal
             stream.reconfigure(errors="backslashreplace")
     for name in ("SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)  # Windows has no SIGHUP
-        if number and signal.getsignal(number) == signal.SIG_DFL:  # nohup ignores it
-            signal.signal(number, leave)
+        if number and signal.getsignal(number) == signal.SIG_DFL:  # nohup sets it to be ignored
+            signal.signal(number, exit_on_signal)
     return main()
 
 
-def leave(number, frame):
-    """End so that temporary files are removed, with the exit code of a program that the signal ended."""
+def exit_on_signal(number: int, frame: FrameType | None) -> None:
+    """Exit so that temporary files are removed, with the exit code of a program that the signal ended."""
     sys.exit(128 + number)
 
 

@@ -1,39 +1,54 @@
-"""From a source file to minicnn's HDF5, checked in the order in which it would be cheapest to fail."""
+"""Convert a source file to minicnn's HDF5 format. The cheapest validations come first."""
 
 import os
 import re
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 
 import minicnn
+from minicnn.backend import Array
 from minicnn.errors import InputError
 from minicnn.files import replacing, require_target
 from minicnn.models import cache_folder
 from minicnn.models.weights import Header, row_blocks, write_arrays
-from weights_converter.fetching.digests import file_sha256, progress
-from weights_converter.fetching.published import published_as
+from weights_converter.digests import file_sha256, progress
 from weights_converter.formats.containers import open_arrays, read_values, recognise
-from weights_converter.match import find_source
+from weights_converter.match import Match, find_source
+from weights_converter.sources.published import published_as
+from weights_converter.sources.source import Source
 
-BUFFERS = ("/mean", "/var")  # of batch normalization: no parameters
+BUFFERS = ("/mean", "/var")  # statistics of batch normalization, which do not count as parameters
+
+FilePath = str | os.PathLike[str]
+Blocks = tuple[str, tuple[int, ...], Iterator[Array]]  # an array's name, shape and rows, as write_arrays takes it
 
 
-def convert(path, output=None, network="auto", features_only=False, overwrite=False, say=print):
-    """Convert the file `path` and return the path that was written; `say` gets a line for each thing to know.
+def convert(path: FilePath, output: FilePath | None = None, network: str = "auto", features_only: bool = False,
+            overwrite: bool = False, say: Callable[[str], object] = print) -> Path:
+    """Convert the file `path` and return the path of the HDF5 file.
 
-    output : by default <name>.h5 in the cache folder. network : see `find_source`. features_only : without
-    the classifier, which a file need not have then. Raises InputError for whatever cannot be used; then
-    nothing is written, and what was there before stays.
+    Parameters
+    ----------
+    path : a weights file of another framework.
+    output : by default <name>.h5 in the cache folder, where load_model finds it by name.
+    network : name of a source or of an architecture, or "auto": recognise it.
+    features_only : leave out the classifier, which the file then need not contain.
+    overwrite : replace an existing output.
+    say : function that takes each line of the report.
+
+    Raises InputError if the file cannot be used. Then nothing is written, and an existing output stays as it was.
     """
     start = perf_counter()
-    kind, sha256 = check_first(path, output, overwrite)
+    kind, sha256 = require_input_and_output(path, output, overwrite)
     with open_arrays(path, kind) as arrays:
         match = find_source(path, arrays, network, features_only, sha256)
         for line in describe(path, kind, match, sha256):
             say(line)
-        refuse_other_values(path, match)
+        require_values(path, match)
         target = Path(output) if output else default_output(match.model_name)
         write(path, target, converted(path, match), header(match, sha256), overwrite)
     hint = "" if output else f"; load_model({match.model_name!r}) finds it"
@@ -41,53 +56,65 @@ def convert(path, output=None, network="auto", features_only=False, overwrite=Fa
     return target
 
 
-def check_first(path, output, overwrite):
-    """(kind of file, sha256); before a long reading, InputError where `path` or the output cannot be used."""
+# ---- validation --------------------------------------------------------------------------------------------
+
+
+def require_input_and_output(path: FilePath, output: FilePath | None, overwrite: bool) -> tuple[str, str]:
+    """Return the format and the sha256 of the file `path`.
+
+    Raises InputError if the file cannot be read, or `output` cannot be written. This takes less time than reading.
+    """
     kind = recognise(path)
     if output:
-        check_output(path, output, overwrite)
+        require_output(path, output, overwrite)
     else:
         cache_folder()
-    return kind, checked_sha256(path)
+    return kind, require_digest(path)
 
 
-def write(path, target, arrays, header, overwrite):
-    """Write what was made of the file `path` to `target`; nothing of it is there when anything fails."""
-    check_output(path, target, overwrite)
-    with replacing(target, overwrite) as temporary:
-        write_arrays(temporary, arrays, header)
-
-
-def check_output(path, target, overwrite):
-    """Raise InputError where what is made of the file `path` cannot be written to `target`."""
+def require_output(path: FilePath, target: FilePath, overwrite: bool) -> None:
+    """Raise InputError if `target` cannot be written, or is the source file `path` itself."""
     if os.path.exists(target) and os.path.samefile(target, path):
         raise InputError(f"{target}: this is the source itself; give another name")
     require_target(target, overwrite)
 
 
-def checked_sha256(path):
-    """The file's sha256, hexadecimal; InputError where its name ends in another one's first eight digits."""
+def require_digest(path: FilePath) -> str:
+    """Return the file's sha256, hexadecimal. Raises InputError if the file's name gives another one."""
     digest = file_sha256(path)
-    named = digest_in_name(path)
-    if named and not digest.startswith(named):
-        raise InputError(f"{path} is damaged: its sha256 begins with {digest[:8]}, not with {named} as "
-                         "its name says (rename it if that is no digest)")
+    expected = digest_in_name(path)
+    if expected and not digest.startswith(expected):
+        raise InputError(f"{path} is damaged: its sha256 begins with {digest[:8]}, not with {expected} as its name "
+                         "says; download it again (or rename it if the name has no digest)")
     return digest
 
 
-def digest_in_name(path):
-    """The eight digits with which the name says that the sha256 begins, as in vgg16-397923af.pth, or None."""
+def digest_in_name(path: FilePath) -> str | None:
+    """Return the first eight digits of the sha256 that the file's name gives, as in vgg16-397923af.pth, or None."""
     found = re.search(r"-([0-9a-f]{8})$", Path(path).stem)
     return found and found[1]
 
 
-def describe(path, kind, match, sha256):
-    """Lines on what the file was found to be, what of it is left out, and whether it is as it was published."""
+def require_values(path: FilePath, match: Match) -> None:
+    """Raise InputError if arrays that identify the source have other values, or if parameters are missing."""
+    source = match.source
+    for array in match.constants:
+        if not np.array_equal(read_values(path, array), source.constants[array.name]):
+            raise InputError(f"{path} is not {source.name}: {array.name} has other values")
+    count = count_parameters(match)
+    if not match.last and count != source.num_parameters:
+        raise InputError(f"{path} has {count:,} parameters instead of the {source.num_parameters:,} of {source.name}")
+
+
+# ---- report ------------------------------------------------------------------------------------------------
+
+
+def describe(path: FilePath, kind: str, match: Match, sha256: str) -> list[str]:
+    """Return lines with the file's format, network and size, its unused arrays, and warnings."""
     source = match.source
     part = f" up to {match.last}" if match.last else ""
-    count = sum(array.size for array, target, _ in match.arrays if not target.key.endswith(BUFFERS))
     line = (f"{path} is {kind}: {source.name}{part} with {source.publisher}'s names, "
-            f"{len(match.arrays)} arrays, {count:,} parameters")
+            f"{len(match.arrays)} arrays, {count_parameters(match):,} parameters")
     if match.left_out:
         groups = dict.fromkeys(name.partition(".")[0] for name in match.left_out)
         line += f"; left out: {len(match.left_out)} arrays of {', '.join(groups)}"
@@ -97,16 +124,23 @@ def describe(path, kind, match, sha256):
     return lines + unknown_digest(path, sha256)
 
 
-def unknown_digest(path, sha256):
-    """A line that warns of a file that neither the list of published files nor its own name vouches for."""
+def count_parameters(match: Match) -> int:
+    """Return the number of parameters in the arrays to convert, without statistics of batch normalization."""
+    return sum(array.size for array, target, _ in match.arrays if not target.key.endswith(BUFFERS))
+
+
+def unknown_digest(path: FilePath, sha256: str) -> list[str]:
+    """Return a warning if neither the list of published files nor the file's name confirms its digest; else []."""
     if published_as(sha256) or digest_in_name(path):
         return []
-    return [f"warning: no published file with sha256 {sha256} is known here: values that were changed on the way "
-            "would not be noticed"]
+    return [f"warning: no published file with sha256 {sha256} is known here: changed values would not be noticed"]
 
 
-def default_output(name):
-    """<name>.h5 in the user's cache folder, which is made."""
+# ---- output ------------------------------------------------------------------------------------------------
+
+
+def default_output(name: str) -> Path:
+    """Return <name>.h5 in the user's cache folder; the folder is made if necessary."""
     folder = cache_folder()
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -115,43 +149,46 @@ def default_output(name):
     return folder / f"{name}.h5"
 
 
-def refuse_other_values(path, match):
-    """Raise InputError where arrays by which the source is known have other values, or parameters are missing."""
-    source = match.source
-    for array in match.constants:
-        if not np.array_equal(read_values(path, array), source.constants[array.name]):
-            raise InputError(f"{path}: {array.name} does not have the values that {source.name} is known by")
-    count = sum(array.size for array, target, _ in match.arrays if not target.key.endswith(BUFFERS))
-    if not match.last and count != source.num_parameters:
-        raise InputError(f"{path}: {count:,} parameters instead of {source.num_parameters:,}")
+def write(path: FilePath, target: Path, arrays: Iterable[Blocks], header: Header, overwrite: bool) -> None:
+    """Write the arrays converted from the file `path` to `target`. If anything fails, nothing is left of it."""
+    require_output(path, target, overwrite)
+    with replacing(target, overwrite) as temporary:
+        write_arrays(temporary, arrays, header)
 
 
-def converted(path, match):
-    """(name here, shape here, blocks of rows) of every array, read one after the other.
+def converted(path: FilePath, match: Match) -> Iterator[Blocks]:
+    """Yield (minicnn's name, shape, blocks of rows) of every array; one array is in memory at a time.
 
-    Raises InputError at the end, naming every array that is not finite.
+    Raises InputError at the end if values are not finite, with the names of all such arrays.
     """
-    bad = []
+    not_finite: list[str] = []
     with progress("converting", sum(4 * array.size for array, _, _ in match.arrays)) as bar:
         for array, target, shape in match.arrays:
             values = target.layout.to_ours(read_values(path, array))
-            yield target.key, shape, finite_blocks(values, shape, array.name, bad, bar)
-            values = None  # the next one is read only when this one's memory is free
-    if bad:
-        raise InputError(f"{path}: weights that are not finite in {', '.join(bad)}")
+            yield target.key, shape, finite_blocks(values, shape, array.name, not_finite, bar)
+            del values  # free its memory before reading the next array
+    require_finite(path, not_finite)
 
 
-def finite_blocks(values, shape, name, bad, bar):
-    """The rows in float32, a few megabytes at a time; `name` is appended to `bad` where one is not finite."""
+def finite_blocks(values: Array, shape: tuple[int, ...], name: str, not_finite: list[str],
+                  bar: Any) -> Iterator[Array]:
+    """Yield the rows in float32, a few megabytes at a time. Adds `name` to `not_finite` if a value is not finite."""
     for block in row_blocks(values, shape[1:]):
-        if not np.isfinite(block).all() and name not in bad:
-            bad.append(name)
+        if not np.isfinite(block).all() and name not in not_finite:
+            not_finite.append(name)
         bar.update(block.nbytes)
         yield block
 
 
-def header(match, source_sha256):
-    """What the weights file says of itself; class names for whole classifiers only."""
+def require_finite(path: FilePath, not_finite: list[str]) -> None:
+    """Raise InputError if there are names of arrays that are not finite."""
+    if not_finite:
+        raise InputError(f"{path} has NaN, infinite or too large values, which are not finite in "
+                         f"{', '.join(not_finite)}")
+
+
+def header(match: Match, source_sha256: str) -> Header:
+    """Return the Header of the HDF5 file. It has class names only if the network has its whole classifier."""
     source = match.source
     labels = imagenet_classes() if source.classes and not match.last else []
     options = {**source.options, "last": match.last} if match.last else source.options
@@ -159,13 +196,13 @@ def header(match, source_sha256):
                   origin(source, source_sha256), source.licence, source_sha256)
 
 
-def origin(source, sha256):
-    """Where the weights come from; of other files than the published ones, names are all that is known."""
+def origin(source: Source, sha256: str) -> str:
+    """Return the origin of the weights; it is qualified if the file is not a known published one."""
     if published_as(sha256):
         return source.origin
-    return f"{source.origin}: by its names; not the published file, or not known to be"
+    return f"{source.origin} (recognised by its array names; not a known published file)"
 
 
-def imagenet_classes():
-    """The names of the 1000 classes, in the order of the scores."""
+def imagenet_classes() -> list[str]:
+    """Return the names of ImageNet's 1000 classes, in the order of the scores."""
     return (Path(minicnn.__file__).parent / "data" / "imagenet_classes.txt").read_text("utf-8").splitlines()

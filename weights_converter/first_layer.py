@@ -1,43 +1,57 @@
-"""The filters of the first convolution of any network, for the pictures of them."""
+"""Convert only the filters of the first convolution, of any network, for pictures of them."""
 
 import os
 import re
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from minicnn.errors import InputError, unknown_name
 from minicnn.models.first_layer import LARGEST_KERNEL, MOST_FILTERS
-from minicnn.models.preprocessing import CAFFE_VGG, TORCHVISION
+from minicnn.models.preprocessing import CAFFE_VGG, TORCHVISION, Preprocessing
 from minicnn.models.weights import Header
 from weights_converter.convert import (
-    check_first,
+    Blocks,
+    FilePath,
     default_output,
     finite_blocks,
+    require_finite,
+    require_input_and_output,
     unknown_digest,
     write,
 )
-from weights_converter.fetching.digests import progress
+from weights_converter.digests import progress
 from weights_converter.formats.containers import CAFFEMODEL, DEEP_COMPRESSION, open_arrays, read_values
-from weights_converter.match import FLOATS, is_float, listed, match, no_weight, sources_of, type_name
-from weights_converter.sources.layouts import AS_OURS, HWIO
+from weights_converter.formats.stored import StoredArray
+from weights_converter.match import FLOATS, has_integers, is_float, listed, match, sources_of, type_name
+from weights_converter.sources.layouts import AS_OURS, HWIO, Layout
+from weights_converter.sources.source import Source
 
-OTHER_NETWORKS = {"RGB": TORCHVISION, "BGR": CAFFE_VGG}  # what is taken for those that are not known
-CAFFES_OWN = (CAFFEMODEL, DEEP_COMPRESSION)  # kinds of files of networks that take BGR
+DEFAULT_PREPROCESSING = {"RGB": TORCHVISION, "BGR": CAFFE_VGG}  # of unknown networks, by channel order
+CAFFE_KINDS = (CAFFEMODEL, DEEP_COMPRESSION)  # formats of networks that take BGR
 
 
-def extract(path, output=None, name=None, channels=None, overwrite=False, say=print):
-    """Write the filters of the first convolution of the file `path` as a network of one layer; the path written.
+def extract(path: FilePath, output: FilePath | None = None, name: str | None = None, channels: str | None = None,
+            overwrite: bool = False, say: Callable[[str], object] = print) -> Path:
+    """Write the filters of the first convolution of `path` as a network of one layer; return the path of its file.
 
-    name : of the array of filters, (F, 3, k, k) or (k, k, 3, F); by default the first. channels : "RGB" or
-    "BGR", the order in which the network takes its channels, where it is known better than by
-    `find_preprocessing`. Raises InputError where there are no such filters.
+    Parameters
+    ----------
+    path : a weights file of any network.
+    output : by default <file's name>-first_layer.h5 in the cache folder.
+    name : of the array of filters, of shape (F, 3, k, k) or (k, k, 3, F); by default the first such array.
+    channels : "RGB" or "BGR", the order in which the network takes its channels; by default see
+        `find_preprocessing`.
+    overwrite : replace an existing output.
+    say : function that takes each line of the report.
+
+    Raises InputError if the file has no such filters.
     """
-    kind, sha256 = check_first(path, output, overwrite)
+    kind, sha256 = require_input_and_output(path, output, overwrite)
     with open_arrays(path, kind) as arrays:
-        array = first_convolution(path, arrays, name)
-        layout, shape = filter_layout(array.shape)
-        preprocessing, why = find_preprocessing(array, arrays, kind, sha256, channels)
+        array, layout, shape = first_convolution(path, arrays, name)
+        preprocessing, reason = find_preprocessing(array, arrays, kind, sha256, channels)
         say(f"{path} is {kind}: {array.name} {array.shape}, {shape[0]} filters of {shape[2]}x{shape[3]}, "
-            f"channels taken as {preprocessing.channel_order}{why}")
+            f"channels in the order {preprocessing.channel_order}{reason}")
         for line in unknown_digest(path, sha256):
             say(line)
         model_name = f"{re.sub(r'[^0-9A-Za-z_.]', '_', Path(path).stem)}-first_layer"
@@ -46,37 +60,43 @@ def extract(path, output=None, name=None, channels=None, overwrite=False, say=pr
         header = Header(model_name, "first_layer", preprocessing, [], options, f"{array.name} of {file_name(path)}",
                         "of the file that it was taken from", sha256)
         write(path, target, filters(path, array, layout, shape), header, overwrite)
-    name = target if output else model_name
-    say(f"wrote {target}; python -m demos.filters --model {name} draws them")
+    say(f"wrote {target}; python -m demos.filters --model {target if output else model_name} draws them")
     return target
 
 
-def file_name(path):
-    """The file's name, with marks for what is not UTF-8 in it: HDF5 has no other texts."""
+def file_name(path: FilePath) -> str:
+    """Return the file's name with "�" for bytes that are not UTF-8, as HDF5 stores only UTF-8 texts."""
     return os.fsencode(Path(path).name).decode("utf-8", "replace")
 
 
-def first_convolution(path, arrays, name=None):
-    """The array of that name, or the first that can be filters over three channels."""
-    fitting = {array.name: array for array in arrays if filter_layout(array.shape)}
-    candidates = {key: array for key, array in fitting.items() if is_float(array.dtype)}
-    if name is None and candidates:
-        return next(iter(candidates.values()))
-    if name in candidates:
-        return candidates[name]
-    if name in fitting or fitting and not candidates:
-        array = fitting.get(name) or next(iter(fitting.values()))
+def first_convolution(path: FilePath, arrays: Sequence[StoredArray],
+                      name: str | None = None) -> tuple[StoredArray, Layout, tuple[int, ...]]:
+    """Return the array `name`, or the first array that can be filters over three channels; its layout; OIHW shape.
+
+    Raises InputError if there is no such array, or if it does not have a type of FLOATS.
+    """
+    fitting = {}
+    for array in arrays:
+        if found := filter_layout(array.shape):
+            fitting[array.name] = array, *found
+    floats = {key: entry for key, entry in fitting.items() if is_float(entry[0].dtype)}
+    if name is None and floats:
+        return next(iter(floats.values()))
+    if name in floats:
+        return floats[name]
+    if name in fitting or fitting and not floats:
+        array, _, _ = fitting.get(name or "") or next(iter(fitting.values()))
         raise InputError(f"{path}: {array.name} {array.shape} is {type_name(array.dtype)} instead of {FLOATS}; "
                          "save it as float32")
-    if not candidates:
-        shown = listed([f"{array.name} {array.shape}" for array in arrays], most=8)
+    if not floats:
+        shapes = listed([f"{array.name} {array.shape}" for array in arrays], limit=8)
         raise InputError(f"{path} has no filters over three channels, (F, 3, k, k) or (k, k, 3, F) with F up to "
-                         f"{MOST_FILTERS:,} and k from 2 to {LARGEST_KERNEL}; it has {shown}")
-    raise unknown_name("array of filters", name, candidates)
+                         f"{MOST_FILTERS:,} and k from 2 to {LARGEST_KERNEL}; it has {shapes}")
+    raise unknown_name("array of filters", name, floats)
 
 
-def filter_layout(shape):
-    """(Layout, shape as OIHW) of square filters larger than 1x1 over three channels; None for anything else."""
+def filter_layout(shape: tuple[int, ...]) -> tuple[Layout, tuple[int, ...]] | None:
+    """Return (Layout, OIHW shape) of square filters over three channels, larger than 1x1; None for other shapes."""
     if len(shape) != 4:
         return None
     for layout, oihw in ((AS_OURS, shape), (HWIO, (shape[3], shape[2], shape[0], shape[1]))):
@@ -86,45 +106,47 @@ def filter_layout(shape):
     return None
 
 
-def find_preprocessing(array, arrays, kind, sha256, channels=None):
-    """(Preprocessing, how it is known, for a message) of the network whose filters `array` is.
+def find_preprocessing(array: StoredArray, arrays: Sequence[StoredArray], kind: str, sha256: str,
+                       channels: str | None = None) -> tuple[Preprocessing, str]:
+    """Return the Preprocessing of the network with the filters `array`, and the reason for it, for a message.
 
-    channels : what somebody says, who knows better; then what is published with the weights counts; else a file
-    of Caffe's own is BGR, and any other RGB.
+    A known source has its own. Other files of Caffe's formats take BGR, all other files RGB. `channels`, if given,
+    overrides the channel order.
     """
     source = known_source(array, arrays, kind, sha256)
     if source:
-        found, why = source.preprocessing, f", as {source.name} has them"
-    elif kind in CAFFES_OWN:
-        found, why = OTHER_NETWORKS["BGR"], ", as Caffe has them"
+        preprocessing, reason = source.preprocessing, f", as published for {source.name}"
+    elif kind in CAFFE_KINDS:
+        preprocessing, reason = DEFAULT_PREPROCESSING["BGR"], ", as usual in Caffe"
     else:
-        found, why = OTHER_NETWORKS["RGB"], " (if not: --channels BGR)"
+        preprocessing, reason = DEFAULT_PREPROCESSING["RGB"], ", the default (if this is wrong: --channels BGR)"
     if channels:
-        why = ", as asked for"
-    return (found if channels in (None, found.channel_order) else OTHER_NETWORKS[channels]), why
+        reason = ", as given by --channels"
+    if channels not in (None, preprocessing.channel_order):
+        preprocessing = DEFAULT_PREPROCESSING[channels]
+    return preprocessing, reason
 
 
-def known_source(array, arrays, kind, sha256):
-    """The Source whose first convolution has this name and shape, where most of the file is of that source too.
+def known_source(array: StoredArray, arrays: Sequence[StoredArray], kind: str, sha256: str) -> Source | None:
+    """Return the Source whose first convolution has this name and shape, if most other arrays are of it too.
 
-    The name and shape alone would tell too little: conv1.weight (64, 3, 3, 3) is in every second network.
+    The name and shape alone are not enough: many networks have a conv1.weight of shape (64, 3, 3, 3).
     """
-    weights = sum(not no_weight(stored) for stored in arrays)
+    weights = sum(not has_integers(stored) for stored in arrays)
     for source in sources_of("auto", sha256):
-        if array.name != next(iter(source.names)) or kind in CAFFES_OWN and source.publisher != "Caffe":
+        if array.name != next(iter(source.names)) or kind in CAFFE_KINDS and source.publisher != "Caffe":
             continue
-        found = match(source, arrays, features_only=True)
-        shapes = {stored.name: target.layout.source_shape(shape) for stored, target, shape in found.arrays}
-        if shapes.get(array.name) == array.shape and 2 * found.recognised >= weights:
+        candidate = match(source, arrays, features_only=True)
+        shapes = {stored.name: target.layout.source_shape(shape) for stored, target, shape in candidate.arrays}
+        if shapes.get(array.name) == array.shape and 2 * candidate.recognised >= weights:
             return source
     return None
 
 
-def filters(path, array, layout, shape):
-    """What `write_arrays` takes; InputError where a weight is not finite."""
-    bad = []
+def filters(path: FilePath, array: StoredArray, layout: Layout, shape: tuple[int, ...]) -> Iterator[Blocks]:
+    """Yield the filters as `write_arrays` takes them. Raises InputError if a weight is not finite."""
+    not_finite: list[str] = []
     with progress("converting", 4 * array.size) as bar:
         values = layout.to_ours(read_values(path, array))
-        yield "conv1/w", shape, finite_blocks(values, shape, array.name, bad, bar)
-    if bad:
-        raise InputError(f"{path}: weights that are not finite in {array.name}")
+        yield "conv1/w", shape, finite_blocks(values, shape, array.name, not_finite, bar)
+    require_finite(path, not_finite)

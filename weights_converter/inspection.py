@@ -1,36 +1,44 @@
-"""What is in a weights file, without converting it: python -m weights_converter inspect FILE."""
+"""Describe a weights file without converting it: python -m weights_converter inspect FILE."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from minicnn.errors import InputError
 from minicnn.models import cache_folder
-from weights_converter.convert import checked_sha256, describe, refuse_other_values
-from weights_converter.fetching.published import published_as
+from weights_converter.convert import FilePath, describe, require_digest, require_values
 from weights_converter.formats.containers import open_arrays, recognise
 from weights_converter.match import find_source, type_name
+from weights_converter.sources.published import published_as
 
 
-def inspect(path, network="auto", features_only=False, say=print):
-    """Say what the file is, its digest, its arrays and where each would go, and what would be converted.
+def inspect(path: FilePath, network: str = "auto", features_only: bool = False,
+            say: Callable[[str], object] = print) -> None:
+    """Report the file's format and digest, its arrays with their targets, and the network that it would become.
 
-    Raises InputError where the file cannot be read; that nothing fits its arrays is part of the report. Of the
-    values only those are read by which the file is known: that all are sound, converting will tell.
+    Parameters
+    ----------
+    path : a weights file.
+    network, features_only : as for `convert`.
+    say : function that takes each line of the report.
+
+    Only the values that identify a network are read, so non-finite values elsewhere are not found.
+    Raises InputError if the file cannot be read. If no network fits, the report says so.
     """
     kind = recognise(path)
-    sha256 = checked_sha256(path)
+    sha256 = require_digest(path)
     published = published_as(sha256)
     say(f"{path} is {kind}, {Path(path).stat().st_size:,} bytes")
-    say(f"sha256 {sha256}: " + (f"published as {published.url}" if published else "of no published file known here"))
+    say(f"sha256 {sha256}: " + (f"published as {published.url}" if published else "not a published file known here"))
     with open_arrays(path, kind) as arrays:
         match = None
         try:
             match = find_source(path, arrays, network, features_only, sha256)
-            refuse_other_values(path, match)
+            require_values(path, match)
         except InputError as problem:
             verdict = [f"would not be converted: {problem}"]
         else:
-            verdict = [f"names, shapes and types fit: would be converted to {_target(match.model_name)} if the values "
-                       "are sound", *describe(path, kind, match, sha256)]
+            verdict = [f"names, shapes and types fit: would be converted to {_target(match.model_name)} if all values "
+                       "are finite", *describe(path, kind, match, sha256)]
         targets = {array.name: target.key for array, target, _ in match.arrays} if match else {}
         for array in arrays:
             say(f"  {array.name:<32} {str(array.shape):<20} {type_name(array.dtype):<9}"
@@ -39,8 +47,9 @@ def inspect(path, network="auto", features_only=False, say=print):
         say(line)
 
 
-def _target(name):
+def _target(name: str) -> Path:
+    """Return the default output; only its name if the user has no home folder, so that -o is needed."""
     try:
         return cache_folder() / f"{name}.h5"
-    except InputError:  # no home folder: wherever -o says
-        return f"{name}.h5"
+    except InputError:
+        return Path(f"{name}.h5")

@@ -39,7 +39,7 @@ def dask_client(address: str) -> Any:
     try:
         from distributed import Client
     except ImportError:
-        raise InputError("--cluster needs Dask: pip install 'minicnn[cluster]'") from None
+        raise InputError("--cluster needs Dask: pip install distributed") from None
     try:
         return Client(address, timeout=TIMEOUT)
     except (OSError, ValueError) as problem:
@@ -57,6 +57,6 @@ def add_sweep_options(parser: ArgumentParser) -> None:
     parser.add_argument("--workers", type=positive_int, default=1, metavar="N",
                         help="number of processes (default: 1)")
     parser.add_argument("--cluster", metavar="ADDRESS", help="address of a Dask scheduler whose workers run the sweep, "
-                        "such as tcp://host:8786 (pip install 'minicnn[cluster]')")
+                        "such as tcp://host:8786 (pip install distributed)")
     parser.add_argument("--resume", metavar="DIR", help="folder that keeps the result of each batch; results that it "
                         "holds are not computed again")

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from demos.shared.inputs import pretrained
 from minicnn.errors import InputError
 from weights_converter.fetching.fetch import fetch
-from weights_converter.fetching.published import PUBLISHED
+from weights_converter.sources.published import PUBLISHED
 
 NAME = "squeezenet1_1"
 

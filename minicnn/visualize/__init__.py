@@ -1,13 +1,9 @@
-"""The pictures of the field, as functions from arrays to arrays; minicnn.plot draws them."""
+"""The visualization techniques, as functions from arrays to arrays. minicnn.plot draws their results."""
 
 from minicnn.receptive_field import receptive_field
 from minicnn.sweep import resume, start_worker, sweep
-from minicnn.visualize.attribution.compare import (
-    attribution_maps,
-    deletion_insertion,
-    exchange_curve,
-    rank_correlations,
-)
+from minicnn.visualize.attribution.compare import attribution_maps, rank_correlations
+from minicnn.visualize.attribution.deletion import deletion_insertion, exchange_curve
 from minicnn.visualize.attribution.grad_cam import grad_cam, guided_grad_cam, upsample_maps
 from minicnn.visualize.attribution.gradients import (
     completeness_gap,
@@ -15,15 +11,11 @@ from minicnn.visualize.attribution.gradients import (
     integrated_gradients,
     smooth_grad,
 )
+from minicnn.visualize.attribution.guided_backprop import deconvnet, guided_backprop, neuron_gradient
 from minicnn.visualize.attribution.occlusion import class_probability, occlusion_map, spread_occlusion
+from minicnn.visualize.attribution.pointing_game import pointing_game
 from minicnn.visualize.attribution.randomise import cascade_similarity
-from minicnn.visualize.attribution.saliency import (
-    deconvnet,
-    guided_backprop,
-    neuron_gradient,
-    pointing_game,
-    saliency_map,
-)
+from minicnn.visualize.attribution.saliency import saliency_map
 from minicnn.visualize.attribution.segment import saliency_segment
 from minicnn.visualize.embedding.clusters import kmeans
 from minicnn.visualize.embedding.features import image_features
@@ -60,7 +52,8 @@ from minicnn.visualize.texture.wei_levoy import wei_levoy
 from minicnn.visualize.texture.windows import Texture
 from minicnn.visualize.units.activations import feature_maps
 from minicnn.visualize.units.filters import filter_grid, filter_weights
-from minicnn.visualize.units.patches import TopPatches, crop_patch, guided_patch, strongest_channels, top_patches
+from minicnn.visualize.units.patch_pictures import crop_patch, guided_patch
+from minicnn.visualize.units.patches import TopPatches, strongest_channels, top_patches
 
 __all__ = ["CLASS_PRESETS", "NEURON_PRESETS", "AscentSettings", "DreamSettings", "Fooled", "FoolingSettings",
            "GeneratorSettings", "InversionSettings", "Inverted", "PerceptualLoss",

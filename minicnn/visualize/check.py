@@ -1,10 +1,14 @@
-"""The objective number that proves a picture: what was measured, its value, and the bound it must meet."""
+"""The objective number that proves a picture: the measured quantity, its value, and the bound that it must meet."""
 
 from typing import NamedTuple
 
 
 class Check(NamedTuple):
-    """One objective number: what was measured, its value, what it should be in words, and whether it is."""
+    """One objective number. `what` names the measured quantity; `expected` states the bound in words.
+
+    >>> below("error", 0.5, 1.0)
+    Check(what='error', value=0.5, expected='at most 1', passed=True)
+    """
 
     what: str
     value: float
@@ -12,11 +16,11 @@ class Check(NamedTuple):
     passed: bool
 
 
-def below(what, value, bound):
-    """The Check that `value` is at most `bound`."""
+def below(what: str, value: float, bound: float) -> Check:
+    """Return the Check that passes if `value` is at most `bound`."""
     return Check(what, float(value), f"at most {bound:g}", bool(value <= bound))
 
 
-def above(what, value, bound):
-    """The Check that `value` is more than `bound`."""
+def above(what: str, value: float, bound: float) -> Check:
+    """Return the Check that passes if `value` is more than `bound`."""
     return Check(what, float(value), f"more than {bound:g}", bool(value > bound))

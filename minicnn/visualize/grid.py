@@ -1,12 +1,25 @@
-"""Many small pictures side by side in a large one."""
+"""A sheet: many small pictures of the same size, side by side in a large one."""
 
 import numpy as np
 
+from minicnn.backend import Array
 
-def tile_images(images, columns=None, gap=1, fill=1.0, zoom=1):
-    """Pictures (K, H, W) or (K, H, W, 3) in rows of `columns` (about a square) -> one array of the same kind.
 
-    gap : pixels between them, of value `fill`. zoom : every pixel becomes zoom x zoom first, unsmoothed.
+def tile_images(images: Array, columns: int | None = None, gap: int = 1, fill: float = 1.0, zoom: int = 1) -> Array:
+    """Return one array with all `images` in rows: a sheet (rows, columns) or (rows, columns, 3).
+
+    Parameters
+    ----------
+    images : K pictures, (K, H, W) or (K, H, W, 3).
+    columns : pictures in a row. By default the sheet is about as many pictures high as wide.
+    gap : pixels between two pictures.
+    fill : value of the gaps and of empty places.
+    zoom : each pixel becomes zoom x zoom equal pixels.
+
+    Examples
+    --------
+    >>> tile_images(np.zeros((6, 8, 8)), columns=3).shape  # 2 rows of 3 pictures
+    (17, 26)
     """
     images = np.asarray(images).repeat(zoom, axis=1).repeat(zoom, axis=2)
     K, H, W = images.shape[:3]
@@ -18,6 +31,10 @@ def tile_images(images, columns=None, gap=1, fill=1.0, zoom=1):
     return sheet
 
 
-def tile_corners(count, height, width, columns, gap=1):
-    """[(top, left)] of each of `count` pictures in the sheet that `tile_images` makes."""
+def tile_corners(count: int, height: int, width: int, columns: int, gap: int = 1) -> list[tuple[int, int]]:
+    """Return the pixel (top, left) at which each of `count` pictures begins in the sheet of `tile_images`.
+
+    >>> tile_corners(3, height=8, width=8, columns=2)
+    [(0, 0), (0, 9), (9, 0)]
+    """
     return [(k // columns * (height + gap), k % columns * (width + gap)) for k in range(count)]

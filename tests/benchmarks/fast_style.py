@@ -1,10 +1,10 @@
-"""How many steps of an optimiser is one pass of the shipped styles worth, and how long do they take?
+"""Compare one pass of the shipped network with the optimizer steps that reach the same loss, in number and time.
 
 python tests/benchmarks/fast_style.py PHOTO [PHOTO …] [--model FILE] [--sizes 128 256]
 
-Reads squeezenet1_1, the loss network, from the cache folder. Steps are means over the photos, which the training must
-not have seen: of L-BFGS from white noise, where Johnson et al. 2016 begin, and from the photo; and of Adam as CS231n's
-notebook has it (learning rate 3, within +-1.5, from the photo).
+The loss network, squeezenet1_1, is read from the cache folder. The photos must not be in the training set. The numbers
+of steps are means over the photos: L-BFGS from white noise, as in Johnson et al. 2016; L-BFGS from the photo; Adam from
+the photo with the settings of the CS231n notebook (learning rate 3, clamp 1.5).
 """
 
 import argparse
@@ -21,19 +21,19 @@ from minicnn.visualize.style.fast_style import mirrored
 from minicnn.visualize.style.fast_style_check import optimiser_steps, painted, total_loss
 from minicnn.visualize.style.perceptual import FAST_PRESETS
 
-MOST = 200  # steps
+MOST = 200  # largest number of steps to try
 
 
 def ways(x):
-    """{name: (start, settings of `optimiser_steps`)} for one photo x, (1, 3, H, W)."""
+    """Return {name: (start, settings of `optimiser_steps`)} for one photo x, (1, 3, H, W)."""
     noise = np.random.default_rng(0).standard_normal(x.shape).astype(x.dtype)
     return {"L-BFGS from noise": (noise, {}), "L-BFGS from the photo": (x, {}),
             "CS231n's Adam": (x, {"update": Adam(3.0), "project": (Clamp(-1.5, 1.5),)})}
 
 
 def measure(loss, net, photos):
-    """Means over photos x, [(1, 3, H, W), …]: (loss of the photo, of what is painted, ms of a pass,
-    {way: (steps, ms of all of them)})."""
+    """Return the means over photos x, [(1, 3, H, W), …]: (loss of the photo, loss of the painting, ms of a pass,
+    {way: (steps, ms of these steps)})."""
     rows = []
     for x in photos:
         net.predict(x)
@@ -57,7 +57,7 @@ if __name__ == "__main__":
     parser.add_argument("--model", default=SHIPPED)
     parser.add_argument("--sizes", type=int, nargs="+", default=[128, 256])
     arguments = parser.parse_args()
-    judge, painter = load_model("squeezenet1_1", "cpu"), load_model(arguments.model, "cpu")
+    judge, painter = load_model("squeezenet1_1", "cpu").fast(), load_model(arguments.model, "cpu").fast()
     settings = FAST_PRESETS[default_preset(judge)]
     for size in arguments.sizes:
         photos = [painter.preprocessing.to_input(mirrored(images.resize_long_side(images.load_image(path), size)))

@@ -1,4 +1,4 @@
-"""Fast style transfer and its training as a user runs them: what they write, what they say, and how they end."""
+"""The demos of fast style transfer and its training: their files, their messages, and their exit codes."""
 
 import json
 from functools import partial
@@ -25,7 +25,7 @@ SMALL = {"widths": [3, 4, 5], "num_blocks": 1}
 
 @pytest.fixture
 def painter(tmp_path):
-    """A weights file of a small transform network."""
+    """Return a weights file of a small transform network."""
     save_weights(tmp_path / "p.h5", transform_network(0, **SMALL), Header("p", "transform_network", TORCHVISION,
                                                                           options=SMALL))
     return str(tmp_path / "p.h5")
@@ -33,7 +33,7 @@ def painter(tmp_path):
 
 @pytest.fixture
 def photos(tmp_path):
-    """A folder of photos: two, one of them in a folder of its own, both with one name."""
+    """Return a folder of two photos with the same name, one in a subfolder."""
     (tmp_path / "photos" / "more").mkdir(parents=True)
     save_image(tmp_path / "photos" / "a.png", draw_scene(40)[:33])
     save_image(tmp_path / "photos" / "more" / "a.png", draw_scene(26))
@@ -58,7 +58,7 @@ def test_one_photo_in_its_own_size(painter, photos, tmp_path, capsys):
     assert card["parameters"]["painter"] == "p" and "40x33 in " in capsys.readouterr().out
 
 
-def test_a_whole_folder_but_for_what_cannot_be_read(painter, photos, tmp_path, capsys):
+def test_unreadable_files_of_a_folder_are_skipped(painter, photos, tmp_path, capsys):
     (photos / "b.png").write_bytes(b"no picture")
     out = tmp_path / "out"
     assert demo(fast_style, photos, "--model", painter, "--size", "20", "--tile", "16", "--median", "3", "--out",
@@ -70,7 +70,7 @@ def test_a_whole_folder_but_for_what_cannot_be_read(painter, photos, tmp_path, c
     assert "holds fast_style.png, a_painted.png, a_painted-2.png and 2 more already" in capsys.readouterr().err
 
 
-def test_tiles_where_memory_is_short(painter, photos, tmp_path, monkeypatch, capsys):
+def test_tiles_if_memory_is_short(painter, photos, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("minicnn.visualize.style.tiled_transform.available_memory", lambda device: 0)
     assert demo(fast_style, photos / "a.png", "--model", painter, "--device", "cpu", "--out", tmp_path / "out") == 0
     said = capsys.readouterr().out
@@ -83,7 +83,7 @@ def test_tiles_where_memory_is_short(painter, photos, tmp_path, monkeypatch, cap
     (["--model", "PAINTER", "bad"], "bad.png"),
     (["--model", "strike"], "strike"),
     (["--model", "PAINTER", "empty"], "empty holds no pictures")])
-def test_what_cannot_be_painted_is_said_in_a_line(painter, tmp_path, monkeypatch, capsys, arguments, words):
+def test_bad_input_gives_one_line(painter, tmp_path, monkeypatch, capsys, arguments, words):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty").mkdir()
     (tmp_path / "bad").mkdir()
@@ -94,7 +94,7 @@ def test_what_cannot_be_painted_is_said_in_a_line(painter, tmp_path, monkeypatch
     assert error.count("\n") == 1 and words in error and not (tmp_path / "out").exists()
 
 
-def test_several_files_none_of_which_can_be_read(painter, tmp_path, capsys):
+def test_no_readable_file(painter, tmp_path, capsys):
     for name in "ab":
         (tmp_path / f"{name}.png").write_bytes(b"no picture")
     assert demo(fast_style, tmp_path / "a.png", tmp_path / "b.png", "--model", painter, "--out", tmp_path / "o") == 2
@@ -108,7 +108,7 @@ NAMES = ["strokes", "dots", "stripes", "glass"]
 
 @pytest.fixture
 def styles(tmp_path):
-    """A weights file of a network of four styles, which differ."""
+    """Return a weights file of a network of four different styles."""
     rng, options = np.random.default_rng(0), SMALL | {"styles": NAMES}
     net = transform_network(0, **options)
     for layer in style_norms(net).values():
@@ -132,7 +132,7 @@ def test_a_style_or_a_blend_is_painted(styles, photos, tmp_path, capsys, asked, 
         with_style(model.net, np.array(mixture, float)), draw_scene(40)[:33], model.preprocessing))
 
 
-def test_a_sheet_of_every_style_and_of_blends(styles, photos, tmp_path, capsys):
+def test_a_sheet_of_styles_and_blends(styles, photos, tmp_path, capsys):
     out = tmp_path / "out"
     assert demo(fast_style, photos / "a.png", "--model", styles, "--styles", "--size", "24", "--out", out) == 0
     assert {file.name for file in out.iterdir()} == {"a_painted.png"} | {
@@ -152,14 +152,14 @@ def test_a_sheet_of_every_style_and_of_blends(styles, photos, tmp_path, capsys):
     ("strokes=much", "the weight of 'strokes' is 'much'"), ("strokes=0,dots=0", "all weights of --style are 0"),
     ("dots=nan", "the weight of 'dots' is nan"), ("dots,dots", "'dots' is given twice"),
     ("", "the text after --style= is empty")])
-def test_styles_that_cannot_be_painted_are_said_in_a_line(styles, tmp_path, capsys, asked, words):
+def test_a_bad_style_gives_one_line(styles, tmp_path, capsys, asked, words):
     assert demo(fast_style, "--model", styles, f"--style={asked}", "--out", tmp_path / "out") == 2
     error = capsys.readouterr().err
     assert error.count("\n") == 1 and words in error and not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("asked", [["--style", "strokes"], ["--styles"]])
-def test_a_network_of_a_single_style_has_no_choice(painter, tmp_path, capsys, asked):
+def test_a_network_of_a_single_style_refuses_style_options(painter, tmp_path, capsys, asked):
     assert demo(fast_style, "--model", painter, "--out", tmp_path / "out", *asked) == 2
     assert "p has a single style" in capsys.readouterr().err
 
@@ -168,7 +168,7 @@ def test_a_network_of_a_single_style_has_no_choice(painter, tmp_path, capsys, as
 
 @pytest.fixture(autouse=True)
 def few_steps(monkeypatch):
-    """Trainings of four steps are not worth a hundred of the optimiser."""
+    """Compare with only a few steps of the optimizer, as the trainings have four steps."""
     monkeypatch.setattr(train_fast_style, "check_against_optimiser", partial(check_against_optimiser, most=2))
 
 
@@ -185,7 +185,7 @@ def test_a_training_can_write_half_precision(photos, tmp_path):
     assert half.dtype == whole.dtype == "float32" and (half == whole.astype("float16")).all()
 
 
-def test_a_training_writes_a_network_that_paints_and_samples_as_it_goes(photos, tmp_path, capsys):
+def test_a_training_writes_a_network_and_samples(photos, tmp_path, capsys):
     out = tmp_path / "mine.h5"
     assert train_it(photos, out, "--style", "strokes", "--samples", tmp_path / "samples", "--sample-every", "2") == 0
     assert sorted(file.name for file in (tmp_path / "samples").iterdir()) == ["step_000002.png", "step_000004.png"]
@@ -200,7 +200,7 @@ def test_a_training_writes_a_network_that_paints_and_samples_as_it_goes(photos, 
 
 
 @pytest.mark.parametrize("style", [["--style", "dots"], []])
-def test_an_interrupted_training_goes_on_to_the_same_network(photos, tmp_path, monkeypatch, capsys, style):
+def test_a_resumed_training_ends_in_the_same_network(photos, tmp_path, monkeypatch, capsys, style):
     assert train_it(photos, tmp_path / "whole.h5", *style) == 0
     save, calls = TrainingCheckpoint.save, []
 
@@ -223,7 +223,7 @@ def test_an_interrupted_training_goes_on_to_the_same_network(photos, tmp_path, m
             np.testing.assert_array_equal(values, again.layer(name).params[key])
 
 
-def test_a_network_learns_several_pictures_and_then_one_more(photos, tmp_path, capsys):
+def test_several_styles_and_then_one_more(photos, tmp_path, capsys):
     for name in ("sea", "sky"):
         save_image(tmp_path / f"{name}.png", draw_scene(30))
     first, more = tmp_path / "first.h5", tmp_path / "more.h5"
@@ -250,7 +250,7 @@ def test_a_trained_network_is_trained_further(photos, tmp_path):
     assert train_it(photos, first, *dots) == 0
     assert train_it(photos, more, *dots, "--go-on", first, "--learning-rate", "1e-4") == 0
     old, new = (load_model(path, "cpu").net.layer("conv2").params["w"] for path in (first, more))
-    assert 0 < abs(old - new).max() < 1e-4  # by so small a learning rate, it is where it was, not begun anew
+    assert 0 < abs(old - new).max() < 1e-4  # the small learning rate keeps the parameters near their old values
 
 
 @pytest.mark.parametrize("more, words", [
@@ -263,7 +263,7 @@ def test_a_trained_network_is_trained_further(photos, tmp_path):
     (["--style", "extra.png", "--add-style", "PAINTER"], "has a single style"),
     (["--style", "extra.png", "--add-style", "shapes"], "this network paints no pictures"),
     (["--style", "extra.png", "--add-style", "STYLES"], "has another preprocessing than the loss network")])
-def test_styles_that_cannot_be_learnt_are_said_in_a_line(painter, styles, photos, tmp_path, monkeypatch, capsys, more,
+def test_bad_styles_for_training_give_one_line(painter, styles, photos, tmp_path, monkeypatch, capsys, more,
                                                          words):
     monkeypatch.chdir(tmp_path)
     for name in ("extra.png", "other.jpg"):
@@ -281,7 +281,7 @@ def test_styles_that_cannot_be_learnt_are_said_in_a_line(painter, styles, photos
     (["--learning-rate", "nan"], "--learning-rate: expected a number, not 'nan'"),
     (["--learning-rate", "0"], "--learning-rate: expected a number above 0, not '0'"),
     (["--model", "digits"], "must take pictures in colour")])
-def test_what_cannot_be_trained_is_said_in_a_line(photos, tmp_path, capsys, more, words):
+def test_bad_training_options_give_one_line(photos, tmp_path, capsys, more, words):
     assert train_it(photos, tmp_path / "mine.h5", *more) == 2
     error = capsys.readouterr().err
     assert error.count("\n") == 1 and words in error and not (tmp_path / "mine.h5").exists()

@@ -18,7 +18,7 @@ def run_demo(*arguments):
 
 
 def read(folder):
-    """The array and the run card, after a look at the picture and at what else lies about."""
+    """Return the array and the run card. The folder must hold no other file, except the picture."""
     assert sorted(path.name for path in folder.iterdir()) == [
         "texture_pixels.json", "texture_pixels.npy", "texture_pixels.png"]
     assert Image.open(folder / "texture_pixels.png").size[0] > 100

@@ -16,9 +16,10 @@ from minicnn.layers import AvgPool2D, GuidedReLU
 from minicnn.models import load_model, shapes_encoder
 from minicnn.training.train import accuracy
 from minicnn.visualize import class_visualization, perceptual_loss, saliency_map, stylize, with_style
-from minicnn.visualize.attribution.compare import exchange_curve, largest
+from minicnn.visualize.attribution.compare import largest_channel
+from minicnn.visualize.attribution.deletion import exchange_curve
 from minicnn.visualize.attribution.gradients import class_gradient
-from minicnn.visualize.attribution.gradients_check import check_pointing_games
+from minicnn.visualize.attribution.pointing_game_check import check_pointing_games
 from minicnn.visualize.style.fast_style import mirrored
 from minicnn.visualize.style.fast_style_check import check_against_optimiser, check_painting
 from minicnn.visualize.style.many_styles import style_parameters
@@ -89,7 +90,7 @@ def test_the_decoder_paints_what_the_network_sees(model, drawn):
 
 def test_the_most_salient_pixel_is_in_the_object(model, drawn):
     x, labels, masks = (array[:300] for array in drawn)
-    guided = largest(class_gradient(model.net.with_relu(GuidedReLU()), x, labels))
+    guided = largest_channel(class_gradient(model.net.with_relu(GuidedReLU()), x, labels))
     maps = {"plain": saliency_map(model.net, x, labels), "guided": guided}
     checks = check_pointing_games(maps, masks, np.random.default_rng(0))
     plain, guided, chance = (check.value for check in checks)

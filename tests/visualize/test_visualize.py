@@ -26,8 +26,9 @@ from minicnn.visualize import (
     receptive_field,
     saliency_map,
 )
-from minicnn.visualize.attribution.saliency import pointing_game, widened
-from minicnn.visualize.attribution.saliency_check import check_neuron_gradient, check_saliency, count_relus
+from minicnn.visualize.attribution.guided_backprop_check import check_neuron_gradient, count_relus
+from minicnn.visualize.attribution.pointing_game import dilated, pointing_game
+from minicnn.visualize.attribution.saliency_check import check_saliency
 from minicnn.visualize.grid import tile_corners, tile_images
 from minicnn.visualize.synthesis.ascent_settings import CS231N, MARGIN
 from minicnn.visualize.synthesis.class_visualization_check import check_class_visualization, high_frequency_share
@@ -287,7 +288,7 @@ def test_only_classes_that_are_seen_are_deleted(xp, rng):
     among = check_saliency(net, x[[0, 0, 0]], order[0, :3], np.random.default_rng(0))[2]
     assert alone.value == pytest.approx(among.value, abs=0.02) and among.expected.startswith("less than ")
     unseen = check_saliency(net, x, order[:, 3], np.random.default_rng(0))[2]
-    assert unseen.passed and unseen.expected.startswith("reported, not judged of a class that the network does not see")
+    assert unseen.passed and unseen.expected.startswith("reported, not judged: the network predicts another class")
 
 
 def test_the_three_rules_have_hand_values(xp):
@@ -400,7 +401,7 @@ def test_masks_are_widened_in_steps_across_or_down(margin, rng):
     steps = abs(np.arange(-margin, margin + 1))
     diamond = steps[:, None] + steps <= margin
     expected = [scipy.ndimage.binary_dilation(mask, diamond) for mask in masks]
-    np.testing.assert_array_equal(widened(masks, margin), expected)
+    np.testing.assert_array_equal(dilated(masks, margin), expected)
 
 
 # ---- class visualization ---------------------------------------------------------------------------------------------

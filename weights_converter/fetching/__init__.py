@@ -1,1 +1,1 @@
-"""Download published weights files."""
+"""Download published weights files and convert them: python -m weights_converter fetch NAME."""

@@ -1,87 +1,100 @@
-"""One file from the web: resumed where it broke off, and checked before it gets its name."""
+"""Download one file: resume a broken download, and verify the sha256 before the file gets its name."""
 
 import os
 import re
 import shutil
 import time
+from collections.abc import Callable
+from http.client import HTTPResponse
+from pathlib import Path
 
 from tqdm import tqdm
 
 from minicnn.errors import InputError
-from weights_converter.fetching.digests import file_sha256
-from weights_converter.fetching.web import INSTEAD, BrokenOff, host_of, open_at, read_block
+from weights_converter.digests import file_sha256
+from weights_converter.fetching.web import FROM_FILE_HINT, ConnectionLost, host_of, open_at, read_block
 from weights_converter.formats.stored import SIZE_LIMIT
 
-ATTEMPTS = 3  # how often the connection may break off in mid-file before we give up
+ATTEMPTS = 3  # connections that may break before the download is given up
 PAUSE = 1  # seconds before the next attempt
 
 
-def download(url, path, size, sha256, say=print):
-    """Get the file at `url`, an http or https address, into `path`, whose folder exists.
+def download(url: str, path: Path, size: int | None, sha256: str, say: Callable[[str], object] = print) -> None:
+    """Download `url` to `path`.
 
-    Until it is complete and its sha256 begins with the one given it is called `path`.part; an interruption
-    leaves that, and the next call goes on from there. size : in bytes, or None. `say` gets a line before it
-    begins. Raises InputError, in one line, for whatever goes wrong.
+    The file is written to `path`.part and gets its name when it is complete and its sha256 is right. After an
+    interruption the part stays, and the next call resumes the download.
+
+    Parameters
+    ----------
+    url : an http or https address.
+    path : in an existing folder.
+    size : in bytes, or None if it is unknown.
+    sha256 : the first digits, or all 64, hexadecimal.
+    say : function that takes a line at the start of the download.
+
+    Raises InputError, in one line, if the download fails or the file is not the right one.
     """
     host = host_of(url)
     part = path.with_name(path.name + ".part")
     try:
         if not _is_complete(part, size, sha256):
-            of = f" ({size / 1e6:.1f} MB)" if size else ""
-            done = f", from {_size(part) / 1e6:.1f} MB on" if _size(part) else ""
-            say(f"downloading {url}{of}{done}")
-            _receive_patiently(url, host, part, size)
-            check_sha256(part, sha256, of=f"the file from {host}", remove=True)
+            total = f" ({size / 1e6:.1f} MB)" if size else ""
+            done = f", resumed at {_size(part) / 1e6:.1f} MB" if _size(part) else ""
+            say(f"downloading {url}{total}{done}")
+            _receive_with_retries(url, host, part, size)
+            require_sha256(part, sha256, name=f"the file from {host}", remove=True)
         os.replace(part, path)
-    except OSError as problem:  # of this disk: web.py has dealt with the network's
+    except OSError as problem:  # of the local disk; web.py turns the network's into InputError or ConnectionLost
         raise InputError(f"{part}: cannot be written ({problem.strerror or problem})") from None
     finally:
         if part.is_file() and _size(part) == 0:
             part.unlink()
 
 
-def check_sha256(path, expected, of, remove=False):
-    """Raise InputError where the file's sha256 does not begin with `expected`; `remove` it then.
+def require_sha256(path: Path, expected: str, name: str, remove: bool = False) -> None:
+    """Raise InputError if the file's sha256 does not begin with `expected`.
 
-    of : what the message calls the file.
+    name : of the file, for the message. remove : remove the file in that case.
     """
     found = file_sha256(path)
     if found.startswith(expected):
         return
     if remove:
         path.unlink()
-    raise InputError(f"{of} is not the published one, or damaged: its sha256 is {found[:len(expected)]}"
+    raise InputError(f"{name} is not the published one, or damaged: its sha256 is {found[:len(expected)]}"
                      f"{'…' if len(expected) < 64 else ''}, not {expected}{'; it was removed' if remove else ''}")
 
 
-def _receive_patiently(url, host, part, size):
-    """Fill the file `part`; where the connection breaks off, ask for the rest."""
+def _receive_with_retries(url: str, host: str, part: Path, size: int | None) -> None:
+    """Download into the file `part`. If the connection breaks, resume; give up after ATTEMPTS connections."""
     for attempt in range(ATTEMPTS):
         if attempt:
             time.sleep(PAUSE)
         try:
             _receive(url, host, part, size)
             return
-        except BrokenOff as problem:
+        except ConnectionLost as problem:
             reason = problem
     raise InputError(f"the connection to {host} broke off {ATTEMPTS} times, the last time after {_size(part):,} bytes "
-                     f"({reason}); the same command again goes on from there")
+                     f"({reason}); the same command resumes the download")
 
 
-def _receive(url, host, part, size):
-    """Ask once, for the rest where there is a `part`, and write what comes; BrokenOff where more should come."""
+def _receive(url: str, host: str, part: Path, size: int | None) -> None:
+    """Request the rest of the file once and append it to `part`. Raises ConnectionLost if bytes are missing."""
     limit = size or SIZE_LIMIT
-    offset = _size(part) if _size(part) < limit else 0  # a whole one that is still here was not the right one
+    offset = _size(part) if _size(part) < limit else 0  # a complete part that is still there has a wrong sha256
     response, position = open_at(url, host, offset)
     with response:
         total = _announced_size(response, position)
-        block = read_block(response, host, before_any=True)
+        block = read_block(response, host, is_first=True)
         if _is_web_page(response, block, position):
             raise InputError(f"{host}: the server sent a web page, not the file (a proxy's or a login page?); "
-                             f"{INSTEAD}")
+                             f"{FROM_FILE_HINT}")
         if total is not None and (total > limit or size not in (None, total)):
-            raise InputError(f"{host} has a file of {total:,} bytes, not {'at most ' * (not size)}{limit:,}; {INSTEAD}")
-        _check_space(part.parent, 2 * (total or size or 0) - position)
+            raise InputError(f"{host} has a file of {total:,} bytes, not {'at most ' * (not size)}{limit:,}; "
+                             f"{FROM_FILE_HINT}")
+        _require_space(part.parent, 2 * (total or size or 0) - position)
         with (open(part, "ab" if position else "wb") as file,
               tqdm(total=total or size, initial=position, desc=part.stem, unit="B", unit_scale=True, leave=False,
                    disable=None) as bar):
@@ -92,13 +105,13 @@ def _receive(url, host, part, size):
                 block = read_block(response, host)
     if block:
         part.unlink()
-        raise InputError(f"{host} sent more than the {limit:,} bytes that the file has at most; {INSTEAD}")
+        raise InputError(f"{host} sent more than the {limit:,} bytes that the file has at most; {FROM_FILE_HINT}")
     if position < (total or size or 0):
-        raise BrokenOff(f"{total or size:,} were expected")
+        raise ConnectionLost(f"{total or size:,} were expected")
 
 
-def _announced_size(response, position):
-    """The size of the whole file by what the server says before it sends it, or None."""
+def _announced_size(response: HTTPResponse, position: int) -> int | None:
+    """Return the size of the whole file that the server's headers announce, or None."""
     whole = re.search(r"/(\d+)$", response.headers.get("Content-Range", "")) if response.status == 206 else None
     length = response.headers.get("Content-Length", "")
     if whole:
@@ -106,22 +119,25 @@ def _announced_size(response, position):
     return position + int(length) if re.fullmatch("[0-9]+", length) else None
 
 
-def _is_web_page(response, block, position):
-    begins_as_one = position == 0 and block.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<")
-    return begins_as_one or response.headers.get_content_type() in ("text/html", "application/xhtml+xml")
+def _is_web_page(response: HTTPResponse, block: bytes, position: int) -> bool:
+    """Return True if the answer is HTML, by its first bytes or its type."""
+    begins_as_html = position == 0 and block.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<")
+    return begins_as_html or response.headers.get_content_type() in ("text/html", "application/xhtml+xml")
 
 
-def _check_space(folder, needed):
+def _require_space(folder: Path, needed: int) -> None:
+    """Raise InputError if the disk of the folder has fewer than `needed` bytes free."""
     free = shutil.disk_usage(folder).free
     if free < needed:
-        raise InputError(f"{folder}: {needed / 1e6:,.0f} MB are needed, for the file and for what it is converted to, "
-                         f"but only {free / 1e6:,.0f} MB are free")
+        raise InputError(f"{folder}: {needed / 1e6:,.0f} MB are needed for the download and the converted file, but "
+                         f"only {free / 1e6:,.0f} MB are free; free some, or set XDG_CACHE_HOME to another disk")
 
 
-def _is_complete(part, size, sha256):
-    """True where only the name is missing: the last fetch ended at the very end."""
+def _is_complete(part: Path, size: int | None, sha256: str) -> bool:
+    """Return True if the part is the whole file: the last fetch was interrupted before it gave the file its name."""
     return _size(part) > 0 and size in (None, _size(part)) and file_sha256(part).startswith(sha256)
 
 
-def _size(path):
+def _size(path: Path) -> int:
+    """Return the size of a file in bytes; 0 if it does not exist."""
     return path.stat().st_size if path.exists() else 0

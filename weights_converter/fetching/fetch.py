@@ -1,7 +1,7 @@
-"""Published weights, fetched and converted in one step: python -m weights_converter fetch NAME."""
+"""Download and convert published weights in one step: python -m weights_converter fetch NAME."""
 
 import os
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from pathlib import Path
 
 from minicnn.errors import InputError, unknown_name
@@ -9,41 +9,46 @@ from minicnn.files import require_target
 from minicnn.models import cache_folder
 from minicnn.models.weights import read_header
 from weights_converter.convert import convert
-from weights_converter.fetching.download import check_sha256, download
-from weights_converter.fetching.published import PUBLISHED
+from weights_converter.fetching.download import download, require_sha256
+from weights_converter.fetching.lock import locked
+from weights_converter.sources.published import PUBLISHED, Published
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None
+Say = Callable[[str], object]
 
 
-def fetch(name, source=None, overwrite=False, say=print):
-    """Get the published weights `name`, convert them into the cache folder, and return the path there.
+def fetch(name: str, source: str | os.PathLike[str] | None = None, overwrite: bool = False, say: Say = print) -> Path:
+    """Download the published weights `name`, convert them into the cache folder, and return the path there.
 
-    source : a file here, which is read where it lies, or the http or https address of a mirror; either must
-    hold the published bytes. What is there already stays, and nothing is fetched, unless `overwrite`.
-    `say` gets the lines to print. Raises InputError, in one line, for whatever goes wrong, also where what is
-    there was made of another file than the published one.
+    Parameters
+    ----------
+    name : a key of PUBLISHED.
+    source : take the file from another place: a path, or the http or https address of a mirror. It must have
+        the sha256 of the published file. By default the file is downloaded from its publisher.
+    overwrite : fetch again if the converted file exists; by default that file stays and nothing is fetched.
+    say : function that takes each line of the report.
+
+    Raises InputError, in one line, if the file cannot be fetched or converted, or if the existing converted file was
+    made from another source file.
     """
     if name not in PUBLISHED:
         raise unknown_name("network", name, PUBLISHED)
     published = PUBLISHED[name]
     output = cache_folder() / f"{name}.h5"
     try:
-        if not _is_there(output, published, overwrite, say):
+        if not _is_converted(output, published, overwrite, say):
             output.parent.mkdir(parents=True, exist_ok=True)
             if source is None or "://" in str(source):
-                _fetch_from_web(published, source or published.url, output, overwrite, say)
+                _fetch_from_web(published, str(source or published.url), output, overwrite, say)
             else:
-                _check_file(Path(source), published)
-                _convert(source, published, output, overwrite, say)
+                _require_published(Path(source), published)
+                _convert(Path(source), published, output, overwrite, say)
     except OSError as problem:
         raise InputError(f"{problem.filename or output}: {problem.strerror or problem}") from None
     return output
 
 
-def _is_there(output, published, overwrite, say):
+def _is_converted(output: Path, published: Published, overwrite: bool, say: Say) -> bool:
+    """Return True if the converted file exists and is to be kept. Raises InputError if it has another source."""
     if overwrite or not output.exists():
         return False
     try:
@@ -51,97 +56,47 @@ def _is_there(output, published, overwrite, say):
     except InputError as problem:
         raise InputError(f"{problem}; --overwrite replaces it") from None
     if not source_sha256.startswith(published.sha256):
-        raise InputError(f"{output} was made of another file than the published {published.file_name}; --overwrite "
-                         "replaces it")
-    say(f"{output} is there already: load_model({output.stem!r}) finds it (--overwrite fetches it again)")
+        raise InputError(f"{output} was not made from the published {published.file_name}; --overwrite replaces it")
+    say(f"{output} already exists: load_model({output.stem!r}) finds it (--overwrite fetches it again)")
     return True
 
 
-def _fetch_from_web(published, url, output, overwrite, say):
-    """Download and convert; what was downloaded is removed when that has succeeded, and only then."""
+def _fetch_from_web(published: Published, url: str, output: Path, overwrite: bool, say: Say) -> None:
+    """Download and convert the file. The download is removed only after the conversion has succeeded."""
     path = output.parent / "downloads" / published.file_name
     with locked(path, published.name):
-        if _is_there(output, published, overwrite, say):  # another fetch ended just now
+        if _is_converted(output, published, overwrite, say):  # by another process, while this one waited
             return
         require_target(output, overwrite)  # before a long download
-        if not _finished_earlier(path, published):
+        if not _is_downloaded(path, published):
             download(url, path, published.size, published.sha256, say)
         _convert(path, published, output, overwrite, say)
         path.unlink()
 
 
-def _finished_earlier(path, published):
-    """True where the whole file is there, from a fetch that ended before it was converted."""
+def _is_downloaded(path: Path, published: Published) -> bool:
+    """Return True if an earlier fetch has downloaded the file but not converted it. Removes a wrong file."""
     if not path.exists():
         return False
     try:
-        check_sha256(path, published.sha256, of=path, remove=True)
-    except InputError:  # it is gone now, and will be downloaded again
+        require_sha256(path, published.sha256, name=str(path), remove=True)
+    except InputError:  # the file has been removed and will be downloaded again
         return False
     return True
 
 
-def _check_file(path, published):
-    """Raise InputError where the file is not the published one."""
+def _require_published(path: Path, published: Published) -> None:
+    """Raise InputError if the file is not the published one."""
     if not path.is_file():
         raise InputError(f"{path} does not exist" if not path.exists() else f"{path} is not an ordinary file")
     size = path.stat().st_size
     if published.size not in (None, size):
         raise InputError(f"{path} is not the published {published.file_name}: it has {size:,} bytes, not "
                          f"{published.size:,}")
-    check_sha256(path, published.sha256, of=path)
+    require_sha256(path, published.sha256, name=str(path))
 
 
-def _convert(path, published, output, overwrite, say):
+def _convert(path: Path, published: Published, output: Path, overwrite: bool, say: Say) -> None:
+    """Convert the file and report the name under which load_model finds it."""
     convert(path, output, published.network, published.features_only, overwrite, say)
     say(f"load_model({published.name!r}) finds it")
-
-
-# ---- one fetch at a time -----------------------------------------------------------------------------------
-
-
-@contextmanager
-def locked(path, name):
-    """Keep other fetches away from `path` while the block lasts, by a lock file beside it; its folder is made.
-
-    Raises InputError, calling the file `name`, where another fetch is at it.
-    """
-    lock = path.with_name(path.name + ".lock")
-    handle = _take(lock, name)
-    try:
-        yield
-    finally:
-        if fcntl is None:  # Windows removes no open files
-            os.close(handle)
-        lock.unlink(missing_ok=True)
-        if fcntl is not None:  # only now: whoever takes the lock next shall make a new file
-            os.close(handle)
-        with suppress(OSError):  # not empty: something to resume, or another fetch
-            lock.parent.rmdir()
-
-
-def _take(lock, name):
-    """The open handle of the lock file, which this fetch alone holds from now on."""
-    busy = f"another fetch of {name} is running; wait until it has ended"
-    while True:
-        with suppress(FileExistsError):  # exist_ok would ask whether it is a folder, when it may be gone again
-            lock.parent.mkdir()
-        try:
-            handle = os.open(lock, os.O_RDWR | os.O_CREAT | (os.O_EXCL if fcntl is None else 0), 0o666)
-        except FileExistsError:
-            raise InputError(f"{busy} (if there is none, remove {lock})") from None
-        except FileNotFoundError:  # the fetch that ended just now has removed the folder
-            continue
-        if fcntl is None:
-            return handle
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(handle)
-            raise InputError(busy) from None
-        except OSError:  # a file system without locks: the digest tells where two fetches have met
-            return handle
-        with suppress(FileNotFoundError):
-            if os.path.samestat(os.fstat(handle), os.stat(lock)):
-                return handle
-        os.close(handle)  # of the fetch that ended just now, which has removed it

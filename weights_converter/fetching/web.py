@@ -1,6 +1,8 @@
-"""Asking a server for a file or the rest of it, and what is said when it is not there, or says no."""
+"""Request a file, or the rest of it, from a server; messages for servers that fail or refuse."""
 
 import http.client
+from http.client import HTTPMessage, HTTPResponse
+from typing import IO, cast
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import HTTPHandler, HTTPRedirectHandler, HTTPSHandler, Request, build_opener
@@ -9,36 +11,40 @@ import minicnn
 from minicnn.errors import InputError
 
 CONNECT_TIMEOUT = 10  # seconds
-READ_TIMEOUT = 20  # seconds without a single byte
-BLOCK = 2**18  # bytes
-INSTEAD = "fetch the file elsewhere and give it with --from FILE"
+READ_TIMEOUT = 20  # seconds without any byte
+BLOCK = 2**18  # bytes that are read at a time
+FROM_FILE_HINT = "download the file in another way and give it with --from FILE"
 
 
-class BrokenOff(Exception):
-    """The connection ended in mid-file: what is there already is right, the rest can be asked for again."""
+class ConnectionLost(Exception):
+    """The connection ended before the file did. The bytes received are right; the rest can be requested again."""
 
 
-def host_of(url):
-    """The host that an http or https address names; InputError where it is no such address."""
+def host_of(url: str) -> str:
+    """Return the host of an http or https address. Raises InputError if it is not such an address."""
+    scheme, host = "", None
     try:
-        parts = urlsplit(url)
-        host = parts.hostname
-    except ValueError:  # brackets that do not close
-        host = None
-    if not host or parts.scheme not in ("http", "https") or not (url.isascii() and url.isprintable()) or " " in url:
-        raise InputError(f"{url!r}: not an address that can be fetched: https://… or http://… without blanks")
+        scheme, host = urlsplit(url).scheme, urlsplit(url).hostname
+    except ValueError:  # a bracket that is not closed
+        pass
+    if not host or scheme not in ("http", "https") or not (url.isascii() and url.isprintable()) or " " in url:
+        raise InputError(f"{url!r} is not an address that can be fetched; it must be https://… or http://…, without "
+                         "blanks")
     return host
 
 
-def open_at(url, host, offset):
-    """(response, where in the file its bytes begin): at `offset` where the server can go on from there, else at 0."""
+def open_at(url: str, host: str, offset: int) -> tuple[HTTPResponse, int]:
+    """Return (response, position of its first byte in the file).
+
+    The position is `offset` if the server can resume there, else 0.
+    """
     if offset:
         response = _request(url, host, offset)
         if response.status == 200:
             return response, 0
         if response.status == 206 and response.headers.get("Content-Range", "").startswith(f"bytes {offset}-"):
             return response, offset
-        response.close()  # 416, or another part than the one asked for
+        response.close()  # status 416, or another part of the file
     response = _request(url, host)
     if response.status != 200:
         response.close()
@@ -46,8 +52,11 @@ def open_at(url, host, offset):
     return response, 0
 
 
-def _request(url, host, offset=0):
-    """The server's answer to a request for the file, or for its bytes from `offset` on; its status is 2xx or 416."""
+def _request(url: str, host: str, offset: int = 0) -> HTTPResponse:
+    """Request the file, or its bytes from `offset` on, and return the response, of status 2xx or 416.
+
+    Raises InputError if the server cannot be reached or refuses.
+    """
     headers = {"User-Agent": f"minicnn/{minicnn.__version__}"}
     if offset:
         headers["Range"] = f"bytes={offset}-"
@@ -56,32 +65,33 @@ def _request(url, host, offset=0):
         return opener.open(Request(url, headers=headers), timeout=CONNECT_TIMEOUT)
     except HTTPError as answer:
         if answer.code == 416 and offset:
-            return answer
+            return cast(HTTPResponse, answer)  # an HTTPError is a response too
         answer.close()
         raise InputError(_refusal(host, answer.code)) from None
     except (OSError, http.client.HTTPException, ValueError) as problem:
         raise InputError(_no_connection(host, problem)) from None
 
 
-def read_block(response, host, before_any=False):
-    """The next bytes of the answer, empty at its end."""
+def read_block(response: HTTPResponse, host: str, is_first: bool = False) -> bytes:
+    """Return the next bytes of the response; b"" at its end. Raises ConnectionLost if the connection ends before."""
     try:
         return response.read1(BLOCK)
     except (OSError, http.client.HTTPException) as problem:
-        if before_any and isinstance(problem, TimeoutError):  # a server that says nothing will not do so next time
+        if is_first and isinstance(problem, TimeoutError):  # a server that sent nothing will not answer a retry
             raise InputError(_no_connection(host, problem)) from None
-        raise BrokenOff(_reason(problem)) from None
+        raise ConnectionLost(_reason(problem)) from None
 
 
-# ---- what is said ------------------------------------------------------------------------------------------
+# ---- messages ----------------------------------------------------------------------------------------------
 
 
-def _no_connection(host, problem):
-    return f"no connection to {host} ({_reason(problem)}): {INSTEAD}"
+def _no_connection(host: str, problem: Exception) -> str:
+    """Return the message for a server that cannot be reached."""
+    return f"no connection to {host} ({_reason(problem)}): {FROM_FILE_HINT}"
 
 
-def _reason(problem):
-    """The system's words for what happened; of what a server sent itself, only what kind of mistake it is."""
+def _reason(problem: BaseException | str) -> str:
+    """Return the system's text of an error. For a malformed answer return only the error's type, not its content."""
     if isinstance(problem, URLError):
         problem = problem.reason
     if isinstance(problem, TimeoutError):
@@ -92,52 +102,59 @@ def _reason(problem):
     return "".join(letter for letter in words if letter.isprintable())
 
 
-def _refusal(host, status):
+def _refusal(host: str, status: int) -> str:
+    """Return the message for a status other than success."""
     if 300 <= status < 400:
-        return (f"{host} redirects to where we do not follow: in a circle, to another kind of address than http and "
-                f"https, or from https to http; {INSTEAD}")
-    advice = "try again later, or give it" if status >= 500 else "give it"
+        return (f"{host} sends a redirect that is not followed: in a circle, to an address other than http or https, "
+                f"or from https to http; {FROM_FILE_HINT}")
+    advice = "try again later, or give the file" if status >= 500 else "give the file"
     return (f"{host} answered {status} ({http.client.responses.get(status, 'unknown status')}) instead of sending the "
-            f"file; {advice} from elsewhere with --from FILE|URL")
+            f"file; {advice} from another place with --from FILE|URL")
 
 
 # ---- the connection ----------------------------------------------------------------------------------------
 
 
 class PlainConnection(http.client.HTTPConnection):
-    """An HTTP connection with a timeout of its own for reading."""
+    """An HTTP connection with a separate timeout for reading."""
 
-    def connect(self):
+    def connect(self) -> None:
+        """Connect, then set the timeout for reading."""
         super().connect()
         self.sock.settimeout(READ_TIMEOUT)
 
 
 class SecureConnection(http.client.HTTPSConnection):
-    """An HTTPS connection with a timeout of its own for reading."""
+    """An HTTPS connection with a separate timeout for reading."""
 
-    def connect(self):
+    def connect(self) -> None:
+        """Connect, then set the timeout for reading."""
         super().connect()
         self.sock.settimeout(READ_TIMEOUT)
 
 
 class PlainHandler(HTTPHandler):
-    """Opens http addresses by a PlainConnection."""
+    """Opens http addresses with a PlainConnection."""
 
-    def http_open(self, req):
+    def http_open(self, req: Request) -> HTTPResponse:
+        """Open the address; urllib calls this."""
         return self.do_open(PlainConnection, req)
 
 
 class SecureHandler(HTTPSHandler):
-    """Opens https addresses by a SecureConnection, with the system's certificates."""
+    """Opens https addresses with a SecureConnection and the system's certificates."""
 
-    def https_open(self, req):
+    def https_open(self, req: Request) -> HTTPResponse:
+        """Open the address; urllib calls this."""
         return self.do_open(SecureConnection, req)
 
 
 class WebRedirects(HTTPRedirectHandler):
-    """Follows redirects from http to http or https, and from https to https only."""
+    """Follows redirects from http to http or https, and from https only to https."""
 
-    def redirect_request(self, req, fp, code, msg, headers, newurl):
+    def redirect_request(self, req: Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage,
+                         newurl: str) -> Request | None:
+        """Return the request for the new address; urllib calls this. Raises HTTPError for one that is refused."""
         if urlsplit(newurl).scheme not in (("https",) if req.type == "https" else ("http", "https")):
             raise HTTPError(newurl, code, msg, headers, fp)
         return super().redirect_request(req, fp, code, msg, headers, newurl)

@@ -1,1 +1,1 @@
-"""One reader for each container of weights."""
+"""File formats of weights: one reader for each. `containers.py` recognises the format and opens the file."""

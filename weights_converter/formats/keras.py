@@ -1,30 +1,35 @@
-"""Keras's HDF5 weights, as Keras 1 and 2 write them, and Keras 3 where the file's name ends in plain .h5.
+"""Keras's HDF5 weights, as written by Keras 1 and 2, and by Keras 3 if the file's name ends in plain .h5.
 
-Each layer is a group with the attribute `weight_names`, its datasets somewhere below. Only that the attribute is
-there matters: the names in it are those of the datasets again, and h5py writes such lists as strings of variable
-length, with which a damaged bit can crash HDF5 2.0.
+Each layer is a group with the attribute `weight_names`; its datasets are in that group or in groups below it. The
+reader tests only that the attribute exists and takes the names from the datasets, which are the same. h5py stores
+such lists as strings of variable length, and one damaged bit in them can crash HDF5 2.0.
 """
 
 import re
 from functools import partial
 from math import prod
+from typing import Any, TypeAlias
 
+from minicnn.backend import Array
 from minicnn.errors import InputError
-from weights_converter.formats.stored import SIZE_LIMIT, StoredArray
+from weights_converter.formats.stored import SIZE_LIMIT, SourceFile, StoredArray
 
-MOST = 10_000  # groups and datasets; a network has some hundreds
-DEEPEST = 20  # groups within each other; HDF5 itself recurses without an end
-KERAS_1 = {"W": "kernel", "b": "bias"}  # what Keras 2 calls them
+ITEM_LIMIT = 10_000  # groups and datasets; a network has some hundreds
+DEPTH_LIMIT = 20  # nested groups; HDF5 itself has no limit
+KERAS_1 = {"W": "kernel", "b": "bias"}  # Keras 1's name -> Keras 2's
+
+Hdf5: TypeAlias = Any  # an open h5py.File; h5py is imported only where a file is read, and has no type hints
+Item: TypeAlias = Any  # an h5py.Group or h5py.Dataset
 
 
-def keras_arrays(file):
-    """The StoredArrays of `file`, open for reading bytes: <layer>/kernel, <layer>/bias, …; no values are read yet.
+def keras_arrays(file: SourceFile) -> list[StoredArray]:
+    """List the arrays of `file`: <layer>/kernel, <layer>/bias, …. No values are read.
 
-    Raises InputError for HDF5 that is not Keras's, for links, and for arrays that are not stored plainly.
+    Raises InputError if the HDF5 file is not Keras's, if it has links to other files, or if an array is compressed.
     """
     import h5py
 
-    hdf5 = h5py.File(file, "r")  # reads through Python's file: nothing else stays open
+    hdf5 = h5py.File(file, "r")  # h5py reads through Python's file, so it holds no file of its own open
     try:
         return _arrays(hdf5)
     except Exception:
@@ -32,13 +37,14 @@ def keras_arrays(file):
         raise
 
 
-def _arrays(hdf5):
-    found = {}
-    _collect(hdf5, "", "", found)
-    root = "model_weights/" if "model_weights" in found else ""  # beside it lies the state of the optimizer
-    weights = {path: (item, layer) for path, (item, layer) in found.items() if layer and layer.startswith(root)}
+def _arrays(hdf5: Hdf5) -> list[StoredArray]:
+    """List the arrays of an open HDF5 file."""
+    items: dict[str, tuple[Item, str]] = {}
+    _collect(hdf5, "", "", items)
+    root = "model_weights/" if "model_weights" in items else ""  # model.save also stores the optimizer's state
+    weights = {path: (item, layer) for path, (item, layer) in items.items() if layer and layer.startswith(root)}
     if not weights:
-        raise InputError(_what_else(hdf5, found))
+        raise InputError(_describe_other(hdf5, items))
     arrays = [_stored_array(hdf5, item, f"{layer.removeprefix(root)}/{_parameter(path, layer)}")
               for path, (item, layer) in weights.items() if _is_dataset(item)]
     total = sum(array.size * array.dtype.itemsize for array in arrays)
@@ -47,68 +53,76 @@ def _arrays(hdf5):
     return arrays
 
 
-def _collect(group, path, layer, found):
-    """Enter into `found` {path: (Group or Dataset, the layer that it belongs to or "")} for all below `group`."""
-    if path.count("/") == DEEPEST:
-        raise InputError(f"it has more than {DEEPEST} groups within each other")
+def _collect(group: Item, path: str, layer: str, items: dict[str, tuple[Item, str]]) -> None:
+    """Add {path: (Group or Dataset, path of its layer or "")} to `items` for everything below `group`."""
+    if path.count("/") == DEPTH_LIMIT:
+        raise InputError(f"it has more than {DEPTH_LIMIT} nested groups, which no network needs")
     for name in group:
-        item = _item(group, name)
-        below = f"{path}/{name}" if path else name
+        item = _require_item(group, name)
+        item_path = f"{path}/{name}" if path else name
+        # Keras splits long lists of names into weight_names0, weight_names1, …
         is_layer = not _is_dataset(item) and ("weight_names" in item.attrs or "weight_names0" in item.attrs)
-        found[below] = item, below if is_layer else layer  # weight_names0, 1, … are pieces of too long a list
-        if len(found) > MOST:
-            raise InputError(f"it has more than {MOST:,} groups and datasets")
+        items[item_path] = item, item_path if is_layer else layer
+        if len(items) > ITEM_LIMIT:
+            raise InputError(f"it has more than {ITEM_LIMIT:,} groups and datasets, which no network needs")
         if not _is_dataset(item):
-            _collect(item, below, found[below][1], found)
+            _collect(item, item_path, items[item_path][1], items)
 
 
-def _item(group, name):
-    """The Group or Dataset of that name; InputError where it lies elsewhere: only `file` is to be read."""
+def _require_item(group: Item, name: str) -> Item:
+    """Return the Group or Dataset of that name.
+
+    Raises InputError if its content is elsewhere: the converter must not open other files.
+    """
     import h5py
 
     if "/" not in name and isinstance(group.get(name, getlink=True), h5py.HardLink):
         item = group[name]
         if isinstance(item, h5py.Group) or _is_dataset(item) and not (item.external or item.is_virtual):
             return item
-    raise InputError(f"it keeps {name[:60]!r} elsewhere, behind a link, or as something else than an array")
+    raise InputError(f"{name[:60]!r} is a link or is stored in another file, or is not an array; save the weights in "
+                     "one file")
 
 
-def _is_dataset(item):
+def _is_dataset(item: Item) -> bool:
+    """Return True for a Dataset, False for a Group."""
     import h5py
 
     return isinstance(item, h5py.Dataset)
 
 
-def _what_else(hdf5, found):
-    """What an HDF5 file is that has no layers of Keras."""
+def _describe_other(hdf5: Hdf5, items: dict[str, tuple[Item, str]]) -> str:
+    """Describe an HDF5 file without Keras layers, for a message."""
     if "architecture" in hdf5.attrs and "preprocessing" in hdf5.attrs:
-        return "it is already a weights file of minicnn: load_model reads it"
-    if any(re.search(r"(^|/)vars/\d+$", path) for path in found):
-        return ("it is in Keras 3's own layout (.weights.h5), which does not name its arrays; "
-                'load it there and save the whole model with model.save("model.h5")')
-    names = [path for path in found if "/" not in path]
-    shown = ", ".join(repr(name[:60]) for name in names[:4]) + (", …" if len(names) > 4 else "")
-    return f"it is HDF5, but has no layers of Keras, only {shown or 'nothing'}"
+        return "it is already a weights file of minicnn; load it with load_model"
+    if any(re.search(r"(^|/)vars/\d+$", path) for path in items):
+        return ("it has Keras 3's own layout (.weights.h5), which does not name its arrays; "
+                'load it in Keras and save the whole model with model.save("model.h5")')
+    names = [path for path in items if "/" not in path]
+    listed = ", ".join(repr(name[:60]) for name in names[:4]) + (", …" if len(names) > 4 else "")
+    return f"it is an HDF5 file without layers of Keras; it contains {listed or 'nothing'}"
 
 
-def _parameter(path, layer):
-    """kernel, bias, gamma, … for conv1/kernel:0, conv1_W:0 or conv1_W_1:0, whose layer is conv1."""
+def _parameter(path: str, layer: str) -> str:
+    """Return kernel, bias, gamma, … for a path such as conv1/kernel:0, conv1_W:0 or conv1_W_1:0 of layer conv1."""
     name = re.sub(r":\d+$", "", path.rpartition("/")[2])
     name = name.removeprefix(layer.rpartition("/")[2] + "_")
     name = re.sub(r"_\d+$", "", name)
     return KERAS_1.get(name, name)
 
 
-def _stored_array(hdf5, dataset, name):
+def _stored_array(hdf5: Hdf5, dataset: Item, name: str) -> StoredArray:
+    """Return the StoredArray of a dataset. Raises InputError if it is compressed or is not an array of numbers."""
     if dataset.shape is None or dataset.dtype.hasobject:
-        raise InputError(f"{name[:200]!r} is no array of numbers")
-    if dataset.id.get_create_plist().get_nfilters():  # HDF5 would unpack whatever comes, not only what the shape says
+        raise InputError(f"{name[:200]!r} is not an array of numbers")
+    if dataset.id.get_create_plist().get_nfilters():  # HDF5 would decompress more than the shape announces
         raise InputError(f"{name[:200]!r} is compressed, which Keras never does; undo it with h5repack -f NONE")
     if dataset.id.get_storage_size() < prod(dataset.shape) * dataset.dtype.itemsize:
-        raise InputError(f"{name[:200]!r} announces the shape {dataset.shape}, which is more than it has")
+        raise InputError(f"{name[:200]!r} announces the shape {dataset.shape}, but has fewer bytes; the file is "
+                         "damaged")
     return StoredArray(name, dataset.shape, dataset.dtype, partial(_read, hdf5, dataset))
 
 
-def _read(hdf5, dataset):
-    """The values; `hdf5` comes along because it closes itself once nothing refers to it."""
+def _read(hdf5: Hdf5, dataset: Item) -> Array:
+    """Read the values. `hdf5` is an argument only to keep a reference: without one, h5py closes the file."""
     return dataset[()]

@@ -1,52 +1,73 @@
-"""Zip archives, which .npz and PyTorch's newer files are, opened so that a hostile table of contents costs little."""
+"""Zip archives (.npz, and .pth since PyTorch 1.6), opened with bounded memory even if the archive is hostile."""
 
 import zipfile
+from typing import cast
 
 from minicnn.errors import InputError
-from weights_converter.formats.stored import shown
+from weights_converter.formats.stored import SourceFile, printable
 
-DIRECTORY_LIMIT = 2**21  # bytes of the table of contents; that of a network with 1,000 arrays has 100,000
+DIRECTORY_LIMIT = 2**21  # bytes of the table of contents; a network of 1,000 arrays needs 100,000
 MEMBER_LIMIT = 10_000
-NAME_LIMIT = 1000  # characters of a member's name, which stands in the messages of zipfile
+NAME_LIMIT = 1000  # characters of a member's name; zipfile quotes it in its messages
 
 
-def open_zip(file):
-    """The ZipFile of `file`, open for reading bytes; InputError where its table of contents is no weights'.
+def open_zip(file: SourceFile) -> zipfile.ZipFile:
+    """Open the zip archive in `file`.
 
-    zipfile takes as many bytes for that table as the archive announces, in one of several places, and makes an
-    object of each 46 of them, however many members are announced. What it can read bounds all of that.
+    zipfile reads as many bytes for the table of contents as the archive announces, and makes an object of every
+    46 of them. BoundedFile limits both.
+
+    Raises InputError if the table of contents is larger than weights need.
     """
     archive = zipfile.ZipFile(BoundedFile(file))
     names = archive.namelist()
     if len(names) > MEMBER_LIMIT:
-        raise InputError(f"it has {len(names):,} members, more than the limit of {MEMBER_LIMIT:,}")
+        raise InputError(f"the zip archive has {len(names):,} members, more than the limit of {MEMBER_LIMIT:,}")
     longest = max(map(len, names), default=0)
     if longest > NAME_LIMIT:
-        raise InputError(f"the name of a member is too long, {longest:,} characters")
+        raise InputError(f"the name of a member of the zip archive is too long: {longest:,} characters, the limit is "
+                         f"{NAME_LIMIT:,}")
     return archive
 
 
-def open_member(archive, member):
-    """The member, open for reading; InputError where what stands before its content is damaged."""
+def open_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> zipfile.ZipExtFile:
+    """Open a member for reading. Raises InputError if it is encrypted or its header is damaged."""
     if member.flag_bits & 1:
-        raise InputError("it is encrypted: save it without a password")
+        raise InputError("the zip archive is encrypted; save it without a password")
     try:
-        return archive.open(member)
-    except zipfile.BadZipFile as problem:  # which may quote 60,000 bytes
-        raise InputError(f"{shown(member.filename)} is damaged: {shown(str(problem))}") from None
+        return cast(zipfile.ZipExtFile, archive.open(member))
+    except zipfile.BadZipFile as problem:  # its message may quote 60,000 bytes
+        raise InputError(f"{printable(member.filename)} is damaged: {printable(str(problem))}; download the file "
+                         "again") from None
 
 
 class BoundedFile:
-    """What zipfile needs of a file, up to DIRECTORY_LIMIT bytes at a time; values are read in smaller pieces."""
+    """The part of a file's interface that zipfile uses; a single read returns at most DIRECTORY_LIMIT bytes.
 
-    def __init__(self, file):
+    Values are read in smaller blocks, so only an oversized table of contents exceeds the limit.
+    """
+
+    def __init__(self, file: SourceFile) -> None:
         self.file = file
-        self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
 
-    def read(self, count=-1):
-        """The next `count` bytes; all that is left where it is negative."""
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        """Move to a position of the file."""
+        return self.file.seek(offset, whence)
+
+    def tell(self) -> int:
+        """Return the position in the file."""
+        return self.file.tell()
+
+    def seekable(self) -> bool:
+        """Return True: zipfile asks."""
+        return True
+
+    def read(self, count: int | None = -1, /) -> bytes:
+        """Read the next `count` bytes; all remaining ones if `count` is negative or None."""
+        count = -1 if count is None else count
         if count <= DIRECTORY_LIMIT:
             data = self.file.read(count if count >= 0 else DIRECTORY_LIMIT + 1)
             if len(data) <= DIRECTORY_LIMIT:
                 return data
-        raise InputError(f"its table of contents has more than {DIRECTORY_LIMIT:,} bytes, which no weights need")
+        raise InputError(f"the table of contents of the zip archive has more than {DIRECTORY_LIMIT:,} bytes, which "
+                         "no weights need; the file may be damaged")

@@ -1,10 +1,5 @@
-"""All published weights that are known: what their arrays are called, how they lie in memory, what belongs to them."""
+"""All published weights that can be converted: the names of their arrays, their layouts, their preprocessing."""
 
-from weights_converter.sources import alexnet as sources_alexnet
-from weights_converter.sources import resnet as sources_resnet
-from weights_converter.sources import squeezenet as sources_squeezenet
-from weights_converter.sources import transform as sources_transform
-from weights_converter.sources import vgg as sources_vgg
+from weights_converter.sources import alexnet, resnet, squeezenet, transform, vgg
 
-SOURCES = (*sources_vgg.SOURCES, *sources_squeezenet.SOURCES, *sources_alexnet.SOURCES, *sources_resnet.SOURCES,
-           *sources_transform.SOURCES)
+SOURCES = (*vgg.SOURCES, *squeezenet.SOURCES, *alexnet.SOURCES, *resnet.SOURCES, *transform.SOURCES)

@@ -1,4 +1,4 @@
-"""AlexNet as torchvision has it, and CaffeNet, Caffe's reference AlexNet."""
+"""AlexNet of torchvision, and CaffeNet, Caffe's reference AlexNet."""
 
 from minicnn.models.preprocessing import TORCHVISION, Preprocessing
 from weights_converter.sources.source import Source, weights_and_biases
@@ -15,6 +15,6 @@ SOURCES = (
     Source("caffenet", "caffenet", "Caffe", weights_and_biases({layer: layer for layer in LAYERS.values()}),
            60_965_224, "pool5", CAFFENET_INPUT,
            "BVLC: bvlc_reference_caffenet, trained on ImageNet", "unrestricted (BVLC)",
-           note="bvlc_alexnet has arrays of the same names and shapes, but normalises before it pools: its scores "
-                "would be wrong here"),
+           note="bvlc_alexnet has the same array names and shapes, but normalises before pooling: if this is that "
+                "file, its scores will be wrong"),
 )

@@ -1,10 +1,10 @@
-"""ResNet-18 as torchvision has it."""
+"""ResNet-18 of torchvision."""
 
 from minicnn.models.preprocessing import TORCHVISION
 from weights_converter.sources.layouts import AS_OURS
 from weights_converter.sources.source import Source, Target
 
-# torchvision's names -> ours; the first block of the stages 2 to 4 has a 1x1 convolution beside it
+# torchvision's names -> minicnn's. The first block of stages 2 to 4 has a 1x1 convolution in its shortcut.
 CONVOLUTIONS = {
     "conv1": "conv1",
     "layer1.0.conv1": "res2a_branch2a", "layer1.0.conv2": "res2a_branch2b",
@@ -30,13 +30,13 @@ NORMALIZATIONS = {
 STATISTICS = {"weight": "gamma", "bias": "beta", "running_mean": "mean", "running_var": "var"}
 
 
-def names():
-    """{"conv1.weight": conv1/w, "bn1.weight": bn1/gamma, "bn1.running_mean": bn1/mean, …, "fc.bias": fc1000/b}."""
-    found = {f"{source}.weight": f"{layer}/w" for source, layer in CONVOLUTIONS.items()}
-    found |= {f"{source}.{theirs}": f"{layer}/{ours}"
-              for source, layer in NORMALIZATIONS.items() for theirs, ours in STATISTICS.items()}
-    found |= {"fc.weight": "fc1000/w", "fc.bias": "fc1000/b"}
-    return {source: Target(key, AS_OURS) for source, key in found.items()}
+def names() -> dict[str, Target]:
+    """Return {"conv1.weight": conv1/w, "bn1.weight": bn1/gamma, …, "fc.bias": fc1000/b}."""
+    keys = {f"{source}.weight": f"{layer}/w" for source, layer in CONVOLUTIONS.items()}
+    keys |= {f"{source}.{name}": f"{layer}/{key}"
+             for source, layer in NORMALIZATIONS.items() for name, key in STATISTICS.items()}
+    keys |= {"fc.weight": "fc1000/w", "fc.bias": "fc1000/b"}
+    return {source: Target(key, AS_OURS) for source, key in keys.items()}
 
 
 SOURCES = (

@@ -1,30 +1,39 @@
-"""What is known about a published training of a network."""
+"""Source: everything the converter must know about one published training of a network."""
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
-import numpy as np
-
+from minicnn.backend import Array
 from minicnn.models.preprocessing import Preprocessing
 from weights_converter.sources.layouts import AS_OURS, Layout
 
 
 class Target(NamedTuple):
-    """Where an array of the source goes ("conv1_1/w"), and how it lies there."""
+    """The place of an array in the converted file ("conv1_1/w"), and its layout in the source file."""
 
     key: str
     layout: Layout
 
 
 class Source(NamedTuple):
-    """One training of one network, as somebody publishes it.
+    """One training of one network, as published.
 
-    name : of the converted model and its file; one for each training, as Caffe's SqueezeNet 1.1 is not
-    torchvision's. publisher : whose names these are, for messages. names : {source name: Target} of all arrays
-    of the network. features : the last layer before the classifier. options : for the network's builder.
-    constants : arrays that must have exactly these values, for `preprocessing` says the same. left_out : known
-    arrays that are no part of the network. classifier : False where its values are missing from the file.
-    file_digest : how the sha256 of the only such file begins, where names and shapes do not tell. note : for
-    the user. classes : False where the outputs are no scores of ImageNet's classes.
+    name : of the converted model and its file. Each training has its own: Caffe's SqueezeNet 1.1 has other values
+        than torchvision's.
+    architecture : the builder in minicnn.models.
+    publisher : whose array names these are; messages name it.
+    names : {name in the file: Target} of all arrays of the network.
+    num_parameters : of the whole network, without the statistics of batch normalization.
+    features : name of the last layer before the classifier.
+    preprocessing : of the input images.
+    origin, licence : texts for the converted file.
+    options : keyword arguments of the builder.
+    constants : arrays that must have exactly these values, as they express what `preprocessing` says.
+    left_out : known arrays that do not belong to the network.
+    classifier : False if the file lacks the values of the classifier.
+    file_digest : first digits of the sha256 of the only such file, if names and shapes do not identify it.
+    note : a text for the user.
+    classes : True if the outputs are scores of ImageNet's classes.
     """
 
     name: str
@@ -36,8 +45,8 @@ class Source(NamedTuple):
     preprocessing: Preprocessing
     origin: str
     licence: str
-    options: dict = {}
-    constants: dict[str, np.ndarray] = {}
+    options: dict[str, Any] = {}
+    constants: dict[str, Array] = {}
     left_out: tuple[str, ...] = ()
     classifier: bool = True
     file_digest: str = ""
@@ -45,10 +54,12 @@ class Source(NamedTuple):
     classes: bool = True
 
 
-def weights_and_biases(layers, weight=".weight", bias=".bias", layout=AS_OURS, layouts=None):
-    """{"features.0": "conv1_1"} -> {"features.0.weight": conv1_1/w, "features.0.bias": conv1_1/b}.
+def weights_and_biases(layers: Mapping[str, str], weight: str = ".weight", bias: str = ".bias",
+                       layout: Layout = AS_OURS, layouts: Mapping[str, Layout] | None = None) -> dict[str, Target]:
+    """Convert {"features.0": "conv1_1"} to {"features.0.weight": conv1_1/w, "features.0.bias": conv1_1/b}.
 
-    layout : of the weights; `layouts` has those of single layers of ours. Biases are the same everywhere.
+    layers : {layer's name in the file: minicnn's name}. weight, bias : the endings of the array names.
+    layout : of the weights. layouts : {minicnn's name: layout} of layers with another one. Biases need none.
     """
     names = {}
     for source, layer in layers.items():

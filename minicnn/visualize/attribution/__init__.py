@@ -1,1 +1,1 @@
-"""Which pixels a score depends on: gradients, Grad-CAM, occlusion, and their comparison."""
+"""Attribution: the pixels that a score depends on, by gradients, Grad-CAM and occlusion; and tests of these methods."""

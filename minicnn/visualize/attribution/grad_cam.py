@@ -1,19 +1,37 @@
-"""Where in the picture a class was seen: the maps of a late layer, weighed by the gradient of the class score."""
+"""Grad-CAM: where in the image the network finds a class, from the maps of a late layer."""
 
-from minicnn.backend import get_array_module, to_host
+from minicnn.backend import Array, get_array_module, to_host
 from minicnn.errors import InputError
 from minicnn.layers import Dropout, GuidedReLU
 from minicnn.layers.pool import Pool2D
+from minicnn.network import Network, Trace
 from minicnn.visualize.attribution.gradients import score_seeds
-from minicnn.visualize.entry import enter
+from minicnn.visualize.entry import Labels, enter
 
 
-def grad_cam(net, x, label, layer=None):
-    """The positive part of the layer's maps, weighed by their mean gradients, (N, H', W') on the host.
+def grad_cam(net: Network, x: Array, label: Labels, layer: str | None = None) -> Array:
+    """Return the positive part of the sum of a layer's maps, weighted by their mean gradients, (N, h, w) on the host.
 
-    x : (N, C, H, W). label : one class, or one per image; the score is unnormalised. layer : any with maps; left out,
-    the last one that has any, see `last_maps`. `upsample_maps` lays the result over the picture. Selvaraju et al. 2016
-    (arXiv:1610.02391), equations 1 and 2. Raises InputError for a layer without maps.
+    Parameters
+    ----------
+    net : a network with class scores.
+    x : images of shape (N, C, H, W).
+    label : one class, or one for each image. The score is taken before the softmax.
+    layer : a layer with maps of h x w pixels. By default, see `last_maps`.
+
+    Raises
+    ------
+    InputError if the layer has no maps, or the network no class scores.
+
+    References
+    ----------
+    Selvaraju et al. 2016 (arXiv:1610.02391), equations 1 and 2.
+
+    Examples
+    --------
+    >>> heat = grad_cam(net, x, label)
+    >>> heat.shape, upsample_maps(heat, 64, 64).shape
+    ((1, 8, 8), (1, 64, 64))
     """
     x = enter(net, x)
     layer = last_maps(net) if layer is None else net.find(layer)
@@ -21,10 +39,13 @@ def grad_cam(net, x, label, layer=None):
     return to_host(weighted_maps(net, trace, seeds, layer))
 
 
-def guided_grad_cam(net, x, label, layer=None):
-    """Guided backprop of the class score times the upsampled `grad_cam`, (N, C, H, W) on the host.
+def guided_grad_cam(net: Network, x: Array, label: Labels, layer: str | None = None) -> Array:
+    """Return guided backprop of the class score times the upsampled `grad_cam`, (N, C, H, W) on the host.
 
-    x, label, layer : as for grad_cam. Selvaraju et al. 2016 (arXiv:1610.02391), section 3.2.
+    The parameters are the same as in `grad_cam`. Selvaraju et al. 2016 (arXiv:1610.02391), section 3.2.
+
+    >>> guided_grad_cam(net, x, label).shape
+    (1, 3, 64, 64)
     """
     x = enter(net, x)
     layer = last_maps(net) if layer is None else net.find(layer)
@@ -34,20 +55,23 @@ def guided_grad_cam(net, x, label, layer=None):
     return to_host(heat[:, None] * guided)
 
 
-def weighted_maps(net, trace, seeds, layer):
-    """Grad-CAM from a pass that kept `layer`, (N, H', W') on the network's device."""
+def weighted_maps(net: Network, trace: Trace, seeds: dict[str, Array], layer: str) -> Array:
+    """Return the Grad-CAM maps, (N, h, w) on the network's device, from a forward pass that kept `layer`."""
     maps = trace.activations[layer]
     if maps.ndim != 4:
         raise InputError(f"layer {layer!r} has no maps: its output is {maps.shape}; the last with maps is "
                          f"{last_maps(net)!r}")
     xp = get_array_module(maps)
-    # a = the mean of d score / d maps over the positions, then relu(sum over channels of a * maps)
+    # equation 1: a = mean of d score / d maps over the positions; equation 2: relu(sum over channels of a * maps)
     weights = net.backward(trace, seeds, wrt=(layer,))[layer].mean(axis=(2, 3))  # (N, channels)
     return xp.maximum((weights[:, :, None, None] * maps).sum(axis=1), 0)
 
 
-def last_maps(net):
-    """The name of the last layer with maps of more than one pixel that is no pooling: VGG-16's is relu5_3."""
+def last_maps(net: Network) -> str:
+    """Return the name of the last layer with maps of more than one pixel, except pools and Dropout.
+
+    In VGG-16 it is relu5_3. Raises InputError if the network has no such layer.
+    """
     shapes = net.shapes()
     for name, layer, _ in reversed(net.nodes):
         shape = shapes[name]
@@ -56,17 +80,24 @@ def last_maps(net):
     raise InputError("no layer of the network has maps")
 
 
-def upsample_maps(maps, height, width):
-    """Maps (N, H', W') to (N, height, width): bilinear, constant beyond the centres of the outer pixels."""
-    rows, columns = (bilinear_weights(maps, size, wanted)
-                     for size, wanted in zip(maps.shape[1:], (height, width), strict=True))
+def upsample_maps(maps: Array, height: int, width: int) -> Array:
+    """Return maps (N, h, w) enlarged to (N, height, width): bilinear, and constant outside the outer pixels' centres.
+
+    >>> upsample_maps(np.array([[[0.0, 1.0]]]), 1, 4)
+    array([[[0.  , 0.25, 0.75, 1.  ]]])
+    """
+    rows, columns = (bilinear_weights(maps, size, new_size)
+                     for size, new_size in zip(maps.shape[1:], (height, width), strict=True))
     return rows @ maps @ columns.T
 
 
-def bilinear_weights(maps, size, wanted):
-    """The weights (wanted, size) of `size` pixels in the `wanted` pixels that lie over them; rows add up to 1."""
+def bilinear_weights(maps: Array, size: int, new_size: int) -> Array:
+    """Return the weights (new_size, size) of each old pixel in each new pixel; rows add up to 1.
+
+    maps : any array, for its array module and type.
+    """
     xp = get_array_module(maps)
-    # pixel centres are at half numbers: (i + 0.5) / wanted = (place + 0.5) / size
-    places = xp.clip((xp.arange(wanted) + 0.5) * (size / wanted) - 0.5, 0, size - 1)
-    distance = abs(places[:, None] - xp.arange(size))
-    return xp.maximum(1 - distance, 0).astype(maps.dtype)
+    # Pixel i has its centre at i + 0.5, so (i + 0.5) / new_size = (position + 0.5) / size.
+    positions = xp.clip((xp.arange(new_size) + 0.5) * (size / new_size) - 0.5, 0, size - 1)
+    distances = abs(positions[:, None] - xp.arange(size))
+    return xp.maximum(1 - distances, 0).astype(maps.dtype)

@@ -1,33 +1,39 @@
-"""The objective numbers behind an occlusion map."""
+"""The objective numbers of an occlusion map."""
 
 import numpy as np
 from scipy.stats import spearmanr
 
-from minicnn.backend import to_host
-from minicnn.losses import one_hot
+from minicnn.backend import Array, to_host
+from minicnn.network import Network
+from minicnn.visualize.attribution.gradients import class_gradient
 from minicnn.visualize.attribution.occlusion import (
+    Fill,
+    Pixels,
     class_probability,
     fill_values,
     occlusion_map,
-    pair,
+    pixel_pair,
     spread_occlusion,
     window_cover,
 )
 from minicnn.visualize.check import Check, above, below
-from minicnn.visualize.entry import enter
+from minicnn.visualize.entry import Labels, enter
 
-MOVED = 0.01  # where no window changes the probability by that much, there is nothing to rank
-RANKED = 9    # windows, at least: the ranks of fewer agree or disagree by chance
+MOVED = 0.01  # the agreement is judged if a window changes the probability by this much
+RANKED = 9    # and if there are this many windows: the ranks of fewer windows agree or disagree by chance
 
 
-def check_occlusion(net, x, labels, maps, window, stride, fill=0.0):
-    """Maps (N, OH, OW) of the images x (N, C, H, W): they have the right size, picture by picture and in float64 they
-    come out the same, hiding nothing changes nothing, and they agree with the gradient.
+def check_occlusion(net: Network, x: Array, labels: Labels, maps: Array, window: Pixels, stride: Pixels,
+                    fill: Fill = 0.0) -> list[Check]:
+    """Return the Checks of the occlusion maps (N, OH, OW) of the images x, (N, C, H, W).
 
-    What is computed again is at about three places down and three across, or the proof would take longer than the map.
+    The maps have the right size. They are equal to maps in float64, computed one image at a time. Hiding nothing
+    changes nothing. The maps agree with the gradient.
+
+    The maps are computed again at about 3 x 3 places only, to save time.
     """
     H, W = x.shape[2:]
-    (h, w), (down, across) = pair("window", window, 0), pair("stride", stride, 1)
+    (h, w), (down, across) = pixel_pair("window", window, 0), pixel_pair("stride", stride, 1)
     size = (len(x), (H - h) // down + 1, (W - w) // across + 1)
     places = Check("places of the window", maps.size, "{} x {} x {}".format(*size), maps.shape == size)
     if not places.passed:
@@ -36,54 +42,56 @@ def check_occlusion(net, x, labels, maps, window, stride, fill=0.0):
     every = -(-max(maps.shape[1:]) // 3)
     coarse = every * down, every * across
     nothing = occlusion_map(net, x, labels, 0, coarse, fill)
-    # How large a batch is decides how a convolution is computed, and so how float32 rounds; float64 shows what is wrong
+    # The batch size decides how a convolution is computed, and so how float32 rounds. float64 shows an error.
     exact, x64 = net.astype("float64"), x.astype("float64")
     singly = occlusion_map(exact, x64, labels, window, coarse, fill, batch_size=1)
     together = occlusion_map(exact, x64, labels, window, coarse, fill)
     flat = np.broadcast_to(to_host(fill_values(fill, to_host(x))), x.shape).astype(x.dtype)
-    of_flat = occlusion_map(net, flat, labels, window, coarse, fill)
+    flat_map = occlusion_map(net, flat, labels, window, coarse, fill)
     flat_p = class_probability(net, flat, labels)
 
-    def difference(a, b):
+    def difference(a: Array, b: Array) -> float:
         return np.abs(a - b).max()
     return [places,
-            below("a window of 0 pixels: largest difference to the probability",
+            below("a window of 0 pixels: largest difference from the probability",
                   difference(nothing, p[:, None, None]), 0.0),
             below("pictures one by one and in batches, in float64: largest difference",
                   difference(singly, together), 1e-6),
             below("the map against pictures one by one in float64: largest difference",
                   difference(singly, maps[:, ::every, ::every]), 1e-5),
-            below("a picture that has the window's colour already: largest difference to its probability",
-                  difference(of_flat, flat_p[:, None, None]), 1e-6),
+            below("a picture of the window's colour: largest difference from its probability",
+                  difference(flat_map, flat_p[:, None, None]), 1e-6),
             check_gradient_agreement(net, x, labels, p[:, None, None] - maps, window, stride, fill)]
 
 
-def check_gradient_agreement(net, x, labels, drops, window, stride, fill=0.0):
-    """The mean rank correlation with |gradient x input| over the images whose probability moves at all; judged where
-    there are enough windows to be ranked.
+def check_gradient_agreement(net: Network, x: Array, labels: Labels, drops: Array, window: Pixels, stride: Pixels,
+                             fill: Fill = 0.0) -> Check:
+    """Return the Check that the drops of the probability have a positive rank correlation with |gradient x input|.
+
+    The value is the mean over the images whose probability changes. It is judged if there are enough windows to rank.
     """
     agreement = gradient_agreement(net, x, labels, drops, window, stride, fill)
     moved = np.abs(drops).max(axis=(1, 2)) >= MOVED
-    what = "rank correlation of how much the probability changes with |gradient x input| in the same windows"
+    name = "rank correlation of the change of the probability with |gradient x input| in the same windows"
     if drops[0].size < RANKED:
-        return Check(what, float(agreement.mean()), f"reported, not judged: of {drops[0].size} windows; a smaller "
+        return Check(name, float(agreement.mean()), f"reported, not judged: only {drops[0].size} windows; a smaller "
                      "stride has more", True)
     if moved.any():
-        return above(what, agreement[moved].mean(), 0.0)
-    return Check(what, float(agreement.mean()), f"reported, not judged: no window moves the probability by {MOVED:g}; "
-                 "a larger one would", True)
+        return above(name, agreement[moved].mean(), 0.0)
+    return Check(name, float(agreement.mean()), "reported, not judged: no window changes the probability by "
+                 f"{MOVED:g}; use a larger window", True)
 
 
-def gradient_agreement(net, x, labels, drops, window, stride, fill=0.0):
-    """Spearman's correlation of |drops|, (N, OH, OW), with |gradient x (input - fill)|, (N,); 0 where either is flat.
+def gradient_agreement(net: Network, x: Array, labels: Labels, drops: Array, window: Pixels, stride: Pixels,
+                       fill: Fill = 0.0) -> Array:
+    """Return Spearman's correlation of |drops| with |gradient x (input - fill)| for each image, (N,).
 
-    To first order, the gradient times what the window takes away is by how much the score changes; the sum is over the
-    window's pixels and colours, and neither has a sign.
+    The gradient times the change of the pixels is the change of the score to first order. Its absolute values are
+    summed over the pixels and colours of each window. The correlation is 0 if one of the two is constant.
+    drops : (N, OH, OW).
     """
     x = enter(net, x)
-    trace = net.forward(x, keep=(net.output,))
-    seed = one_hot(trace.activations[net.output], labels)
-    dx = net.backward(trace, {net.output: seed}, release=True)["input"]
+    dx = class_gradient(net, x, labels)
     predicted = to_host(abs(dx * (x - fill_values(fill, x))).sum(axis=1))  # (N, H, W)
     down, across = (cover.astype(predicted.dtype) for cover in window_cover(window, stride, *x.shape[2:]))
     pooled = down @ predicted @ across.T  # (N, OH, OW)
@@ -91,8 +99,12 @@ def gradient_agreement(net, x, labels, drops, window, stride, fill=0.0):
                      for a, b in zip(pooled, drops, strict=True)])
 
 
-def check_occlusion_masks(net, x, labels, masks, window, stride, fill=0.0):
-    """Pictures x (N, C, H, W) with their objects' masks (N, H, W): to hide the object costs more than the rest."""
+def check_occlusion_masks(net: Network, x: Array, labels: Labels, masks: Array, window: Pixels, stride: Pixels,
+                          fill: Fill = 0.0) -> list[Check]:
+    """Return the Check that hiding the object lowers the probability more than hiding the rest.
+
+    x : pictures (N, C, H, W). masks : of their objects, bool (N, H, W).
+    """
     drops = class_probability(net, x, labels)[:, None, None] - occlusion_map(net, x, labels, window, stride, fill)
     spread = spread_occlusion(drops, window, stride, *x.shape[2:])
     inside, outside = float(spread[masks].mean()), float(spread[~masks].mean())

@@ -1,87 +1,116 @@
-"""Whether a map shows what was learnt: the network's weights are drawn anew, from the scores down to the pixels.
+"""A sanity check of attribution methods: does a map change when the network's weights are replaced by random ones?
 
-The cascading parameter randomisation of Adebayo et al. 2018 (arXiv:1810.03292), section 3.1.
+The cascading parameter randomisation of Adebayo et al. 2018 (arXiv:1810.03292), section 3.1: from the last layer to the
+first, stage by stage.
 """
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from minicnn.backend import to_device
+from minicnn.backend import Array, to_device
 from minicnn.errors import InputError
 from minicnn.initialize import he_normal
+from minicnn.network import Network
 from minicnn.visualize.attribution.compare import rank_correlations
 from minicnn.visualize.entry import enter
 
-TRIES = 100           # draws of a stage until something is left of the class score
-UNMOVED = 0.5 ** 0.5  # a rank correlation above means that more than half of the ranks' variance is the same
+TRIES = 100               # draws of a stage until the class score is not 0
+UNCHANGED = 0.5 ** 0.5    # with a higher rank correlation, more than half of the variance of the ranks is the same
 
 
-def cascade(net, x, label, rng, stages=10):
-    """Yield (name, network) for each stage, drawn anew together with all above it; name : the stage's lowest module.
+def cascade_similarity(net: Network, x: Array, label: int, explain: Callable[[Network], Mapping[str, Array]],
+                       rng: np.random.Generator, stages: int = 10) -> Iterator[tuple[str, dict[str, float]]]:
+    """Yield (name, {method: similarity of its map to the trained network's map}) for each stage of the `cascade`.
 
-    x : (1, C, H, W). stages : at most so many; the modules of the network, as many in each as may be, shared out among
-    them. rng : numpy.random.Generator. Weights are drawn as before training. A stage is drawn again where nothing is
-    left of the score of class `label`: behind a last ReLU, half of all draws show nothing at all. Raises InputError
-    for less than one stage.
+    The similarity is Spearman's rank correlation: 1 if the map is the same, 0 if a map is constant.
+
+    explain : a function network -> {method: map (1, H, W)}. The other parameters are the same as in `cascade`.
+    Adebayo et al. 2018 (arXiv:1810.03292), section 3.1.
+
+    >>> def explain(net):
+    ...     return {"saliency": minicnn.visualize.saliency_map(net, x, label)}
+    >>> [name for name, similarity in cascade_similarity(net, x, label, explain, rng, stages=2)]
+    ['conv4', 'conv1']
+    """
+    trained = explain(net)
+    for name, random in cascade(net, x, label, rng, stages):
+        yield name, {method: float(rank_correlations([trained[method], values])[0, 1])
+                     for method, values in explain(random).items()}
+
+
+def cascade(net: Network, x: Array, label: int, rng: np.random.Generator,
+            stages: int = 10) -> Iterator[tuple[str, Network]]:
+    """Yield (name, network) for each stage: a network with random weights from the last module down to module `name`.
+
+    The weights are drawn as before training. A stage is drawn again if the score of class `label` is 0: after a last
+    ReLU, half of all draws give 0, and all gradients are 0, too.
+
+    Parameters
+    ----------
+    net : the trained network. It is not changed.
+    x : one image, (1, C, H, W).
+    label : the class.
+    rng : the generator of the weights.
+    stages : largest number of stages. The network's modules are divided equally among them.
+
+    Raises
+    ------
+    InputError if there is less than one stage.
     """
     if stages < 1:
         raise InputError(f"expected at least 1 stage, not {stages}")
     x = enter(net, x)
-    for names in stages_of(net, stages):
+    for names in split_stages(net, stages):
         for _ in range(TRIES):
-            drawn = redrawn(net, names, rng)
-            if bool((drawn.predict(x)[:, label] != 0).all()):
+            random = with_random_weights(net, names, rng)
+            if bool((random.predict(x)[:, label] != 0).all()):
                 break
-        net = drawn
-        yield module_of(names[-1]), net
+        net = random
+        yield module_name(names[-1]), net
 
 
-def stages_of(net, stages):
-    """The names of the layers with parameters in up to `stages` lists, from the output to the input."""
+def split_stages(net: Network, stages: int) -> list[list[str]]:
+    """Return the names of the layers with parameters in at most `stages` lists, from the output to the input."""
     names = list(net.parameter_layers())[::-1]
-    modules = list(dict.fromkeys(map(module_of, names)))
-    return [[name for name in names if module_of(name) in part]
+    modules = list(dict.fromkeys(map(module_name, names)))
+    return [[name for name in names if module_name(name) in part]
             for part in np.array_split(modules, min(stages, len(modules)))]
 
 
-def module_of(name):
-    """fire9 of fire9/expand3x3, and conv1 of conv1."""
-    return name.split("/")[0]
+def module_name(layer: str) -> str:
+    """Return the name of a layer's module: fire9 for fire9/expand3x3, and conv1 for conv1."""
+    return layer.split("/")[0]
 
 
-def redrawn(net, names, rng):
-    """A network whose layers of these names are as before any training, the others copies of what they are."""
-    net = net.astype(next(iter(net.parameter_layers().values())).params["w"].dtype)
+def with_random_weights(net: Network, names: Sequence[str] | Mapping[str, object],
+                        rng: np.random.Generator) -> Network:
+    """Return a copy of the network whose layers `names` are initialised as before training."""
+    net = net.astype(next(iter(net.parameter_layers().values())).params["w"].dtype)  # a copy
     for name in names:
         layer = net.layer(name)
         for arrays in (layer.params, layer.buffers):
-            arrays.update({key: to_device(first_values(key, array, rng), net.device) for key, array in arrays.items()})
+            arrays.update({key: to_device(initial_values(key, array, rng), net.device)
+                           for key, array in arrays.items()})
     return net
 
 
-def first_values(key, array, rng):
-    """What an untrained layer holds in the place of this parameter or buffer, on the host."""
+def initial_values(key: str, array: Array, rng: np.random.Generator) -> Array:
+    """Return the values of a parameter or buffer before training, on the host. key : its name, such as "w"."""
     if key == "w":
         return he_normal(array.shape, array[0].size, rng).astype(array.dtype.name)
     return np.full(array.shape, key in ("gamma", "var"), array.dtype.name)
 
 
-def cascade_similarity(net, x, label, explain, rng, stages=10):
-    """Yield (name, {method: how alike its maps are}) for each stage of the `cascade`: 1 is the trained network's map.
-
-    explain : network -> {method: maps (1, H, W)}. The measure is Spearman's rank correlation; 0 where a map is flat.
-    """
-    trained = explain(net)
-    for name, drawn in cascade(net, x, label, rng, stages):
-        yield name, {method: float(rank_correlations([trained[method], found])[0, 1])
-                     for method, found in explain(drawn).items()}
-
-
-def upper_half(similarities):
-    """The mean over draws with the upper half of the stages drawn anew; similarities : (draws, stages), top first."""
+def upper_half(similarities: Array) -> float:
+    """Return the mean similarity after the upper half of the stages is random. similarities : (draws, stages)."""
     return float(similarities[:, (similarities.shape[1] - 1) // 2].mean())
 
 
-def unmoved(similarities):
-    """The methods that fail the sanity check, {method: rank correlation}, of {method: (draws, stages)}: see UNMOVED."""
+def unchanged_methods(similarities: Mapping[str, Array]) -> dict[str, float]:
+    """Return {method: rank correlation} of the methods that fail the sanity check: see UNCHANGED.
+
+    similarities : {method: (draws, stages)}.
+    """
     halves = {method: upper_half(values) for method, values in similarities.items()}
-    return {method: value for method, value in halves.items() if value > UNMOVED}
+    return {method: value for method, value in halves.items() if value > UNCHANGED}

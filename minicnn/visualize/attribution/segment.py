@@ -1,4 +1,4 @@
-"""From a saliency map to the object's outline: what is salient shows the object's colours, and they find the rest.
+"""From a saliency map to the object's outline, by the colours of the most and the least salient pixels.
 
 Simonyan et al. 2013 (arXiv:1312.6034), section 3.2, with two mixtures of Gaussians and a blur in place of GrabCut.
 """
@@ -9,28 +9,48 @@ import numpy as np
 from scipy.ndimage import binary_dilation, binary_fill_holes, gaussian_filter
 from scipy.ndimage import label as label_parts
 
+from minicnn.backend import Array
 from minicnn.errors import InputError
 
 COMPONENTS, ROUNDS = 5, 8
-VARIANCE = (4 / 255) ** 2  # added to every colour's, so that a flat area is no point
-LARGEST_ODDS = 2.0         # of one pixel, logarithmic: none decides over its neighbourhood alone
+VARIANCE = (4 / 255) ** 2  # added to the variance of each colour channel, so that the variance of a flat area is not 0
+LARGEST_ODDS = 2.0         # limit of one pixel's log-odds: no pixel outvotes its neighbourhood
 
 
 class Mixture(NamedTuple):
-    """Gaussians in the space of colours: shares (K,), means (K, C), covariances (K, C, C)."""
+    """A mixture of Gaussians of colours: shares (K,), means (K, C), covariances (K, C, C)."""
 
-    shares: np.ndarray
-    means: np.ndarray
-    covariances: np.ndarray
+    shares: Array
+    means: Array
+    covariances: Array
 
 
-def saliency_segment(image, saliency, foreground=0.95, background=0.30):
-    """The object that a saliency map (H, W) points at, as a mask, bool (H, W); host arrays.
+def saliency_segment(image: Array, saliency: Array, foreground: float = 0.95, background: float = 0.30) -> Array:
+    """Return a mask of the object that a saliency map marks, bool (H, W) on the host.
 
-    image : uint8 (H, W, 3). Pixels above the quantile `foreground` of the saliency are the object's seeds, those up to
-    the quantile `background` the rest's; nothing is found where the saliency is the same everywhere. Simonyan et al.
-    2013 (arXiv:1312.6034), section 3.2. Raises InputError for shapes that do not match, values that are not finite and
-    quantiles out of order.
+    The most salient pixels give the object's colours, and the least salient pixels the colours of the background. The
+    mask is empty if the saliency is the same everywhere.
+
+    Parameters
+    ----------
+    image : uint8 (H, W, 3).
+    saliency : (H, W), on the host.
+    foreground : pixels above this quantile of the saliency are samples of the object.
+    background : pixels up to this quantile are samples of the background.
+
+    Raises
+    ------
+    InputError if the shapes do not match, a value is not finite, or 0 <= background < foreground <= 1 does not hold.
+
+    References
+    ----------
+    Simonyan et al. 2013 (arXiv:1312.6034), section 3.2.
+
+    Examples
+    --------
+    >>> mask = saliency_segment(photo, minicnn.visualize.saliency_map(net, x, label)[0])
+    >>> mask.shape, mask.dtype
+    ((64, 64), dtype('bool'))
     """
     if image.ndim != 3 or saliency.shape != image.shape[:2] or not saliency.size:
         raise InputError(f"expected a picture (H, W, 3) and a map (H, W), got {image.shape} and {saliency.shape}")
@@ -48,36 +68,36 @@ def saliency_segment(image, saliency, foreground=0.95, background=0.30):
     return largest_component(smoothed_odds(odds) > 0)
 
 
-def smoothed_odds(odds, sigma=0.025):
-    """Log-odds (H, W) blurred over `sigma` of the shorter side."""
+def smoothed_odds(odds: Array, sigma: float = 0.025) -> Array:
+    """Return log-odds (H, W) after a Gaussian blur. sigma : as a share of the shorter side."""
     return gaussian_filter(np.clip(odds, -LARGEST_ODDS, LARGEST_ODDS), sigma * min(odds.shape))
 
 
-def largest_component(mask):
-    """The largest connected part of a mask (H, W), its holes filled."""
+def largest_component(mask: Array) -> Array:
+    """Return the largest connected part of a mask (H, W), with its holes filled."""
     parts, count = label_parts(mask)
     if not count:
         return mask
     return binary_fill_holes(parts == 1 + np.bincount(parts.ravel())[1:].argmax())
 
 
-def fit_mixture(colours, components=COMPONENTS, rounds=ROUNDS):
-    """The Mixture that explains colours (M, C), by k-means and then expectation maximisation; always the same one."""
-    powers = powers_of(colours)
-    means = spread_out(colours, min(components, len(colours)))
+def fit_mixture(colours: Array, components: int = COMPONENTS, rounds: int = ROUNDS) -> Mixture:
+    """Return the Mixture of colours (M, C), by k-means and then expectation maximisation; always the same result."""
+    powers = colour_powers(colours)
+    means = distant_colours(colours, min(components, len(colours)))
     for _ in range(rounds):
-        # |colour - mean|² without |colour|²
+        # The nearest mean by |mean|² - 2 colour mean: |colour - mean|² without |colour|², which is the same for all.
         nearest = ((means * means).sum(axis=1) - 2 * colours @ means.T).argmin(axis=1)
-        mixture = mixture_of(powers, np.eye(len(means))[nearest])
+        mixture = weighted_mixture(powers, np.eye(len(means))[nearest])
         means = mixture.means
     for _ in range(rounds):
         log_joint = log_joint_density(mixture, powers)
-        mixture = mixture_of(powers, np.exp(log_joint - log_sum_exp(log_joint)[:, None]))
+        mixture = weighted_mixture(powers, np.exp(log_joint - log_sum_exp(log_joint)[:, None]))
     return mixture
 
 
-def spread_out(colours, count):
-    """`count` of the colours (M, C), far from each other: each the farthest from those before it."""
+def distant_colours(colours: Array, count: int) -> Array:
+    """Return `count` of the colours (M, C): first the farthest from the mean, then each time the farthest from all."""
     chosen = [colours.mean(axis=0)]
     distances = np.full(len(colours), np.inf)
     for _ in range(count):
@@ -86,34 +106,37 @@ def spread_out(colours, count):
     return np.stack(chosen[1:])
 
 
-def powers_of(colours):
-    """1, the colour and its products, (M, C) -> (M, 1 + C + C²): a Gaussian's logarithm is a weighted sum of them."""
+def colour_powers(colours: Array) -> Array:
+    """Return 1, the channels and their products, (M, C) -> (M, 1 + C + C²).
+
+    The logarithm of a Gaussian is a weighted sum of these columns.
+    """
     products = (colours[:, :, None] * colours[:, None]).reshape(len(colours), -1)
     return np.hstack([np.ones((len(colours), 1)), colours, products])
 
 
-def mixture_of(powers, members):
-    """The Mixture of colours whose memberships are `members` (M, K)."""
-    C = channels_of(powers)
-    sizes = members.sum(axis=0) + 1e-9  # of an empty component too
+def weighted_mixture(powers: Array, members: Array) -> Mixture:
+    """Return the Mixture of colours whose memberships in the components are `members`, (M, K)."""
+    C = channel_count(powers)
+    sizes = members.sum(axis=0) + 1e-9  # so that an empty component divides by no zero
     moments = members.T @ powers / sizes[:, None]
     means, products = moments[:, 1:1 + C], moments[:, 1 + C:].reshape(-1, C, C)
     return Mixture(sizes / sizes.sum(), means, products - means[:, :, None] * means[:, None] + VARIANCE * np.eye(C))
 
 
-def channels_of(powers):
-    """C, from 1 + C + C² columns."""
+def channel_count(powers: Array) -> int:
+    """Return C for an array of 1 + C + C² columns."""
     return int((powers.shape[1] - 1) ** 0.5)
 
 
-def log_density(mixture, colours):
-    """log p(colour) of each of (M, C), (M,)."""
-    return log_sum_exp(log_joint_density(mixture, powers_of(colours)))
+def log_density(mixture: Mixture, colours: Array) -> Array:
+    """Return log p(colour) of each colour, (M, C) -> (M,)."""
+    return log_sum_exp(log_joint_density(mixture, colour_powers(colours)))
 
 
-def log_joint_density(mixture, powers):
-    """log p(component, colour), (M, K)."""
-    C = channels_of(powers)
+def log_joint_density(mixture: Mixture, powers: Array) -> Array:
+    """Return log p(component, colour), (M, K)."""
+    C = channel_count(powers)
     precisions = np.linalg.inv(mixture.covariances)
     slopes = np.einsum("kcd,kd->kc", precisions, mixture.means)
     # log share + (log |precision| - C log 2 pi - (colour - mean) precision (colour - mean)) / 2
@@ -122,20 +145,20 @@ def log_joint_density(mixture, powers):
     return powers @ np.hstack([constants[:, None], slopes, -precisions.reshape(-1, C * C) / 2]).T
 
 
-def log_sum_exp(values):
-    """log(sum(exp(values))) over the last axis."""
+def log_sum_exp(values: Array) -> Array:
+    """Return log(sum(exp(values))) over the last axis."""
     largest = values.max(axis=-1, keepdims=True)
     return np.log(np.exp(values - largest).sum(axis=-1)) + largest[..., 0]
 
 
-def intersection_over_union(masks, truth):
-    """Of masks (N, H, W) with the true ones: the area in both over the area in either, (N,)."""
+def intersection_over_union(masks: Array, truth: Array) -> Array:
+    """Return the area in both masks over the area in either, for each pair of masks (N, H, W), (N,)."""
     either = (masks | truth).sum(axis=(1, 2))
     return (masks & truth).sum(axis=(1, 2)) / np.maximum(either, 1)
 
 
-def outline(image, mask, colour=(255, 255, 0), width=1):
-    """A copy of the picture, uint8 (H, W, 3), with the mask's border drawn around it, `width` pixels wide."""
+def outline(image: Array, mask: Array, colour: tuple[int, int, int] = (255, 255, 0), width: int = 1) -> Array:
+    """Return a copy of the picture, uint8 (H, W, 3), with a border of `width` pixels drawn around the mask."""
     drawn = image.copy()
     drawn[binary_dilation(mask, iterations=width) & ~mask] = colour
     return drawn

@@ -81,7 +81,6 @@ def perceptual_loss(net: Network, style: np.ndarray, preprocessing: Preprocessin
     InputError if a layer is unknown, the content or the style has no weight above 0, the style is too small, or the
     network takes no colour pictures.
 
-    >>> from minicnn.visualize.style.perceptual import FAST_SHAPES
     >>> loss = perceptual_loss(net, photo, model.preprocessing, FAST_SHAPES)
     >>> value, gradient = loss(x, x)
     >>> gradient.shape == x.shape

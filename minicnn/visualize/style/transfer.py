@@ -66,35 +66,42 @@ def transfer_style(net: Network, content: np.ndarray, styles: Sequence[np.ndarra
     ------
     InputError if a layer is unknown, a picture is too small for the layers, or a mask and the content differ in size.
 
-    >>> from minicnn.visualize.style.settings import SHAPES
-    >>> from dataclasses import replace
-    >>> few = replace(SHAPES, size=32, num_steps=2)
-    >>> result = transfer_style(net, photo, [photo[::-1]], model.preprocessing, few, rng=rng)
+    >>> settings = StyleSettings({"relu3": 1.0}, {"relu1": 1.0, "relu2": 1.0}, size=32, num_steps=2)
+    >>> result = transfer_style(net, photo, [photo[::-1]], model.preprocessing, settings, rng=rng)
     >>> result.picture.shape, result.history[1].total < result.history[0].total
     ((32, 32, 3), True)
     """
     image: Array | None = None
     history: list[Progress] = []
-    stopped = False
     for size in settings.sizes():
         problem = style_problem(net, content, styles, preprocessing, settings, size, masks)
         image = first_image(settings, problem, preprocessing, rng) if image is None \
             else next_first_image(image, problem, preprocessing)
-        num_steps = settings.fine_steps if history else settings.num_steps
-        for number, phase in enumerate(phases(settings, num_steps)):
-            part = checkpoint.part(f"{size}-{number}") if checkpoint else None
-            count = Renumbered(callback, len(history))
-            image, more = optimize_image(problem.net, image, problem.terms, update=phase.update,
-                                         num_steps=phase.num_steps, project=phase.project, callback=count, rng=rng,
-                                         checkpoint=part)
-            history += renumbered(more, len(history))
-            stopped = count.stopped or part is not None and part.stopped  # now, or in the resumed run
-            if stopped:
-                break
+        part = checkpoint.part(size) if checkpoint else None
+        image, stopped = optimize_size(problem, image, settings, history, rng, callback, part)
         if stopped:
             break
     x = to_host(image)
     return Stylized(finished_picture(x, content, preprocessing, settings.colours), x, history)
+
+
+def optimize_size(problem: Problem, image: Array, settings: StyleSettings, history: list[Progress],
+                  rng: np.random.Generator, callback: Callable[[Progress, Array], Any] | None,
+                  checkpoint: Checkpoint | None) -> tuple[Array, bool]:
+    """Minimise the Problem of one size, from `image`. Return (image, whether the callback ended the run).
+
+    history : the steps at smaller sizes; the new steps are appended.
+    """
+    num_steps = settings.fine_steps if history else settings.num_steps
+    for number, phase in enumerate(phases(settings, num_steps)):
+        part = checkpoint.part(number) if checkpoint else None
+        count = Renumbered(callback, len(history))
+        image, steps = optimize_image(problem.net, image, problem.terms, update=phase.update, num_steps=phase.num_steps,
+                                      project=phase.project, callback=count, rng=rng, checkpoint=part)
+        history += renumbered(steps, len(history))
+        if count.stopped or part is not None and part.stopped:  # now, or in the resumed run
+            return image, True
+    return image, False
 
 
 def phases(settings: StyleSettings, num_steps: int) -> list[Phase]:

@@ -4,7 +4,7 @@ import numpy as np
 
 from minicnn.network import Network
 from minicnn.receptive_field import receptive_field
-from minicnn.visualize.attribution.saliency import neuron_gradient
+from minicnn.visualize.attribution.guided_backprop import neuron_gradient
 from minicnn.visualize.check import Check, below
 from minicnn.visualize.synthesis.neuron_view import neuron_view
 

@@ -75,7 +75,6 @@ def synthesize_texture(net: Network, source: Array, settings: TextureSettings, *
     InputError if a layer or a name in the settings is unknown, a picture is too small for the layers, or all weights
     are 0.
 
-    >>> from minicnn.visualize.texture.gram import TextureSettings
     >>> image, history = synthesize_texture(net, x, TextureSettings(["relu1"], num_steps=3), rng=rng, size=(16, 24))
     >>> image.shape, history[2].total < history[0].total
     ((1, 3, 16, 24), True)

@@ -2,6 +2,9 @@
 
 Each pixel is copied from the place of the sample with the most similar surroundings. Wei and Levoy 2000, Fast texture
 synthesis using tree-structured vector quantization.
+
+The order of a regular pattern such as a checkerboard breaks where regions that started from different noise meet: each
+pixel alone already has its best match. Efros-Leung's method grows from one place and keeps the order.
 """
 
 from collections.abc import Callable, Sequence
@@ -34,9 +37,6 @@ def wei_levoy(sample: Array, size: int | Sequence[int], *, window: int = 7, leve
 
     The texture wraps around at its edges, so it can be laid like tiles. In the first pass only the pixels next to the
     edges see noise, and the last rows do not fit the first ones well. The second pass corrects this.
-
-    The order of a regular pattern such as a checkerboard breaks where regions that started from different noise meet:
-    each pixel alone already has its best match. `efros_leung` grows from one place and keeps the order.
 
     The method runs on the CPU, as it fills one pixel after another. An array on the GPU is copied to the host. Source:
     Wei and Levoy 2000, sections 2 and 3. The later passes compare the whole square, as in the paper's constrained

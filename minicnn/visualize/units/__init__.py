@@ -1,1 +1,2 @@
-"""What single units respond to: filters, activations, maximally activating patches."""
+"""What single units respond to: the filters, the activations of a photo, and the patches with the largest activations.
+"""

@@ -1,14 +1,15 @@
-"""Checks of the sheet of activation maps."""
+"""The objective numbers of a sheet of activation maps."""
 
 import numpy as np
 
+from minicnn.backend import Array
 from minicnn.visualize.check import Check, below
 from minicnn.visualize.grid import tile_corners, tile_images
 from minicnn.visualize.units.activations import scale_maps
 
 
-def check_feature_maps(maps, sheet_columns):
-    """Maps (C, H, W): the sheet's tiles are the activations after scaling; and how many are exactly zero."""
+def check_feature_maps(maps: Array, sheet_columns: int) -> list[Check]:
+    """Return the Check that the sheet's tiles are the scaled activations (C, H, W), and the share of exact zeros."""
     C, H, W = maps.shape
     sheet = tile_images(scale_maps(maps), sheet_columns)
     low, high = min(float(maps.min()), 0.0), float(maps.max())

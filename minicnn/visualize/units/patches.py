@@ -1,65 +1,90 @@
-"""Which parts of many pictures excite a channel most."""
+"""The places in many pictures with the largest activations of each channel."""
 
 import hashlib
+from collections.abc import Callable, Iterable, Iterator, Sized
+from concurrent.futures import Executor
 from contextlib import closing
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from minicnn.backend import to_host
+from minicnn.backend import Array, to_host
 from minicnn.errors import InputError
-from minicnn.sweep import network_function, sweep
-from minicnn.visualize.attribution.saliency import guided_backprop
-from minicnn.visualize.entry import enter
-
-GREY = {"u": 128, "f": 0.5}  # by the kind of a picture's numbers
+from minicnn.network import Network, warn_if_slow
+from minicnn.receptive_field import ReceptiveField
+from minicnn.sweep import Store, network_function, sweep
+from minicnn.visualize.entry import enter, require_channels, require_maps
 
 
 class TopPatches(NamedTuple):
-    """The strongest places of each channel, best first: arrays (channels, top) on the host.
+    """The places with the largest activations of each channel, largest first: arrays (channels, top) on the host.
 
-    values : the activation. images : which picture, counted from 0. ys, xs : the unit in the layer's map. Where there
-    were fewer pictures than `top`, the rest has the value -inf and the picture and place -1.
+    values : the activations. images : the numbers of the pictures, from 0. ys, xs : the positions in the layer's map.
+    If there are fewer pictures than `top`, the remaining values are -inf, and their pictures and positions -1.
     """
 
-    values: np.ndarray
-    images: np.ndarray
-    ys: np.ndarray
-    xs: np.ndarray
+    values: Array
+    images: Array
+    ys: Array
+    xs: Array
 
 
-def top_patches(net, batches, layer, top=9, channels=None, executor=None, store=None, callback=None, report=None):
-    """For each channel the `top` pictures with the largest spatial maximum, one place a picture: a TopPatches.
+def top_patches(net: Network, batches: Iterable[Array], layer: str, top: int = 9,
+                channels: Iterable[int] | None = None, executor: Executor | None = None, store: Store | None = None,
+                callback: Callable[[TopPatches, int], Any] | None = None,
+                report: Callable[[int, Exception], Any] | None = None) -> TopPatches:
+    """Return the TopPatches: for each channel the `top` pictures with the largest maxima, one position per picture.
 
-    batches : iterable of x (N, C, H, W), read once, one after the other; no more is kept than the result and what is
-    being computed. channels : which ones, in the order of the rows; all, unless given. executor, store : as in
-    `sweep`. Of equal values the earlier picture comes first, so that neither the batches nor the executor decide,
-    beyond the rounding of the network itself. callback : called with the TopPatches so far and the number of pictures
-    seen, after each batch. report : called with (the first picture's number, the error) for a batch that failed, and
-    the sweep goes on; without it the error is raised. Yosinski et al. 2015 (arXiv:1506.06579), after Zeiler and
-    Fergus 2014 (arXiv:1311.2901).
+    If values are equal, the earlier picture comes first. So the result depends neither on the batches nor on the
+    executor, except for the rounding of the network itself.
 
-    Raises InputError for a layer without maps, a channel that it does not have, and where there are no pictures.
+    Parameters
+    ----------
+    net : the network.
+    batches : an iterable of x (N, C, H, W), which is read once. No more batches are in memory than are being computed.
+    layer : a layer with maps.
+    top : pictures for each channel.
+    channels : the channels, in the order of the result's rows. By default all.
+    executor, store : see `sweep`.
+    callback : called with (TopPatches, number of pictures) after each batch.
+    report : called with (number of the first picture, error) after a batch that failed; the search continues. By
+        default the error is raised.
+
+    Raises
+    ------
+    InputError if the layer has no maps or no such channel, and if there are no pictures.
+
+    References
+    ----------
+    Zeiler and Fergus 2014 (arXiv:1311.2901), figure 2. Yosinski et al. 2015 (arXiv:1506.06579).
+
+    Examples
+    --------
+    >>> best = top_patches(net, [x, -x], "relu1", top=1, channels=[3, 5])
+    >>> best.values.shape, best.images.tolist()  # both channels respond most to picture 1
+    ((2, 1), [[1], [1]])
     """
     layer = net.find(layer)
-    channels = checked_channels(net, layer, channels)
+    rows = requested_channels(net, layer, channels)
     if top < 1:
         raise InputError(f"expected a number of patches from 1 on, not {top}")
+    if isinstance(batches, Sized):
+        warn_if_slow(net, len(batches))
     best, seen = None, 0
     function = network_function(partial(channel_maxima, layer=layer), net.trunk(layer), executor)
-    found = sweep(function, numbered(batches, store), executor, store=store)
-    with closing(found):  # at an error too: what is not begun yet is called off
-        for (first, count, *_), result, problem in found:
+    outcomes = sweep(function, numbered(batches, store), executor, store=store)
+    with closing(outcomes):  # after an error, cancel the batches that have not begun
+        for (first, count, *_), result, problem in outcomes:
             seen = first + count
             if problem is not None:
                 if report is None:
                     raise problem
                 report(first, problem)
                 continue
-            images = np.broadcast_to(np.arange(first, seen), (len(channels), count))
-            new = TopPatches(result["values"].T[channels], images, result["ys"].T[channels], result["xs"].T[channels])
-            best = merge(best or no_patches(len(channels), top, new.values.dtype), new)
+            images = np.broadcast_to(np.arange(first, seen), (len(rows), count))
+            new = TopPatches(result["values"].T[rows], images, result["ys"].T[rows], result["xs"].T[rows])
+            best = merge(best or no_patches(len(rows), top, new.values.dtype), new)
             if callback is not None:
                 callback(best, seen)
     if best is None:
@@ -67,128 +92,74 @@ def top_patches(net, batches, layer, top=9, channels=None, executor=None, store=
     return best
 
 
-def checked_channels(net, layer, channels=None):
-    """The channels as a list, all of the layer's for None; InputError for a layer without maps and for others."""
+def requested_channels(net: Network, layer: str, channels: Iterable[int] | None = None) -> list[int]:
+    """Return the channels as a list; all of the layer's channels for None.
+
+    Raises InputError if the layer has no maps, or no such channel, and if the list is empty.
+    """
     shape = net.shapes()[layer]
-    if len(shape) != 4:
-        raise InputError(f"layer {layer!r} has no maps: its output is {shape}")
-    channels = list(range(shape[1])) if channels is None else [int(channel) for channel in channels]
-    for channel in channels:
-        if not 0 <= channel < shape[1]:
-            raise InputError(f"layer {layer!r} has channels 0 to {shape[1] - 1}, not {channel}")
-    if not channels:
-        raise InputError(f"no channels asked for; layer {layer!r} has 0 to {shape[1] - 1}")
-    return channels
+    require_maps(layer, shape)
+    numbers = list(range(shape[1])) if channels is None else [int(channel) for channel in channels]
+    require_channels(layer, numbers, shape[1])
+    if not numbers:
+        raise InputError(f"the list of channels is empty; layer {layer!r} has channels 0 to {shape[1] - 1}")
+    return numbers
 
 
-def numbered(batches, store):
-    """((number of the first picture, how many), batch); for a store with a digest, so that a changed batch is new."""
+def numbered(batches: Iterable[Array], store: Store | None) -> Iterator[tuple[tuple, Array]]:
+    """Yield ((number of the first picture, pictures in the batch), batch).
+
+    With a store, the key also has a digest of the batch, so that a changed batch is computed again.
+    """
     first = 0
     for x in batches:
-        digest = () if store is None else (hashlib.sha256(np.ascontiguousarray(to_host(x))).hexdigest()[:16],)
+        digest = () if store is None else (hashlib.sha256(np.ascontiguousarray(to_host(x)).data).hexdigest()[:16],)
         yield (first, len(x), *digest), x
         first += len(x)
 
 
-def channel_maxima(net, x, layer):
-    """The largest activation of every channel in every picture: {"values", "ys", "xs"}, each (N, channels), host.
+def channel_maxima(net: Network, x: Array, layer: str) -> dict[str, Array]:
+    """Return the largest activation of each channel in each picture, {"values", "ys", "xs"}, each (N, channels), host.
 
-    Of equal places the first one, row by row.
+    Of equal activations, the first one is taken, row by row.
     """
     out = net.predict(enter(net, x), layer)
     N, C, H, W = out.shape
     maps = out.reshape(N, C, H * W)
-    values, places = to_host(maps.max(axis=2)), to_host(maps.argmax(axis=2))
+    values, positions = to_host(maps.max(axis=2)), to_host(maps.argmax(axis=2))
     if not np.isfinite(values).all():
         raise InputError(f"layer {layer!r} has activations that are not finite")
-    return {"values": values, "ys": places // W, "xs": places % W}
+    return {"values": values, "ys": positions // W, "xs": positions % W}
 
 
-def no_patches(channels, top, dtype):
-    """A TopPatches of nothing."""
+def no_patches(channels: int, top: int, dtype: Any) -> TopPatches:
+    """Return TopPatches without any place."""
     nowhere = np.full((channels, top), -1)
     return TopPatches(np.full((channels, top), -np.inf, dtype), nowhere, nowhere, nowhere)
 
 
-def merge(best, new):
-    """The best of two TopPatches, as many as `best` has; whichever comes first, as pictures break the ties."""
+def merge(best: TopPatches, new: TopPatches) -> TopPatches:
+    """Return the largest of two TopPatches, as long as `best`. The order of the two does not matter."""
     both = TopPatches(*(np.concatenate(pair, axis=1) for pair in zip(best, new, strict=True)))
     order = np.lexsort((both.images, -both.values), axis=1)[:, :best.values.shape[1]]
     return TopPatches(*(np.take_along_axis(part, order, axis=1) for part in both))
 
 
-def strongest_channels(patches, count, field, height, width):
-    """The rows of the `count` channels whose patches are strongest on the average, strongest first.
+def strongest_channels(patches: TopPatches, count: int, field: ReceptiveField, height: int, width: int) -> list[int]:
+    """Return the rows of the `count` channels with the largest mean activation, largest first.
 
-    A patch that reaches beyond its picture of height x width counts as nothing: some channels only answer to the
-    network's own padding, and those are often the strongest of all. field : the layer's ReceptiveField.
+    A patch that reaches over the border of its picture counts as 0: some channels respond to the network's own padding
+    only, and these are often the strongest of all.
+
+    field : the layer's ReceptiveField. height, width : of the pictures.
+
+    >>> best = top_patches(net, [x], "relu1", top=1)
+    >>> len(strongest_channels(best, 4, minicnn.visualize.receptive_field(net, "relu1"), 64, 64))
+    4
     """
     inside = np.array([field.fits(y, x, height, width)
                        for y, x in zip(patches.ys.flat, patches.xs.flat, strict=True)]).reshape(patches.ys.shape)
     values = np.where(patches.images >= 0, patches.values, 0)
-    # Where all fields are larger than the picture, the second number decides.
+    # If all receptive fields are larger than the picture, the first mean is 0 and the second one decides.
     order = np.lexsort((-values.mean(axis=1), -np.where(inside, values, 0).mean(axis=1)))
     return order[:count].tolist()
-
-
-# ---- patches as pictures ---------------------------------------------------------------------------------------------
-
-
-def crop_patch(image, field, y, x, fill=None, channels_last=None):
-    """The field.size x field.size pixels that unit (y, x) sees, of an image (H, W, 3) or (C, H, W), in its layout.
-
-    field : the layer's ReceptiveField. fill : for what lies outside; unless given, mid-grey for a picture (H, W, 3)
-    and 0, the mean colour and the networks' own padding, for (C, H, W). channels_last : which of the two it is; unless
-    given, an array whose last side is 3 is a picture. Raises InputError where the units see all of a picture (None).
-    """
-    if field is None:
-        raise InputError("the units of this layer see the whole picture; choose a layer with maps")
-    picture = image.shape[-1] == 3 if channels_last is None else channels_last
-    height, width = image.shape[:2] if picture else image.shape[1:]
-    if fill is None:
-        fill = GREY.get(image.dtype.kind, 0) if picture else 0
-    size = field.size
-    patch = np.full((size, size, 3) if picture else (len(image), size, size), fill, image.dtype)
-    inside, within = places(field, y, x, height, width)
-    channels = () if picture else (slice(None),)
-    patch[channels + within] = image[channels + inside]
-    return patch
-
-
-def place_patch(patch, field, y, x, height, width):
-    """An input (C, height, width), 0 everywhere but where unit (y, x) sees: there `patch` (C, size, size).
-
-    What `crop_patch` cut out, at the same phase of the strides as any other unit sees.
-    """
-    canvas = np.zeros((len(patch), height, width), patch.dtype)
-    inside, within = places(field, y, x, height, width)
-    canvas[(slice(None), *inside)] = patch[(slice(None), *within)]
-    return canvas
-
-
-def places(field, y, x, height, width):
-    """The part of a picture that unit (y, x) sees, and where it lies within the field: two pairs of slices."""
-    top, bottom, left, right = field.box(y, x, height, width)
-    first_row, first_column = field.start + field.stride * y, field.start + field.stride * x
-    return ((slice(top, bottom), slice(left, right)),
-            (slice(top - first_row, bottom - first_row), slice(left - first_column, right - first_column)))
-
-
-def guided_patch(net, x, layer, channel, position, field):
-    """The guided gradient of one neuron of image x (1, C, H, W), cut to what it sees: (C, size, size), host.
-
-    position : (y, x) in the layer's map. field : the layer's ReceptiveField. Only a window of the image around the
-    field is computed: the neuron sees no more. Springenberg et al. 2014 (arXiv:1412.6806).
-    """
-    top, bottom, left, right = field.box(*position, *x.shape[2:])
-    y, column = top // field.stride, left // field.stride  # whole strides, so that they meet the same pixels
-    window = x[:, :, y * field.stride:bottom, column * field.stride:right]
-    unit = position[0] - y, position[1] - column
-    return crop_patch(guided_backprop(net, window, layer, channel, unit)[0], field, *unit, channels_last=False)
-
-
-def shrink_patch(patch, factor):
-    """(C, S, S) -> (C, S // factor, S // factor): the mean of every factor x factor pixels; what is left over goes."""
-    C, side = len(patch), patch.shape[1] // factor
-    blocks = patch[:, :side * factor, :side * factor].reshape(C, side, factor, side, factor)
-    return blocks.mean(axis=(2, 4), dtype=np.float32)

@@ -14,6 +14,7 @@ from minicnn.models import load_model, resnet18, squeezenet1_1, vgg16
 from minicnn.models.preprocessing import TORCHVISION
 from minicnn.network import Network
 from minicnn.visualize.attribution.grad_cam import grad_cam, guided_grad_cam, last_maps, upsample_maps
+from minicnn.visualize.attribution.grad_cam_check import check_grad_cam, check_guided_grad_cam, class_activation_map
 from minicnn.visualize.attribution.gradients import (
     BATCH,
     class_gradient,
@@ -23,17 +24,14 @@ from minicnn.visualize.attribution.gradients import (
     smooth_grad,
 )
 from minicnn.visualize.attribution.gradients_check import (
-    check_grad_cam,
     check_gradient_times_input,
-    check_guided_grad_cam,
     check_integrated_gradients,
-    check_pointing_games,
-    check_segmentation,
     check_smooth_grad,
-    class_activation_map,
     roughness,
 )
-from minicnn.visualize.attribution.saliency import guided_backprop, saliency_map
+from minicnn.visualize.attribution.guided_backprop import guided_backprop
+from minicnn.visualize.attribution.pointing_game_check import check_pointing_games
+from minicnn.visualize.attribution.saliency import saliency_map
 from minicnn.visualize.attribution.segment import (
     fit_mixture,
     intersection_over_union,
@@ -42,6 +40,7 @@ from minicnn.visualize.attribution.segment import (
     outline,
     saliency_segment,
 )
+from minicnn.visualize.attribution.segment_check import check_segmentation
 
 SHAPES_SEED = 20_000_000  # far from every seed that training uses
 

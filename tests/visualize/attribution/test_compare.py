@@ -1,6 +1,7 @@
 """Comparing attributions: naive twins, SciPy as the oracle, what is drawn anew, both array modules, and the edges."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -19,37 +20,36 @@ from minicnn.models import load_model, resnet18, squeezenet1_1, vgg16
 from minicnn.network import Network
 from minicnn.visualize.attribution.compare import (
     METHODS,
+    attribution_maps,
+    rank_correlations,
+)
+from minicnn.visualize.attribution.compare_check import check_correlations
+from minicnn.visualize.attribution.deletion import (
     RANDOM,
     area,
-    attribution_maps,
     block_grid,
     block_order,
     blurred,
     deletion_insertion,
     exchange_curve,
-    rank_correlations,
 )
-from minicnn.visualize.attribution.compare_check import (
-    check_cascade,
-    check_correlations,
-    check_curves,
-    check_mean_areas,
-    check_sanity,
-    check_similarities,
-)
+from minicnn.visualize.attribution.deletion_check import check_curves, check_mean_areas
 from minicnn.visualize.attribution.grad_cam import grad_cam, guided_grad_cam, upsample_maps
-from minicnn.visualize.attribution.gradients_check import check_pointing_games
+from minicnn.visualize.attribution.guided_backprop import deconvnet, guided_backprop
 from minicnn.visualize.attribution.occlusion import class_probability
+from minicnn.visualize.attribution.pointing_game import dilated, pointing_game
+from minicnn.visualize.attribution.pointing_game_check import check_pointing_games
 from minicnn.visualize.attribution.randomise import (
     cascade,
     cascade_similarity,
-    module_of,
-    redrawn,
-    stages_of,
-    unmoved,
+    module_name,
+    split_stages,
+    unchanged_methods,
     upper_half,
+    with_random_weights,
 )
-from minicnn.visualize.attribution.saliency import deconvnet, guided_backprop, pointing_game, saliency_map, widened
+from minicnn.visualize.attribution.randomise_check import check_cascade, check_sanity, check_similarities
+from minicnn.visualize.attribution.saliency import saliency_map
 
 
 def small_network(rng, last_relu=False):
@@ -263,16 +263,16 @@ def test_a_flat_map_is_like_nothing(rng):
 
 
 def test_the_stages_go_from_the_scores_to_the_pixels():
-    names = {build: [module_of(stage[-1]) for stage in stages_of(build(seed=None), 10)]
+    names = {build: [module_name(stage[-1]) for stage in split_stages(build(seed=None), 10)]
              for build in (squeezenet1_1, vgg16, resnet18)}
     assert names[squeezenet1_1] == ["conv10", *(f"fire{k}" for k in range(9, 1, -1)), "conv1"]
     assert len(names[vgg16]) == len(names[resnet18]) == 10
     assert names[vgg16][-1] == "conv1_1" and names[resnet18][-1] == "conv1"
     for build in names:
         net = build(seed=None)
-        together = [name for stage in stages_of(net, 10) for name in stage]
+        together = [name for stage in split_stages(net, 10) for name in stage]
         assert together == list(net.parameter_layers())[::-1]
-    assert [len(stage) for stage in stages_of(squeezenet1_1(seed=None), 3)] == [10, 9, 7]
+    assert [len(stage) for stage in split_stages(squeezenet1_1(seed=None), 3)] == [10, 9, 7]
 
 
 def test_the_cascade_draws_one_stage_after_the_other(xp, rng):
@@ -287,7 +287,7 @@ def test_the_cascade_draws_one_stage_after_the_other(xp, rng):
         assert drawn.device == net.device
         for layer in ("conv1", "fire2/conv", "fc3"):
             w = drawn.layer(layer).params["w"]
-            assert w.dtype == np.float32 and (to_host(w) == before[layer]).all() == (module_of(layer) not in above)
+            assert w.dtype == np.float32 and (to_host(w) == before[layer]).all() == (module_name(layer) not in above)
     assert names == ["fc3", "fire2", "bn1", "conv1"]
     assert (to_host(drawn.layer("bn1").buffers["mean"]) == 0).all()
     assert (to_host(drawn.layer("bn1").buffers["var"]) == 1).all()
@@ -298,7 +298,8 @@ def test_the_cascade_draws_one_stage_after_the_other(xp, rng):
 
 def test_both_back_ends_draw_the_same_weights(strict_cupy, rng):
     net = small_network(rng)
-    cpu, gpu = (redrawn(network, ["conv1", "fc3"], np.random.default_rng(5)) for network in (net, net.to_device("gpu")))
+    cpu, gpu = (with_random_weights(network, ["conv1", "fc3"], np.random.default_rng(5))
+                for network in (net, net.to_device("gpu")))
     for name in net.parameter_layers():
         for key, array in cpu.layer(name).params.items():
             assert (to_host(gpu.layer(name).params[key]) == array).all()
@@ -315,7 +316,8 @@ def test_a_stage_is_drawn_again_until_the_class_is_alive(rng):
 
 def test_a_class_that_no_draw_can_reach_ends_the_trying(rng, monkeypatch):
     net, drawn = small_network(rng), []
-    monkeypatch.setattr("minicnn.visualize.attribution.randomise.redrawn", lambda net, *_: drawn.append(net) or net)
+    monkeypatch.setattr("minicnn.visualize.attribution.randomise.with_random_weights",
+                        lambda net, *_: drawn.append(net) or net)
     net.layer("fc3").params["w"][:] = 0
     assert len(list(cascade(net, pictures(rng, 1), 1, rng, 1))) == 1 and len(drawn) == 100
 
@@ -330,23 +332,23 @@ def test_what_does_not_look_at_the_weights_is_found_out(rng):
     similarities = {method: np.array([[row[method] for row in rows]]) for method in ("edges", "saliency")}
     assert stages == ("fc3", "fire2", "bn1", "conv1") and similarities["edges"] == pytest.approx(1)
     assert abs(similarities["saliency"]).max() < 1
-    assert unmoved({"edges": similarities["edges"]}) == {"edges": pytest.approx(1)}
+    assert unchanged_methods({"edges": similarities["edges"]}) == {"edges": pytest.approx(1)}
     checks = check_similarities(similarities)
-    assert checks[0].passed and "moves least, edges" in checks[1].what
+    assert checks[0].passed and "least changed map, edges" in checks[1].what
     assert not check_similarities({"saliency": similarities["edges"]})[0].passed
 
 
 def test_the_upper_half():
     assert [upper_half(np.arange(1.0, count + 1)[None]) for count in (1, 2, 3, 6, 10)] == [1, 1, 2, 3, 5]
     assert upper_half(np.array([[0.5, 0.1], [1.0, 0.2]])) == 0.75
-    assert unmoved({"a": np.array([[0.72]]), "b": np.array([[0.70]])}) == {"a": 0.72}
+    assert unchanged_methods({"a": np.array([[0.72]]), "b": np.array([[0.70]])}) == {"a": 0.72}
 
 
 def test_the_check_of_the_cascade_sees_a_layer_that_was_left_out(rng, monkeypatch):
     net, x = small_network(rng), pictures(rng, 1)
     assert check_cascade(net, x, 1, rng)[0].passed
-    monkeypatch.setattr("minicnn.visualize.attribution.randomise.redrawn",
-                        lambda net, names, rng: redrawn(net, names[1:], rng))
+    monkeypatch.setattr("minicnn.visualize.attribution.randomise.with_random_weights",
+                        lambda net, names, rng: with_random_weights(net, names[1:], rng))
     assert not check_cascade(net, x, 1, rng)[0].passed
 
 
@@ -362,7 +364,7 @@ def test_masks_with_a_margin(rng):
     masks = rng.random((3, 12, 15)) < 0.05
     for margin in range(4):
         expected = [binary_dilation(mask, iterations=margin) if margin else mask for mask in masks]
-        assert (widened(masks, margin) == expected).all()
+        assert (dilated(masks, margin) == expected).all()
 
 
 def test_the_pointing_game_with_a_margin():
@@ -436,18 +438,18 @@ def test_the_demo_writes_its_picture_its_maps_and_every_number(tmp_path, capsys)
 
 def test_the_verdict_is_the_number_s():
     assert demo.verdict({}) == "Here every map changes."
-    assert "Not so here: deconvnet (0.95), guided backprop (0.90)." in demo.verdict(
+    assert "These maps hardly change: deconvnet (0.95), guided backprop (0.90)." in demo.verdict(
         {"deconvnet": 0.951, "guided backprop": 0.902})
-    assert demo.verdict({}, ["saliency"]) == "Flat, and so with nothing to compare: saliency. The others change."
+    assert demo.verdict({}, ["saliency"]) == "Constant maps, which cannot be compared: saliency. The others change."
     assert demo.verdict({}, METHODS).endswith("guided Grad-CAM, occlusion.")
-    assert "saliency. Not so here: deconvnet (0.95)." in demo.verdict({"deconvnet": 0.951}, ["saliency"])
+    assert "saliency. These maps hardly change: deconvnet (0.95)." in demo.verdict({"deconvnet": 0.951}, ["saliency"])
 
 
 @pytest.fixture
 def little_effort(monkeypatch):
     """The demo measures as coarsely as for the gallery."""
     gallery = demo.GALLERY
-    monkeypatch.setattr(demo, "Effort", lambda **settings: gallery._replace(**settings))
+    monkeypatch.setattr(demo, "Effort", lambda **settings: replace(gallery, **settings))
 
 
 def test_ctrl_c_keeps_the_draws_that_were_finished(tmp_path, little_effort, monkeypatch, capsys):
@@ -466,7 +468,8 @@ def test_ctrl_c_keeps_the_draws_that_were_finished(tmp_path, little_effort, monk
     monkeypatch.setattr(demo, "cascade_similarity", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     assert run_demo("--out", str(tmp_path), "--overwrite", "--pictures", "0") == 130
     parameters = json.loads((tmp_path / "compare.json").read_text())["parameters"]
-    assert parameters["similarity, draws x stages"] == {} and parameters["verdict"].startswith("Ctrl-C came before")
+    assert parameters["similarity, draws x stages"] == {}
+    assert parameters["verdict"].startswith("Ctrl-C ended the randomisation before")
     assert "interrupted" in capsys.readouterr().err
 
 

@@ -11,9 +11,9 @@ def test_keep_colours(rng):
     kept = colour.keep_colours(painted, photo)
     assert kept.dtype == np.uint8
     assert np.abs(colour.to_yuv(kept) - colour.to_yuv(photo))[..., 1:].max() < 1e-5
-    y, wanted = colour.luminance(kept), colour.luminance(painted)
-    inside = np.abs(y - wanted) < 0.6  # of a grey level: rounding
-    assert inside.mean() > 0.2  # elsewhere there is no such colour
+    y, target = colour.luminance(kept), colour.luminance(painted)
+    inside = np.abs(y - target) < 0.6  # grey levels, by rounding
+    assert inside.mean() > 0.2  # for the other pixels no RGB colour has this luminance
     assert ((kept[~inside].min(axis=-1) <= 1) | (kept[~inside].max(axis=-1) >= 254)).all()
     assert (colour.keep_colours(photo, photo) == photo).all()
 

@@ -18,5 +18,5 @@ def test_crops_depend_only_on_seed_and_step(tmp_path):
     assert not np.array_equal(x, PhotoCrops(crops.photos, TORCHVISION, 16, 3, seed=2)(5)[0])
     whole = PhotoCrops([draw_scene(16)], TORCHVISION, 16, 8, largest=1.0)(0)[0]
     known = TORCHVISION.to_input(draw_scene(16))
-    assert {np.array_equal(one, known[0]) for one in whole} == {True, False}  # as it is, and mirrored
+    assert {np.array_equal(one, known[0]) for one in whole} == {True, False}  # unchanged, and mirrored
     assert all(np.array_equal(one, known[0]) or np.array_equal(one[..., ::-1], known[0]) for one in whole)

@@ -17,8 +17,8 @@ from minicnn.visualize.style.fast_style_check import (
 )
 
 
-class Known:
-    """A network that paints of each photo what it was told, {bytes of the photo: painted}."""
+class FixedOutputs:
+    """A network with a fixed output for each photo, {bytes of the photo: painted}."""
 
     device = "cpu"
 
@@ -38,7 +38,7 @@ def test_optimiser_steps():
     assert optimiser_steps(loss, x, x, goal=total_loss(loss, x, x)) == 0
     assert seen[4][0] == pytest.approx(total_loss(loss, x, seen[3][1]), rel=1e-5)  # the image after four steps
     assert optimiser_steps(loss, x, x, goal=seen[4][0]) == 4
-    assert optimiser_steps(loss, x, x, goal=seen[5][0], most=3) == 3  # as many as were tried
+    assert optimiser_steps(loss, x, x, goal=seen[5][0], most=3) == 3  # the largest number of steps
 
 
 def test_the_comparison_with_the_optimizer(rng):
@@ -51,12 +51,13 @@ def test_the_comparison_with_the_optimizer(rng):
         images.append(image.copy())
     for one, start in zip(x[:, None], noise, strict=True):
         optimize_image(loss.net, start, loss.terms(one), update=LBFGS(memory=20), num_steps=steps, callback=keep)
-    net = Known(dict(zip(map(bytes, x), (images[11], images[steps + 13]), strict=True)))  # after 12 and after 14 steps
+    # the images after 12 and after 14 steps
+    net = FixedOutputs(dict(zip(map(bytes, x), (images[11], images[steps + 13]), strict=True)))
     less, from_noise, from_photo = check_against_optimiser(loss, net, x, np.random.default_rng(5))
     assert less.passed and less.value == pytest.approx(np.mean([total_loss(loss, photo, net.predict(photo))
                                                                 for photo in x[:, None]]))
-    assert from_noise.passed and from_noise.value == 13 and 0 < from_photo.value < 13  # the photo is nearer
-    grey = Known({bytes(one): 0 * x[:1] + 5 for one in x})
+    assert from_noise.passed and from_noise.value == 13 and 0 < from_photo.value < 13  # the photo is a nearer start
+    grey = FixedOutputs({bytes(one): 0 * x[:1] + 5 for one in x})
     assert not any(check.passed for check in check_against_optimiser(loss, grey, x, rng))
 
 

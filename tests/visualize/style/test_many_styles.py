@@ -1,4 +1,4 @@
-"""One transform network of many styles on both back ends: what a mixture is, how it is trained, and what proves it."""
+"""A transform network of many styles on both backends: mixtures, training, and Checks."""
 
 import numpy as np
 import pytest
@@ -36,7 +36,7 @@ MIXTURES = np.array([[0.5, 0.2, 0.3], [0, 1, 0]])
 
 
 def painter(xp=np, dtype="float32", names=NAMES):
-    """A network whose styles differ."""
+    """Return a network with different styles."""
     rng = np.random.default_rng(1)
     net = transform_network(1, **SMALL, styles=names)
     for layer in net.parameter_layers().values():
@@ -47,7 +47,7 @@ def painter(xp=np, dtype="float32", names=NAMES):
 
 
 def losses(xp=np, dtype="float32", names=NAMES):
-    """A PerceptualLoss for each style."""
+    """Return a PerceptualLoss for each style."""
     found = [perceptual_loss(critic(xp, dtype), draw_style(name, np.random.default_rng(0), 24), TORCHVISION, SETTINGS)
              for name in names]
     return tuple(PerceptualLoss(loss.net, loss.settings, {name: gram.astype(dtype)
@@ -55,14 +55,14 @@ def losses(xp=np, dtype="float32", names=NAMES):
 
 
 def parameters(net):
-    """{"conv1/w": a copy on the host, …}"""
+    """Return {"conv1/w": a copy on the host, …}."""
     return {f"{name}/{key}": to_host(values).copy() for name, layer in net.parameter_layers().items()
             for key, values in layer.params.items()}
 
 
-# ---- a mixture of styles ---------------------------------------------------------------------------------------------
+# ---- mixtures of styles ----------------------------------------------------------------------------------------------
 
-def test_styles_differ_in_the_normalizations_alone():
+def test_styles_differ_only_in_the_normalizations():
     single, several = transform_network(1, **SMALL), painter()
     assert single.layer_names() == several.layer_names() and not style_norms(single)
     norms = [node.name for node in single.nodes if isinstance(node.layer, InstanceNorm2D)]
@@ -74,12 +74,12 @@ def test_styles_differ_in_the_normalizations_alone():
 
 
 @pytest.mark.parametrize("mixtures", [MIXTURES, MIXTURES[:1], MIXTURES[0]])
-def test_each_picture_is_normalized_by_its_own_mixture(xp, mixtures, rng):
+def test_each_picture_has_its_mixture(xp, mixtures, rng):
     net = painter(xp, "float64")
     x = rng.standard_normal((2, 3, 16, 20))
     painted = to_host(with_style(net, mixtures).predict(to_device(x, device(xp))))
     for n, mixture in enumerate(np.broadcast_to(mixtures, (2, 3))):
-        naive = transform_network(None, **SMALL).astype("float64")  # of instance norms with sums of the rows
+        naive = transform_network(None, **SMALL).astype("float64")  # instance norms with weighted sums of the rows
         for name, layer in naive.parameter_layers().items():
             for key, values in net.layer(name).params.items():
                 values = to_host(values)
@@ -88,7 +88,7 @@ def test_each_picture_is_normalized_by_its_own_mixture(xp, mixtures, rng):
         np.testing.assert_allclose(painted[n:n + 1], naive.predict(x[n:n + 1]), rtol=0, atol=1e-12)
 
 
-def test_a_network_with_a_style_is_a_sibling_with_the_same_parameters(xp, rng):
+def test_with_style_shares_the_parameters(xp, rng):
     net = painter(xp)
     x = to_device(rng.standard_normal((1, 3, 8, 12)).astype("float32"), device(xp))
     before = to_host(net.predict(x))
@@ -100,7 +100,7 @@ def test_a_network_with_a_style_is_a_sibling_with_the_same_parameters(xp, rng):
     assert dots.predict(x).dtype == "float32" and get_array_module(dots.predict(x)) is xp
 
 
-def test_a_style_that_the_network_does_not_have_is_refused():
+def test_bad_input():
     with pytest.raises(InputError, match="expected weights of 3 styles, got shape"):
         with_style(painter(), np.array([0.5, 0.5]))
     with pytest.raises(InputError, match="has a single style"):
@@ -109,7 +109,7 @@ def test_a_style_that_the_network_does_not_have_is_refused():
         with_more_styles(transform_network(None, **SMALL), 1)
 
 
-def test_tiles_of_a_blend_are_the_whole_picture(xp, rng):
+def test_tiles_of_a_blend_equal_the_whole_picture(xp, rng):
     net = with_style(painter(xp, "float64"), MIXTURES[0])
     x = rng.standard_normal((1, 3, 40, 28)) * np.linspace(0, 2, 28)
     whole = to_host(net.predict(to_device(x, device(xp))))
@@ -128,7 +128,7 @@ def test_a_square_of_blends_has_a_style_in_each_corner():
     np.testing.assert_array_equal(blend_square(3, side=3), [[[1, 0, 0], [0.5, 0, 0.5], [0, 0, 1]]])
 
 
-def test_a_file_keeps_the_names_of_the_styles(tmp_path):
+def test_a_weights_file_keeps_the_names_of_the_styles(tmp_path):
     net, options = painter(), {key: list(value) if key == "widths" else value for key, value in SMALL.items()}
     save_weights(tmp_path / "p.h5", net, Header("p", "transform_network", TORCHVISION,
                                                 options=options | {"styles": list(NAMES)}))
@@ -156,7 +156,7 @@ def test_pytorch_has_the_same_pictures_and_gradients(rng):
             for path, name in names.items() if name in style_norms(net)
             for kind, key in (("weight", "gamma"), ("bias", "beta"))}
     weight = torch.from_numpy(net.layer("res1/conv1").params["w"]).requires_grad_()
-    for n, mixture in enumerate(torch.from_numpy(MIXTURES)):  # a picture at a time
+    for n, mixture in enumerate(torch.from_numpy(MIXTURES)):  # one picture at a time
         changed = {f"{path}.{kind}": mixture @ values for (path, kind), values in rows.items()}
         changed["res1.conv1.conv2d.weight"] = weight
         painted = torch.func.functional_call(module, changed, torch.from_numpy(x[n:n + 1]))
@@ -170,7 +170,7 @@ def test_pytorch_has_the_same_pictures_and_gradients(rng):
 
 # ---- the training ----------------------------------------------------------------------------------------------------
 
-def test_every_photo_has_a_style_of_its_own_by_seed_and_step():
+def test_batches_depend_only_on_seed_and_step():
     crops = StyledCrops(PhotoCrops([draw_scene(24)], TORCHVISION, 16, 4, seed=1), 3)
     x, batch = crops(5)
     assert batch.photos is x and batch.style.shape == (4, 3) and batch.style.dtype == x.dtype
@@ -181,7 +181,7 @@ def test_every_photo_has_a_style_of_its_own_by_seed_and_step():
     assert all(not StyledCrops(crops.crops, 3, first=1)(step)[1].style[:, 0].any() for step in range(5))
 
 
-def test_the_loss_is_the_mean_of_each_photo_for_its_own_style(xp):
+def test_the_loss_is_the_mean_over_photos_and_their_styles(xp):
     photos = TORCHVISION.to_input(np.stack([draw_scene(24), draw_scene(24)[:, ::-1], photo(24, 24)]))
     out, style = TORCHVISION.to_input(photo(24, 24)).repeat(3, axis=0), np.eye(3, dtype="float32")[[2, 0, 2]]
     ours = losses(xp)
@@ -189,20 +189,20 @@ def test_the_loss_is_the_mean_of_each_photo_for_its_own_style(xp):
     assert get_array_module(gradient) is xp and gradient.dtype == "float32"
     singly = [ours[number](to_device(out[n:n + 1], device(xp)), photos[n:n + 1]) for n, number in enumerate((2, 0, 2))]
     assert value == pytest.approx(np.mean([one for one, _ in singly]), rel=1e-6)
-    for n, (_, of_one) in enumerate(singly):
-        np.testing.assert_allclose(to_host(gradient)[n], to_host(of_one)[0] / 3, rtol=1e-6)
+    for n, (_, one_gradient) in enumerate(singly):
+        np.testing.assert_allclose(to_host(gradient)[n], to_host(one_gradient)[0] / 3, rtol=1e-6)
     np.testing.assert_array_equal(StyledLoss((None, None, ours[2]))(to_device(out[:1], device(xp)), StyledPhotos(
         photos[:1], style[:1]))[0], ours[2](to_device(out[:1], device(xp)), photos[:1])[0])
 
 
-def test_the_gradient_of_every_parameter_is_the_slope_of_the_loss_of_all_styles(xp, rng):
+def test_the_gradients_of_the_parameters(xp, rng):
     net, loss = painter(xp, "float64"), StyledLoss(losses(xp, "float64"))
     photos = to_device(rng.standard_normal((2, 3, 16, 20)), device(xp))
     batch = StyledPhotos(photos, np.eye(3)[[2, 1]])
 
     def mixed(batch_style):
         return with_style(net, batch_style)
-    network = mixed(MIXTURES)  # painted in mixtures, which the losses need not know
+    network = mixed(MIXTURES)  # the losses do not depend on the mixtures
     trace = network.forward_train(photos, rng, keep=("deconv3",))
     _, dout = loss(trace.activations["deconv3"], batch)
     gradients = network.backward_train(trace, {"deconv3": dout})
@@ -211,7 +211,7 @@ def test_the_gradient_of_every_parameter_is_the_slope_of_the_loss_of_all_styles(
 
 
 def training(net, checkpoint=None, stop=None, first=0, only=None, steps=6, learning_rate=3e-3, xp=np):
-    """Train in place; the history."""
+    """Train the network in place and return the history."""
     S = len(net.layer("in1").params["gamma"])
     crops = StyledCrops(PhotoCrops([draw_scene(32)], TORCHVISION, size=16, batch_size=3), S, first)
     names = (*NAMES, "glass")[:S]
@@ -220,7 +220,7 @@ def training(net, checkpoint=None, stop=None, first=0, only=None, steps=6, learn
                  variant=in_styles, only=only, callback=lambda step, value: step == stop)
 
 
-def test_a_resumed_training_of_styles_ends_where_the_uninterrupted_one_does(tmp_path):
+def test_a_resumed_training_ends_in_the_same_network(tmp_path):
     whole, again = painter(), painter()
     history = training(whole, tmp_path / "whole.npz")
     training(again, tmp_path / "parts.npz", stop=2)
@@ -229,7 +229,7 @@ def test_a_resumed_training_of_styles_ends_where_the_uninterrupted_one_does(tmp_
         np.testing.assert_array_equal(values, parameters(again)[name])
 
 
-def test_training_and_more_styles_on_both_back_ends(xp):
+def test_training_and_more_styles_on_both_backends(xp):
     net, host = painter(xp), painter()
     assert training(net, steps=2, xp=xp) == pytest.approx(training(host, steps=2), rel=1e-4)
     more = with_more_styles(net, 1)
@@ -239,7 +239,7 @@ def test_training_and_more_styles_on_both_back_ends(xp):
         np.testing.assert_array_equal(values[:3] if name.endswith(("gamma", "beta")) else values, parameters(net)[name])
 
 
-def test_a_new_style_is_learnt_by_its_own_scales_and_shifts_alone(rng):
+def test_a_new_style_trains_only_its_scales_and_shifts(rng):
     net = painter()
     before, x = parameters(net), rng.standard_normal((1, 3, 16, 16)).astype("float32")
     more = with_more_styles(net, 1)
@@ -256,26 +256,26 @@ def test_a_new_style_is_learnt_by_its_own_scales_and_shifts_alone(rng):
         np.testing.assert_array_equal(with_style(more, np.append(row, 0)).predict(x), with_style(net, row).predict(x))
 
 
-# ---- what proves it --------------------------------------------------------------------------------------------------
+# ---- the Checks ------------------------------------------------------------------------------------------------------
 
-def test_pure_mixtures_are_the_styles_exactly_and_styles_differ(monkeypatch, rng):
+def test_check_styles_finds_equal_styles(monkeypatch, rng):
     net, x = painter(), rng.standard_normal((1, 3, 16, 16)).astype("float32")
     assert all(check.passed for check in check_styles(net, x)) and check_styles(net, x)[0].value == 0
     for layer in style_norms(net).values():
-        layer.params = {key: rows[[0, 0, 2]] for key, rows in layer.params.items()}  # two styles are one
+        layer.params = {key: rows[[0, 0, 2]] for key, rows in layer.params.items()}  # two equal styles
     assert [check.passed for check in check_styles(net, x)] == [True, False]
     monkeypatch.setattr(ConditionalInstanceNorm2D, "with_style", lambda self, style: self)
     assert not check_styles(painter(), x)[0].passed
 
 
 class Palette:
-    """A network that paints a picture that is made for a mixture, whatever it is shown."""
+    """A network whose output depends only on the mixture, not on the photo."""
 
     def __init__(self, pictures, style=None):
         self.pictures, self.style = pictures, style
 
 
-def test_paintings_are_told_apart_by_gram_matrices(monkeypatch):
+def test_check_style_pictures_finds_swapped_styles(monkeypatch):
     pictures = [draw_style(name, np.random.default_rng(0), 32) for name in NAMES]
 
     def check(order, mixture=np.asarray):
@@ -291,13 +291,13 @@ def test_paintings_are_told_apart_by_gram_matrices(monkeypatch):
     assert right.passed and right.value == 3 and steady.passed and steady.value == 8
     right, steady = check((1, 0, 2))
     assert not right.passed and right.value == 1 and steady.passed
-    right, steady = check((0, 1, 2), lambda style: np.eye(3)[style.argmax()])  # one style or the other
+    right, steady = check((0, 1, 2), lambda style: np.eye(3)[style.argmax()])  # no blends, only one of the styles
     assert right.passed and not steady.passed and steady.value == 1
     right, steady = check((0, 1, 2), lambda style: np.eye(3)[0])
     assert not right.passed and not steady.passed and steady.value == 0
 
 
-def test_photos_must_lose_loss_in_every_style():
+def test_check_style_losses_finds_a_larger_loss():
     x, net = TORCHVISION.to_input(draw_scene(24)), painter()
     trained = painter()
     training(trained, steps=30)
@@ -305,5 +305,5 @@ def test_photos_must_lose_loss_in_every_style():
     assert [check.what.rsplit(" ", 1)[1] for check in checks] == list(NAMES)
     assert all(check.value < before.value for check, before in zip(checks, check_style_losses(losses(), NAMES, net, x),
                                                                    strict=True))
-    net.layer("deconv3").params["w"] *= 30  # much too bright
+    net.layer("deconv3").params["w"] *= 30  # far too bright
     assert not any(check.passed for check in check_style_losses(losses(), NAMES, net, x))

@@ -23,7 +23,7 @@ from minicnn.visualize.style.problem import style_problem
 def test_the_loss_is_the_mean_of_the_style_transfer_losses(xp, reduction):
     settings = replace(SETTINGS, reduction=reduction)
     pictures = [draw_scene(24), draw_scene(24)[:, ::-1]]
-    if reduction == "relative":  # which weighs by a batch's own sum: so of pictures of the same sums
+    if reduction == "relative":  # divides by the sum of the batch, so both pictures need the same sum
         pictures[1] = pictures[0]
     loss = perceptual_loss(critic(xp), strokes(), TORCHVISION, settings)
     photos, out = TORCHVISION.to_input(np.stack(pictures)), TORCHVISION.to_input(photo(24, 24)).repeat(2, axis=0)

@@ -19,12 +19,12 @@ def test_long_and_short_sides():
 def test_the_weight_of_a_masked_style(xp):
     whole = problem(network(xp), style_weight=1.0, content_weight=0.0)
     left, right = halves()
-    right[:, 24:36] = 0  # a quarter
+    right[:, 24:36] = 0  # a quarter of the picture
     posed = problem(network(xp), ("strokes", "strokes"), masks=[left, right], blend=(1.0, 3.0), style_weight=1.0,
                     content_weight=0.0)
     for n, (part, blend) in enumerate([(1 / 2, 2 / 4), (1 / 4, 6 / 4)]):
         weight, loss = posed.terms[n * len(STYLE)]
-        assert weight / whole.terms[0][0] == pytest.approx(part * blend, rel=0.05)  # edges of a mask are soft
+        assert weight / whole.terms[0][0] == pytest.approx(part * blend, rel=0.05)  # resizing blurs a mask's edges
         assert float((loss.mask * loss.mask).mean()) == pytest.approx(1, rel=1e-5)
 
 

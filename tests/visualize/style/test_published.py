@@ -19,19 +19,19 @@ from minicnn.visualize.style.transfer import phases
 
 
 def test_the_loss_of_neural_style():
-    """Its ContentLoss, StyleLoss (Gram / elements, then MSE) and TVLoss, whose gradient is that of half the squares."""
+    """ContentLoss, StyleLoss (Gram / elements, then MSE), and TVLoss, whose gradient belongs to half the squares."""
     preset = dataclasses.replace(STYLE_PRESETS["neural-style"], content_layers={"relu2": 1.0},
                                  style_layers=dict.fromkeys(STYLE, 1.0))
     net = network(np, "float64")
     posed = style_problem(net, content(), [style()], TORCHVISION, preset, 24)
     x = np.random.default_rng(1).standard_normal(posed.content.shape)
-    mine, wanted, painted = (net.forward(array.astype("float64")).activations
+    mine, target, painted = (net.forward(array.astype("float64")).activations
                              for array in (x, posed.content, posed.styles[0]))
 
     def gram(features):
         flat = features.reshape(features.shape[1], -1)
         return flat @ flat.T / features.size
-    expected = 5 * ((mine["relu2"] - wanted["relu2"])**2).mean()
+    expected = 5 * ((mine["relu2"] - target["relu2"])**2).mean()
     expected += sum(100 * ((gram(mine[layer]) - gram(painted[layer]))**2).mean() for layer in STYLE)
     expected += 1e-3 / 2 * (((x[:, :, 1:] - x[:, :, :-1])**2).sum() + ((x[..., 1:] - x[..., :-1])**2).sum())
     assert loss_and_gradient(net, x, posed.terms)[0] == pytest.approx(expected, rel=1e-6)
@@ -45,13 +45,13 @@ def test_the_loss_of_gatys():
     posed = style_problem(net, content(), [style()], TORCHVISION, preset, 24)
     x = np.random.default_rng(1).standard_normal(posed.content.shape)
     averaged = net.with_pooling("avg")
-    mine, wanted, painted = (averaged.forward(array.astype("float64")).activations
+    mine, target, painted = (averaged.forward(array.astype("float64")).activations
                              for array in (x, posed.content, posed.styles[0]))
-    expected = 1e-3 / 2 * ((mine["relu2"] - wanted["relu2"])**2).sum()
+    expected = 1e-3 / 2 * ((mine["relu2"] - target["relu2"])**2).sum()
     for layer in STYLE:
         N = mine[layer].shape[1]
         F, S = mine[layer].reshape(N, -1), painted[layer].reshape(N, -1)
-        # the paper's M is one for both pictures; where they differ in size, each Gram has its own
+        # the paper has one M for both pictures; if their sizes differ, each Gram matrix has its own M
         expected += 0.2 / 4 * ((F @ F.T / F.shape[1] - S @ S.T / S.shape[1])**2).sum() / N**2
     assert loss_and_gradient(posed.net, x, posed.terms)[0] == pytest.approx(expected, rel=1e-6)
 
@@ -73,10 +73,10 @@ def test_the_gradient_equals_pytorchs():
         flat = features.flatten(2)
         return flat @ flat.transpose(1, 2) / features[0].numel()
     x = torch.from_numpy(start).requires_grad_()
-    mine, wanted, painted = (activations(array) for array in
+    mine, target, painted = (activations(array) for array in
                              (x, torch.from_numpy(posed.content.astype("float64")),
                               torch.from_numpy(posed.styles[0].astype("float64"))))
-    loss = ((mine["relu2"] - wanted["relu2"])**2).sum()
+    loss = ((mine["relu2"] - target["relu2"])**2).sum()
     loss = loss + 50 * sum(((gram(mine[layer]) - gram(painted[layer]))**2).sum() for layer in STYLE)
     loss = loss + 0.3 * (x.diff(dim=2).square().sum() + x.diff(dim=3).square().sum())
     loss.backward()
@@ -86,7 +86,7 @@ def test_the_gradient_equals_pytorchs():
 
 
 def test_the_steps_of_the_cs231n_notebook():
-    """Clamped before each step while t < 190, another Adam of rate 0.1 at t = 180; written as the notebook is."""
+    """The notebook clamps before each step while t < 190, and starts a new Adam with learning rate 0.1 at t = 180."""
     settings = dataclasses.replace(PLAIN, optimizer="adam", learning_rate=3.0, last_learning_rate=0.1, clamp=1.5,
                                    num_steps=200, size=8, pooling="max")
     posed = problem(network(np), size=8, pooling="max")
@@ -105,17 +105,17 @@ def test_the_steps_of_the_cs231n_notebook():
     assert [steps for _, steps, _ in phases(settings, 200)] == [180, 20]
 
 
-STYLE_CHECKS = {"": True, "-tf": False}  # which file, and whether its pools round up
+STYLE_CHECKS = {"": True, "-tf": False}  # file suffix, and whether the pools round up
 
 
 def relative(ours, theirs):
-    """CS231n's rel_error."""
+    """Return the rel_error of CS231n."""
     return float((abs(ours - theirs) / np.maximum(1e-8, abs(ours) + abs(theirs))).max())
 
 
 @pytest.mark.parametrize("framework", STYLE_CHECKS)
 def test_the_published_values_of_cs231n(framework, test_data):
-    """Each term by itself, through the settings."""
+    """Each term alone, from the settings."""
     with np.load(test_data / "cs231n" / f"style-transfer-checks{framework}.npz") as file:
         answers = {key: np.squeeze(file[key]) for key in file.files}
     net = squeezenet(test_data, STYLE_CHECKS[framework])
@@ -131,16 +131,16 @@ def test_the_published_values_of_cs231n(framework, test_data):
                    if name.startswith(kind))
     assert relative(value(np.zeros_like(posed.content), "content"), answers["cl_out"]) < 1e-3
     assert relative(value(posed.content, "style"), answers["sl_out"]) < 1e-3
-    x = posed.content.astype("float64")  # the answer leaves out the differences along the first row and column
-    left_out = 2e-2 * (((x[:, :, 0, 1:] - x[:, :, 0, :-1])**2).sum() + ((x[:, :, 1:, 0] - x[:, :, :-1, 0])**2).sum())
-    assert relative(value(x, "TV") - left_out, answers["tv_out"]) < 1e-5
+    x = posed.content.astype("float64")  # the answer lacks the differences along the first row and column
+    missing = 2e-2 * (((x[:, :, 0, 1:] - x[:, :, 0, :-1])**2).sum() + ((x[:, :, 1:, 0] - x[:, :, :-1, 0])**2).sum())
+    assert relative(value(x, "TV") - missing, answers["tv_out"]) < 1e-5
     gram = gram_targets(net, posed.styles, ["5"])["pool3"][0]
-    assert relative(gram, answers["gm_out"]) < 3e-3  # rounding of the weights to float16
+    assert relative(gram, answers["gm_out"]) < 3e-3  # the weights are rounded to float16
     assert np.linalg.norm(gram - answers["gm_out"]) < 1e-3 * np.linalg.norm(answers["gm_out"])
 
 
 def squeezenet(test_data, pool_ceil=True):
-    """SqueezeNet 1.1 with its real weights."""
+    """Return SqueezeNet 1.1 with its trained weights."""
     net = models.squeezenet1_1(seed=None, pool_ceil=pool_ceil)
     with np.load(test_data / "weights" / "squeezenet1_1.npz") as file:
         for alias, name in net.aliases.items():
@@ -154,8 +154,11 @@ def squeezenet(test_data, pool_ceil=True):
     ("the-scream", {1: 126503.0935, 10: 544730.857, 20: 113692.9662, 100: 20534.5514, 200: 7500}),
     ("starry-night", {1: 56696.1624, 10: 756761.053, 20: 127721.5940, 100: 7840.34843, 200: 6555})])
 def test_the_presets_reach_their_recorded_totals(preset, totals, test_data):
-    """At a third of their size, so that it takes seconds. Steps of 3.0 let rounding grow a millionfold in 50 steps: in
-    float32, from one BLAS to another, the totals differ by 2e-2 after 10 steps; in float64 by 1e-9 after 100."""
+    """The pictures have a third of the preset's size, which takes seconds.
+
+    Steps of 3.0 amplify rounding errors a million times in 50 steps. Between two BLAS libraries, the totals differ by
+    2e-2 after 10 steps in float32, and by 1e-9 after 100 steps in float64.
+    """
     content, style = (load_image(test_data / "cs231n" / f"{name}.jpg")
                       for name in ("tubingen", preset.replace("-", "_")))
     result = transfer_style(squeezenet(test_data).astype("float64"), content, [style], TORCHVISION,

@@ -43,7 +43,7 @@ def test_targets_are_linear_in_the_weights(xp, rng):
 
 
 def test_a_mask_selects_a_part_of_the_picture(xp, rng):
-    """The Gram matrix of what is under the mask, as if the picture ended there."""
+    """The Gram matrix of the masked part equals that of a picture cut to this part."""
     features = xp.asarray(rng.standard_normal((1, 4, 6, 8)))
     mask = np.zeros((6, 8))
     mask[:, 3:] = 1

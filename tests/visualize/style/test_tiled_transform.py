@@ -16,13 +16,13 @@ from minicnn.visualize.style.tiled_transform import mean_and_variance, predict_b
 @pytest.mark.parametrize("tile", [8, 17, 40, 1000])
 def test_tiles_equal_the_whole_picture(tile, rng):
     net = painter(dtype="float64")
-    x = rng.standard_normal((1, 3, 84, 60)) * np.linspace(0, 2, 60)  # unlike from tile to tile
+    x = rng.standard_normal((1, 3, 84, 60)) * np.linspace(0, 2, 60)  # the tiles differ in contrast
     whole = net.predict(x)
     calls = []
     tiled = predict_by_tiles(net, x, tile, lambda done, total: calls.append((done, total)))
     np.testing.assert_allclose(tiled, whole, rtol=0, atol=1e-12 * abs(whole).max())
     assert calls == [(n + 1, len(calls)) for n in range(len(calls))]
-    assert len(calls) == 10 * -(-84 // (tile // 4 * 4)) * -(-60 // (tile // 4 * 4))  # nine norms, and the painting
+    assert len(calls) == 10 * -(-84 // (tile // 4 * 4)) * -(-60 // (tile // 4 * 4))  # nine norms and the output
 
 
 def test_tiles_on_both_backends_in_odd_sizes(xp):
@@ -52,7 +52,7 @@ def test_the_reach_bounds_the_gradient(rng):
         seed[..., column] = 1
         seen = np.flatnonzero(fixed.backward(trace, {net.output: seed})["input"].any(axis=(0, 1, 2)))
         assert column - reach(net) <= seen[0] and seen[-1] <= column + reach(net)
-        assert seen[-1] - seen[0] > reach(net)  # and it is not much too far
+        assert seen[-1] - seen[0] > reach(net)  # the bound is not much too large
 
 
 def test_mean_and_variance_of_parts(rng):

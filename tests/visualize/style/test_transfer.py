@@ -19,9 +19,7 @@ from minicnn.visualize import transfer_style
 from minicnn.visualize.style.settings import STYLE_PRESETS
 from minicnn.visualize.style.terms import relative_errors
 from minicnn.visualize.style.transfer import phases
-from minicnn.visualize.style.transfer_check import (
-    check_style,
-)
+from minicnn.visualize.style.transfer_check import check_style
 
 
 def test_the_content_is_painted_in_the_style(xp):

@@ -17,18 +17,12 @@ from minicnn.visualize.texture.efros_leung import (
     patch_matrix,
     window_errors,
 )
-from minicnn.visualize.texture.windows import (
-    Texture,
-    gather_windows,
-    pixel_coordinates,
-)
-from minicnn.visualize.texture.windows_check import (
-    checkerboard_faults,
-)
+from minicnn.visualize.texture.windows import Texture, gather_windows, pixel_coordinates
+from minicnn.visualize.texture.windows_check import checkerboard_faults
 
 
 def grow_naively(image, source, sample, allowed, window, rng, tolerance, max_error):
-    """The authors' pseudo-code, in whole numbers: the weights in units of 2^-24."""
+    """Fill the image in place by the authors' pseudo-code, in whole numbers. The weights are in units of 2^-24."""
     half, (H, W, C) = window // 2, image.shape
     weights = np.rint(gaussian_weights(window) * 2**24).astype(np.int64)
     sample, (tops, lefts) = sample.astype(np.int64), np.array(allowed).T
@@ -90,7 +84,7 @@ def test_each_pixel_equals_the_plain_loop(xp, seed, window, size, channels, tole
 
 
 def test_pixels_with_a_large_error_wait(rng):
-    # Noise is never near; with so small a bound every layer has to wait, and is filled in another order.
+    # Windows of noise are never similar. With this small bound every layer waits, so the order of filling changes.
     sample = rng.integers(0, 256, (11, 9, 3), np.uint8)
     strict = efros_leung(sample, 9, window=5, rng=np.random.default_rng(1), max_error=1e-3)
     expected = efros_leung_naively(sample, (9, 9), 5, np.random.default_rng(1), max_error=1e-3)

@@ -36,7 +36,7 @@ def test_the_texture_has_the_gram_matrices_of_the_source(xp):
     average = net.with_pooling("avg")
     targets = gram_targets(average, [to_device(source(), net.device)], LAYERS)
     assert max(relative_errors(average, to_device(image, net.device), targets).values()) < 1e-2
-    assert np.abs(image - source()).mean() > 0.1  # and yet it is another picture
+    assert np.abs(image - source()).mean() > 0.1  # but it is another picture
     assert isinstance(net.layer("pool1"), MaxPool2D)
 
 
@@ -108,7 +108,7 @@ def test_bad_input(settings, message, xp):
 
 
 def test_a_texture_of_the_first_layers_of_vgg19(test_data, tmp_path):
-    """Their gradients are so small that L-BFGS's first step, were it the gradient, would be lost in float32."""
+    """The gradients are so small that a first L-BFGS step of this length would have no effect in float32."""
     convert(test_data / "weights" / "vgg19_normalised_conv1_1-conv3_1.npz", tmp_path / "vgg19.h5", features_only=True,
             say=lambda line: None)
     model = load_model(str(tmp_path / "vgg19.h5"), "cpu")
@@ -119,7 +119,7 @@ def test_a_texture_of_the_first_layers_of_vgg19(test_data, tmp_path):
 
 
 def test_num_conditions():
-    assert num_conditions(network(np), {"relu1": 1.0, "relu2": 2.0}) == 21 + 36  # of 6 and of 8 channels
+    assert num_conditions(network(np), {"relu1": 1.0, "relu2": 2.0}) == 21 + 36  # 6 and 8 channels
 
 
 def test_a_truncated_network_names_its_layers():

@@ -16,13 +16,11 @@ from minicnn.visualize.texture.wei_levoy import (
     synthesize_row,
     wei_levoy,
 )
-from minicnn.visualize.texture.windows import (
-    Texture,
-)
+from minicnn.visualize.texture.windows import Texture
 
 
 def wei_levoy_naively(sample, size, window, levels, passes, rng):
-    """Every pixel in reading order, each pass, every neighbourhood that lies within the sample, in whole numbers."""
+    """Return the Texture by plain loops over passes, pixels and neighbourhoods inside the sample, in whole numbers."""
     half, reach = window // 2, parent_window(window) // 2
     image = histogram_noise(sample, *size, rng)
     samples, results = pyramid(sample, levels, "reflect"), pyramid(image, levels, "wrap")
@@ -104,7 +102,7 @@ def test_the_default_number_of_levels():
 
 
 def test_a_checkerboard_is_continued_from_its_edges(rng):
-    # The noise is read at the edges alone: from the rows at the bottom and the columns at the right.
+    # The method reads the noise only in the bottom rows and the right columns.
     sample, board = draw_checks(24, 24, 3), draw_checks(30, 30, 3)
     image = rng.integers(0, 256, board.shape, np.uint8)
     image[-4:], image[:, -4:], image[:, :4] = board[-4:], board[:, -4:], board[:, :4]

@@ -6,13 +6,8 @@ from texture_samples import EFROS_LEUNG, METHODS
 
 from minicnn.datasets.textures import draw_texture
 from minicnn.errors import InputError
-from minicnn.visualize.texture.efros_leung import (
-    efros_leung,
-    efros_leung_fill,
-)
-from minicnn.visualize.texture.wei_levoy import (
-    wei_levoy,
-)
+from minicnn.visualize.texture.efros_leung import efros_leung, efros_leung_fill
+from minicnn.visualize.texture.wei_levoy import wei_levoy
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -42,7 +37,7 @@ def test_sizes_down_to_one_pixel(rng):
     for size in (1, 2, (1, 7), (7, 2)):
         assert (efros_leung(sample, size, window=5, rng=rng).source >= 0).all()
     assert (wei_levoy(sample, 3, window=5, rng=rng).source >= 0).all()
-    for method in METHODS:  # of a sample that is one window, there is but one pixel to copy
+    for method in METHODS:  # a sample of one window has a single pixel to copy
         copied = method(sample[:5, :5], 6, window=5, rng=rng).source
         assert len(np.unique(copied.reshape(-1, 2), axis=0)) > (0 if method is wei_levoy else 1)
 

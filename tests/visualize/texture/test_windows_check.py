@@ -5,18 +5,9 @@ import pytest
 from texture_samples import EFROS_LEUNG, METHODS
 
 from minicnn.datasets.textures import TEXTURES, draw_checks, draw_texture
-from minicnn.visualize.texture.efros_leung import (
-    efros_leung_fill,
-)
-from minicnn.visualize.texture.wei_levoy import (
-    wei_levoy,
-)
-from minicnn.visualize.texture.windows import (
-    Texture,
-    coherence,
-    pixel_coordinates,
-    source_colours,
-)
+from minicnn.visualize.texture.efros_leung import efros_leung_fill
+from minicnn.visualize.texture.wei_levoy import wei_levoy
+from minicnn.visualize.texture.windows import Texture, coherence, pixel_coordinates, source_colours
 from minicnn.visualize.texture.windows_check import (
     check_fill,
     check_texture,
@@ -51,7 +42,7 @@ def test_a_crop_of_the_sample_fails_as_a_tile(rng):
     source = pixel_coordinates(40, 40)[:27, :31]
     sample = draw_texture("scales", rng, 40)
     check = check_tiles("cut out", Texture(sample[:27, :31], source), sample, rng)
-    assert check.value > 15 and not check.passed  # while each of its windows is one of the sample's
+    assert check.value > 15 and not check.passed  # but each of its windows is a window of the sample
 
 
 def test_noise_and_flat_pictures_fail_the_checks(rng):

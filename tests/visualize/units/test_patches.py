@@ -40,15 +40,12 @@ from minicnn.network import Network
 from minicnn.receptive_field import ReceptiveField
 from minicnn.sweep import resume, start_worker
 from minicnn.visualize import feature_maps, guided_backprop, receptive_field
+from minicnn.visualize.units.patch_pictures import crop_patch, guided_patch, place_patch, shrink_patch
 from minicnn.visualize.units.patches import (
     TopPatches,
     channel_maxima,
-    crop_patch,
-    guided_patch,
     merge,
     no_patches,
-    place_patch,
-    shrink_patch,
     strongest_channels,
     top_patches,
 )
@@ -304,7 +301,7 @@ def test_a_failed_batch_costs_its_own_pictures(drawn):
 @pytest.mark.parametrize(("layer", "settings", "message"), [
     ("relu2", {"channels": [32]}, "layer 'relu2' has channels 0 to 31, not 32"),
     ("relu2", {"channels": [-1]}, "layer 'relu2' has channels 0 to 31, not -1"),
-    ("relu2", {"channels": []}, "no channels asked for"), ("relu2", {"top": 0}, "from 1 on, not 0"),
+    ("relu2", {"channels": []}, "the list of channels is empty"), ("relu2", {"top": 0}, "from 1 on, not 0"),
     ("fc6", {}, "layer 'fc6' has no maps"), ("pool5", {}, "layer 'pool5' has no maps")])
 def test_bad_questions_are_refused_before_any_picture_is_read(drawn, layer, settings, message):
     def never():
@@ -353,7 +350,7 @@ def test_crops_have_the_fields_size_and_grey_beyond_the_edge(rng):
     assert (crop_patch(image / 255, field, 0, 5)[:2] == 0.5).all()
     large = crop_patch(image, ReceptiveField(21, 1, -5), 0, 0)
     assert large.shape == (21, 21, 3) and (large[5:14, 5:16] == image).all() and (large[14:] == 128).all()
-    with pytest.raises(InputError, match="see the whole picture"):
+    with pytest.raises(InputError, match="depend on the whole picture"):
         crop_patch(image, None, 0, 0)
 
 
@@ -436,10 +433,10 @@ def test_a_field_that_is_a_pixel_off_fails_the_check(drawn, monkeypatch):
 
 def test_another_unit_keeps_clear_of_the_padding():
     field = ReceptiveField(5, 2, -2)
-    assert another_unit(field, [0, 3], 12, 12) is None  # it sees padding itself
-    y, x = another_unit(field, [1, 3], 12, 12)
+    assert another_unit(field, (0, 3), 12, 12) is None  # it sees padding itself
+    y, x = another_unit(field, (1, 3), 12, 12)
     assert (y, x) != (1, 3) and field.fits(y, x, 12, 12)
-    assert another_unit(ReceptiveField(5, 2, -2), [1, 1], 5 + 1, 6) is None  # there is no other
+    assert another_unit(ReceptiveField(5, 2, -2), (1, 1), 5 + 1, 6) is None  # there is no other
 
 
 def test_on_real_weights_and_photos(test_data):
@@ -506,7 +503,7 @@ def test_the_demo_on_a_dask_cluster(folder, tmp_path, capsys):
 def test_without_dask_a_cluster_is_one_line(folder, tmp_path, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
     assert demo(patches_demo, str(folder), *SHAPES, "--cluster", "tcp://host:1", "--out", str(tmp_path / "out")) == 2
-    assert "--cluster needs Dask: pip install 'minicnn[cluster]'" in capsys.readouterr().err
+    assert "--cluster needs Dask: pip install distributed" in capsys.readouterr().err
 
 
 def test_the_demo_on_the_strict_gpu_finds_the_patches_of_the_cpu(strict_cupy, folder, tmp_path, capsys):
@@ -542,7 +539,7 @@ def test_without_a_folder_an_imagenet_network_says_what_it_looks_at(tmp_path, ca
     assert demo(patches_demo, "--model", str(tmp_path / "net.h5"), "--device", "cpu", "--layer", "relu_conv1",
                 "--out", str(tmp_path / "out")) == 0
     said = capsys.readouterr().out  # without weights every channel is silent: empty places, and no error
-    assert "2 shapes are drawn, which squeeze was not trained on" in said and "these channels are silent" in said
+    assert "drawing 2 shapes. squeeze was not trained on shapes" in said and "these channels are silent" in said
 
 
 def test_the_demo_on_digits(tmp_path, capsys):
@@ -576,7 +573,7 @@ def test_ctrl_c_keeps_what_was_found_and_the_folder_goes_on(folder, tmp_path, ca
 
 @pytest.mark.parametrize(("options", "message"), [
     (["empty"], "empty holds no pictures"), (["missing"], "missing: there is no such file or folder"),
-    (["--layer", "fc6"], "each neuron of 'fc6' sees"),
+    (["--layer", "fc6"], "each neuron of 'fc6' depends on"),
     (["--layer", "rleu3"], "no layer 'rleu3'; did you mean relu"),
     (["--channels", "64"], "layer 'relu3' has channels 0 to 63, not 64"),
     (["--channels", "1,x"], "expected channels as in 1,5,9, not '1,x'"), (["--workers", "0"], "from 1 on"),

@@ -1,4 +1,4 @@
-"""The same weights through every container give the same network, bit by bit."""
+"""The same weights in every container give the same network, bit by bit."""
 
 import subprocess
 import sys
@@ -24,16 +24,16 @@ def source_of(name, publisher):
 
 
 def from_hwio(target, array):
-    """OIHW as HWIO; the inverse of what the converter does, by its definition."""
+    """Return OIHW as HWIO: the inverse of the conversion, by its definition."""
     return np.ascontiguousarray(array.transpose(2, 3, 1, 0)) if target.key.endswith("/w") else array
 
 
 def as_published(source, ours, change=lambda target, array: array):
-    """{name: array} of a network's arrays under the names of the source, each through change(target, array)."""
+    """Return {name: array} of a network under the names of the source, each after change(target, array)."""
     return {name: change(target, ours[target.key]) for name, target in source.names.items()}
 
 
-# VmHWM and not ru_maxrss, which begins with what the parent had in memory
+# VmHWM, because ru_maxrss includes the memory of the parent process
 PEAK = """import re, sys
 from pathlib import Path
 from weights_converter.__main__ import main
@@ -44,14 +44,14 @@ print(1024 * int(re.search(r"VmHWM:\\s+(\\d+)", status.read_text())[1]) if statu
 
 
 def peak_of_conversion(path, output, *options):
-    """The memory that it takes, in bytes; 0 where that cannot be read."""
+    """Return the peak memory of a conversion in bytes; 0 on systems without VmHWM."""
     done = subprocess.run([sys.executable, "-c", PEAK, str(path), "-o", str(output), *options],
                           cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return int(done.stdout.split()[-1])
 
 
-SQUEEZENET = (  # module that writes it, if it is none of ours; the writer; the source; how it lies there
+SQUEEZENET = (  # (module that the writer needs, or None; the writer; the source; the layout)
     ("numpy", weight_writers.write_npz, "squeezenet1_1", "torchvision", None),
     ("torch", weight_writers.write_pth_zip, "squeezenet1_1", "torchvision", None),
     ("torch", weight_writers.write_pth_stream, "squeezenet1_1", "torchvision", None),
@@ -95,25 +95,25 @@ def test_real_squeezenet_through_every_container(test_data, tmp_path, module, wr
     assert main([str(tmp_path / "weights"), "-o", str(tmp_path / "out.h5")]) == 0
     net = load_model(tmp_path / "out.h5", device="cpu").net
     panda = np.load(test_data / "photos" / "imagenet_25.npz")["X"][:1]
-    scores = net.predict(TORCHVISION.to_input(panda))[0]  # torchvision's training, whoever's names it has here
+    scores = net.predict(TORCHVISION.to_input(panda))[0]  # torchvision's values, under another publisher's names
     best = np.argsort(-scores)[:3]
     assert best.tolist() == [388, 279, 384]
     np.testing.assert_allclose(scores[best], [46.2923, 29.1878, 28.8394], rtol=1e-5)
     np.testing.assert_allclose(scores.sum(dtype=np.float64), 11215.317, rtol=1e-5)
 
 
-# ---- VGG-16 of random values, by the real writers, against an independent VGG-16 -----------------------------------
+# ---- VGG-16 of random values, by the real writers, against an independent VGG-16 ---------------------------
 
 
 def keras_layout(target, array):
-    """HWIO; Dense (in, out), its rows over H, W, C behind the last convolution."""
+    """HWIO kernels; Dense (in, out), whose first rows are flattened from (H, W, C)."""
     if target.key == "fc6/w":
         return array.reshape(4096, 512, 7, 7).transpose(2, 3, 1, 0).reshape(7 * 7 * 512, 4096)
     return array.transpose(2, 3, 1, 0) if array.ndim == 4 else array.T
 
 
 def matconvnet_layout(target, array):
-    """HWIO, the classifier too."""
+    """HWIO kernels, also in the classifier."""
     if array.ndim == 1:
         return array
     size = 7 if target.key == "fc6/w" else 1
@@ -121,7 +121,7 @@ def matconvnet_layout(target, array):
 
 
 def timm_layout(target, array):
-    """The classifier as convolutions, but for its last layer."""
+    """The classifier as convolutions, except its last layer."""
     if target.key in ("fc6/w", "fc7/w"):
         size = 7 if target.key == "fc6/w" else 1
         return array.reshape(4096, -1, size, size)
@@ -139,17 +139,17 @@ VGG16 = (
 
 @pytest.fixture(scope="module")
 def vgg16_and_scores():
-    """{"conv1_1/w": random values, …}, a picture, and the scores that an independent VGG-16 gives it."""
+    """{"conv1_1/w": random values, …}, a picture, and its scores from an independent VGG-16."""
     torch = pytest.importorskip("torch")
     from torch_oracle import VGG, VGG_D
 
     rng = np.random.default_rng(0)
     arrays = {}
     for name, array in named_arrays(build_network("vgg16")).items():
-        values = rng.random(array.shape, np.float32)  # uniform, as wide as keeps the size of the activations
+        values = rng.random(array.shape, np.float32)  # uniform, in a range that keeps the scale of the activations
         arrays[name] = (values - np.float32(0.5)) * np.float32((24 * array[0].size) ** 0.5 / array[0].size)
     x = rng.standard_normal((1, 3, 224, 224), np.float32)
-    with torch.device("meta"):  # without values of its own
+    with torch.device("meta"):  # allocates no values
         module = VGG(VGG_D).eval()
     named = as_published(source_of("vgg16", "torchvision"), arrays)
     module.load_state_dict({name: torch.from_numpy(array) for name, array in named.items()}, assign=True)
@@ -165,7 +165,7 @@ def test_vgg16_of_random_values(vgg16_and_scores, tmp_path, module, write, name,
     published = as_published(source, arrays, *([change] if change else []))
     write(tmp_path / "weights", {key: np.ascontiguousarray(array) for key, array in published.items()})
     peak = peak_of_conversion(tmp_path / "weights", tmp_path / "out.h5")
-    assert peak < 1.3 * (tmp_path / "weights").stat().st_size  # the largest array has three quarters of it
+    assert peak < 1.3 * (tmp_path / "weights").stat().st_size  # the largest array has three quarters of the bytes
     (tmp_path / "weights").unlink()
     model = load_model(tmp_path / "out.h5", device="cpu")
     (tmp_path / "out.h5").unlink()
@@ -175,10 +175,10 @@ def test_vgg16_of_random_values(vgg16_and_scores, tmp_path, module, write, name,
     np.testing.assert_allclose(model.net.predict(x), scores, rtol=1e-4, atol=1e-4 * np.ptp(scores))
 
 
-# ---- the other networks, from modules with torchvision's names ---------------------------------------------------
+# ---- the other networks, from modules with torchvision's names ---------------------------------------------
 
 def independent_network(torch, name):
-    """A module with random parameters and statistics."""
+    """A torch module with random parameters and statistics."""
     import torch_oracle as oracle
 
     torch.manual_seed(0)
@@ -204,16 +204,16 @@ def test_state_dict_of_an_independent_network(tmp_path, name):
     torch = pytest.importorskip("torch")
     module = independent_network(torch, name)
     checkpoint = {"epoch": 3, "state_dict": {f"module.{key}": value for key, value in module.state_dict().items()}}
-    torch.save(checkpoint, tmp_path / "checkpoint.pth.tar")  # as many trainings call it, though it is a zip
+    torch.save(checkpoint, tmp_path / "checkpoint.pth.tar")  # the usual name, although the file is a zip
     assert main([str(tmp_path / "checkpoint.pth.tar"), "-o", str(tmp_path / "out.h5")]) == 0
     assert_same_scores(torch, module, load_model(tmp_path / "out.h5", device="cpu").net)
 
 
 def export_to_onnx(torch, module, path, **options):
-    """torch.onnx.export, by way of TorchScript; skips where this PyTorch has that no more."""
+    """Export by TorchScript; skip the test if this PyTorch no longer supports it."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # deprecated
+            warnings.simplefilter("ignore")  # it is deprecated
             torch.onnx.export(module, torch.zeros(1, 3, 224, 224), path, dynamo=False, **options)
     except (AttributeError, ImportError, TypeError) as problem:
         pytest.skip(f"no exporter: {problem}")
@@ -252,7 +252,7 @@ def test_keras_without_the_top(tmp_path, rng):
     assert all(np.array_equal(array, ours[key]) for key, array in named_arrays(model.net).items())
 
 
-# ---- memory ----------------------------------------------------------------------------------------------------
+# ---- memory ------------------------------------------------------------------------------------------------
 
 NEEDS_PROC = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak is read from /proc")
 
@@ -275,7 +275,7 @@ def test_vgg19_takes_at_most_1_3_times_its_size(tmp_path, module, write):
         path.unlink()
 
 
-LARGE = (  # AlexNet's fc6 has three fifths of it, the largest convolution of VGG-16 a sixth of the trunk
+LARGE = (  # AlexNet's fc6 has three fifths of its bytes, VGG-16's largest convolution a sixth of the trunk's
     ("numpy", weight_writers.write_npz, "alexnet", "torchvision", None),
     ("torch", weight_writers.write_pth_zip, "alexnet", "torchvision", None),
     ("numpy", weight_writers.write_pth_tar, "alexnet", "torchvision", None),
@@ -289,7 +289,7 @@ LARGE = (  # AlexNet's fc6 has three fifths of it, the largest convolution of VG
 
 @pytest.fixture(scope="module")
 def overhead(tmp_path_factory):
-    """What the conversion of a file of 5 MB takes, and 24 MB more."""
+    """Peak memory of the conversion of a 5 MB file, plus 24 MB."""
     folder = tmp_path_factory.mktemp("overhead")
     source = source_of("squeezenet1_1", "torchvision")
     weight_writers.write_npz(folder / "small", as_published(source, named_arrays(squeezenet1_1(seed=3))))
@@ -309,7 +309,7 @@ def test_one_array_at_a_time_is_in_memory(overhead, tmp_path, module, write, nam
     write(tmp_path / "weights", arrays)
     peak = peak_of_conversion(tmp_path / "weights", tmp_path / "out.h5", *["--features-only"] * bool(change))
     largest = max(array.nbytes for array in arrays.values())
-    print(f"{write.__name__}: {(peak - largest) / 1e6:.0f} MB beside the largest array of {largest / 1e6:.0f} MB, "
+    print(f"{write.__name__}: {(peak - largest) / 1e6:.0f} MB more than the largest array of {largest / 1e6:.0f} MB, "
           f"where {overhead / 1e6:.0f} MB may be")
     assert peak < largest + overhead
     for path in tmp_path.iterdir():

@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[3]
 TORCHVISION, CAFFE = ("features.0.weight", "features.0.bias"), ("conv1_1.weight", "conv1_1.bias")
 KERAS, MATCONVNET = ("block1_conv1/kernel", "block1_conv1/bias"), ("conv1_1.filters", "conv1_1.biases")
 
-CONTAINERS = {  # the writer, the names of a weight and a bias, whether HWIO, the module that it needs, options of it
+CONTAINERS = {  # (writer, names of a weight and a bias, is HWIO, module that it needs, options)
     "npz": (weight_writers.write_npz, TORCHVISION, False, "numpy", {}),
     "npz-deflated": (weight_writers.write_npz, TORCHVISION, False, "numpy", {"save": np.savez_compressed}),
     "pth-zip": (weight_writers.write_pth_zip, TORCHVISION, False, "torch", {}),
@@ -42,7 +42,7 @@ CONTAINERS = {  # the writer, the names of a weight and a bias, whether HWIO, th
 
 
 def fuzz(path, seed, written, *options):
-    """What came of how many damaged copies of the file, by a process of its own."""
+    """Return {outcome: number} of damaged copies of the file, from a separate process."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"}
     program = Path(__file__).parents[2] / "fuzz_weights.py"
     done = subprocess.run([sys.executable, program, path, str(seed), str(written), *options],
@@ -53,7 +53,7 @@ def fuzz(path, seed, written, *options):
 
 @pytest.fixture(scope="module")
 def pool():
-    """Runs the fuzzing processes side by side: it is the tests' longest work."""
+    """An executor for the fuzzing processes, which take longer than all other tests."""
     with ThreadPoolExecutor(os.cpu_count()) as executor:
         yield executor
         executor.shutdown(cancel_futures=True)
@@ -61,7 +61,7 @@ def pool():
 
 @pytest.fixture(scope="module")
 def counts(pool, tmp_path_factory):
-    """{container: Future of its counts}, for all whose writers are there."""
+    """{container: Future of its counts}, for all containers whose writer is installed."""
     rng = np.random.default_rng(0)
     w, b = rng.standard_normal((64, 3, 3, 3), np.float32), rng.standard_normal(64, np.float32)
     futures = {}
@@ -79,10 +79,10 @@ def counts(pool, tmp_path_factory):
 
 
 def module_is_there(name):
-    """Whether it can be imported."""
+    """Return True if the module can be imported."""
     try:
         return importlib.util.find_spec(name) is not None
-    except ModuleNotFoundError:  # its parent
+    except ModuleNotFoundError:  # the parent package is missing
         return False
 
 
@@ -98,7 +98,7 @@ def test_damaged_files(counts, summary_line, container):
 
 
 class TestRandomBytes:
-    """Whatever follows a signature is an InputError or a list of arrays."""
+    """Any bytes after a signature give an InputError or a list of arrays."""
 
     heads = (b"PK\x03\x04", b"\x89HDF\r\n\x1a\n", b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.\x80\x02M\xe9\x03.",
              bytes(257) + b"ustar\x0000", b"\x20\0\0\0\0\0\0\0{", b"\x08\x07\x12\x02on:", b"\n\x03net\xa2\x06",

@@ -1,4 +1,4 @@
-"""Files of PyTorch's example fast_neural_style, written by PyTorch, paint here what they paint there."""
+"""Files of PyTorch's example fast_neural_style, written by PyTorch, give the same stylised image here as there."""
 
 import numpy as np
 import pytest
@@ -9,12 +9,12 @@ from torch_oracle import torch
 from minicnn.models import load_model
 from weights_converter.__main__ import main
 
-STATISTICS = ("running_mean", "running_var")  # as files from before PyTorch 0.4 have them, for every instance norm
+STATISTICS = ("running_mean", "running_var")  # files from before PyTorch 0.4 have them for every instance norm
 
 
 @pytest.fixture(scope="module")
 def published():
-    """A TransformerNet of random weights that all matter, in evaluation mode."""
+    """A TransformerNet in evaluation mode, with random weights that all change the result."""
     torch.manual_seed(0)
     module = oracle.TransformerNet().requires_grad_(False).eval()
     for name, values in module.named_parameters():
@@ -24,7 +24,7 @@ def published():
 
 
 def state(module, old=False):
-    """{name: array} as the file has it."""
+    """{name: array} of the file."""
     arrays = {name: values.numpy() for name, values in module.state_dict().items()}
     norms = [name.removesuffix(".weight") for name in arrays if name.endswith((".in1.weight", ".in2.weight"))
              or name.startswith("in") and name.endswith(".weight")]
@@ -36,7 +36,7 @@ def state(module, old=False):
 
 @pytest.mark.parametrize("write, old", [(weight_writers.write_pth_zip, False), (weight_writers.write_pth_stream, True),
                                         (weight_writers.write_pth_tar, True)])
-def test_what_pytorch_writes_paints_the_same(published, tmp_path, rng, capsys, write, old):
+def test_a_file_of_pytorch_gives_the_same_image(published, tmp_path, rng, capsys, write, old):
     write(tmp_path / "candy.pth", state(published, old))
     assert main([str(tmp_path / "candy.pth"), "-o", str(tmp_path / "candy.h5")]) == 0
     said = capsys.readouterr().out
@@ -46,7 +46,7 @@ def test_what_pytorch_writes_paints_the_same(published, tmp_path, rng, capsys, w
     assert model.name == "fast_neural_style" and model.labels == []
     picture = rng.integers(0, 256, (33, 42, 3), np.uint8)
     x = model.preprocessing.to_input(picture)
-    np.testing.assert_array_equal(x[0], picture.transpose(2, 0, 1))  # the pixels as they are
+    np.testing.assert_array_equal(x[0], picture.transpose(2, 0, 1))  # the preprocessing does not change pixel values
     theirs = published(torch.from_numpy(x)).numpy()
     ours = model.net.predict(x)
     assert ours.shape == theirs.shape == (1, 3, 36, 44)

@@ -1,4 +1,4 @@
-"""The reader of safetensors gives what the library wrote bit by bit, and refuses whatever the library refuses."""
+"""safetensors files of the library are read bit by bit; a file that the library refuses is refused."""
 
 import json
 import random
@@ -16,7 +16,7 @@ from weights_converter.formats.safetensors import BITS, DTYPES, HEADER_LIMIT, sa
 
 
 def content(header, values=b""):
-    """A file with this header: a dict, or the text itself."""
+    """Return a file with this header: a dict, or the text itself."""
     text = (header if isinstance(header, str) else json.dumps(header)).encode()
     return len(text).to_bytes(8, "little") + text + values
 
@@ -40,7 +40,7 @@ def arrays(rng):
             **{f"int{i}": rng.integers(0, 100, (2, 3)).astype(code) for i, code in enumerate("bBhHiIqQ")}}
 
 
-# ---- what the library writes ----------------------------------------------------------------------------------
+# ---- files of the library ----------------------------------------------------------------------------------
 
 def test_arrays_of_the_library_come_back_bit_by_bit(arrays, tmp_path):
     library = pytest.importorskip("safetensors.numpy")
@@ -56,7 +56,7 @@ def test_arrays_of_the_library_come_back_bit_by_bit(arrays, tmp_path):
             assert values.flags.writeable
 
 
-def test_what_numpy_has_not_keeps_its_name(tmp_path):
+def test_types_that_numpy_lacks_keep_their_names(tmp_path):
     torch = pytest.importorskip("torch")
     library = pytest.importorskip("safetensors.torch")
     tensors = {"a": torch.arange(6, dtype=torch.float32).reshape(2, 3), "b": torch.ones(3, dtype=torch.bfloat16),
@@ -70,7 +70,7 @@ def test_what_numpy_has_not_keeps_its_name(tmp_path):
 
 
 @pytest.mark.parametrize("kind", DTYPES)
-def test_every_kind_has_the_size_that_the_library_gives_it(kind):
+def test_every_type_has_the_size_of_the_library(kind):
     library = pytest.importorskip("safetensors")
     size = 8 * BITS.get(kind, 8 * DTYPES[kind].itemsize) // 8
     data = content({"a": entry((2, 4), (0, size), kind)}, bytes(size))
@@ -78,7 +78,7 @@ def test_every_kind_has_the_size_that_the_library_gives_it(kind):
     try:
         assert [name for name, _ in library.deserialize(data)] == ["a"]
     except library.SafetensorError as problem:
-        if "unknown variant" not in str(problem):  # an older library
+        if "unknown variant" not in str(problem):  # the library is older
             raise
     if kind in BITS:
         with pytest.raises(InputError, match=kind):
@@ -101,11 +101,11 @@ def test_only_the_header_and_then_only_the_array_is_read(rng):
 def test_header_without_arrays_or_with_metadata():
     assert read_all(content("{}")) == {}
     assert read_all(content({"__metadata__": {"format": "pt"}})) == {}
-    assert read_all(content({"a\nb": entry()}, bytes(8)))["a\nb"].tolist() == [0, 0]  # the caller judges names
+    assert read_all(content({"a\nb": entry()}, bytes(8)))["a\nb"].tolist() == [0, 0]  # open_arrays validates names
     assert read_all(content({"b": entry((1,), (4, 8)), "a": entry((1,), (0, 4))}, bytes(8))).keys() == {"a", "b"}
 
 
-# ---- what is refused ------------------------------------------------------------------------------------------
+# ---- damaged files -----------------------------------------------------------------------------------------
 
 REFUSED = {
     "hole": {"a": entry((1,), (0, 4)), "b": entry((1,), (8, 12))},
@@ -198,7 +198,7 @@ def test_file_that_shrinks_after_the_header_was_read():
         array.read()
 
 
-# ---- against the library, byte by byte -------------------------------------------------------------------------
+# ---- against the library, byte by byte ---------------------------------------------------------------------
 
 SMALL = content({"__metadata__": {"f": "pt"}, "a": entry((3, 1), (0, 6), "F16"),
                  "features": entry((2,), (6, 14))}, bytes(14))
@@ -211,7 +211,7 @@ def flipped(data, choice):
     return bytes(data)
 
 
-def test_what_the_library_refuses_is_refused():
+def test_a_header_that_the_library_refuses_is_refused():
     library = pytest.importorskip("safetensors")
     choice = random.Random(0)
     bit_flips = [SMALL[:i] + bytes([SMALL[i] ^ 1 << bit]) + SMALL[i + 1:]
@@ -227,12 +227,12 @@ def test_what_the_library_refuses_is_refused():
         try:
             ours = read_all(data)
         except ValueError:
-            continue  # a key twice, or one that is not known: the library lets these pass
+            continue  # a repeated or unknown key, which the library accepts
         accepted += 1
         assert {name: bytes(value["data"]) for name, value in theirs.items()} == {
             name: array.tobytes() for name, array in ours.items()}
         assert all(prod(value["shape"]) == ours[name].size for name, value in theirs.items())
-    assert accepted > 100  # names and metadata may change
+    assert accepted > 100  # changes of names and metadata
 
 
 @settings(max_examples=200, deadline=None)

@@ -1,4 +1,4 @@
-"""The readers of Caffe and ONNX models give what the real writers wrote bit by bit, and survive everything else."""
+"""Caffe and ONNX models of the real writers are read bit by bit; damaged ones raise InputError."""
 
 import random
 from io import BytesIO
@@ -21,10 +21,10 @@ def read_all(arrays, data):
     return {array.name: array.read() for array in arrays(BytesIO(data))}
 
 
-# ---- bytes by hand ---------------------------------------------------------------------------------------------
+# ---- messages written by hand ------------------------------------------------------------------------------
 
 def varint(value):
-    """The bytes of a varint, negative numbers as int64."""
+    """Return the bytes of a varint; negative numbers as int64."""
     value %= 2**64
     data = bytearray()
     while value > 127:
@@ -34,7 +34,7 @@ def varint(value):
 
 
 def length(number, data, size=None):
-    """A field with a length, which may lie."""
+    """Return a field with content and the announced length."""
     return varint(number << 3 | 2) + varint(len(data) if size is None else size) + data
 
 
@@ -74,20 +74,20 @@ def test_by_hand(arrays, file_of, array):
 @pytest.mark.parametrize("shape", [(2, 4), (-1, -6), (-2, 3), (2**32, 2**32, 6), (2**62, 4, 6), (2**64 - 1, 6), (6, 0),
                                    (1,) * 40 + (6,), (1,) * 10_000 + (6,)],
                          ids=lambda shape: str(shape)[:40])
-def test_shapes_that_the_values_do_not_have(arrays, file_of, array, shape):
+def test_shapes_that_do_not_match_the_values(arrays, file_of, array, shape):
     with pytest.raises(InputError):
         arrays(BytesIO(file_of(array(bytes(24), shape))))
 
 
 @BOTH
 @pytest.mark.parametrize("size", [25, 2**31, 2**32 - 1, 2**63, 2**64 - 1])
-def test_lengths_that_lie(arrays, file_of, array, size):
+def test_wrong_lengths(arrays, file_of, array, size):
     number = 5 if arrays is caffemodel_arrays else 9
-    for inner in (length(number, bytes(24), size), length(30, bytes(24), size)):  # of the values, of an unknown field
+    for inner in (length(number, bytes(24), size), length(30, bytes(24), size)):  # in the values, in an unknown field
         with pytest.raises(InputError):
             arrays(BytesIO(file_of(array(), inner)))
     whole = file_of(array())
-    for wrong in (whole + length(7, b"", size), whole + length(50, b"abc", size)):  # of the outermost
+    for wrong in (whole + length(7, b"", size), whole + length(50, b"abc", size)):  # in the outermost message
         with pytest.raises(InputError):
             arrays(BytesIO(wrong))
 
@@ -98,7 +98,7 @@ def test_inner_message_longer_than_the_outer_one(arrays, file_of, array):
     data = file_of(inside) + length(2 if arrays is onnx_arrays else 1, b"name")
     assert len(arrays(BytesIO(data))) == 1
     place = data.index(varint(len(inside)) + inside)
-    with pytest.raises(InputError, match="longer than the message"):  # though the file has enough bytes
+    with pytest.raises(InputError, match="longer than the message"):  # although the file has enough bytes
         arrays(BytesIO(data[:place] + varint(len(inside) + 1) + data[place + 1:]))
 
 
@@ -126,7 +126,7 @@ def test_values_in_pieces_or_missing_or_of_another_wire_type(arrays, file_of, ar
 def test_truncated_anywhere(arrays, file_of, array):
     data = file_of(array(), array())
     assert len(arrays(BytesIO(data))) == 2
-    whole = 5 if arrays is caffemodel_arrays else 2  # a message may end after its first field
+    whole = 5 if arrays is caffemodel_arrays else 2  # a message that ends after its first field is valid
     for size in set(range(len(data))) - {whole}:
         if size or arrays is onnx_arrays:
             with pytest.raises(InputError):
@@ -147,7 +147,7 @@ def test_strange_names(arrays, file_of, array):
     name = b"a\nb"
     data = caffe_net(caffe_blob(), name=name) if arrays is caffemodel_arrays else onnx_graph(
         onnx_tensor(bytes(24), (2, 3), length(8, name)))
-    assert next(iter(read_all(arrays, data))).startswith("a\nb")  # the caller judges names
+    assert next(iter(read_all(arrays, data))).startswith("a\nb")  # open_arrays validates names
     for name in (b"\xff", b"n" * 1001):
         data = caffe_net(caffe_blob(), name=name) if arrays is caffemodel_arrays else onnx_graph(
             onnx_tensor(bytes(24), (2, 3), length(8, name)))
@@ -176,7 +176,7 @@ def test_millions_of_tiny_fields_are_refused_at_once(arrays, begin, repeated, nu
 @given(st.lists(st.integers(-2**63, 2**63 - 1), min_size=1))
 def test_varints(values):
     data = b"".join(map(varint, values))
-    found, used = varints(np.frombuffer(data + b"\x80\xff", np.uint8))  # a part of the next one
+    found, used = varints(np.frombuffer(data + b"\x80\xff", np.uint8))  # followed by a part of the next one
     assert (found.tolist(), used) == (values, len(data))
 
 
@@ -206,7 +206,7 @@ def check_only_ordinary_errors(arrays, data):
 
 
 def check_single_changes(arrays, data):
-    """Change single bytes at random: the values may be other ones then, but no error is an odd one."""
+    """Change single bytes at random: the values may change, but every error is an InputError."""
     choice = random.Random(0)
     for _ in range(1500):
         place = choice.randrange(len(data))
@@ -214,11 +214,11 @@ def check_single_changes(arrays, data):
         check_only_ordinary_errors(arrays, changed)
 
 
-# ---- Caffe, written by the protobuf library --------------------------------------------------------------------
+# ---- Caffe, written by the protobuf library ----------------------------------------------------------------
 
 @pytest.fixture(scope="module")
 def caffe():
-    """{"NetParameter": its class, …}, made by the protobuf library."""
+    """Return {"NetParameter": its class, …}, made by the protobuf library."""
     pytest.importorskip("google.protobuf")
     return caffe_messages()
 
@@ -234,7 +234,7 @@ def bias(rng):
 
 
 def network(caffe, kind, blobs, **more):
-    """The bytes of a net with {layer: arrays}; `kind`: layers, those of 2014, or layer."""
+    """Return the bytes of a net with {layer: arrays}. kind : "layers" (2014) or "layer"."""
     net = caffe["NetParameter"](name="VGG16", **more)
     for name, arrays in blobs.items():
         layer = getattr(net, kind).add(name=name, bottom=["data"], top=[name])
@@ -291,7 +291,7 @@ def test_caffe_only_the_array_is_read(caffe, rng):
     assert file.count == before + 40_000
 
 
-def test_caffe_layers_whose_values_are_kept_otherwise(caffe):
+def test_caffe_layers_of_other_forms(caffe):
     net = caffe["NetParameter"]()
     net.layer.add(name="conv1").blobs.add(shape={"dim": [1]}, raw_data=b"\0\0")
     with pytest.raises(InputError, match="'conv1.weight' has no values"):
@@ -318,7 +318,7 @@ def test_caffe_is_recognised(caffe, bias):
             net.ClearField("layer")
             net.layers.add(name="conv1", bottom=["data"], type=4)
             assert begins_as_caffemodel(net.SerializeToString()[:512])
-    for kind in ("layers", "layer"):  # the layer continues after the head
+    for kind in ("layers", "layer"):  # the layer is longer than the head
         data = network(caffe, kind, {"conv1": [np.zeros(1000, np.float32)]})
         assert begins_as_caffemodel(data[:512]) and not begins_as_onnx(data[:512])
 
@@ -327,11 +327,11 @@ def test_caffe_is_recognised(caffe, bias):
     b"", b"\n", b"\n\x05VGG16", b"\n\x05VGG\n6\x12\x01", b"\n\x05VGG\xff6\x12\x01", b"\n\x05VGG16\x10\x01",
     b"\n\x05VGG16\x4a\x01", b"\x12\x01\x00", b"\x12\x00", b"\xa2\x06\x00", b"\n\n\n\n\n\n\n\n\n\n\n\n\n\n",
     b"\x89HDF\r\n\x1a\n", b"# A text\nthat has lines\n", b"\x80\x02}q\x00", bytes(512), b"\xff" * 512], ids=repr)
-def test_what_is_no_caffe_model(head):
+def test_other_files_are_not_recognised_as_caffe(head):
     assert not begins_as_caffemodel(head)
 
 
-# ---- ONNX, written by the onnx library -------------------------------------------------------------------------
+# ---- ONNX, written by the onnx library ---------------------------------------------------------------------
 
 @pytest.fixture
 def onnx():
@@ -383,7 +383,7 @@ def test_onnx_bfloat16_keeps_its_name(onnx):
 
 
 def test_onnx_many_integers(onnx, rng):
-    values = rng.integers(-2**40, 2**40, 300_000)  # more bytes than are decoded at once
+    values = rng.integers(-2**40, 2**40, 300_000)  # more bytes than one block
     tensor = onnx.helper.make_tensor("w", onnx.TensorProto.INT64, [300_000], values)
     (ours,) = read_all(onnx_arrays, model(onnx, [tensor]).SerializeToString()).values()
     assert same(ours, values)
@@ -426,7 +426,7 @@ def test_onnx_external_data(onnx, weight, tmp_path):
               size_threshold=0)
     with open(tmp_path / "a.onnx", "rb") as file, pytest.raises(InputError, match="save_as_external_data=False"):
         onnx_arrays(file)
-    onnx.save(onnx.load(tmp_path / "a.onnx"), tmp_path / "b.onnx", save_as_external_data=False)  # what it tells to do
+    onnx.save(onnx.load(tmp_path / "a.onnx"), tmp_path / "b.onnx", save_as_external_data=False)  # as advised
     assert same(read_all(onnx_arrays, (tmp_path / "b.onnx").read_bytes())["w"], weight)
 
 
@@ -440,7 +440,7 @@ def test_onnx_quantised(onnx, weight):
             onnx_arrays(BytesIO(model(onnx, [], [node]).SerializeToString()))
 
 
-def test_onnx_what_else_is_refused(onnx, weight):
+def test_onnx_other_refusals(onnx, weight):
     values, indices = from_array(onnx, np.ones(1, np.float32), "w"), from_array(onnx, np.zeros(1, np.int64), "i")
     sparse = onnx.helper.make_sparse_tensor(values, indices, [3])
     whole = model(onnx, [])
@@ -477,5 +477,5 @@ def test_onnx_is_recognised(onnx, weight):
     b"", b"\x08", b"\x08\x07", b"\x08\x00\x12\x01a", b"\x08\x80\x01\x12\x01a", b"\x08\x07\x10\x01",
     b"\x08\x07\x4a\x01a", b"\x08\x07\x0b", b"\n\x05VGG16\x12\x01", b"\x80\x02}q\x00", bytes(512), b"\xff" * 512],
     ids=repr)
-def test_what_is_no_onnx_model(head):
+def test_other_files_are_not_recognised_as_onnx(head):
     assert not begins_as_onnx(head)

@@ -1,4 +1,4 @@
-"""Keras's HDF5, written as Keras writes it; and HDF5 that is something else, or wants to do harm."""
+"""Keras's HDF5, written as Keras writes it; other HDF5 files; hostile files."""
 
 from io import BytesIO
 
@@ -26,12 +26,12 @@ KERAS_3_H5 = {layer: [name.removesuffix(":0") for name in names] for layer, name
 
 
 def kind(weight):
-    """Which of SHAPES a name of Keras ends in."""
+    """Return the key of SHAPES that a Keras name ends in."""
     return max((key for key in SHAPES if weight.partition(":")[0].removesuffix("_1").endswith(key)), key=len)
 
 
 def save_names(group, attribute, names, limit=10**6):
-    """As Keras does: a list, which h5py since 3.0 stores with variable lengths, or pieces of fixed length."""
+    """Set an attribute as Keras does: a list (h5py 3 stores variable lengths), or chunks of fixed length."""
     names = [name.encode() for name in names]
     if sum(map(len, names)) <= limit:
         group.attrs[attribute] = names
@@ -41,7 +41,7 @@ def save_names(group, attribute, names, limit=10**6):
 
 
 def write_model(group, layers, fixed_length=False, limit=10**6):
-    """Layers as Keras saves them, random; {path in the group: values}."""
+    """Add random layers as Keras saves them; return {path in the group: values}."""
     rng, values = np.random.default_rng(0), {}
     save_names(group, "layer_names", layers, limit)
     group.attrs["backend"] = b"tensorflow"
@@ -58,11 +58,11 @@ def write_model(group, layers, fixed_length=False, limit=10**6):
 
 
 def keras_file(layers=KERAS_2, root="", **options):
-    """(the file, {path: values})."""
+    """Return (the file, {path: values})."""
     file = BytesIO()
     with h5py.File(file, "w") as hdf5:
         values = write_model(hdf5.create_group(root) if root else hdf5, layers, **options)
-        if root:  # as model.save does
+        if root:  # like model.save
             hdf5.attrs["model_config"] = "{}"
             write_model(hdf5.create_group("optimizer_weights"), {"Adam": ["Adam/m/block1_conv1/kernel:0"]})
             save_names(hdf5["optimizer_weights"], "weight_names", ["Adam/m/block1_conv1/kernel:0"])
@@ -70,7 +70,7 @@ def keras_file(layers=KERAS_2, root="", **options):
 
 
 def changed_file(change):
-    """A file of Keras after change(hdf5)."""
+    """Return a Keras file after change(hdf5)."""
     file, _ = keras_file()
     with h5py.File(file, "a") as hdf5:
         change(hdf5)
@@ -89,12 +89,12 @@ def open_objects():
     return h5py.h5f.get_obj_count(h5py.h5f.OBJ_ALL, kinds)
 
 
-# ---- what is read ----------------------------------------------------------------------------------------------
+# ---- files that are read -----------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("root", ["", "model_weights"])
 @pytest.mark.parametrize("options", [{}, {"fixed_length": True}, {"limit": 10}], ids=str)
 @pytest.mark.parametrize("layers", [KERAS_1, KERAS_2, KERAS_3_H5], ids=["Keras 1", "Keras 2", "Keras 3 as .h5"])
-def test_names_are_those_of_keras_2_and_values_bit_identical(layers, options, root):
+def test_arrays_have_the_names_of_keras_2_and_every_bit(layers, options, root):
     file, values = keras_file(layers, root, **options)
     arrays = {array.name: array for array in keras_arrays(file)}
     statistics = ["running_mean", "running_std"] if layers is KERAS_1 else ["moving_mean", "moving_variance"]
@@ -106,13 +106,13 @@ def test_names_are_those_of_keras_2_and_values_bit_identical(layers, options, ro
         assert arrays[name].read().tobytes() == given.tobytes()
 
 
-def test_layers_in_a_model_in_a_model_are_of_the_inner_group():
+def test_layers_of_a_nested_model():
     file = changed_file(lambda hdf5: write_model(hdf5.create_group("outer"), KERAS_1))
     assert "outer/block1_conv1/kernel" in [array.name for array in keras_arrays(file)]
 
 
 @pytest.mark.parametrize("dtype", ["float16", ">f8", "int8", "bool"])
-def test_other_types_are_told(dtype):
+def test_other_types_are_reported(dtype):
     def change(hdf5):
         hdf5["block1_conv1/block1_conv1/gamma"] = np.ones(3, dtype)
 
@@ -145,18 +145,18 @@ def test_nothing_stays_open(tmp_path):
         arrays = keras_arrays(file)
     with pytest.raises(Exception, match="closed|read"):
         arrays[0].read()
-    with h5py.File(path, "w"):  # HDF5 refuses where it has the file open
+    with h5py.File(path, "w"):  # HDF5 refuses if the file is still open
         path.unlink()
     del arrays
     assert open_objects() == 0
 
 
-# ---- HDF5 that is something else -------------------------------------------------------------------------------
+# ---- other HDF5 files --------------------------------------------------------------------------------------
 
 def test_a_file_of_minicnn(tmp_path):
     save_weights(tmp_path / "a.h5", digits(seed=0), Header("digits", "digits", CAFFE_VGG))
     with open(tmp_path / "a.h5", "rb") as file:
-        assert refusal(file) == "it is already a weights file of minicnn: load_model reads it"
+        assert refusal(file) == "it is already a weights file of minicnn; load it with load_model"
 
 
 def test_the_layout_of_keras_3():
@@ -167,18 +167,18 @@ def test_the_layout_of_keras_3():
     assert "Keras 3's own layout" in refusal(file)
 
 
-def test_other_files_are_told_by_what_lies_in_them():
+def test_other_files_are_described_by_their_groups():
     file = BytesIO()
     with h5py.File(file, "w") as hdf5:
         for name in "abcdef":
             hdf5[f"{name}/x"] = 1.0
-    assert refusal(file) == "it is HDF5, but has no layers of Keras, only 'a', 'b', 'c', 'd', …"
+    assert refusal(file) == "it is an HDF5 file without layers of Keras; it contains 'a', 'b', 'c', 'd', …"
     empty = BytesIO()
     h5py.File(empty, "w").close()
-    assert refusal(empty).endswith("only nothing")
+    assert refusal(empty).endswith("it contains nothing")
 
 
-# ---- what is refused -------------------------------------------------------------------------------------------
+# ---- hostile files -----------------------------------------------------------------------------------------
 
 def soft_link(hdf5):
     hdf5["block1_conv1/block1_conv1/gamma"] = h5py.SoftLink("/bn_conv1/bn_conv1/gamma:0")
@@ -208,8 +208,8 @@ def named_type(hdf5):
 
 @pytest.mark.parametrize("change", [soft_link, external_link, linked_layer, external_storage, virtual_dataset,
                                     named_type])
-def test_nothing_may_lie_elsewhere(change):
-    assert "elsewhere, behind a link" in refusal(changed_file(change))
+def test_content_outside_the_file_is_refused(change):
+    assert "is a link or is stored in another file, or is not an array" in refusal(changed_file(change))
 
 
 def cycle(hdf5):
@@ -221,12 +221,12 @@ def deep(hdf5):
 
 
 @pytest.mark.parametrize("change", [cycle, deep])
-def test_groups_within_each_other_without_end(change):
-    assert "more than 20 groups within each other" in refusal(changed_file(change))
+def test_endless_nested_groups(change):
+    assert "more than 20 nested groups" in refusal(changed_file(change))
 
 
 def test_links_that_multiply(monkeypatch):
-    monkeypatch.setattr("weights_converter.formats.keras.MOST", 1000)
+    monkeypatch.setattr("weights_converter.formats.keras.ITEM_LIMIT", 1000)
 
     def change(hdf5):
         for i in range(15):
@@ -245,24 +245,24 @@ def test_compressed_arrays(options):
 
 
 @pytest.mark.parametrize("options", [{}, {"chunks": (2**20,)}, {"chunks": (2**20,), "compression": "gzip"}], ids=str)
-def test_more_than_there_is(options):
+def test_a_shape_with_more_bytes_than_the_file(options):
     def change(hdf5):
         hdf5.create_dataset("block1_conv1/gamma", (2**40,), "f4", **options)
 
     assert "'block1_conv1/gamma' " in refusal(changed_file(change))
 
 
-def test_more_bytes_than_weights_can_have(monkeypatch):
+def test_more_bytes_than_the_limit(monkeypatch):
     monkeypatch.setattr("weights_converter.formats.keras.SIZE_LIMIT", 671)
     assert refusal(keras_file()[0]) == "its arrays claim 672 bytes, more than the limit of 671"
 
 
 @pytest.mark.parametrize("value", ["text", ["a", "b"], h5py.Empty("f4")])
-def test_what_is_no_array_of_numbers(value):
+def test_datasets_that_are_not_numbers(value):
     def change(hdf5):
         hdf5["block1_conv1/gamma"] = value
 
-    assert "'block1_conv1/gamma' is no array of numbers" in refusal(changed_file(change))
+    assert "'block1_conv1/gamma' is not an array of numbers" in refusal(changed_file(change))
 
 
 @pytest.mark.parametrize("keep", [8, 100, 1000, 0.5, 0.999])

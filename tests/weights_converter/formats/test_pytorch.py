@@ -1,4 +1,4 @@
-"""PyTorch's files come back bit by bit from all three containers, and no pickle runs, imports or exhausts anything."""
+"""PyTorch's files are read bit by bit from all three containers; no pickle runs code, imports or fills the memory."""
 
 import argparse
 import contextlib
@@ -36,16 +36,16 @@ MAGIC = 0x1950A86A20F9469CFC6C
 TYPES = {"f8": "Double", "f4": "Float", "f2": "Half", "i8": "Long", "i4": "Int", "u1": "Byte", "b1": "Bool"}
 
 
-# ---- pickles and containers, written by hand -------------------------------------------------------------------
+# ---- pickles and containers, written by hand ---------------------------------------------------------------
 
 def global_name(name):
-    """The opcode that asks for a name."""
+    """Return the opcode that looks up a name."""
     module, _, attribute = name.rpartition(".")
     return f"c{module}\n{attribute}\n".encode()
 
 
 def value(plain):
-    """The opcodes of a plain value."""
+    """Return the opcodes of a plain value."""
     return pickle.dumps(plain, protocol=2)[2:-1]
 
 
@@ -67,7 +67,7 @@ def storage(kind="Float", key="0", size=6, *view):
 
 
 def tensor(stored=None, offset=0, shape=(2, 3), strides=(3, 1)):
-    """A tensor of 2 x 3, unless said otherwise."""
+    """Return the opcodes of a tensor, by default of shape (2, 3)."""
     arguments = tuple_of(stored or storage(), value(offset), value(shape), value(strides), value(False),
                          global_name("collections.OrderedDict") + b")R")
     return global_name("torch._utils._rebuild_tensor_v2") + arguments + b"R"
@@ -77,7 +77,7 @@ VALUES = np.arange(6, dtype="<f4").reshape(2, 3)
 
 
 def zip_file(body, storages=None, **members):
-    """A zip archive around the pickle; other members by their names."""
+    """Return a zip archive with the pickle and other members, by name."""
     members = {"a/data.pkl": program(body), **members}
     for key, array in ({"0": VALUES} if storages is None else storages).items():
         members[f"a/data/{key}"] = array.tobytes()
@@ -96,7 +96,7 @@ def stream_file(body, storages=None):
 
 
 def tar_file(body, storages=None, tensors=None, views=()):
-    """As PyTorch 0.1.9 wrote it; storages : {key: array}, tensors : {key: (key of storage, shape, strides, offset)}."""
+    """Return a file of PyTorch 0.1.9. tensors : {key: (key of storage, shape, strides, offset)}."""
     storages = {10: VALUES} if storages is None else storages
     tensors = {20: (10, (2, 3), (3, 1), 0)} if tensors is None else tensors
     stored = [program(value(len(storages)))]
@@ -118,7 +118,7 @@ def tar_of(members, kind=tarfile.REGTYPE):
     with tarfile.open(fileobj=buffer, mode="w:", format=tarfile.PAX_FORMAT) as archive:
         for name, content in members.items():
             member = tarfile.TarInfo(name)
-            member.size, member.type, member.mtime = len(content), kind, 1484000000.25  # makes an extended header
+            member.size, member.type, member.mtime = len(content), kind, 1484000000.25  # needs an extended header
             archive.addfile(member, BytesIO(content))
     return buffer.getvalue()
 
@@ -144,7 +144,7 @@ def tensor_of(container):
 
 
 def read(container, content):
-    """{name: array} of everything in the file."""
+    """Return {name: array} of all arrays in the file."""
     arrays = {}
     for array in READERS[container](BytesIO(content)):
         values = arrays[array.name] = array.read()
@@ -153,7 +153,7 @@ def read(container, content):
 
 
 def refusal(container, content):
-    """The message of the InputError, which comes quickly."""
+    """Return the message of the InputError, which must come quickly."""
     start = process_time()
     with pytest.raises(InputError) as caught:
         read(container, content)
@@ -163,7 +163,7 @@ def refusal(container, content):
 
 
 def refused_somehow(container, content):
-    """What `readable` of the converter turns into an InputError: an ordinary exception, and quickly."""
+    """Expect an exception that `readable` turns into an InputError, quickly."""
     start = process_time()
     with pytest.raises(Exception) as caught:
         read(container, content)
@@ -171,7 +171,7 @@ def refused_somehow(container, content):
     assert not isinstance(caught.value, (RecursionError, MemoryError))
 
 
-# ---- against PyTorch -------------------------------------------------------------------------------------------
+# ---- against PyTorch ---------------------------------------------------------------------------------------
 
 def saved(torch, found, container, protocol=2):
     buffer = BytesIO()
@@ -196,7 +196,7 @@ def various_tensors(torch):
     torch.manual_seed(0)
     shared = torch.randn(5, 6)
     return {
-        **torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.BatchNorm2d(4)).state_dict(),  # also an int64
+        **torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.BatchNorm2d(4)).state_dict(),  # with an int64
         "half": torch.randn(3, 2).half(), "double": torch.randn(2).double(), "bfloat16": torch.randn(7).bfloat16(),
         "bool": torch.tensor([True, False]), "uint8": torch.arange(5, dtype=torch.uint8),
         "complex": torch.randn(2, dtype=torch.complex64),
@@ -209,12 +209,12 @@ def various_tensors(torch):
 
 @pytest.mark.parametrize("protocol", [2, 3, 4, 5])
 @pytest.mark.parametrize("container", ["zip", "stream"])
-def test_what_torch_saves_comes_back_bit_by_bit(container, protocol):
+def test_files_of_torch_are_read_bit_by_bit(container, protocol):
     torch = pytest.importorskip("torch")
     tensors = various_tensors(torch)
     content = saved(torch, tensors, container, protocol)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of the protocol
+        warnings.simplefilter("ignore")  # about the protocol
         assert_same(torch, read(container, content), torch.load(BytesIO(content), weights_only=False))
 
 
@@ -254,7 +254,7 @@ def test_torch_reads_what_the_tar_writer_of_these_tests_writes(tmp_path):
     assert_same(torch, read("tar", content), loaded)
 
 
-# ---- as PyTorch of 2016 and 2017 wrote -------------------------------------------------------------------------
+# ---- files of PyTorch of 2016 and 2017 ---------------------------------------------------------------------
 
 EMPTY_FLOAT_TENSOR = global_name("torch.FloatTensor") + b")\x81"
 PARAMETER = global_name("torch.nn.parameter.Parameter")
@@ -282,7 +282,7 @@ def test_old_ways_to_write_a_tensor(container, kind):
 def test_keys_in_the_oldest_format():
     np.testing.assert_array_equal(read("tar", tar_file(dict_of({"w": value(20) + b"Q"})))["w"], VALUES)
     for key in ("21", "a", "", 21, 2.0, None, ("20",), 2**1000, "9" * 5000):
-        assert "means no tensor" in refusal("tar", tar_file(dict_of({"w": value(key) + b"Q"})))
+        assert "a persistent id of no tensor" in refusal("tar", tar_file(dict_of({"w": value(key) + b"Q"})))
 
 
 def test_parameters_in_the_oldest_format():
@@ -292,7 +292,7 @@ def test_parameters_in_the_oldest_format():
 
 @pytest.mark.parametrize("container", READERS)
 def test_a_state_dict_of_python_2(container):
-    name = b"U\x01w"  # its texts were bytes, and its OrderedDicts gave a list of lists
+    name = b"U\x01w"  # texts were bytes, and an OrderedDict was a list of lists
     pairs = b"](](" + name + tensor_of(container) + b"ee"
     body = global_name("collections.OrderedDict") + pairs + b"\x85R" + dict_of({"_metadata": b"}"}) + b"b"
     np.testing.assert_array_equal(read(container, file_of(container, body))["w"], VALUES)
@@ -307,13 +307,13 @@ def test_a_storage_that_is_part_of_another():
     np.testing.assert_array_equal(arrays["v"], VALUES[0])
 
 
-# ---- what stands beside the state_dict -------------------------------------------------------------------------
+# ---- checkpoints with other content ------------------------------------------------------------------------
 
 class Settings:
-    """A class of somebody's training."""
+    """A class of a training program."""
 
     class Inner:
-        """One within it."""
+        """A nested class."""
 
     def __init__(self, **settings):
         self.__dict__ = settings
@@ -323,7 +323,7 @@ class Settings:
 
 
 class Slots(Settings):
-    """A class that is made with keywords."""
+    """A class whose objects are made with keywords."""
 
     def __getnewargs_ex__(self):
         return (), {"canary": 1}
@@ -333,18 +333,18 @@ class Slots(Settings):
 
 
 class Colour(Enum):
-    """Names for numbers."""
+    """An enumeration."""
 
     RED = 1
 
 
 def touch(canary, *others):
-    """What no pickle may call."""
+    """A function that no pickle may call."""
     Path(canary).write_text("touched")
 
 
 def things_beside(torch, protocol):
-    """{what: of a kind that trainings keep}."""
+    """Return {description: object} of objects that trainings save."""
     return {
         "args": argparse.Namespace(lr=0.1, gpu=None, device=torch.device("cpu"), path=Path("a") / "b", rest=[1, (2,)]),
         "accuracy": np.float64(0.5), "mean": np.float32([0.5, 0.25]), "dtype": torch.float32, "array": np.dtype("f4"),
@@ -365,7 +365,7 @@ def things_beside(torch, protocol):
 
 @pytest.mark.parametrize("protocol", [2, 3, 4, 5])
 @pytest.mark.parametrize("container", ["zip", "stream"])
-def test_whatever_a_training_keeps(container, protocol, tmp_path, monkeypatch):
+def test_objects_that_a_training_saves(container, protocol, tmp_path, monkeypatch):
     torch = pytest.importorskip("torch")
     monkeypatch.chdir(tmp_path)
     net = torch.nn.Linear(3, 2)
@@ -376,7 +376,7 @@ def test_whatever_a_training_keeps(container, protocol, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_quantised_tensors_beside():
+def test_quantised_tensors_outside_the_state_dict():
     torch = pytest.importorskip("torch")
     net = torch.nn.Linear(3, 2)
     with warnings.catch_warnings():
@@ -386,7 +386,7 @@ def test_quantised_tensors_beside():
     assert_same(torch, read("zip", content), net.state_dict())
 
 
-PLACEHOLDERS = {  # things of a class that is not known
+PLACEHOLDERS = {  # objects of an unknown class
     "a name": global_name("a.B"), "REDUCE": global_name("a.B") + value((1,)) + b"R",
     "NEWOBJ": global_name("a.B") + b")\x81", "NEWOBJ_EX": global_name("a.B") + b")}\x92",
     "OBJ": b"(" + global_name("a.B") + value(1) + b"o", "INST": b"(" + value(1) + b"ia\nB\n",
@@ -403,7 +403,7 @@ PLACEHOLDERS = {  # things of a class that is not known
 
 @pytest.mark.parametrize("kind", PLACEHOLDERS)
 @pytest.mark.parametrize("container", READERS)
-def test_what_is_not_known_stands_beside_but_not_within(container, kind):
+def test_unknown_objects_are_allowed_only_outside_the_state_dict(container, kind):
     thing = PLACEHOLDERS[kind]
     beside = dict_of({"x": thing, "state_dict": dict_of({"w": tensor_of(container)})})
     np.testing.assert_array_equal(read(container, file_of(container, beside))["w"], VALUES)
@@ -415,13 +415,13 @@ def test_what_is_not_known_stands_beside_but_not_within(container, kind):
 
 @pytest.mark.parametrize("key", ["state_dict", "model_state_dict", "model", "net", "network", "model_ema", "ema"])
 @pytest.mark.parametrize("container", READERS)
-def test_where_a_training_keeps_it(container, key):
+def test_keys_of_the_state_dict(container, key):
     body = dict_of({"epoch": value(3), "optimizer": value({"a": 1}), key: dict_of({"w": tensor_of(container)})})
     assert list(read(container, file_of(container, body))) == ["w"]
 
 
 @pytest.mark.parametrize("container", READERS)
-def test_the_trained_weights_come_before_their_average(container):
+def test_trained_weights_are_preferred_to_their_average(container):
     one = tensor_of(container)
     body = dict_of({"ema": dict_of({"b": one}), "net": global_name("a.B"), "model": dict_of({"a": one})})
     assert list(read(container, file_of(container, body))) == ["a"]
@@ -433,14 +433,14 @@ def test_the_trained_weights_come_before_their_average(container):
     ["model.net._orig_mod.module.module.a", "model.net._orig_mod.module.module.b"],
     ["n_averaged", "module.a", "module.b"], ["n_averaged", "module.model.a", "module.model.b"]], ids=str)
 @pytest.mark.parametrize("container", READERS)
-def test_prefixes_go_where_all_names_have_them(container, names):
+def test_common_prefixes_are_removed(container, names):
     one = tensor_of(container)
     assert list(read(container, file_of(container, dict_of(dict.fromkeys(names, one))))) == ["a", "b"]
 
 
 @pytest.mark.parametrize("names", [["module.a", "b"], ["module.a", "model.b"], ["modules.a"], ["a", "n_averages"],
                                    ["module"], ["modula.module.a"]], ids=str)
-def test_prefixes_stay_where_a_name_has_none(names):
+def test_other_prefixes_stay(names):
     assert list(read("zip", zip_file(dict_of(dict.fromkeys(names, tensor()))))) == names
 
 
@@ -453,7 +453,7 @@ def test_an_averaged_model():
         assert_same(torch, read("zip", saved(torch, found, "zip")), net.state_dict())
 
 
-# ---- what else is in it ----------------------------------------------------------------------------------------
+# ---- files without a state_dict ----------------------------------------------------------------------------
 
 @pytest.mark.parametrize("container", READERS)
 @pytest.mark.parametrize("body, message", [
@@ -501,7 +501,7 @@ def test_whole_modules_are_refused_by_name():
     assert "TorchScript" in refusal("zip", buffer.getvalue())
 
 
-# ---- what is announced must be there ---------------------------------------------------------------------------
+# ---- missing values ----------------------------------------------------------------------------------------
 
 BAD_TENSORS = {
     "a negative stride": tensor(strides=(-3, 1)),
@@ -540,13 +540,13 @@ BAD_TENSORS = {
 
 @pytest.mark.parametrize("kind", BAD_TENSORS)
 @pytest.mark.parametrize("container", ["zip", "stream"])
-def test_a_tensor_must_lie_in_its_storage(container, kind):
+def test_a_tensor_must_be_inside_its_storage(container, kind):
     refusal(container, file_of(container, dict_of({"w": BAD_TENSORS[kind]})))
 
 
 @pytest.mark.parametrize("cut", [(10, (2, 3), (3, 1), 1), (10, (2, 3), (-3, 1), 3), (10, (2, 3), (3, 1), -1),
                                  (10, (2**62, 3), (0, 0), 0), (10, (1,) * 33, (1,) * 33, 0), (None, (2, 3), (3, 1), 0)])
-def test_a_tensor_of_a_tar_must_lie_in_its_storage(cut):
+def test_a_tensor_of_a_tar_must_be_inside_its_storage(cut):
     refusal("tar", tar_file(dict_of({"w": tar_tensor()}), tensors={20: cut}))
 
 
@@ -564,7 +564,7 @@ def test_sizes_before_the_values(size):
 def test_elements_that_share_one_place():
     arrays = read("stream", stream_file(dict_of({"w": tensor(shape=(2, 3), strides=(0, 2))})))
     np.testing.assert_array_equal(arrays["w"], [[0, 2, 4], [0, 2, 4]])
-    row = tensor(shape=(1, 6), strides=(2**62, 1))  # a stride that is never taken
+    row = tensor(shape=(1, 6), strides=(2**62, 1))  # the stride of a dimension of size 1 is not used
     np.testing.assert_array_equal(read("stream", stream_file(dict_of({"w": row})))["w"], VALUES.reshape(1, 6))
 
 
@@ -596,9 +596,9 @@ def test_a_flipped_bit_of_the_values_in_a_zip():
         read("zip", bytes(content))
 
 
-# ---- the containers --------------------------------------------------------------------------------------------
+# ---- the containers ----------------------------------------------------------------------------------------
 
-def test_nothing_is_written_whatever_the_members_are_called(tmp_path, monkeypatch):
+def test_members_with_paths_write_nothing(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     body = dict_of({"w": tensor()})
     for folder in ("../../etc/", "/etc/", "C:\\x/", ""):
@@ -614,7 +614,7 @@ def test_nothing_is_written_whatever_the_members_are_called(tmp_path, monkeypatc
 
 
 def tar_padding(content):
-    """How many zeros end it."""
+    """Return the number of zeros at the end of the archive."""
     return len(content) - -(-len(content.rstrip(b"\0")) // 512) * 512
 
 
@@ -634,13 +634,13 @@ def rezipped(content, compression=zipfile.ZIP_DEFLATED):
     return buffer.getvalue()
 
 
-def test_a_compressed_archive_is_read_but_no_bomb():
+def test_a_compressed_archive_and_a_zip_bomb():
     np.testing.assert_array_equal(read("zip", rezipped(FILES["zip"]))["w"], VALUES)
     zeros = np.zeros(2**22, np.float32)
     bomb = rezipped(zip_file(dict_of({"w": tensor()}), {"0": zeros}))
     assert len(bomb) < 20_000
     with limited_memory(2**21):
-        refusal("zip", bomb)  # 16 MB are there where 24 bytes are announced
+        refusal("zip", bomb)  # 16 MB instead of the announced 24 bytes
     large_pickle = rezipped(zip_file(dict_of({"w": tensor()}) + b"0" * 2**24))
     with limited_memory(2**21):
         assert "which no weights need" in refusal("zip", large_pickle)
@@ -660,7 +660,7 @@ def test_unusual_compression(compression):
 def test_encrypted_members():
     for name in (b"a/data.pkl", b"a/data/0"):
         content = bytearray(FILES["zip"])
-        content[content.rindex(name) - 46 + 8] |= 1  # the flag in the central directory
+        content[content.rindex(name) - 46 + 8] |= 1  # the flag of encryption in the table of contents
         assert "encrypted" in refusal("zip", bytes(content))
 
 
@@ -691,16 +691,16 @@ def test_other_tar_archives_are_not_pytorch():
     assert "without tensors and storages" in refusal("tar", tar_of({"pickle": b"x"}))
     members = {"pickle": b"", "tensors": b"", "storages": b""}
     for kind in (tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.GNUTYPE_SPARSE, tarfile.CONTTYPE):
-        assert "no plain file" in refusal("tar", tar_of(members, kind))
+        assert "not a plain file" in refusal("tar", tar_of(members, kind))
     tar = tar_of({"pickle": b"x"})
     assert "twice" in refusal("tar", tar[:-tar_padding(tar)] + FILES["tar"])
     refused_somehow("tar", tar_of({str(name): b"" for name in range(200)}) + FILES["tar"])
 
 
-# ---- nothing is ever run ---------------------------------------------------------------------------------------
+# ---- pickles never run code --------------------------------------------------------------------------------
 
 def attacks(canary):
-    """{how: pickle} that all create the file `canary` when unpickled in the ordinary way."""
+    """Return {kind: pickle}; each would create the file `canary` if Python unpickled it."""
     function, path = b"cbuiltins\nopen\n", str(canary).encode()
     text = b"X" + struct.pack("<I", len(path)) + path + b"X\x01\0\0\0w"
     short = b"\x8c\x08builtins\x8c\x04open"
@@ -724,7 +724,7 @@ def attacks(canary):
     return found
 
 
-OTHER_ATTACKS = {  # which name something without calling it in the ordinary way
+OTHER_ATTACKS = {  # pickles that name something without the usual call
     "NEWOBJ": b"csubprocess\nPopen\nX\x04\0\0\0true\x85\x81",
     "NEWOBJ_EX": b"csubprocess\nPopen\nX\x04\0\0\0true\x85}\x92",
     "BUILD": b"cbuiltins\nobject\n)R}X\x01\0\0\0aK\x01sb",
@@ -747,7 +747,7 @@ OTHER_ATTACKS = {  # which name something without calling it in the ordinary way
 
 @pytest.fixture
 def extensions():
-    """Codes for `open` in the extension registry, where EXT1, EXT2 and EXT4 find it."""
+    """Register `open` for the opcodes EXT1, EXT2 and EXT4."""
     codes = (0xF0, 0xF0F1, 0xF0F0F2)
     copyreg._inverted_registry.update(dict.fromkeys(codes, ("builtins", "open")))
     yield
@@ -757,7 +757,7 @@ def extensions():
 
 
 def pickles_in(container, attack):
-    """Files of the container with the attack in place of each of its pickles."""
+    """Return files of the container, each with one of its pickles replaced by the attack."""
     if container == "zip":
         return [zip_file(b"", **{"a/data.pkl": attack})]
     if container == "stream":
@@ -773,7 +773,7 @@ def pickles_in(container, attack):
 def test_no_pickle_is_ever_run(container, tmp_path, extensions):
     canary = tmp_path / "canary"
     for how, attack in attacks(canary).items():
-        pickle.loads(attack).close()  # it would work
+        pickle.loads(attack).close()  # the attack works in Python
         assert canary.exists(), how
         canary.unlink()
         for content in pickles_in(container, attack):
@@ -792,12 +792,12 @@ ATTACK_NAMES = [
 
 @pytest.mark.parametrize("name", ATTACK_NAMES, ids=lambda name: name.decode().replace("\n", "."))
 @pytest.mark.parametrize("container", READERS)
-def test_an_attack_beside_a_good_state_dict(container, name):
+def test_an_attack_next_to_a_good_state_dict(container, name):
     module, attribute = name.split(b"\n")
     in_protocol_4 = value(module.decode()) + value(attribute.decode()) + b"\x93"
     for thing in (b"c" + name + b"\n", in_protocol_4, b"(i" + name + b"\n", in_protocol_4 + b")R",
                   b"(" + in_protocol_4 + b"o", in_protocol_4 + b")}\x92"):
-        thing = global_name("a.B") + thing + b"\x85R"  # even among what is dropped
+        thing = global_name("a.B") + thing + b"\x85R"  # also in an object that is discarded
         body = dict_of({"state_dict": dict_of({"w": tensor_of(container)}), "args": thing})
         message = refusal(container, file_of(container, body))
         assert message == (f"it asks for {module.decode()}.{attribute.decode()}, which no checkpoint needs: "
@@ -805,12 +805,12 @@ def test_an_attack_beside_a_good_state_dict(container, name):
 
 
 @pytest.mark.parametrize("container", READERS)
-def test_what_is_not_known_is_never_called(container, tmp_path):
+def test_unknown_names_are_never_called(container, tmp_path):
     canary = tmp_path / "canary"
     named, path = global_name(f"{__name__}.touch"), value(str(canary))
     for thing in (named + path + b"\x85R", b"(" + path + f"i{__name__}\ntouch\n".encode(), b"(" + named + path + b"o",
                   global_name(f"{__name__}.Settings") + b")\x81}" + value("canary") + path + b"sb"):
-        with contextlib.suppress(TypeError):  # a function is no class to INST and OBJ
+        with contextlib.suppress(TypeError):  # INST and OBJ need a class, not a function
             pickle.loads(program(thing))
         assert canary.exists()
         canary.unlink()
@@ -819,7 +819,7 @@ def test_what_is_not_known_is_never_called(container, tmp_path):
         assert not canary.exists()
 
 
-def test_names_that_are_not_known_stand_in_no_other_pickle():
+def test_unknown_names_are_refused_in_other_pickles():
     unknown = "it asks for a.B, which is no weight"
     stream = FILES["stream"].replace(value({"little_endian": True}), dict_of({"x": global_name("a.B")}))
     assert unknown in refusal("stream", stream)
@@ -829,13 +829,13 @@ def test_names_that_are_not_known_stand_in_no_other_pickle():
 
 
 @pytest.mark.parametrize("container", READERS)
-def test_nothing_else_is_looked_up_either(container):
+def test_no_other_lookup(container):
     for body in OTHER_ATTACKS.values():
         for content in pickles_in(container, program(body)):
             refusal(container, content)
 
 
-def test_the_name_is_said_in_printable_and_short_form():
+def test_a_name_in_a_message_is_short_and_printable():
     assert refusal("zip", zip_file(global_name("os.system"))) == (
         "it asks for os.system, which no checkpoint needs: it is not safe to load elsewhere either")
     strange = b"\x80\x04\x8c\x03a\n\x1b" + b"X" + struct.pack("<I", 10**6) + b"b" * 10**6 + b"\x93."
@@ -853,7 +853,7 @@ def test_no_module_is_imported(tmp_path):
     assert set(sys.modules) == before
 
 
-# ---- nothing takes for ever ------------------------------------------------------------------------------------
+# ---- every pickle takes bounded time and memory ------------------------------------------------------------
 
 DOUBLED = b"".join(b"q%ch%c\x86" % (n, n) for n in range(100))  # ((...), (...)) of 2**100 leaves
 DOUBLED_LISTS = b"".join(b"q%c](h%ch%ce" % (n, n, n) for n in range(100))

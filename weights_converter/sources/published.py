@@ -1,14 +1,17 @@
-"""Weights files that can be had on the web: where each is, and how to know that it is the right one."""
+"""Published weights files: the address of each, and the digest that identifies it."""
 
 from typing import NamedTuple
 
 
 class Published(NamedTuple):
-    """One file on the web, and what it is converted to.
+    """One file on the web, and the network that it is converted to.
 
-    name : of the converted file. size : in bytes, None where it is not known. sha256 : hexadecimal, all 64
-    digits, or the first 8 where only they are known, as in the names of torchvision's files. network : for
-    `convert`. features_only : the file holds nothing usable after the features.
+    name : of the converted file.
+    url : address of the file.
+    size : in bytes; None if it is unknown.
+    sha256 : hexadecimal; all 64 digits, or the first 8 if only these are known, as in the names of torchvision's files.
+    network : argument of `convert`.
+    features_only : True if the file has no usable classifier.
     """
 
     name: str
@@ -19,18 +22,17 @@ class Published(NamedTuple):
     features_only: bool = False
 
     @property
-    def file_name(self):
-        """What the file is called where it is published."""
+    def file_name(self) -> str:
+        """Name of the file at its publisher."""
         return self.url.rpartition("/")[2]
 
 
 TORCHVISION = "https://download.pytorch.org/models/"
 DEEP_COMPRESSION = "https://github.com/songhan/SqueezeNet-Deep-Compression/raw/master/compressed_SqueezeNet.net"
 
-# Two files have no size and only the beginning of a digest: more is not stated where they are published, and a
-# size that was guessed would refuse the right file. Of those two no more bytes are taken than any weights have.
-# torchvision puts the first 8 digits of the sha256 into the file's name, and torch.hub checks no more of them:
-# enough against damage and mistakes, though not against somebody who makes a file to fit.
+# torchvision puts the first 8 digits of the sha256 into the file's name, and torch.hub verifies only these. They
+# detect damage and mistakes, but not a file that was made to fit. For two files nothing more is published, not even
+# their size; a guessed size could refuse the right file. The download of these two stops at SIZE_LIMIT.
 FILES = (
     Published("vgg16", TORCHVISION + "vgg16-397923af.pth", 553_433_881,
               "397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0", "vgg16"),
@@ -51,8 +53,8 @@ FILES = (
 PUBLISHED = {published.name: published for published in FILES}
 
 
-def published_as(sha256):
-    """The Published file that has this sha256 (hexadecimal, 64 digits), or None."""
+def published_as(sha256: str) -> Published | None:
+    """Return the Published file with this sha256 (64 hexadecimal digits), or None."""
     for published in PUBLISHED.values():
         if sha256.startswith(published.sha256):
             return published

@@ -1,4 +1,4 @@
-"""MatConvNet's .mat, written by SciPy and compared with what it reads; and files that want to do harm."""
+"""MatConvNet's .mat files, written by SciPy and compared with its reader; hostile files."""
 
 import os
 import struct
@@ -17,20 +17,20 @@ from weights_converter.formats.matconvnet import matconvnet_arrays
 
 
 def cell(*items):
-    """A cell array of one row."""
+    """Return a cell array of one row."""
     array = np.empty((1, len(items)), object)
     array[0, :] = items
     return array
 
 
 def layer(name, filters, biases, old=False):
-    """A convolution as MatConvNet keeps it since 1.0-beta10, or before."""
+    """Return a convolution in MatConvNet's form since 1.0-beta10, or before."""
     fields = {"name": name, "type": "conv", "stride": np.ones((1, 2)), "pad": np.zeros((1, 4))}
     return fields | ({"filters": filters, "biases": biases} if old else {"weights": cell(filters, biases)})
 
 
 def network(rng, old=False, dtype=np.float32):
-    """(what to save, {name: values}): two convolutions, a fully connected layer, layers without weights."""
+    """Return (variables, {name: values}): two convolutions, a fully connected layer, layers without weights."""
     values = {name: rng.standard_normal(shape).astype(dtype) for name, shape in {
         "conv1_1.filters": (3, 3, 3, 4), "conv1_1.biases": (1, 4), "conv1_2.filters": (3, 3, 4, 1),
         "conv1_2.biases": (1, 1), "fc8.filters": (1, 1, 1, 6), "fc8.biases": (6, 1)}.items()}
@@ -48,21 +48,21 @@ def mat_file(variables, **options):
     return file
 
 
-# ---- a writer of our own, for what SciPy's does not write ------------------------------------------------------
+# ---- a writer of files that SciPy does not write -----------------------------------------------------------
 
 def element(kind, content, order="<"):
     return struct.pack(f"{order}II", kind, len(content)) + content + bytes(-len(content) % 8)
 
 
 def matrix(kind, dims, content=b"", name=b"", order="<"):
-    """An array: flags, dimensions, name, content."""
+    """Return the element of an array: flags, dimensions, name, content."""
     return element(14, element(6, struct.pack(f"{order}II", kind, 0), order)
                    + element(5, struct.pack(f"{order}{len(dims)}i", *dims), order)
                    + element(1, name, order) + content, order)
 
 
 def numbers(array, stored, kind=7, dims=None, order="<"):
-    """A numeric array, its values stored as the MATLAB type `stored`; of class single unless told."""
+    """Return a numeric array with values stored as the MATLAB type `stored`; its class is single by default."""
     return matrix(kind, dims or array.shape, element(stored, array.tobytes("F"), order), order=order)
 
 
@@ -87,7 +87,7 @@ def layers_of(*cells, order="<", dims=None):
 
 
 def one_layer(filters, order="<", **fields):
-    """A file with one old layer."""
+    """Return a file with one layer in the older form."""
     return whole(layers_of(structure({"name": text("conv1", order), "filters": filters, **fields}, order),
                            order=order), order=order)
 
@@ -99,7 +99,7 @@ def refusal(file):
     return str(caught.value)
 
 
-# ---- what is read ----------------------------------------------------------------------------------------------
+# ---- files that are read -----------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("compressed", [False, True])
 @pytest.mark.parametrize("column", ["row", "column"])
@@ -131,20 +131,20 @@ def test_scipy_reads_the_same(rng):
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
-def test_both_byte_orders_and_what_matlab_drops(rng, order):
+def test_both_byte_orders_and_dropped_dimensions(rng, order):
     given = rng.standard_normal((5, 3)).astype("f4")
     file = one_layer(numbers(given.astype(f"{order}f4"), 7, order=order), order,
-                     biases=numbers(np.array([[1, 2, 250]], "u1"), 2, kind=6, order=order))  # as MATLAB packs doubles
+                     biases=numbers(np.array([[1, 2, 250]], "u1"), 2, kind=6, order=order))  # MATLAB stores doubles so
     filters, biases = matconvnet_arrays(file)
     assert (filters.shape, filters.dtype, biases.shape, biases.dtype) == ((5, 3, 1, 1), "f4", (3,), "f8")
     np.testing.assert_array_equal(filters.read(), given.reshape(5, 3, 1, 1))
     np.testing.assert_array_equal(biases.read(), [1, 2, 250])
     assert biases.read().dtype == "f8"
     file.seek(0)
-    np.testing.assert_array_equal(loadmat(file)["layers"][0, 0]["filters"][0, 0], given)  # the file is a good one
+    np.testing.assert_array_equal(loadmat(file)["layers"][0, 0]["filters"][0, 0], given)  # the file is valid
 
 
-def test_integers_are_told(rng):
+def test_integers_keep_their_type(rng):
     variables = {"layers": cell(layer("conv1", np.ones((3, 3, 2, 2), np.int8), np.ones((1, 2), np.int8)))}
     assert [array.dtype for array in matconvnet_arrays(mat_file(variables))] == [np.int8, np.int8]
 
@@ -154,7 +154,7 @@ def test_a_layer_without_biases():
     assert [array.name for array in matconvnet_arrays(mat_file(variables))] == ["conv1.filters"]
 
 
-def test_other_variables_are_not_looked_at(rng):
+def test_other_variables_are_not_read(rng):
     function = matrix(16, (1, 1), structure({"workspace": b"\xff" * 8}), b"f")
     opaque = element(14, element(6, struct.pack("<II", 17, 0)) + element(1, b"object") + b"\xff" * 64)
     broken = matrix(2, (-5, 7), b"\xff" * 64, b"meta")
@@ -191,7 +191,7 @@ def test_nothing_stays_open(rng, tmp_path):
     assert len(os.listdir("/proc/self/fd")) == before
 
 
-# ---- what is something else ------------------------------------------------------------------------------------
+# ---- other files -------------------------------------------------------------------------------------------
 
 def test_a_dagnn():
     assert "it is a DagNN of MatConvNet" in refusal(mat_file({"params": np.ones(3), "layers": np.ones(3)}))
@@ -199,83 +199,83 @@ def test_a_dagnn():
 
 def test_other_variables_only():
     assert refusal(mat_file({"images": np.ones(3), "labels": np.ones(3)})) == (
-        "it has no MatConvNet layers, only 'images', 'labels'")
-    assert refusal(whole()).endswith("only nothing")
+        "it has no layers of MatConvNet; its variables: 'images', 'labels'")
+    assert refusal(whole()).endswith("its variables: none")
 
 
 @pytest.mark.parametrize("content", [b"", b"MATLAB 5.0 MAT-file".ljust(128), bytes(200)])
 def test_no_header(content):
-    assert refusal(BytesIO(content)) == "it is no MAT-file of version 5"
+    assert refusal(BytesIO(content)) == "it is not a MAT-file of version 5; save it in MATLAB with -v7"
 
 
 @pytest.mark.parametrize("layers, reason", [
-    (np.ones((3, 3)), "where a cell array should be"),
-    (cell(np.ones(3)), "a layer is no struct"),
+    (np.ones((3, 3)), "instead of a cell array"),
+    (cell(np.ones(3)), "a layer is not a struct"),
     (cell({"name": "bn", "weights": cell(*np.ones((3, 2, 2)))}), "'bn' has 3 arrays"),
-    (cell({"name": "a", "weights": np.ones(3)}), "where a cell array should be"),
-    (cell({"name": np.ones(3), "filters": np.ones(3)}), "the name of a layer is no text"),
+    (cell({"name": "a", "weights": np.ones(3)}), "instead of a cell array"),
+    (cell({"name": np.ones(3), "filters": np.ones(3)}), "the name of a layer is not a text"),
     (cell({"name": "a" * 500, "filters": np.ones(3)}), "an element of 500 bytes"),
-    (cell({"name": "a", "filters": np.ones(3) * 1j}), "'a.filters' is no array of real numbers"),
-    (cell({"name": "a", "filters": "text"}), "'a.filters' is no array of real numbers"),
-    (cell({"name": "a", "filters": cell(1.0)}), "'a.filters' is no array of real numbers"),
-    (cell({"name": "a", "filters": {"b": 1.0}}), "'a.filters' is no array of real numbers"),
+    (cell({"name": "a", "filters": np.ones(3) * 1j}), "'a.filters' is not an array of real numbers"),
+    (cell({"name": "a", "filters": "text"}), "'a.filters' is not an array of real numbers"),
+    (cell({"name": "a", "filters": cell(1.0)}), "'a.filters' is not an array of real numbers"),
+    (cell({"name": "a", "filters": {"b": 1.0}}), "'a.filters' is not an array of real numbers"),
 ])
 def test_odd_layers(layers, reason):
     assert reason in refusal(mat_file({"layers": layers}))
 
 
-# ---- what wants to do harm -------------------------------------------------------------------------------------
+# ---- hostile files -----------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("dims", [(2**16, 2**15), (2**31 - 1, 2**31 - 1), (2**31 - 1,) * 31, (-1, -10), (1, 11)])
-def test_a_shape_that_the_bytes_do_not_fill(dims):
+def test_a_shape_that_does_not_match_the_bytes(dims):
     array = np.ones((1, 10), np.float32)
-    assert "which is not what it has" in refusal(one_layer(numbers(array, 7, dims=dims)))
+    assert "which does not match its size in bytes" in refusal(one_layer(numbers(array, 7, dims=dims)))
     assert "has 1 cells" in refusal(whole(layers_of(structure({"name": text("a")}), dims=dims)))
-    assert "a layer is no struct" in refusal(whole(layers_of(structure({"name": text("a")}, dims=dims))))
+    assert "a layer is not a struct" in refusal(whole(layers_of(structure({"name": text("a")}, dims=dims))))
 
 
-def test_too_many_of_everything():
+def test_too_many_elements():
     empty = matrix(7, (0, 0))
     for file in (whole(layers_of(*[empty] * 1001)), whole(*[empty] * 1001),
                  whole(layers_of(structure({str(i): empty for i in range(1001)})))):
         assert "more than 1,000 elements" in refusal(file)
-    assert "where up to 64,000 are expected" in refusal(
+    assert "instead of at most 64,000" in refusal(
         whole(layers_of(structure({str(i): empty for i in range(1001)}, width=100))))
 
 
 @pytest.mark.parametrize("width", [0, -1])
 def test_field_names_of_no_length(width):
     names = element(5, struct.pack("<i", width)) + element(1, b"name")
-    assert "names without letters" in refusal(whole(layers_of(matrix(2, (1, 1), names))))
+    assert "field names of no length" in refusal(whole(layers_of(matrix(2, (1, 1), names))))
 
 
-def test_cells_within_cells_without_end():
+def test_endless_nested_cells():
     nested = numbers(np.ones((1, 1), np.float32), 7)
     for _ in range(5000):
         nested = matrix(1, (1, 1), nested)
-    assert "a layer is no struct" in refusal(whole(layers_of(nested)))
-    assert "no array of real numbers" in refusal(one_layer(nested))
+    assert "a layer is not a struct" in refusal(whole(layers_of(nested)))
+    assert "not an array of real numbers" in refusal(one_layer(nested))
 
 
 @pytest.mark.parametrize("kind", [3, 5, 16, 17])  # an object, a sparse array, a function, an opaque object
-def test_nothing_of_another_class_is_touched(kind):
+def test_arrays_of_other_classes_are_refused(kind):
     file = one_layer(matrix(kind, (1, 1), b"\xff" * 64))
-    assert "'conv1.filters' is no array of real numbers" in refusal(file)
+    assert "'conv1.filters' is not an array of real numbers" in refusal(file)
 
 
-def test_more_bytes_than_weights_can_have(rng, monkeypatch):
+def test_more_bytes_than_the_limit(rng, monkeypatch):
     monkeypatch.setattr("weights_converter.formats.matconvnet.SIZE_LIMIT", 100)
     assert "more than the limit of 100" in refusal(mat_file(network(rng)[0]))
 
 
-def test_a_bomb():
+def test_a_zip_bomb():
     content = layers_of(structure({"name": text("a"), "filters": numbers(np.zeros(5 * 10**6, "f4"), 7)}))
     packed = zlib.compress(content)
     assert len(packed) < len(content) / 500
     assert "its layers unpack to more than" in refusal(whole(struct.pack("<II", 15, len(packed)) + packed))
 
 
-def test_a_compressed_element_of_nothing():
+def test_an_empty_compressed_element():
     packed = zlib.compress(b"")
     assert "it ends within an element" in refusal(whole(struct.pack("<II", 15, len(packed)) + packed))
 
@@ -285,7 +285,7 @@ def test_a_compressed_element_of_nothing():
 def test_truncated(rng, compressed, keep):
     content = mat_file(network(rng)[0], do_compression=compressed).read()
     content = content[:int(keep * len(content)) if keep < 1 else keep]
-    assert "reaches beyond what it is in" in refusal(BytesIO(content)) or keep == 130
+    assert "is longer than the part that contains it" in refusal(BytesIO(content)) or keep == 130
 
 
 def test_truncated_while_it_is_open(rng):

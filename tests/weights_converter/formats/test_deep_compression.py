@@ -1,4 +1,4 @@
-"""SqueezeNet 1.0 as Deep Compression packs it: the real file, and random ones by an encoder of our own."""
+"""SqueezeNet 1.0 in the format of Deep Compression: the real file, and random files from an encoder below."""
 
 from io import BytesIO
 
@@ -13,14 +13,14 @@ LAYERS = {node.name: node.layer.params["w"].shape for node in squeezenet1_0(seed
 
 
 def encode(layer_codes, codebooks, biases):
-    """The file: counts, then each layer with code 0 left out wherever the gap to the next one fits 4 bits."""
+    """Return the file: counts, then each layer. Code 0 is skipped if the gap to the next code fits 4 bits."""
     counts, bodies = b"", b""
     for codes, codebook, bias in zip(layer_codes, codebooks, biases, strict=True):
         entries, previous = [], -1
         for position in np.flatnonzero(codes).tolist():
             while position - previous > 16:
                 previous += 16
-                entries.append((0, 15))  # a stored zero, to get on
+                entries.append((0, 15))  # a stored zero, as the gap is too long
             entries.append((int(codes[position]), position - previous - 1))
             previous = position
         gaps = [gap for _, gap in entries] + [0] * (len(entries) % 2)
@@ -32,12 +32,12 @@ def encode(layer_codes, codebooks, biases):
 
 @pytest.fixture(scope="module")
 def random_file():
-    """(the file's bytes, {name: values}) of random weights, one in thirty of which is stored."""
+    """Return (the file's bytes, {name: values}) of random weights; one weight in thirty is not zero."""
     rng = np.random.default_rng(0)
     layer_codes, codebooks, biases, values = [], [], [], {}
     for layer, shape in LAYERS.items():
         codes = rng.integers(1, 256, np.prod(shape)) * (rng.random(np.prod(shape)) < 1 / 30)
-        codes[rng.integers(len(codes))] = 255  # one at the least
+        codes[rng.integers(len(codes))] = 255  # at least one
         codebook = rng.standard_normal(256).astype("<f4")
         codebook[0] = 0
         layer_codes.append(codes)
@@ -49,12 +49,12 @@ def random_file():
 
 
 def first_layer(content):
-    """(where the codes of conv1 begin, how many they are)."""
+    """Return (position of conv1's codes, their number)."""
     return 4 * 26 + 4 * 256 + 4 * 96, int.from_bytes(content[:4], "little")
 
 
 def same(arrays, values):
-    """Whether names, their order, shapes and every bit are alike."""
+    """Assert that names, their order, shapes and every bit are the same."""
     return [array.name for array in arrays] == list(values) and all(
         array.shape == array.read().shape == values[array.name].shape and array.dtype == np.float32
         and array.read().tobytes() == values[array.name].tobytes() for array in arrays)
@@ -65,7 +65,7 @@ def test_real_file_is_the_decoded_one(test_data):
         assert same(deep_compression_arrays(file), np.load(test_data / "weights" / "squeezenet1_0_caffe.npz"))
 
 
-def test_real_file_is_recognised_by_its_beginning_and_size(test_data):
+def test_real_file_is_recognised_by_its_head_and_size(test_data):
     head = (test_data / "weights" / "compressed_SqueezeNet.net").read_bytes()[:512]
     assert begins_as_deep_compression(head, 675_763)
     assert not begins_as_deep_compression(head, 675_762)
@@ -111,11 +111,11 @@ def test_truncated_while_it_is_open(random_file):
     file = BytesIO(random_file[0])
     arrays = deep_compression_arrays(file)
     file.truncate(2000)
-    with pytest.raises(InputError, match="conv10.weight is cut off"):
+    with pytest.raises(InputError, match="conv10.weight is truncated"):
         arrays[-2].read()
 
 
-def test_more_bytes_than_it_should_have(random_file):
+def test_too_many_bytes(random_file):
     with pytest.raises(InputError, match="do not account"):
         deep_compression_arrays(BytesIO(random_file[0] + b"\0"))
 
