@@ -2,9 +2,12 @@
 
 import numpy as np
 
-from minicnn.layers import Concat, Conv2D, MaxPool2D, ReLU
+from minicnn.layers import Concat, Conv2D, GlobalAvgPool2D, MaxPool2D, ReLU
 from minicnn.models import caffenet, squeezenet1_0, squeezenet1_1, vgg16, vgg19
+from minicnn.models.preprocessing import Preprocessing
 from minicnn.network import Network
+
+PLAIN = Preprocessing("RGB", 1 / 255, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25), 16, 16)
 
 
 def small_network(rng, positive=False):
@@ -23,6 +26,13 @@ def small_network(rng, positive=False):
     if positive:
         for layer in net.parameter_layers().values():
             layer.params = {key: abs(values) + np.float32(0.01) for key, values in layer.params.items()}
+    return net
+
+
+def scored_network(rng):
+    """small_network with five class scores."""
+    net = small_network(rng)
+    net.add("scores", GlobalAvgPool2D())
     return net
 
 

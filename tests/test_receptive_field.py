@@ -1,67 +1,138 @@
-"""Receptive fields come from each layer's `field`; a layer that does not say which pixels it depends on is refused."""
+"""Receptive fields: the published ones, by intervals, and by the gradients of single units."""
+
 
 import numpy as np
 import pytest
-from layer_cases import CASES, build
+from small_networks import PUBLISHED_FIELDS
 
-from minicnn.errors import InputError
-from minicnn.layers import Conv2D, Layer, MaxPool2D, Pad2D, ReLU, Upsample2D
+from minicnn.layers import AvgPool2D, BatchNorm2D, Concat, Conv2D, Flatten, GlobalAvgPool2D, MaxPool2D, Pad2D, ReLU
+from minicnn.layers.pool import Pool2D
+from minicnn.models import (
+    alexnet,
+    caffenet,
+    digits,
+    resnet18,
+    shapes,
+    squeezenet1_0,
+    squeezenet1_1,
+    vgg16,
+    vgg19,
+)
 from minicnn.network import Network
-from minicnn.receptive_field import ReceptiveField, receptive_field
+from minicnn.receptive_field import ReceptiveField
+from minicnn.visualize import (
+    receptive_field,
+)
 
 
-class Shifted(Layer):
-    """The image moved by a pixel: a layer that looks beyond its own position and does not say so."""
-
-    def forward(self, x):
-        return np.roll(x, 1, axis=3), None
-
-
-def test_a_layer_that_does_not_say_is_refused():
-    net = Network((1, 8, 8))
-    net.add("conv", Conv2D(1, 1, 3))
-    net.add("shifted", Shifted())
-    assert receptive_field(net, "conv") == ReceptiveField(3, 1, 0)
-    with pytest.raises(InputError, match="Shifted does not say which pixels an output depends on: give it a method"):
-        receptive_field(net, "shifted")
+# (network, layer, size, stride): measured elsewhere, on torchvision's and Caffe's networks
+@pytest.mark.parametrize(("build", "layer", "size", "stride"), PUBLISHED_FIELDS,
+                         ids=[f"{build.__name__}-{layer}" for build, layer, *_ in PUBLISHED_FIELDS])
+def test_receptive_fields_are_the_published_ones(build, layer, size, stride):
+    field = receptive_field(build(seed=None), layer)
+    assert (field.size, field.stride) == (size, stride)
 
 
-def test_after_an_upsampling_there_is_none():
-    net = Network((1, 8, 8))
-    net.add("up", Upsample2D(2))
-    with pytest.raises(InputError, match="after an upsampling"):
-        receptive_field(net, "up")
+def test_units_after_a_global_layer_depend_on_the_whole_image():
+    net = alexnet(seed=None)
+    assert receptive_field(net, "fc6") is None and receptive_field(net, "fc8") is None
 
 
-def test_fields_add_up():
-    net = Network((1, 32, 32))
-    net.add("pad", Pad2D(2, "reflect"))
-    net.add("conv", Conv2D(1, 1, 5, stride=2))
+NETWORKS = [vgg16, vgg19, squeezenet1_0, squeezenet1_1, alexnet, caffenet, resnet18, digits, shapes]
+
+
+def layers_with_maps(net):
+    """Return the names of the layers with maps."""
+    shapes_of = net.shapes()
+    return [name for name in net.layer_names() if len(shapes_of[name]) == 4]
+
+
+def interval(net, layer, unit):
+    """Return the (first, last) pixel along a side that a unit depends on, padding included, by intervals."""
+    needed = {layer: (unit, unit)}
+    for name, step, inputs in reversed(net.nodes):
+        if name not in needed:
+            continue
+        first, last = needed[name]
+        if isinstance(step, Conv2D):
+            kernel, stride, pad = step.params["w"].shape[3], step.stride, step.pad
+        elif isinstance(step, Pool2D):
+            kernel, stride, pad = step.kernel_size, step.stride, step.pad
+        elif isinstance(step, Pad2D):
+            kernel, stride, pad = 1, 1, step.pad
+        else:
+            kernel, stride, pad = 1, 1, 0
+        first, last = first * stride - pad, last * stride - pad + kernel - 1
+        for source in inputs:
+            known = needed.get(source, (first, last))
+            needed[source] = min(known[0], first), max(known[1], last)
+    return needed["input"]
+
+
+def thin(net, rng):
+    """Return a network of the same geometry with one channel per layer, so that all units can be tried.
+
+    The weights are float64 and positive, so no gradients cancel. Pools take the mean, as the gradient of a maximum goes
+    to one pixel only.
+    """
+    slim, channels = Network((1, *net.input_shape[1:])), {"input": 1}
+    for name, layer, inputs in net.trunk(layers_with_maps(net)[-1]).nodes:
+        C = channels[inputs[0]]
+        if isinstance(layer, Concat):
+            C = sum(channels[source] for source in inputs)
+        elif isinstance(layer, Conv2D):
+            F, _, kernel, _ = layer.params["w"].shape
+            layer = Conv2D(C, 1, kernel, layer.stride, layer.pad, bias=False)
+            layer.params["w"] = rng.uniform(0.5, 1.5, layer.params["w"].shape) / (C * kernel**2)
+            C = 1
+        elif isinstance(layer, MaxPool2D):
+            layer = AvgPool2D(layer.kernel_size, layer.stride, layer.pad, layer.ceil)
+        elif isinstance(layer, BatchNorm2D):
+            layer = BatchNorm2D(C)
+        slim.add(name, layer, *inputs)
+        channels[name] = C
+    return slim.astype("float64")
+
+
+def support(net, trace, layer, unit):
+    """Return (top, bottom, left, right) of the pixels with a gradient, and whether all pixels in this box have one."""
+    seed = np.zeros_like(trace.activations[layer])
+    seed[(0, slice(None), *unit)] = 1  # all channels: in a concatenation their fields differ
+    gradient = net.backward(trace, {layer: seed})["input"][0, 0]
+    rows, columns = np.flatnonzero(gradient.any(axis=1)), np.flatnonzero(gradient.any(axis=0))
+    box = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
+    return box, bool(gradient[box[0]:box[1], box[2]:box[3]].all())
+
+
+@pytest.mark.parametrize("build", NETWORKS, ids=lambda build: build.__name__)
+def test_closed_form_intervals_and_gradients_agree_on_every_layer(build, rng):
+    net = build(seed=None)
+    slim = thin(net, rng)
+    side = 128 if net.input_shape[1] <= 64 else 512 if build is resnet18 else 320  # so that a receptive field fits in
+    trace = slim.forward(rng.uniform(0.5, 1.5, (1, 1, side, side)))
+    for layer in layers_with_maps(net):
+        field = receptive_field(net, layer)
+        for unit in (0, 3, 7):
+            first, last = interval(net, layer, unit)
+            assert (field.start + field.stride * unit, field.size) == (first, last - first + 1), layer
+        middle = trace.activations[layer].shape[2] // 2
+        assert field.fits(middle, middle, side, side), layer
+        for unit in ((0, 0), (middle, middle)):  # at a corner, with padding, and far from all padding
+            assert support(slim, trace, layer, unit) == (field.box(*unit, side, side), True), (layer, unit)
+
+
+@pytest.mark.parametrize(("build", "layer", "size", "stride"), PUBLISHED_FIELDS,
+                         ids=[f"{build.__name__}-{layer}" for build, layer, *_ in PUBLISHED_FIELDS])
+def test_intervals_give_the_published_fields(build, layer, size, stride):
+    net = build(seed=None)
+    (first, last), (next_first, _) = (interval(net, net.find(layer), unit) for unit in (5, 6))
+    assert (last - first + 1, next_first - first) == (size, stride)
+
+
+def test_relus_alone_change_no_field():
+    net = Network((3, 8, 8))
     net.add("relu", ReLU())
-    net.add("pool", MaxPool2D(3, 2, 1))
-    assert receptive_field(net, "relu") == ReceptiveField(5, 2, -2)
-    assert receptive_field(net, "pool") == ReceptiveField(5 + 2 * 2, 4, -2 - 2)
-
-
-@pytest.mark.parametrize("name", CASES)
-def test_the_field_of_each_layer_holds_the_pixels_that_an_output_depends_on(name, rng):
-    """The gradient of the outputs at one position is zero outside the field; None means the whole image."""
-    layer, xs = build(name, rng)
-    out, cache = layer.forward(*xs)
-    if isinstance(layer, Upsample2D):
-        return
-    field = layer.field()
-    if out.ndim < 4 or field is None:
-        assert field is None or len({x.ndim for x in xs} - {4}) == 1
-        return
-    for y, x in np.ndindex(*out.shape[2:]):
-        dout = np.zeros_like(out)
-        dout[:, :, y, x] = 1
-        dxs = layer.backward(dout, cache)
-        for dx in dxs if isinstance(dxs, tuple) else (dxs,):
-            rows, columns = (np.flatnonzero(dx.any(axis=axes)) for axes in ((0, 1, 3), (0, 1, 2)))
-            for used, place, size in ((rows, y, dx.shape[2]), (columns, x, dx.shape[3])):
-                first = place * field.stride - field.pad
-                if isinstance(layer, Pad2D) and layer.mode == "reflect":  # a mirrored pixel lies inside
-                    first = abs(first) if first < size else 2 * (size - 1) - first
-                assert all(first <= one < first + field.kernel for one in used)
+    assert receptive_field(net, "relu") == ReceptiveField(1, 1, 0)
+    net.add("pool", GlobalAvgPool2D())
+    net.add("flat", Flatten())
+    assert receptive_field(net, "pool") is receptive_field(net, "flat") is None

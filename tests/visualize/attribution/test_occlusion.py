@@ -1,4 +1,4 @@
-"""Occlusion maps: exact where the answer is known, the same on both array modules, and one line for what cannot be."""
+"""Occlusion maps: against the definition and exact values, on both array modules, and wrong arguments."""
 
 import json
 
@@ -8,6 +8,7 @@ from demo_runs import exit_code
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from small_networks import on
 
 from demos import occlusion as demo
 from demos.shared.inputs import load_photos
@@ -29,12 +30,8 @@ def small_network(rng, dtype="float64"):
     net.add("pool1", MaxPool2D(2))
     net.add("conv2", Conv2D(6, 4, 3, pad=1, rng=rng))
     net.add("pool2", GlobalAvgPool2D())
-    net.layer("conv1").params["w"] *= np.float32(5)  # so that the probabilities move
+    net.layer("conv1").params["w"] *= np.float32(5)  # so that the probabilities change
     return net.astype(dtype)
-
-
-def on(xp, net):
-    return net.to_device("cpu" if xp is np else "gpu")
 
 
 def failed(checks):
@@ -42,7 +39,7 @@ def failed(checks):
 
 
 def one_after_another(net, x, label, window, stride, fill):
-    """The definition: cover one place, ask the network, uncover it."""
+    """The definition: hide one place, run the network, show the place again."""
     (h, w), (down, across), (H, W) = window, stride, x.shape[2:]
     result = []
     for top in range(0, H - h + 1, down):
@@ -57,7 +54,7 @@ def one_after_another(net, x, label, window, stride, fill):
 
 
 @pytest.mark.parametrize("window, stride", [((5, 5), (3, 3)), ((7, 2), (1, 5)), ((20, 16), (1, 1)), ((1, 1), (6, 6))])
-def test_a_map_is_what_one_place_after_another_gives(xp, rng, window, stride):
+def test_a_map_equals_one_place_after_another(xp, rng, window, stride):
     net = small_network(rng)
     x = rng.standard_normal((2, 3, 20, 16))
     for fill in (0.0, 0.7, rng.standard_normal((3, 1, 1))):
@@ -87,7 +84,7 @@ def test_one_label_for_each_image(xp, rng):
 @settings(max_examples=60, deadline=None)
 @given(st.integers(1, 12), st.integers(1, 12), st.data())
 def test_the_size_of_the_map_and_the_drop_of_a_linear_network(H, W, data):
-    # Two scores, the sum of the pixels and 0: the probability is known, 1 / (1 + exp(-sum of what is still seen)).
+    # Two scores, the sum of the pixels and 0: the probability is 1 / (1 + exp(-sum of the visible pixels)).
     h, w = data.draw(st.integers(0, H)), data.draw(st.integers(0, W))
     stride = data.draw(st.integers(1, 14))
     net = Network((1, H, W))
@@ -113,7 +110,7 @@ def test_a_window_of_no_pixels_leaves_the_probability_exactly(xp, rng, window):
 
 
 @pytest.mark.parametrize("fill", ["number", "array"])
-def test_a_picture_of_the_windows_colour_does_not_change(xp, rng, fill):
+def test_a_picture_of_the_windows_colour_keeps_its_probability(xp, rng, fill):
     net = on(xp, small_network(rng, "float32"))
     fill = 0.3 if fill == "number" else np.array([0.1, -0.5, 2.0]).reshape(3, 1, 1)
     x = np.zeros((1, 3, 20, 16), np.float32) + np.float32(fill)
@@ -128,7 +125,7 @@ def test_batches_of_1_and_64_agree_and_float32_stays(xp, rng):
     assert np.abs(singly - together).max() < 1e-6
 
 
-def test_no_more_pictures_at_a_time_than_the_batch_and_a_callback_after_each(xp, rng):
+def test_a_pass_has_at_most_batch_size_pictures_and_the_callback_follows_each(xp, rng):
     class Watch(Layer):
         seen = []
 
@@ -200,7 +197,7 @@ def test_spreading_keeps_the_type_and_takes_device_arrays(xp, rng):
     ({"batch_size": 0}, "batch_size is 0; expected a whole number from 1 on"),
     ({"x": np.zeros((2, 1, 20, 16))}, r"expected images of shape \(N, 3, H, W\)"),
 ])
-def test_what_cannot_be_is_said_in_one_line_before_any_work(xp, rng, wrong, says):
+def test_wrong_arguments_are_refused_in_one_line_before_any_work(xp, rng, wrong, says):
     def never(done, total):
         raise AssertionError("work was done")
     arguments = {"x": np.zeros((2, 3, 20, 16)), "label": 0, "window": 4, "stride": 4, "callback": never} | wrong
@@ -224,7 +221,7 @@ def test_the_checks_pass_for_a_true_map_and_fail_for_false_ones(xp, rng):
     host = small_network(rng)
     net = on(xp, host)
     x = rng.standard_normal((2, 3, 20, 16))
-    # Only the middle is not of the window's colour, so that the gradient must agree.
+    # Only the middle has another colour than the window, so the gradient must agree.
     x[:, :, :6] = x[:, :, 14:] = 0
     labels = host.predict(x).argmax(axis=1).tolist()
     maps = occlusion_map(net, x, labels, 6, 2)
@@ -238,7 +235,7 @@ def test_the_checks_pass_for_a_true_map_and_fail_for_false_ones(xp, rng):
     assert [what.partition(" ")[0] for what in most_where_least] == ["the", "rank"]
 
 
-def test_a_probability_that_nothing_moves_is_not_ranked(rng):
+def test_a_constant_probability_is_not_ranked(rng):
     net = small_network(rng)
     net.layer("conv2").params["b"] += np.array([50.0, 0, 0, 0])
     x = rng.standard_normal((1, 3, 20, 16))
@@ -255,7 +252,7 @@ def test_few_windows_are_not_ranked(rng):
 
 
 def test_gradient_times_input_is_the_drop_of_a_linear_network(rng):
-    # One that only adds up positive pixels: both say the same, in the same order.
+    # The network only adds up positive pixels, so both have the same order.
     net = Network((1, 12, 12))
     net.add("flatten", Flatten())
     net.add("fc", Linear(144, 2))
@@ -293,7 +290,7 @@ def test_the_checks_on_a_photo_with_trained_weights(squeezenet, test_data, summa
     with np.load(test_data / "photos" / "imagenet_25.npz") as photos:
         x, label = squeezenet.preprocessing.to_input(photos["X"][12:13]), int(photos["y"][12])
     maps = occlusion_map(squeezenet.net, x, label, 48, 32, batch_size=64)
-    exact = squeezenet.net.fast(winograd="off")  # else one picture goes by F(2, 3) where many go by F(4, 3)
+    exact = squeezenet.net.fast(winograd="off")  # otherwise one picture is computed by F(2, 3), and many by F(4, 3)
     one, many = (occlusion_map(exact, x, label, 48, 32, batch_size=size) for size in (1, 64))
     assert np.abs(one - many).max() < 1e-6
     checks = check_occlusion(squeezenet.net, x, label, maps, 48, 32)
@@ -311,7 +308,7 @@ def run_demo(*arguments):
 def test_the_demo_draws_three_panels_a_photo(tmp_path, monkeypatch, capsys):
     out = tmp_path / "out"
     assert run_demo("--model", "shapes", "--device", "cpu", "--stride", "11", "--out", str(out)) == 0
-    assert np.load(out / "occlusion.npy").shape == (5, 6, 6)  # a window of 9 of 64 pixels, as 32 of 224
+    assert np.load(out / "occlusion.npy").shape == (5, 6, 6)  # by default a window of 9 of 64 pixels
     width, height = Image.open(out / "occlusion.png").size
     card = json.loads((out / "occlusion.json").read_text())
     assert height > 1.3 * width and card["parameters"]["window"] == 9
@@ -346,7 +343,7 @@ def test_the_demo_takes_any_window_stride_and_colour(tmp_path):
     (["--stride", "0"], "argument --stride: expected a whole number from 1 on, not '0'"),
     (["--class", "oboe"], "no class 'oboe'"),
 ])
-def test_the_demo_says_in_one_line_what_cannot_be(tmp_path, capsys, wrong, says):
+def test_the_demo_refuses_wrong_options_in_one_line(tmp_path, capsys, wrong, says):
     assert run_demo("--model", "shapes", "--device", "cpu", "--out", str(tmp_path / "out"), *wrong) == 2
     error = capsys.readouterr().err
     assert says in error and error.count("\n") == 1

@@ -1,5 +1,4 @@
-"""Maximally activating patches: the strongest are the strongest, a crop is what its unit saw; and receptive fields
-three ways."""
+"""The patches with the largest activations: against a full sort, with any executor, and the demo."""
 
 import json
 import sys
@@ -12,7 +11,7 @@ from demo_outputs import check_outputs
 from demo_runs import exit_code as demo
 from PIL import Image
 from real_weights import read_squeezenet1_1
-from small_networks import PUBLISHED_FIELDS, on, small_network
+from small_networks import on, small_network
 
 from demos import patches as patches_demo
 from demos.shared.inputs import load_photos
@@ -20,27 +19,14 @@ from demos.shared.picture import run_demo
 from minicnn.backend import to_device
 from minicnn.datasets.shapes import draw_shapes
 from minicnn.errors import InputError, UnknownNameError
-from minicnn.layers import AvgPool2D, BatchNorm2D, Concat, Conv2D, Flatten, GlobalAvgPool2D, MaxPool2D, Pad2D, ReLU
-from minicnn.layers.pool import Pool2D
 from minicnn.models import (
-    alexnet,
     build_network,
-    caffenet,
-    digits,
     load_model,
-    resnet18,
-    shapes,
-    squeezenet1_0,
-    squeezenet1_1,
-    vgg16,
-    vgg19,
 )
 from minicnn.models.preprocessing import TORCHVISION
-from minicnn.network import Network
 from minicnn.receptive_field import ReceptiveField
 from minicnn.sweep import resume, start_worker
-from minicnn.visualize import feature_maps, guided_backprop, receptive_field
-from minicnn.visualize.units.patch_pictures import crop_patch, guided_patch, place_patch, shrink_patch
+from minicnn.visualize import feature_maps, receptive_field
 from minicnn.visualize.units.patches import (
     TopPatches,
     channel_maxima,
@@ -50,98 +36,6 @@ from minicnn.visualize.units.patches import (
     top_patches,
 )
 from minicnn.visualize.units.patches_check import another_unit, check_crops, check_patches
-
-NETWORKS = [vgg16, vgg19, squeezenet1_0, squeezenet1_1, alexnet, caffenet, resnet18, digits, shapes]
-
-# ---- receptive fields, three ways ------------------------------------------------------------------------------------
-
-
-def layers_with_maps(net):
-    """The names before the first layer whose units see everything."""
-    shapes_of = net.shapes()
-    return [name for name in net.layer_names() if len(shapes_of[name]) == 4]
-
-
-def interval(net, layer, unit):
-    """(first, last) pixel, padding among them, that a unit sees along a side: from the layer back, by intervals."""
-    needed = {layer: (unit, unit)}
-    for name, step, inputs in reversed(net.nodes):
-        if name not in needed:
-            continue
-        first, last = needed[name]
-        if isinstance(step, Conv2D):
-            kernel, stride, pad = step.params["w"].shape[3], step.stride, step.pad
-        elif isinstance(step, Pool2D):
-            kernel, stride, pad = step.kernel_size, step.stride, step.pad
-        elif isinstance(step, Pad2D):
-            kernel, stride, pad = 1, 1, step.pad
-        else:
-            kernel, stride, pad = 1, 1, 0
-        first, last = first * stride - pad, last * stride - pad + kernel - 1
-        for source in inputs:
-            known = needed.get(source, (first, last))
-            needed[source] = min(known[0], first), max(known[1], last)
-    return needed["input"]
-
-
-def thin(net, rng):
-    """The same geometry with one channel a layer, so that every unit can be tried: float64 weights above zero, so that
-    nothing cancels, and the mean of every pool, as its maximum has a gradient at one pixel alone."""
-    slim, channels = Network((1, *net.input_shape[1:])), {"input": 1}
-    for name, layer, inputs in net.trunk(layers_with_maps(net)[-1]).nodes:
-        C = channels[inputs[0]]
-        if isinstance(layer, Concat):
-            C = sum(channels[source] for source in inputs)
-        elif isinstance(layer, Conv2D):
-            F, _, kernel, _ = layer.params["w"].shape
-            layer = Conv2D(C, 1, kernel, layer.stride, layer.pad, bias=False)
-            layer.params["w"] = rng.uniform(0.5, 1.5, layer.params["w"].shape) / (C * kernel**2)
-            C = 1
-        elif isinstance(layer, MaxPool2D):
-            layer = AvgPool2D(layer.kernel_size, layer.stride, layer.pad, layer.ceil)
-        elif isinstance(layer, BatchNorm2D):
-            layer = BatchNorm2D(C)
-        slim.add(name, layer, *inputs)
-        channels[name] = C
-    return slim.astype("float64")
-
-
-def support(net, trace, layer, unit):
-    """(top, bottom, left, right) of the pixels that the unit's gradient reaches, and whether it reaches all of them."""
-    seed = np.zeros_like(trace.activations[layer])
-    seed[(0, slice(None), *unit)] = 1  # every channel: those of a concatenation see fields of different sizes
-    gradient = net.backward(trace, {layer: seed})["input"][0, 0]
-    rows, columns = np.flatnonzero(gradient.any(axis=1)), np.flatnonzero(gradient.any(axis=0))
-    box = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
-    return box, bool(gradient[box[0]:box[1], box[2]:box[3]].all())
-
-
-@pytest.mark.parametrize("build", NETWORKS, ids=lambda build: build.__name__)
-def test_closed_form_intervals_and_gradients_agree_on_every_layer(build, rng):
-    net = build(seed=None)
-    slim = thin(net, rng)
-    side = 128 if net.input_shape[1] <= 64 else 512 if build is resnet18 else 320  # so that a field fits in
-    trace = slim.forward(rng.uniform(0.5, 1.5, (1, 1, side, side)))
-    for layer in layers_with_maps(net):
-        field = receptive_field(net, layer)
-        for unit in (0, 3, 7):
-            first, last = interval(net, layer, unit)
-            assert (field.start + field.stride * unit, field.size) == (first, last - first + 1), layer
-        middle = trace.activations[layer].shape[2] // 2
-        assert field.fits(middle, middle, side, side), layer
-        for unit in ((0, 0), (middle, middle)):  # at a corner, where the padding is, and away from all padding
-            assert support(slim, trace, layer, unit) == (field.box(*unit, side, side), True), (layer, unit)
-
-
-@pytest.mark.parametrize(("build", "layer", "size", "stride"), PUBLISHED_FIELDS,
-                         ids=[f"{build.__name__}-{layer}" for build, layer, *_ in PUBLISHED_FIELDS])
-def test_intervals_give_the_published_fields(build, layer, size, stride):
-    net = build(seed=None)
-    (first, last), (next_first, _) = (interval(net, net.find(layer), unit) for unit in (5, 6))
-    assert (last - first + 1, next_first - first) == (size, stride)
-
-
-# ---- the strongest -------------------------------------------------------------------------------------------------
 
 
 def sorted_patches(maps, top):
@@ -166,15 +60,7 @@ def in_batches(x, size):
     return [x[start:start + size] for start in range(0, len(x), size)]
 
 
-@pytest.fixture(scope="module")
-def drawn():
-    """(the shapes network, 40 inputs)."""
-    images, _ = draw_shapes(np.arange(40) % 12, np.random.default_rng(5))
-    model = load_model("shapes", "cpu")
-    return model.net, model.preprocessing.to_input(images)
-
-
-def test_the_heap_equals_the_full_sort(xp, rng):
+def test_the_patches_equal_a_full_sort(xp, rng):
     net = small_network(rng)
     x = rng.standard_normal((23, 3, 16, 16)).astype(np.float32)
     found = top_patches(on(xp, net), in_batches(x, 5), "concat", top=4)
@@ -185,18 +71,18 @@ def test_the_heap_equals_the_full_sort(xp, rng):
     assert np.allclose(found.values, expected.values, atol=1e-6)
 
 
-def test_only_maxima_come_to_the_host(strict_cupy, rng):
+def test_only_the_maxima_are_copied_to_the_host(strict_cupy, rng):
     net = small_network(rng).to_device("gpu")
     x = to_device(rng.standard_normal((6, 3, 16, 16)).astype(np.float32), "gpu")
     strict_cupy.record.reset()
     top_patches(net, [x[:3], x[3:]], "relu1")
-    assert strict_cupy.record.transfers_to_host == 2 * 2  # values and places of two batches
+    assert strict_cupy.record.transfers_to_host == 2 * 2  # values and positions of two batches
     assert strict_cupy.record.transfers_to_device == 0
 
 
 @pytest.mark.parametrize("top", [1, 3, 9, 50])
-def test_merging_in_any_pieces_and_any_order_is_the_full_sort_also_with_ties(rng, top):
-    values = rng.integers(0, 4, (30, 5)).astype(np.float32)  # few different ones: many ties
+def test_merging_any_parts_in_any_order_equals_the_full_sort_also_with_ties(rng, top):
+    values = rng.integers(0, 4, (30, 5)).astype(np.float32)  # few different values: many ties
     ys, xs = rng.integers(0, 9, (2, 30, 5))
 
     def piece(first, last):
@@ -215,7 +101,7 @@ def test_merging_in_any_pieces_and_any_order_is_the_full_sort_also_with_ties(rng
             assert equal(best, whole)
 
 
-def test_neither_batches_nor_executors_decide(drawn):
+def test_the_result_depends_on_neither_batches_nor_executors(drawn):
     net, x = drawn
     whole = top_patches(net, in_batches(x, 8), "relu3")
     for size in (1, 7, 40):
@@ -228,13 +114,13 @@ def test_neither_batches_nor_executors_decide(drawn):
         assert equal(top_patches(net, in_batches(x, 8), "relu3", executor=client.get_executor()), whole)
 
 
-def test_one_pass_one_batch_at_a_time(drawn):
+def test_the_batches_are_read_once_and_one_at_a_time(drawn):
     net, x = drawn
     batches, seen = [], []
 
     def stream():
         for start in range(0, 40, 4):
-            assert sum(batch() is not None for batch in batches) <= 1  # the one before
+            assert sum(batch() is not None for batch in batches) <= 1  # the batch before
             batch = x[start:start + 4].copy()
             batches.append(weakref.ref(batch))
             yield batch
@@ -243,13 +129,13 @@ def test_one_pass_one_batch_at_a_time(drawn):
     assert seen == list(range(4, 41, 4))
 
 
-def test_channels_are_the_rows_in_the_order_asked_for(drawn):
+def test_rows_have_the_order_of_the_channels(drawn):
     net, x = drawn
     whole, some = (top_patches(net, [x], "relu2", channels=channels) for channels in (None, [7, 2]))
     assert equal(some, TopPatches(*(part[[7, 2]] for part in whole)))
 
 
-def test_the_same_picture_twice_the_earlier_first(drawn):
+def test_of_equal_pictures_the_earlier_comes_first(drawn):
     net, x = drawn
     found = top_patches(net, in_batches(np.concatenate([x[:5], x[:5]]), 3), "relu2", top=10)
     first = np.where(found.values > 0, found.images, -1)
@@ -258,14 +144,14 @@ def test_the_same_picture_twice_the_earlier_first(drawn):
         assert all(live.index(n) + 1 == live.index(n + 5) for n in live if n < 5)
 
 
-def test_fewer_pictures_than_asked_for_leave_the_rest_empty(drawn):
+def test_with_few_pictures_the_remaining_places_are_empty(drawn):
     net, x = drawn
     found = top_patches(net, [x[:1], x[1:2]], "relu2", top=5)
     assert np.isfinite(found.values[:, :2]).all() and (found.values[:, 2:] == -np.inf).all()
     assert all((part[:, 2:] == -1).all() for part in found[1:])
 
 
-def test_an_interrupted_sweep_goes_on_from_its_folder(drawn, tmp_path):
+def test_an_interrupted_sweep_continues_from_its_folder(drawn, tmp_path):
     net, x = drawn
     whole = top_patches(net, in_batches(x, 8), "relu3")
     parts = []
@@ -276,15 +162,15 @@ def test_an_interrupted_sweep_goes_on_from_its_folder(drawn, tmp_path):
             raise KeyboardInterrupt
     with pytest.raises(KeyboardInterrupt):
         top_patches(net, in_batches(x, 8), "relu3", store=resume(tmp_path, {}), callback=stop)
-    assert equal(parts[-1][0], top_patches(net, [x[:24]], "relu3"))  # what was finished is right as it is
+    assert equal(parts[-1][0], top_patches(net, [x[:24]], "relu3"))  # the finished part is right
     assert len(list(tmp_path.glob("*.npz"))) == 3
     assert equal(top_patches(net, in_batches(x, 8), "relu3", store=resume(tmp_path, {})), whole)
-    changed = np.concatenate([x[:8] * 2, x[8:]])  # other pictures under the same numbers are not taken for these
+    changed = np.concatenate([x[:8] * 2, x[8:]])  # changed pictures with the same numbers are computed again
     assert equal(top_patches(net, in_batches(changed, 8), "relu3", store=resume(tmp_path, {})),
                  top_patches(net, in_batches(changed, 8), "relu3"))
 
 
-def test_a_failed_batch_costs_its_own_pictures(drawn):
+def test_a_failed_batch_loses_only_its_own_pictures(drawn):
     net, x = drawn
     broken = x[8:16].copy()
     broken[3] = np.nan
@@ -303,7 +189,7 @@ def test_a_failed_batch_costs_its_own_pictures(drawn):
     ("relu2", {"channels": [-1]}, "layer 'relu2' has channels 0 to 31, not -1"),
     ("relu2", {"channels": []}, "the list of channels is empty"), ("relu2", {"top": 0}, "from 1 on, not 0"),
     ("fc6", {}, "layer 'fc6' has no maps"), ("pool5", {}, "layer 'pool5' has no maps")])
-def test_bad_questions_are_refused_before_any_picture_is_read(drawn, layer, settings, message):
+def test_wrong_arguments_are_refused_before_any_picture_is_read(drawn, layer, settings, message):
     def never():
         pytest.fail("a picture was read")
         yield
@@ -326,76 +212,12 @@ def test_a_network_on_the_gpu_is_not_sent_to_processes(strict_cupy, rng):
         top_patches(small_network(rng).to_device("gpu"), [np.zeros((1, 3, 16, 16))], "relu1", executor=executor)
 
 
-def test_channels_that_only_like_the_edge_come_last():
+def test_channels_that_only_respond_to_the_padding_come_last():
     field = ReceptiveField(5, 1, -2)
     values = np.array([[9.0, 9.0], [5.0, 4.0], [6.0, -np.inf], [0.0, 0.0]])
     places = np.array([[0, 0], [3, 4], [5, -1], [4, 4]])
     images = np.array([[0, 1], [1, 0], [1, -1], [0, 1]])
     assert strongest_channels(TopPatches(values, images, places, places), 3, field, 10, 10) == [1, 2, 0]
-
-
-# ---- crops -----------------------------------------------------------------------------------------------------------
-
-
-def test_crops_have_the_fields_size_and_grey_beyond_the_edge(rng):
-    field, image = ReceptiveField(5, 2, -2), rng.integers(0, 255, (9, 11, 3), dtype=np.uint8)
-    inside = crop_patch(image, field, 2, 3)
-    assert inside.dtype == np.uint8 and (inside == image[2:7, 4:9]).all()
-    corner = crop_patch(image, field, 0, 5)
-    assert corner.shape == (5, 5, 3) and (corner[:2] == 128).all() and (corner[:, 3:] == 128).all()
-    assert (corner[2:, :3] == image[:3, 8:11]).all()
-    x = image.transpose(2, 0, 1).astype(np.float32)
-    assert (crop_patch(x, field, 2, 3) == inside.transpose(2, 0, 1)).all()
-    assert (crop_patch(x, field, 0, 5)[:, :2] == 0).all() and (crop_patch(x, field, 0, 5, fill=7)[:, :2] == 7).all()
-    assert (crop_patch(image / 255, field, 0, 5)[:2] == 0.5).all()
-    large = crop_patch(image, ReceptiveField(21, 1, -5), 0, 0)
-    assert large.shape == (21, 21, 3) and (large[5:14, 5:16] == image).all() and (large[14:] == 128).all()
-    with pytest.raises(InputError, match="depend on the whole picture"):
-        crop_patch(image, None, 0, 0)
-
-
-def test_an_input_as_wide_as_there_are_colours_is_no_picture(rng):
-    x = rng.standard_normal((3, 9, 3))
-    assert crop_patch(x, ReceptiveField(3, 2, -2), 2, 1, channels_last=False).shape == (3, 3, 3)
-    assert (crop_patch(x, ReceptiveField(3, 2, -2), 2, 1, channels_last=False)[..., 0] == x[:, 2:5, 0]).all()
-
-
-def test_the_fields_of_the_first_layer_are_as_wide_as_there_are_colours():
-    net = build_network("squeezenet1_1")
-    rng = np.random.default_rng(0)
-    net.layer("conv1").params["w"] = rng.standard_normal((64, 3, 3, 3)).astype(np.float32)
-    x = rng.standard_normal((1, 3, 31, 31)).astype(np.float32)
-    patch = guided_patch(net, x, "conv1", 5, (4, 6), receptive_field(net, "conv1"))
-    assert np.allclose(patch, net.layer("conv1").params["w"][5])  # of a linear unit, its filter
-
-
-@pytest.mark.parametrize("unit", [(0, 0), (3, 2), (7, 9)])
-def test_a_crop_put_back_where_it_was_is_the_picture_there(rng, unit):
-    field, x = ReceptiveField(6, 3, -4), rng.standard_normal((2, 25, 31))
-    canvas = place_patch(crop_patch(x, field, *unit), field, *unit, 25, 31)
-    top, bottom, left, right = field.box(*unit, 25, 31)
-    assert (canvas[:, top:bottom, left:right] == x[:, top:bottom, left:right]).all()
-    assert np.count_nonzero(canvas) == 2 * (bottom - top) * (right - left)
-
-
-def test_the_guided_patch_of_a_window_is_that_of_the_whole_picture(xp, drawn):
-    net, x = drawn
-    exact, image = on(xp, net.astype("float64")), x[3:4].astype(np.float64)
-    for layer in ("relu2", "relu3", "relu5"):
-        field = receptive_field(net, layer)
-        side = net.shapes()[layer][2]
-        for unit in ((0, 0), (side // 2, side // 2 - 1), (side - 1, side // 2)):
-            channel = int(feature_maps(exact, image, layer)[0][(slice(None), *unit)].argmax())
-            whole = crop_patch(guided_backprop(exact, image, layer, channel, unit)[0], field, *unit)
-            patch = guided_patch(exact, image, layer, channel, unit, field)
-            assert np.abs(patch - whole).max() < 1e-12 * np.abs(whole).max() and whole.any()
-
-
-def test_a_shrunk_patch_is_the_mean_of_its_blocks(rng):
-    patch = rng.integers(0, 256, (3, 7, 7), dtype=np.uint8)
-    small = shrink_patch(patch, 2)
-    assert small.shape == (3, 3, 3) and small.dtype == np.float32
-    assert np.isclose(small[1, 2, 0], patch[1, 4:6, 0:2].mean()) and (shrink_patch(patch, 1) == patch).all()
 
 
 def test_the_checks_pass(xp, drawn):
@@ -408,7 +230,7 @@ def test_the_checks_pass(xp, drawn):
 
 @pytest.mark.parametrize(("wrong", "failing"), [
     ({"values": 1.01}, 0), ({"images": 1}, 0), ({"ys": 1}, 2), ({"order": -1}, 1)], ids=str)
-def test_the_checks_fail_where_an_answer_is_wrong(drawn, wrong, failing):
+def test_the_checks_fail_for_a_wrong_result(drawn, wrong, failing):
     net, x = drawn
     if "order" in wrong:  # the weakest pictures
         found = top_patches(net, [x], "relu3", channels=[33, 34], top=40)
@@ -431,12 +253,12 @@ def test_a_field_that_is_a_pixel_off_fails_the_check(drawn, monkeypatch):
         assert not all(check.passed for check in check_crops(net, "relu3", [33], found, lambda n: x[n:n + 1]))
 
 
-def test_another_unit_keeps_clear_of_the_padding():
+def test_another_unit_depends_on_no_padding():
     field = ReceptiveField(5, 2, -2)
-    assert another_unit(field, (0, 3), 12, 12) is None  # it sees padding itself
+    assert another_unit(field, (0, 3), 12, 12) is None  # it depends on padding itself
     y, x = another_unit(field, (1, 3), 12, 12)
     assert (y, x) != (1, 3) and field.fits(y, x, 12, 12)
-    assert another_unit(ReceptiveField(5, 2, -2), (1, 1), 5 + 1, 6) is None  # there is no other
+    assert another_unit(ReceptiveField(5, 2, -2), (1, 1), 5 + 1, 6) is None  # there is no other unit
 
 
 def test_on_real_weights_and_photos(test_data):
@@ -451,9 +273,6 @@ def test_on_real_weights_and_photos(test_data):
     assert len(checks) == 5 and all(check.passed for check in checks), checks
     maxima = channel_maxima(net, x, "fire5/concat")["values"]
     assert (whole.values == -np.sort(-maxima, axis=0)[:9].T).all()
-
-
-# ---- the demo --------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -500,7 +319,7 @@ def test_the_demo_on_a_dask_cluster(folder, tmp_path, capsys):
     assert "no Dask scheduler at nothing://here: " in error and error.count("\n") == 1
 
 
-def test_without_dask_a_cluster_is_one_line(folder, tmp_path, capsys, monkeypatch):
+def test_a_cluster_without_dask_is_refused_in_one_line(folder, tmp_path, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
     assert demo(patches_demo, str(folder), *SHAPES, "--cluster", "tcp://host:1", "--out", str(tmp_path / "out")) == 2
     assert "--cluster needs Dask: pip install distributed" in capsys.readouterr().err
@@ -532,13 +351,13 @@ def test_the_gallery_picture(tmp_path, capsys):
     assert "in 35 pictures" in capsys.readouterr().out
 
 
-def test_without_a_folder_an_imagenet_network_says_what_it_looks_at(tmp_path, capsys, monkeypatch):
+def test_without_a_folder_the_demo_recommends_photos_for_an_imagenet_network(tmp_path, capsys, monkeypatch):
     from minicnn.models.weights import Header, save_weights
     save_weights(tmp_path / "net.h5", build_network("squeezenet1_1"), Header("squeeze", "squeezenet1_1", TORCHVISION))
     monkeypatch.setattr(patches_demo, "DRAWN_LARGE", 2)
     assert demo(patches_demo, "--model", str(tmp_path / "net.h5"), "--device", "cpu", "--layer", "relu_conv1",
                 "--out", str(tmp_path / "out")) == 0
-    said = capsys.readouterr().out  # without weights every channel is silent: empty places, and no error
+    said = capsys.readouterr().out  # without weights all activations are 0: empty places, and no error
     assert "drawing 2 shapes. squeeze was not trained on shapes" in said and "these channels are silent" in said
 
 
@@ -548,7 +367,7 @@ def test_the_demo_on_digits(tmp_path, capsys):
     check_outputs(tmp_path / "out", patches_demo.NAMES)
 
 
-def test_ctrl_c_keeps_what_was_found_and_the_folder_goes_on(folder, tmp_path, capsys, monkeypatch):
+def test_ctrl_c_keeps_the_patches_and_the_folder_allows_to_continue(folder, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(patches_demo, "BATCH", 4 * 3 * 64 * 64)
     plain, count = patches_demo.read, []
 
@@ -578,7 +397,7 @@ def test_ctrl_c_keeps_what_was_found_and_the_folder_goes_on(folder, tmp_path, ca
     (["--channels", "64"], "layer 'relu3' has channels 0 to 63, not 64"),
     (["--channels", "1,x"], "expected channels as in 1,5,9, not '1,x'"), (["--workers", "0"], "from 1 on"),
     (["--resume", "file"], "file: cannot keep results there")], ids=str)
-def test_bad_input_is_one_line(options, message, tmp_path, capsys, monkeypatch):
+def test_wrong_options_are_refused_in_one_line(options, message, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty").mkdir()
     (tmp_path / "file").write_text("")
@@ -588,16 +407,7 @@ def test_bad_input_is_one_line(options, message, tmp_path, capsys, monkeypatch):
     assert error.startswith("python -m demos.patches: ") and error.count("\n") == 1
 
 
-def test_drawn_shapes_are_the_same_by_number_alone():
+def test_a_drawn_shape_depends_on_its_number_alone():
     model = load_model("shapes", "cpu")
     first, second = (patches_demo.drawn_sources(model, 5, seed=1)[3].load() for _ in range(2))
     assert (first == second).all() and first.shape == (64, 64, 3)
-
-
-def test_relus_alone_change_no_field():
-    net = Network((3, 8, 8))
-    net.add("relu", ReLU())
-    assert receptive_field(net, "relu") == ReceptiveField(1, 1, 0)
-    net.add("pool", GlobalAvgPool2D())
-    net.add("flat", Flatten())
-    assert receptive_field(net, "pool") is receptive_field(net, "flat") is None
