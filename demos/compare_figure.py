@@ -80,7 +80,7 @@ def draw_randomisation(axis, stages, similarities):
     axis.axhline(UNCHANGED, color="black", linewidth=0.8, linestyle=":")
     axis.axvline((len(stages) + 1) // 2, color="black", linewidth=0.8, linestyle=":")
     axis.set_xticks(range(len(stages) + 1), ["trained", *stages], rotation=40, ha="right", fontsize=8.5)
-    axis.set(ylim=(min(-0.5, axis.get_ylim()[0]), 1.03), ylabel="rank correlation with the trained network",
+    axis.set(ylim=(min(-0.5, axis.get_ylim()[0]), 1.03), ylabel="rank correlation with trained map",
              xlabel="random weights from the scores down to")
     finish(axis, "randomisation: a map above the line at half of the stages fails", "at half")
 

@@ -1,12 +1,12 @@
 """Occlusion: the probability of a class while a window hides one place of the image after another."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 
-from minicnn.backend import Array, get_array_module, to_device, to_host
+from minicnn.backend import Array, device_of, get_array_module, to_device, to_host
 from minicnn.errors import InputError
 from minicnn.layers import Softmax
 from minicnn.losses import one_hot
@@ -51,7 +51,6 @@ def occlusion_map(net: Network, x: Array, label: Labels, window: Pixels = 32, st
     (1, 3, 3)
     """
     x = enter(net, x)
-    xp = get_array_module(x)
     N, C, H, W = x.shape
     labels = class_labels(net, x, label)
     fill_array = fill_values(fill, x)
@@ -61,18 +60,31 @@ def occlusion_map(net: Network, x: Array, label: Labels, window: Pixels = 32, st
         raise InputError(f"batch_size is {batch_size!r}; expected a whole number from 1 on")
     if not (rows.any() and columns.any()):
         return np.tile(class_probability(net, x, label)[:, None, None], (1, OH, OW))
-    rows, columns = to_device(rows, net.device), to_device(columns, net.device)
-    total, parts = N * OH * OW, []
+    total, finished, parts = N * OH * OW, 0, []
     warn_if_slow(net, -(-total // batch_size))
+    for n, copies in hidden_batches(x, rows, columns, fill_array, batch_size):
+        parts.append(probabilities(net, copies, labels[n]))
+        finished += len(copies)
+        if callback:
+            callback(finished, total)
+    return to_host(get_array_module(x).concatenate(parts)).reshape(N, OH, OW)
+
+
+def hidden_batches(x: Array, rows: Array, columns: Array, fill: Array,
+                   batch_size: int) -> Iterator[tuple[Array, Array]]:
+    """Yield (numbers of the images, copies of them with the window at one place, (batch, C, H, W)), batch by batch.
+
+    rows, columns : of `window_cover`. The places change fastest across, then down, then the image.
+    """
+    xp, device = get_array_module(x), device_of(x)
+    OH, OW = len(rows), len(columns)
+    rows, columns = to_device(rows, device), to_device(columns, device)
+    total = len(x) * OH * OW
     for start in range(0, total, batch_size):
         k = xp.arange(start, min(start + batch_size, total))
         n, down, across = k // (OH * OW), k // OW % OH, k % OW
         hidden = rows[down][:, None, :, None] & columns[across][:, None, None, :]  # (batch, 1, H, W)
-        copies = xp.where(hidden, fill_array, x[n])                                # (batch, C, H, W)
-        parts.append(probabilities(net, copies, labels[n]))
-        if callback:
-            callback(start + len(k), total)
-    return to_host(xp.concatenate(parts)).reshape(N, OH, OW)
+        yield n, xp.where(hidden, fill, x[n])                                      # (batch, C, H, W)
 
 
 def class_probability(net: Network, x: Array, label: Labels) -> Array:

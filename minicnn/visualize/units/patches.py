@@ -71,22 +71,22 @@ def top_patches(net: Network, batches: Iterable[Array], layer: str, top: int = 9
         raise InputError(f"expected a number of patches from 1 on, not {top}")
     if isinstance(batches, Sized):
         warn_if_slow(net, len(batches))
-    best, seen = None, 0
+    best: TopPatches | None = None
+    seen = 0
     function = network_function(partial(channel_maxima, layer=layer), net.trunk(layer), executor)
     outcomes = sweep(function, numbered(batches, store), executor, store=store)
     with closing(outcomes):  # after an error, cancel the batches that have not begun
-        for (first, count, *_), result, problem in outcomes:
+        for (first, count, *_), maxima, problem in outcomes:
             seen = first + count
-            if problem is not None:
-                if report is None:
-                    raise problem
+            if problem is None:
+                new = batch_patches(maxima, rows, first)
+                best = merge(best or no_patches(len(rows), top, new.values.dtype), new)
+                if callback is not None:
+                    callback(best, seen)
+            elif report is None:
+                raise problem
+            else:
                 report(first, problem)
-                continue
-            images = np.broadcast_to(np.arange(first, seen), (len(rows), count))
-            new = TopPatches(result["values"].T[rows], images, result["ys"].T[rows], result["xs"].T[rows])
-            best = merge(best or no_patches(len(rows), top, new.values.dtype), new)
-            if callback is not None:
-                callback(best, seen)
     if best is None:
         raise InputError("none of the pictures could be used" if seen else "there are no pictures to take patches from")
     return best
@@ -132,6 +132,16 @@ def channel_maxima(net: Network, x: Array, layer: str) -> dict[str, Array]:
     return {"values": values, "ys": positions // W, "xs": positions % W}
 
 
+def batch_patches(maxima: dict[str, Array], rows: list[int], first: int) -> TopPatches:
+    """Return the TopPatches of one batch, not sorted, from its `channel_maxima`.
+
+    rows : the channels. first : the number of the batch's first picture.
+    """
+    values = maxima["values"].T[rows]
+    images = np.broadcast_to(np.arange(first, first + values.shape[1]), values.shape)
+    return TopPatches(values, images, maxima["ys"].T[rows], maxima["xs"].T[rows])
+
+
 def no_patches(channels: int, top: int, dtype: Any) -> TopPatches:
     """Return TopPatches without any place."""
     nowhere = np.full((channels, top), -1)
@@ -139,7 +149,7 @@ def no_patches(channels: int, top: int, dtype: Any) -> TopPatches:
 
 
 def merge(best: TopPatches, new: TopPatches) -> TopPatches:
-    """Return the largest of two TopPatches, as long as `best`. The order of the two does not matter."""
+    """Return the largest places of two TopPatches, as many as `best` has. The order of the two does not matter."""
     both = TopPatches(*(np.concatenate(pair, axis=1) for pair in zip(best, new, strict=True)))
     order = np.lexsort((both.images, -both.values), axis=1)[:, :best.values.shape[1]]
     return TopPatches(*(np.take_along_axis(part, order, axis=1) for part in both))
