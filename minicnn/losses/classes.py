@@ -62,12 +62,15 @@ def one_hot(scores: Array, labels: Any) -> Array:
     """Return zeros like `scores`, (N, classes), with a 1 at each image's label.
 
     labels : one class for all images, or a sequence with one for each image.
-    Raises InputError if a label is not a class, or if there are not as many labels as images.
+    Raises InputError if the output is not class scores, if a label is not a class, or if there are not as many labels
+    as images.
 
     >>> one_hot(np.zeros((2, 3)), [0, 2])
     array([[1., 0., 0.],
            [0., 0., 1.]])
     """
+    if scores.ndim != 2:
+        raise InputError(f"the network's output of shape {scores.shape} is not class scores, (N, classes)")
     N, num_classes = scores.shape
     labels = [labels] * N if isinstance(labels, int) or not hasattr(labels, "__len__") else labels
     if len(labels) != N:

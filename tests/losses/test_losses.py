@@ -286,3 +286,8 @@ def test_cross_entropy_of_huge_scores(xp):
 def test_another_number_of_channels_than_images(loss, xp):
     with pytest.raises(InputError, match=r"^\d channels for 2 images$"):
         loss({"a": xp.ones(MAPS)})
+
+
+def test_one_hot_of_maps_is_refused(rng):
+    with pytest.raises(InputError, match="of shape .2, 3, 4, 4. is not class scores"):
+        one_hot(rng.standard_normal((2, 3, 4, 4)), 0)
