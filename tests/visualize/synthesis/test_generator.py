@@ -248,7 +248,7 @@ def test_the_training_script_trains_a_decoder_and_saves_a_checkpoint(tmp_path, c
     monkeypatch.setattr(train_decoder, "TESTED", 12)
     assert exit_code(train_decoder, "--steps", "2", "--batch-size", "3", "-o", tmp_path / "decoder.h5", "--checkpoint",
                      tmp_path / "state.npz") == 0
-    assert "of 12 freshly drawn pictures, decoded from their features, the network knows" in capsys.readouterr().out
+    assert "accuracy of the network on 12 new images, decoded from their features" in capsys.readouterr().out
     trained = load_model(tmp_path / "decoder.h5", "cpu")
     assert trained.name == "shapes_decoder" and (tmp_path / "state.npz").is_file() and trained.labels == []
     assert np.abs(trained.net.layer("conv1").params["w"] - shapes_decoder(0).layer("conv1").params["w"]).max() > 0

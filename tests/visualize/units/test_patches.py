@@ -208,7 +208,7 @@ def test_unknown_layers_and_no_pictures_are_refused(drawn):
 
 
 def test_a_network_on_the_gpu_is_not_sent_to_processes(strict_cupy, rng):
-    with pytest.raises(InputError, match="works in this process alone"), ProcessPoolExecutor(1) as executor:
+    with pytest.raises(InputError, match="works only in this process"), ProcessPoolExecutor(1) as executor:
         top_patches(small_network(rng).to_device("gpu"), [np.zeros((1, 3, 16, 16))], "relu1", executor=executor)
 
 
@@ -332,7 +332,7 @@ def test_the_demo_on_the_strict_gpu_finds_the_patches_of_the_cpu(strict_cupy, fo
     gpu, cpu = (np.load(tmp_path / device / "patches.npy") for device in ("gpu", "cpu"))
     assert np.allclose(gpu, cpu, rtol=1e-5) and "FAIL" not in capsys.readouterr().out
     assert demo(patches_demo, *options, "--device", "gpu", "--workers", "2", "--out", str(tmp_path / "two")) == 2
-    assert "a network on the GPU works in this process alone" in capsys.readouterr().err
+    assert "a network on the GPU works only in this process" in capsys.readouterr().err
 
 
 def test_the_demo_on_a_single_picture_shows_fewer_patches(folder, tmp_path, capsys):
