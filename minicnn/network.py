@@ -1,6 +1,7 @@
 """A network: a list of named nodes, one loop forward and one loop back."""
 
 import copy
+import operator
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
@@ -119,7 +120,8 @@ class Network:
         return Trace(outs, caches)
 
     def backward(self, trace: Trace, seeds: dict[str, Array], wrt: str | Sequence[str] = ("input",),
-                 release: bool = False, step: Callable[[Node, Array, Any], Any] | None = None) -> dict[str, Array]:
+                 release: bool = False, step: Callable[[Node, Array, Any], Any] | None = None,
+                 add: Callable[[Array, Array], Array] = operator.add) -> dict[str, Array]:
         """Return the gradients to the layers `wrt`, {name: gradient}, from gradients at other layers, the seeds.
 
         seeds : {name: gradient of a scalar to this activation}. If the scalar depends on several, give them all.
@@ -127,6 +129,7 @@ class Network:
         release : delete each cache of the trace after its use. That saves memory, and a second pass is not possible.
         step : called as step(node, dout, cache) instead of the layer's `backward`; returns the gradient to the input,
         a tuple for several inputs, or None to go no further back along this path.
+        add : called as add(a, b) instead of a + b for the gradients of an activation that several nodes read.
         """
         wrt = (wrt,) if isinstance(wrt, str) else wrt
         for name in (*seeds, *wrt):
@@ -146,7 +149,7 @@ class Network:
             if dxs is None:
                 continue
             for source, dx in zip(node.inputs, dxs if isinstance(dxs, tuple) else (dxs,), strict=True):
-                grads[source] = grads[source] + dx if source in grads else dx  # fan-out: gradients add
+                grads[source] = add(grads[source], dx) if source in grads else dx  # fan-out: gradients add
             del dout, dxs, dx  # so that each gradient is freed as soon as it was used
         wanted = {}
         for name in wrt:

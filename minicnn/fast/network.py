@@ -5,8 +5,10 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
+import numpy as np
+
 from minicnn.backend import Array
-from minicnn.fast import conv, elementwise, norm, pool
+from minicnn.fast import conv, elementwise, memory, norm, pool
 from minicnn.fast.winograd_weights import WinogradWeights, require_tile
 from minicnn.layers import (
     BatchNorm2D,
@@ -22,6 +24,7 @@ from minicnn.layers import (
 )
 from minicnn.network import Network, Node, Trace
 
+FLOAT32 = np.dtype("float32")
 RELUS = (ReLU, GuidedReLU, DeconvReLU)
 
 
@@ -49,8 +52,9 @@ class FastNetwork(Network):
         return super().forward(x, upto, keep, step)
 
     def backward(self, trace: Trace, seeds: dict[str, Array], wrt: str | Sequence[str] = ("input",),
-                 release: bool = False, step: Callable[[Node, Array, Any], Any] | None = None) -> dict[str, Array]:
-        return super().backward(trace, seeds, wrt, release, step or self.backward_step)
+                 release: bool = False, step: Callable[[Node, Array, Any], Any] | None = None,
+                 add: Callable[[Array, Array], Array] = memory.add) -> dict[str, Array]:
+        return super().backward(trace, seeds, wrt, release, step or self.backward_step, add)
 
     def features(self, x: Array, layers: Iterable[str]) -> dict[str, Array]:
         layers = [self.find(name) for name in layers]
@@ -143,4 +147,7 @@ class FastNetwork(Network):
 
 def all_float32(arrays: Iterable[Array]) -> bool:
     """Return whether all arrays have the type float32."""
-    return all(array.dtype == "float32" for array in arrays)
+    for array in arrays:
+        if array.dtype != FLOAT32:
+            return False
+    return True
