@@ -294,8 +294,10 @@ def trained(request, test_data):
                    (388, 279, 384), (46.2923, 29.1878, 28.8394), 11215.317)
 
 
-def test_pins(trained):
-    scores = trained.net.predict(trained.x)
+@pytest.mark.parametrize("fast", [False, True], ids=["plain", "fast"])
+def test_pins(trained, fast):
+    net = trained.net.fast() if fast else trained.net
+    scores = net.predict(trained.x)
     np.testing.assert_array_equal(scores.argmax(axis=1), trained.labels)
     assert tuple(np.argsort(-scores[0])[:3]) == trained.best
     np.testing.assert_allclose(scores[0, list(trained.best)], trained.logits, rtol=0, atol=3e-4)
@@ -380,8 +382,9 @@ def relative(ours, theirs):
     return float((abs(ours - theirs) / np.maximum(1e-8, abs(ours) + abs(theirs))).max())
 
 
+@pytest.mark.parametrize("fast", [False, True], ids=["plain", "fast"])
 @pytest.mark.parametrize("framework, pool_ceil", [("", True), ("-tf", False)])
-def test_cs231n_style_transfer_checks(test_data, framework, pool_ceil):
+def test_cs231n_style_transfer_checks(test_data, framework, pool_ceil, fast):
     """`framework`: the PyTorch notebook's pools round up, the TensorFlow notebook's down."""
     with np.load(test_data / "cs231n" / f"style-transfer-checks{framework}.npz") as file:
         answers = {key: np.squeeze(file[key]) for key in file.files}
@@ -392,6 +395,7 @@ def test_cs231n_style_transfer_checks(test_data, framework, pool_ceil):
 
     def features(x, pool_ceil):
         net = read_squeezenet1_1(test_data, pool_ceil)
+        net = net.fast() if fast else net
         activations = net.forward(x, upto=net.find("7")).activations
         return {str(module): activations[net.find(str(module))] for module in range(8)}
 
