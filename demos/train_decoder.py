@@ -20,7 +20,7 @@ BLOCKS = [("input", 4, 1.5), ("chroma", 4, 1.5), ("relu1", 8, 2.0), ("relu2", 4,
 
 def run(arguments: Namespace) -> None:
     """Train the decoder, print the network's accuracy on decoded images, and save it."""
-    net = load_model("shapes", "cpu").net
+    net = load_model("shapes", "cpu").fast().net
     encoder, decoder = shapes_encoder(net), shapes_decoder(seed=arguments.seed)
     likeness = Likeness(encoder, BLOCKS)
     batches = CodeBatches(ShapeBatches(arguments.batch_size, arguments.seed), likeness)

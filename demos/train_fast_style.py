@@ -112,7 +112,7 @@ def choose_network(arguments: Namespace, names: Sequence[str],
         if len(names) > 1:
             options["styles"] = names
         return new_network(arguments.seed, options), options, None
-    painter = load_model(trained, "cpu")
+    painter = load_model(trained, "cpu").fast()
     require_transform(painter.net)
     options = read_header(weights_path(trained)).options
     if arguments.add_style is None:

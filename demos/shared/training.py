@@ -35,6 +35,8 @@ def train_with_progress(net: Network, batches: Any, arguments: Namespace, learni
                         **options: Any) -> None:
     """Train the network in place by Adam, whose rate falls along a cosine, and show the loss in a progress bar.
 
+    The fast network of the same layers computes it.
+
     options : of `train`, such as weight_decay and loss. callback : called with the step, from 0, after each step.
     Raises InputError before the training if the result or the checkpoint could not be written, and if the checkpoint
     is of a training with other options.
@@ -51,6 +53,6 @@ def train_with_progress(net: Network, batches: Any, arguments: Namespace, learni
             bar.set_postfix(loss=f"{value:.4f}")
             if callback is not None:
                 callback(step)
-        train(net, batches, update=Adam(learning_rate), num_steps=arguments.steps,
+        train(net.fast(), batches, update=Adam(learning_rate), num_steps=arguments.steps,
               schedule=CosineSchedule(learning_rate, arguments.steps, warm_up=100), seed=arguments.seed,
               checkpoint=checkpoint, callback=show, **options)
