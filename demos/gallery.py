@@ -36,6 +36,7 @@ from demos.shared.picture import Picture, make_folder, save_picture
 from demos.techniques import COLOUR, PHOTOS, SHAPES, TECHNIQUES, link_arxiv
 from minicnn.files import replacing
 from minicnn.models import Model
+from minicnn.visualize.check import count_judged
 
 
 class Entry(NamedTuple):
@@ -152,9 +153,9 @@ def write_gallery(folder: Path, model: Model, choice: str, photos: list[Photo], 
         card = save_picture(folder, picture, network, time.perf_counter() - start, overwrite=True)
         sections.append(section(picture.name, card))
         write_page(folder, model, choice, photos, sections)
-        failed = sum(not check["passed"] for check in card["checks"])
+        passed, judged = count_judged(picture.checks)
         report(f"[{len(sections)}/{total}] {picture.name}.png  {card['seconds']:.1f} s  "
-               f"{len(card['checks']) - failed} of {len(card['checks'])} checks passed  {picture.title}")
+               f"{passed} of {judged} checks passed  {picture.title}")
         start = time.perf_counter()
 
 
@@ -162,11 +163,16 @@ def section(name: str, card: dict[str, Any]) -> str:
     """Return the HTML of one picture, made from its run card."""
     rows = "".join(
         f"<tr><td>{html.escape(check['what'])}</td><td>{check['value']:.4g}</td>"
-        f"<td>{html.escape(check['expected'])}</td><td>{PASSED if check['passed'] else FAILED}</td></tr>"
+        f"<td>{html.escape(check['expected'])}</td><td>{mark_of(check)}</td></tr>"
         for check in card["checks"])
     source = link_arxiv(html.escape(card["source"]), r'<a href="https://arxiv.org/abs/\1">arXiv:\1</a>')
     return SECTION.format(name=name, title=html.escape(card["title"]), explanation=html.escape(card["explanation"]),
                           source=source, seconds=card["seconds"], checks=rows)
+
+
+def mark_of(check: dict[str, Any]) -> str:
+    """Return the HTML of the mark beside a check: passed, failed, or none for a number that is only reported."""
+    return (PASSED if check["passed"] else FAILED) if check["judged"] else ""
 
 
 def write_page(folder: Path, model: Model, choice: str, photos: list[Photo], sections: list[str]) -> None:

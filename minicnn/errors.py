@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from unicodedata import category
 
 
 class InputError(ValueError):
@@ -29,3 +30,26 @@ def unknown_name(kind: str, name: object, valid: Iterable[str]) -> UnknownNameEr
         shown = ", ".join(valid[:12]) + (", …" if len(valid) > 12 else "")
         hint = f"{kind} names: {shown}"
     return UnknownNameError(f"no {kind} {str(name)!r}; {hint}")
+
+
+def one_line(text: object, limit: int = 200) -> str:
+    """Return text from a user, a path or a file in a form that is safe to print: one line of visible characters.
+
+    Control characters, direction marks, newlines, and bytes of a path that are not UTF-8 are escaped, so that they
+    cannot move the cursor or forge a line. limit : the number of characters from which the text is cut.
+
+    >>> print(one_line("cat\\x1b[2J\\n.png"), one_line("a" * 300, limit=5))
+    cat\\x1b[2J\\n.png aaaa…
+    """
+    text = str(text)
+    shown = "".join(map(_visible, text[:limit]))
+    return shown if len(text) <= limit and len(shown) <= limit else shown[:limit - 1] + "…"
+
+
+def _visible(character: str) -> str:
+    if character.isprintable() or category(character) == "Zs":  # Zs: the spaces of all languages
+        return character
+    code = ord(character)
+    if 0xDC80 <= code <= 0xDCFF:  # a byte that is not UTF-8, as os.fsdecode stores it
+        return f"\\x{code - 0xDC00:02x}"
+    return character.encode("unicode_escape", "surrogatepass").decode("ascii")

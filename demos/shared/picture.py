@@ -115,7 +115,8 @@ def save_picture(folder: Path, picture: Picture, model: Model | Sequence[Model] 
 def show_checks(picture: Picture) -> None:
     """Print the picture's objective numbers, one a line."""
     for check in picture.checks:
-        print(f"  {'ok  ' if check.passed else 'FAIL'} {check.what}: {check.value:.4g} (expected {check.expected})")
+        mark, note = (("ok  " if check.passed else "FAIL"), "expected ") if check.judged else ("    ", "")
+        print(f"  {mark} {check.what}: {check.value:.4g} ({note}{check.expected})")
 
 
 def demo_folder(arguments: Namespace, names: Iterable[str]) -> Path:
