@@ -82,11 +82,7 @@ def pictures(model, label=None, seed=0, size=None, presets=None, run=None):
 
 def plain_ascent(model, label, seed, size, settings, run):
     """Return the ClassAscent by plain L2, with the image of each step in its watch's `frames`."""
-    every = range(1, settings.num_steps + 1)
-    ascent = ascend_class(model, label, seed, size, settings, run, "simonyan", every)
-    if ascent.watch.stopped is None and len(ascent.watch.frames) < len(every):  # a resumed run lacks the first frames
-        ascent = ascend_class(model, label, seed, size, settings, None, "simonyan", every)
-    return ascent
+    return ascend_class(model, label, seed, size, settings, run, "simonyan", range(1, settings.num_steps + 1))
 
 
 def smoothness(model, image, plain, label):

@@ -9,11 +9,12 @@ import numpy as np
 
 from demos import dream_flight
 from demos.dream_flight import SMOOTH, SOURCE
+from demos.shared.claim import make_folder
 from demos.shared.command import demo_parser, main, natural_int, number, positive_int, positive_number
 from demos.shared.inputs import choose_model, warn_about_memory
 from demos.shared.layers import feature_layers
 from demos.shared.long_run import Watch, add_long_run_options, add_presets, chosen_settings, digest, long_run
-from demos.shared.picture import Picture, demo_folder, make_folder, run_demo
+from demos.shared.picture import Picture, demo_folder, run_demo
 from minicnn import images, plot
 from minicnn.datasets.shapes import draw_shape
 from minicnn.errors import InputError
@@ -120,9 +121,9 @@ def make_dream(model, x, dream, seed, settings, tile, run):
                        to_image=model.preprocessing.to_image,
                        frames=[num_steps * octave for octave in range(1, len(sizes))])
     with watch:
-        _, watch.history = deep_dream(model.net, x, model.preprocessing, settings, rng=np.random.default_rng(seed),
-                                      tile=tile, callback=watch, checkpoint=run and run.checkpoint(),
-                                      **dream.objective(model))
+        watch.latest, watch.history = deep_dream(
+            model.net, x, model.preprocessing, settings, rng=np.random.default_rng(seed), tile=tile, callback=watch,
+            checkpoint=watch.checkpoint, **dream.objective(model))
     image = watch.image
     return image if image.shape == x.shape else resize_maps(image, x.shape[2:]), watch
 

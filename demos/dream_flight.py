@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from demos.shared.claim import make_folder
 from demos.shared.long_run import model_settings
-from demos.shared.picture import Picture, demo_folder, make_folder, run_demo
+from demos.shared.picture import Picture, demo_folder, run_demo
 from minicnn import images, plot
 from minicnn.errors import InputError
 from minicnn.files import replacing
@@ -40,21 +41,24 @@ class ZoomFolder:
             files.append(self.path(len(files)))
         return files
 
-    def begin(self, settings):
-        """Make the folder, and remove the frames of an earlier zoom."""
-        make_folder(self.frames)
+    def clear(self):
+        """Remove the frames of an earlier zoom."""
         for file in self.frames.glob("[0-9][0-9][0-9][0-9].png"):
             file.unlink()
+
+    def begin(self, settings):
+        """Make the folder of the frames, and write the settings into it."""
+        make_folder(self.frames)
         with replacing(self.frames / "settings.json", overwrite=True) as temporary:
             temporary.write_text(json.dumps(settings, indent=1), encoding="utf-8")
 
     def require_same(self, settings):
-        """Raise InputError unless the folder holds frames of a zoom with the same settings."""
+        """Raise InputError if the folder holds frames of a zoom with other settings."""
         try:
             theirs = json.loads((self.frames / "settings.json").read_text(encoding="utf-8"))
         except (OSError, ValueError):
-            raise InputError(f"{self.folder} holds no interrupted zoom: --resume needs the --out folder of one"
-                             ) from None
+            raise InputError(f"{self.frames} holds frames, but no readable settings.json to continue from; give "
+                             "--overwrite, or another --out") from None
         mine = json.loads(json.dumps(settings))
         other = [f"{key} {theirs.get(key)}, not {mine.get(key)}" for key in mine if theirs.get(key) != mine.get(key)]
         if other:
@@ -78,8 +82,10 @@ def run(model, name, photo, caption, objective, settings, tile, kept, arguments)
     folder = demo_folder(arguments, (*NAMES, "frames/0000"))
     zoom_folder = ZoomFolder(folder, arguments.zoom, arguments.animation)
     kept = model_settings(model) | kept | {"zoom": arguments.zoom_by}
-    if arguments.resume:
+    if arguments.resume and zoom_folder.files:
         zoom_folder.require_same(kept)
+    else:
+        zoom_folder.clear()
     run_demo(pictures(model, name, photo, caption, objective, settings, tile, kept, zoom_folder, arguments.resume),
              model, arguments, NAMES, folder)
 
@@ -92,9 +98,9 @@ def pictures(model, name, photo, caption, objective, settings, tile, kept, zoom_
                         tile=tile, zoom=kept["zoom"], rng=np.random.default_rng(kept["seed"]), **objective)
     stopped = None
     try:
-        for number, frame in enumerate(tqdm(frames, f"{name}, {caption}", zoom_folder.num_frames, initial=first,
-                                            unit="frame", leave=False, disable=None), first):
-            if number == 0:
+        for frame in tqdm(frames, f"{name}, {caption}", zoom_folder.num_frames, initial=first, unit="frame",
+                          leave=False, disable=None):
+            if not zoom_folder.files:
                 zoom_folder.begin(kept)
             zoom_folder.save(model.preprocessing.to_image(frame))
     except KeyboardInterrupt as problem:

@@ -11,9 +11,10 @@ import numpy as np
 from tqdm import tqdm
 
 from demos.deepdream import example_photo
+from demos.shared.claim import make_folder
 from demos.shared.command import OneLineParser, add_common, main, natural_int, positive_int
 from demos.shared.photo_folder import find_photos
-from demos.shared.picture import Picture, demo_folder, file_stem, make_folder, run_demo
+from demos.shared.picture import Picture, demo_folder, file_stem, run_demo
 from demos.train_fast_style import default_preset, drawn_style
 from minicnn import images, plot
 from minicnn.datasets.drawings import STYLES, draw_scene

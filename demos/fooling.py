@@ -4,10 +4,11 @@ from dataclasses import asdict
 
 import numpy as np
 
+from demos.shared.claim import make_folder
 from demos.shared.command import demo_parser, main, natural_int, natural_number, positive_int, positive_number
 from demos.shared.inputs import choose_model, load_photos, short_label
 from demos.shared.long_run import Watch, add_long_run_options, add_presets, chosen_settings, digest, long_run
-from demos.shared.picture import Picture, demo_folder, make_folder, run_demo
+from demos.shared.picture import Picture, demo_folder, run_demo
 from minicnn import images, plot
 from minicnn.backend import to_device, to_host
 from minicnn.errors import InputError
@@ -59,11 +60,11 @@ def pictures(model, photos, target=None, seed=0, settings=MARGIN, other=None, ru
 def fool(model, photo, target, settings, run, n):
     """Return (picture, Fooled, Watch) of the n-th photo. Ctrl-C ends it early and keeps the last picture."""
     watch = Watch(f"{photo.name}: {short_label(model, target)}", settings.num_steps, (settings.objective,), photo.x,
-                  run=run, to_image=model.preprocessing.to_image)
+                  run=run, part=n, to_image=model.preprocessing.to_image)
     with watch:
         picture, report, watch.history = fooling_image(
             model.net, photo.x, target, model.preprocessing, settings, callback=watch,
-            checkpoint=run and run.checkpoint(n))
+            checkpoint=watch.checkpoint)
     if watch.stopped is not None:
         picture = model.preprocessing.to_image(watch.image)
         report = fooling_report(model.net, photo.image, picture, target, model.preprocessing, len(watch.history),

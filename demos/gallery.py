@@ -31,8 +31,9 @@ from demos import (
     texture_pixels,
     zoom_page,
 )
+from demos.shared.claim import make_folder
 from demos.shared.inputs import Photo, short_label
-from demos.shared.picture import Picture, make_folder, save_picture
+from demos.shared.picture import Picture, save_picture
 from demos.techniques import COLOUR, PHOTOS, SHAPES, TECHNIQUES, link_arxiv
 from minicnn.files import replacing
 from minicnn.models import Model

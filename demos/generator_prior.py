@@ -87,24 +87,24 @@ def generate(model, decoder, label, start, highest, settings, seed, run, made):
 
     name = short_label(model, label)
     num_steps = settings.num_steps
-    watch = Watch(f"{name}, code", num_steps, ("score",), start, run=run, to_image=picture_of)
+    watch = Watch(f"{name}, code", num_steps, ("score",), start, run=run,
+                  part=f"code{label}", to_image=picture_of)
     with watch:
-        # a resumed run finds finished codes in its checkpoints, without calling the callback
         watch.latest, _, watch.history = generated_class(
             decoder, model.net, label, start, highest, settings, callback=watch,
-            checkpoint=run and run.checkpoint(f"code{label}"))
+            checkpoint=watch.checkpoint)
     made.codes.append(watch.image)
     made.generated.append(to_host(decoder.predict(to_device(watch.image, decoder.device))))
     made.history.extend(watch.history if len(made.generated) == 1 else [])
     if watch.stopped is not None:
         return watch.stopped
     watch = Watch(f"{name}, pixels", num_steps, ("score", "L2"), np.zeros_like(made.generated[-1]), run=run,
-                  to_image=model.preprocessing.to_image)
+                  part=f"pixels{label}", to_image=model.preprocessing.to_image)
     with watch:
         watch.latest, _ = class_visualization(
             model.net, label, model.preprocessing, replace(CS231N, num_steps=num_steps),
             rng=np.random.default_rng([seed, label]), callback=watch,
-            checkpoint=run and run.checkpoint(f"pixels{label}"))
+            checkpoint=watch.checkpoint)
     made.by_pixels.append(watch.image)
     return watch.stopped
 

@@ -69,11 +69,11 @@ def pictures(model, photos, layers=None, seed=0, settings=TUNED, run=None):
 def invert(model, photo, layer, target, settings, rng, run, part):
     """Return the Watch with the inverted image of one layer. Ctrl-C ends it early. part : its name in the LongRun."""
     watch = Watch(f"{photo.name}: {layer}", settings.num_steps, ("features", "TV", "norm"), np.zeros_like(photo.x),
-                  run=run, to_image=model.preprocessing.to_image)
+                  run=run, part=part, to_image=model.preprocessing.to_image)
     with watch:
         watch.latest, watch.history = invert_features(
             model.net, layer, target, model.preprocessing, settings, rng=rng, callback=watch,
-            checkpoint=run and run.checkpoint(part))
+            checkpoint=watch.checkpoint)
     return watch
 
 

@@ -77,12 +77,11 @@ def ascend_all(model, label, starts, noises, stages, seed, run):
     for made, kind, firsts in ((results.facets, "facet", starts), (results.from_noise, "noise", noises)):
         for group, start in enumerate(firsts):
             watch = Watch(f"{kind} {group + 1} of {len(starts)}", num_steps, ("score",), start[None], run=run,
-                          to_image=model.preprocessing.to_image)
+                          part=f"{kind}{group}", to_image=model.preprocessing.to_image)
             with watch:
-                # a resumed run finds finished images in its checkpoints, without calling the callback
                 watch.latest, watch.history = facet_visualization(
                     model.net, label, start, model.preprocessing, rng=np.random.default_rng([seed, group, 2]),
-                    callback=watch, checkpoint=run and run.checkpoint(f"{kind}{group}"), stages=stages)
+                    callback=watch, checkpoint=watch.checkpoint, stages=stages)
             made.append(watch.image)
             if kind == "facet" and group == 0:
                 results.history.extend(watch.history)

@@ -5,7 +5,7 @@ are compared with the activations of natural pictures: the given files and folde
 """
 
 from dataclasses import asdict
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -142,9 +142,9 @@ def ascend_layer(model, kind, layer, channels, position, size, seed, settings, r
     shape = (len(channels), net.input_shape[0], side, side)
     warn_about_memory(net.trunk(layer), shape)
     watch = Watch(layer, settings.num_steps, (kind, "L2"), np.zeros(shape, np.float32), run=run,
-                  to_image=lambda images: tile_images(model.preprocessing.to_images(images)))
-    common = {"rng": np.random.default_rng([seed, *layer.encode()]), "size": side, "callback": watch,
-              "checkpoint": run and run.checkpoint(layer)}
+                  part=layer, to_image=lambda images: tile_images(model.preprocessing.to_images(images)))
+    common: dict[str, Any] = {"rng": np.random.default_rng([seed, *layer.encode()]), "size": side, "callback": watch,
+              "checkpoint": watch.checkpoint}
     with watch:
         if kind == "layer":
             result = layer_visualization(net, layer, model.preprocessing, settings, **common)
@@ -153,7 +153,7 @@ def ascend_layer(model, kind, layer, channels, position, size, seed, settings, r
         else:
             result = neuron_visualization(net, layer, channels, model.preprocessing, settings, position=position,
                                           **common)
-        watch.latest, watch.history = result  # a resumed run's watch has seen only the last steps
+        watch.latest, watch.history = result
     return Row(layer, channels, watch, position)
 
 

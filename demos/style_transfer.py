@@ -103,12 +103,12 @@ def transfer(model: Model, sources: Sources, settings: StyleSettings, seed: int,
     """
     watch = Watch(title, total_steps(settings), terms_of(sources, settings),
                   model.preprocessing.to_input(resize_side(sources.content, settings.sizes()[0], settings.side)),
-                  run=run,
+                  run=run, part=part,
                   to_image=lambda x: finished_picture(x, sources.content, model.preprocessing, settings.colours))
     with watch:
         result = transfer_style(model.net, sources.content, sources.styles, model.preprocessing, settings,
                                 rng=np.random.default_rng([seed, 0]), masks=sources.masks, callback=watch,
-                                checkpoint=run.checkpoint(part) if run else None)
+                                checkpoint=watch.checkpoint)
     if watch.stopped:
         picture = finished_picture(watch.image, sources.content, model.preprocessing, settings.colours)
         result = Stylized(picture, watch.image, watch.history)

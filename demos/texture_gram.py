@@ -56,11 +56,11 @@ def pictures(model: Model, source: Source | None = None, settings: TextureSettin
     for count in stacks or range(1, len(weights) + 1):
         layers = dict(list(weights.items())[:count])
         watch = Watch(f"{count} of {len(weights)} layers", settings.num_steps, list(layers),
-                      np.zeros_like(x), run=run, to_image=model.preprocessing.to_image)
+                      np.zeros_like(x), run=run, part=count, to_image=model.preprocessing.to_image)
         with watch:
             image, history = synthesize_texture(
                 model.net, x, replace(settings, layers=layers), rng=np.random.default_rng([seed, count]),
-                callback=watch, checkpoint=run.checkpoint(count) if run else None)
+                callback=watch, checkpoint=watch.checkpoint)
         stopped = watch.stopped
         made[count] = (watch.image, watch.history) if stopped else (image, history)
         if stopped:

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from demos.deepdream import example_photo
+from demos.shared.claim import make_folder
 from demos.shared.command import MODEL_HELP, main, positive_int, positive_number
 from demos.shared.inputs import choose_model
 from demos.shared.long_run import add_presets, chosen_settings
 from demos.shared.photo_folder import find_photos
-from demos.shared.picture import make_folder
 from demos.shared.training import train_with_progress, training_parser
 from minicnn import images
 from minicnn.datasets.drawings import STYLES, draw_style

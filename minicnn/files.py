@@ -1,14 +1,20 @@
 """Write files safely: a finished file appears at once, or the old one stays as it was."""
 
+import errno
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
-from minicnn.errors import InputError
+from minicnn import program
+from minicnn.errors import InputError, one_line
 
-__all__ = ["require_target", "free_path", "replacing"]
+__all__ = ["TEMPORARY", "free_path", "replacing", "require_target"]
+
+DISK_FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))  # Windows has no EDQUOT
+TEMPORARY = ".minicnn-"  # the names of temporary files begin so
 
 
 @contextmanager
@@ -18,7 +24,8 @@ def replacing(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
     If the block ends with an exception, such as Ctrl-C, the temporary file is removed and `path` stays as it was.
     A link is followed: the link stays, and the file that it points to is replaced or made.
     Raises InputError if `path` exists (even as a dangling link) and `overwrite` is False, if it is a folder or a
-    device, or if its name is too long. Raises InputError also if its folder is missing or not writable.
+    device, or if its name is too long. Raises InputError also if its folder is missing or not writable, or if the disk
+    is full: every OSError of the block is taken for one of writing the file.
 
     >>> with replacing(folder / "notes.txt") as temporary:
     ...     _ = temporary.write_text("complete")
@@ -29,13 +36,20 @@ def replacing(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
     file = _followed(path)
     # A short random name fits into every folder, and two writers never share it. The block creates the file:
     # tempfile would make one that only its owner may read.
-    temporary = file.with_name(f".{uuid4().hex}{Path(path).suffix}")
+    temporary = file.with_name(f"{TEMPORARY}{uuid4().hex}{Path(path).suffix}")
+    program.unfinished.add(str(temporary))
     try:
         yield temporary
         require_target(path, overwrite)  # another program may have written it meanwhile
-        _move(temporary, file)
+        os.replace(temporary, file)
+    except BrokenPipeError:  # of a print in the block
+        raise
+    except OSError as problem:  # a full disk, a removed folder; on Windows, another program holds the old file open
+        way_out = "free some space" if problem.errno in DISK_FULL else "give another name"
+        raise InputError(f"{path}: cannot be written ({_reason(problem)}); {way_out}") from problem
     finally:
         temporary.unlink(missing_ok=True)
+        program.unfinished.discard(str(temporary))
 
 
 def free_path(path: str | Path) -> Path:
@@ -94,8 +108,7 @@ def _followed(path: str | os.PathLike[str]) -> Path:
     return Path(os.path.realpath(path) if os.path.islink(path) else path)
 
 
-def _move(temporary: Path, path: Path) -> None:
-    try:
-        os.replace(temporary, path)
-    except OSError as problem:  # on Windows, if another program holds the old file open
-        raise InputError(f"{path}: cannot be written ({problem.strerror}); give another name") from problem
+def _reason(problem: OSError) -> str:
+    """Return why writing failed, in a few words. HDF5's messages have several lines, and the system's words inside."""
+    found = re.search(r"error message = '([^']+)'", str(problem))
+    return problem.strerror or (found[1] if found else one_line(" ".join(str(problem).split())))

@@ -1,12 +1,11 @@
 """The command line: python -m weights_converter SOURCE [-o OUT.h5], inspect FILE, fetch NAME."""
 
 import argparse
-import os
-import signal
 import sys
 from collections.abc import Sequence
-from types import FrameType
 from typing import NoReturn
+
+from minicnn import program
 
 DESCRIPTION = "Convert weights of other frameworks to minicnn's HDF5 format."
 EPILOG = """Formats of SOURCE: PyTorch .pth, safetensors, ONNX, Caffe .caffemodel, Keras .h5, MatConvNet .mat, NumPy
@@ -20,37 +19,23 @@ class OneLineParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Print the message and exit with code 2."""
-        self.exit(2, f"{self.prog}: error: {message}; see {self.prog} --help\n")
+        program.report(f"{self.prog}: error: ", f"{message}; see {self.prog} --help")
+        raise SystemExit(2)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line. Return 0 for success, 2 after an error, 130 after Ctrl-C, 1 if the output was closed.
-
-    An error is one line on stderr.
-    """
+    """Run the command line and return the exit code, as `minicnn.program.run`. An error is one line on stderr."""
     argv = sys.argv[1:] if argv is None else argv
     # a source file that is named inspect or fetch must be given as ./inspect or ./fetch
     make_parser = {"inspect": inspect_parser, "fetch": fetch_parser}.get(argv[0] if argv else "", convert_parser)
     parser = make_parser()
-    arguments = parser.parse_args(argv[1:] if make_parser is not convert_parser else argv)
-    if make_parser is convert_parser:
-        require_consistent(parser, arguments)
-    try:
-        # imported here, so that Ctrl-C during the import of NumPy is caught too
-        from minicnn.errors import InputError
 
+    def work() -> None:
+        arguments = parser.parse_args(argv[1:] if make_parser is not convert_parser else argv)
+        if make_parser is convert_parser:
+            require_consistent(parser, arguments)
         arguments.run(arguments)
-    except KeyboardInterrupt:
-        print(f"interrupted: {arguments.kept}", file=sys.stderr)
-        return 130
-    except BrokenPipeError:  # the program that reads the output, such as head, has ended
-        discard_output()
-        return 1
-    except MemoryError:
-        return report_error(parser, "not enough memory")
-    except (InputError, OSError) as problem:
-        return report_error(parser, problem)
-    return 0
+    return program.run(parser.prog, work, parser.get_default("kept"), "error: ")
 
 
 # ---- options -----------------------------------------------------------------------------------------------
@@ -154,52 +139,10 @@ def run_fetch(arguments: argparse.Namespace) -> None:
     fetch(arguments.name, arguments.mirror, arguments.overwrite, say)
 
 
-# ---- output ------------------------------------------------------------------------------------------------
-
-
 def say(line: str) -> None:
-    """Print a line at once. Raises InputError if it cannot be written, for example to a full disk."""
-    from minicnn.errors import InputError
-
-    try:
-        print(line, flush=True)
-    except BrokenPipeError:
-        raise
-    except OSError as problem:
-        discard_output()
-        raise InputError(f"standard output cannot be written: {problem.strerror}") from None
-
-
-def discard_output() -> None:
-    """Redirect stdout to the null device. Otherwise Python would write again at exit, and fail with a message."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def report_error(parser: argparse.ArgumentParser, problem: object) -> int:
-    """Print the problem in one line on stderr and return the exit code."""
-    print(f"{parser.prog}: error: {' '.join(str(problem).split())}", file=sys.stderr)
-    return 2
-
-
-# ---- the process -------------------------------------------------------------------------------------------
-
-
-def run_as_program() -> int:
-    """Run `main` in a process of its own: with signals that clean up, and file names in any characters."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):  # on Windows a stream may be None, without a terminal
-            stream.reconfigure(errors="backslashreplace")
-    for name in ("SIGTERM", "SIGHUP"):
-        number = getattr(signal, name, None)  # Windows has no SIGHUP
-        if number and signal.getsignal(number) == signal.SIG_DFL:  # nohup sets it to be ignored
-            signal.signal(number, exit_on_signal)
-    return main()
-
-
-def exit_on_signal(number: int, frame: FrameType | None) -> None:
-    """Exit so that temporary files are removed, with the exit code of a program that the signal ended."""
-    sys.exit(128 + number)
+    """Print a line at once."""
+    print(line, flush=True)
 
 
 if __name__ == "__main__":
-    sys.exit(run_as_program())
+    sys.exit(main())

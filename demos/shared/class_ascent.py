@@ -44,12 +44,12 @@ def ascend_class(model: Model, label: int, seed: int, size: int, settings: Ascen
     num_steps = settings.num_steps
     terms = ("score", "margin", "L2") if settings.margin_weight else ("score", "L2")
     watch = Watch(name or short_label(model, label), num_steps, terms, noise, run=run,
-                  to_image=model.preprocessing.to_image,
+                  part=name or label, to_image=model.preprocessing.to_image,
                   frames=frames or (1, num_steps // 10, num_steps // 4, num_steps // 2))
     with watch:
         watch.latest, watch.history = class_visualization(
             model.net, label, model.preprocessing, settings, rng=np.random.default_rng([seed, label]), size=size,
-            callback=watch, checkpoint=run.checkpoint(name or label) if run else None)
+            callback=watch, checkpoint=watch.checkpoint)
     return ClassAscent(noise, watch)
 
 

@@ -2,13 +2,13 @@
 
 import argparse
 import math
-import os
 import sys
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import NoReturn
 
-from minicnn.errors import InputError
+from demos.shared.claim import release_claims
+from minicnn import program
 
 MODEL_HELP = ("a network's name or a weights file (.h5) (default: pretrained SqueezeNet weights from the cache folder "
               "if there are any, else the shipped network `shapes`)")
@@ -18,7 +18,8 @@ class OneLineParser(argparse.ArgumentParser):
     """An ArgumentParser whose errors are one line."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
+        program.report(f"{self.prog}: ", f"{message}; see {self.prog} --help")
+        raise SystemExit(2)
 
 
 LARGEST = 10**8  # larger numbers are typing errors, and their squares exceed the largest array size
@@ -102,27 +103,12 @@ def require_no_empty_words(parser: argparse.ArgumentParser, words: Sequence[str]
             parser.error(f"the text after {word or before} is empty; give a value, or omit the option")
 
 
-def main(run: Callable[[argparse.Namespace], None], parser: argparse.ArgumentParser) -> None:
-    """Parse the command line, call run(arguments), and exit.
-
-    Wrong arguments, an InputError and a MemoryError are printed as one line. The exit code is 0 after success, 1 if
-    the reader of the output has closed it, 2 after an error, and 130 after Ctrl-C.
-    """
-    require_no_empty_words(parser, sys.argv[1:])  # argparse would take an empty text for a missing option
-    arguments = parser.parse_intermixed_args()  # files may stand before and behind options
-    try:
-        run(arguments)
-        sys.stdout.flush()
-    except InputError as problem:
-        print(f"{parser.prog}: {problem}", file=sys.stderr)
-        sys.exit(2)
-    except MemoryError as problem:  # NumPy's and CuPy's messages name the size that they could not allocate
-        reason = " ".join(str(problem).split()) or "no memory is left"
-        print(f"{parser.prog}: not enough memory ({reason}); ask for fewer or smaller pictures", file=sys.stderr)
-        sys.exit(2)
-    except BrokenPipeError:  # the reader of the output, such as head, has ended
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # otherwise Python prints an error at exit
-        sys.exit(1)
-    except KeyboardInterrupt:
-        print(f"{parser.prog}: interrupted; finished files are kept", file=sys.stderr)
-        sys.exit(130)
+def main(run: Callable[[argparse.Namespace], None], parser: argparse.ArgumentParser) -> NoReturn:
+    """Parse the command line, call run(arguments), and exit with the code of `minicnn.program.run`."""
+    def parse_and_run() -> None:
+        require_no_empty_words(parser, sys.argv[1:])  # argparse would take an empty text for a missing option
+        try:
+            run(parser.parse_intermixed_args())  # files may stand before and behind options
+        finally:
+            release_claims()
+    sys.exit(program.run(parser.prog, parse_and_run))

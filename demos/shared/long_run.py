@@ -13,8 +13,9 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
+from demos.shared.claim import make_folder
 from demos.shared.command import positive_int
-from demos.shared.picture import make_folder
+from demos.shared.picture import command_of, read_card
 from minicnn.backend import Array, to_host
 from minicnn.errors import InputError, unknown_name
 from minicnn.files import replacing
@@ -35,9 +36,6 @@ class LongRun:
     def __init__(self, folder: Path, name: str, every: int, resume: bool, settings: Mapping[str, Any]) -> None:
         self.folder, self.name, self.every, self.resume = Path(folder), name, every, resume
         self.settings = dict(settings)
-        if resume and not self.files():
-            raise InputError(f"{folder} holds no interrupted run: --resume needs the --out folder of a run of this "
-                             f"demo that was interrupted after its first {every} steps")
         if not resume:
             for file in self.files():  # the parts of an older run are no parts of this one
                 file.unlink()
@@ -66,17 +64,22 @@ class LongRun:
         if stopped is None:
             for file in self.files():
                 file.unlink()
-        elif isinstance(stopped, KeyboardInterrupt) and self.files():
-            print(f"to continue, repeat the command with --resume --out {self.folder}", file=sys.stderr)
+        elif isinstance(stopped, KeyboardInterrupt):
+            self.hint()
         if stopped is not None:
             raise stopped
+
+    def hint(self) -> None:
+        """Print how to continue after an interruption, if a state was saved."""
+        if self.files():
+            print(f"to continue, repeat the command with --resume --out {self.folder}", file=sys.stderr)
 
 
 class Watch:
     """The callback of one optimization: it shows each term's value and the remaining time, and saves the latest image.
 
-    Use it in a `with` block around the optimization. A KeyboardInterrupt or a DivergedError ends the block and is kept
-    in `stopped`, so that the demo can save its picture and then raise it.
+    Use it in a `with` block around the optimization. A KeyboardInterrupt or a DivergedError after the first step ends
+    the block and is kept in `stopped`, so that the demo can save its picture and then raise it.
 
     Parameters
     ----------
@@ -84,7 +87,8 @@ class Watch:
     num_steps : the number of steps of the optimization.
     names : the names of the loss terms, in their order.
     image : the first image, of shape (N, C, H, W).
-    run : the LongRun whose `save_latest` writes the image, or None.
+    run : the LongRun that saves the image and the state, or None.
+    part : the name of this optimization among those of the run.
     to_image : the function from (N, C, H, W) to uint8 (H, W, 3) for `save_latest`.
     frames : the steps whose images are kept in the attribute `frames`.
 
@@ -93,20 +97,22 @@ class Watch:
     image : the last finite image, on the host.
     history : the Progress of every step.
     frames : {step: image}, on the host.
+    checkpoint : the Checkpoint for the optimization, or None without a run.
     stopped : the exception that ended the block early, or None.
     """
 
     unit = "step"  # of the progress bar
 
     def __init__(self, title: str, num_steps: int, names: Sequence[str], image: Array, *, run: LongRun | None = None,
-                 to_image: Callable[[np.ndarray], np.ndarray] | None = None,
+                 part: str | int = "", to_image: Callable[[np.ndarray], np.ndarray] | None = None,
                  frames: Collection[int] = ()) -> None:
         self.title, self.num_steps, self.names = title, num_steps, names
         self.latest = image
         self.stopped: BaseException | None = None
         self.history: list[Progress] = []
-        self.frames: dict[int, np.ndarray] = {}
         self.run, self.to_image, self.frame_steps = run, to_image, frames
+        self.checkpoint = run.checkpoint(part) if run else None
+        self.frames: dict[int, np.ndarray] = self.checkpoint.frames if self.checkpoint else {}
         self.quiet = np.errstate(over="ignore", invalid="ignore")  # a diverged run ends with an error of its own
 
     def __enter__(self) -> "Watch":
@@ -130,10 +136,11 @@ class Watch:
                  traceback: TracebackType | None) -> bool:
         self.quiet.__exit__(kind, problem, traceback)
         self.bar.close()
-        if kind is KeyboardInterrupt or kind is DivergedError and self.history:
+        if self.history and isinstance(problem, KeyboardInterrupt | DivergedError):
             self.stopped = problem
-            return True
-        return False
+        elif isinstance(problem, KeyboardInterrupt) and self.run:
+            self.run.hint()
+        return self.stopped is not None
 
     def work(self, step: int) -> int:
         """Return the work done after this step, in units of the bar. Override it if some steps take longer."""
@@ -148,7 +155,8 @@ class Watch:
 def long_run(arguments: Namespace, folder: Path, name: str, model: Model, settings: Mapping[str, Any]) -> LongRun:
     """Return the LongRun of a demo with the options of `add_long_run_options`. The model is one of its settings.
 
-    Raises InputError if the folder holds the state of another run, or none to resume from.
+    --resume after a run that has ended changes nothing and exits with code 0. Raises InputError if the folder holds the
+    state of another run, or, with --resume, only the finished picture of another run.
     """
     if arguments.resume and not arguments.out:
         raise InputError("--resume needs the --out folder of the interrupted run")
@@ -156,7 +164,21 @@ def long_run(arguments: Namespace, folder: Path, name: str, model: Model, settin
     if states and not arguments.resume and not arguments.overwrite:
         raise InputError(f"{folder} holds {states[0].name}, the state of an interrupted run; give --resume to continue "
                          "it, --overwrite to start again, or another --out")
+    if arguments.resume and not states:
+        _require_unfinished(arguments, folder, name)
     return LongRun(folder, name, arguments.save_every, arguments.resume, model_settings(model) | dict(settings))
+
+
+def _require_unfinished(arguments: Namespace, folder: Path, name: str) -> None:
+    """Exit with code 0 if the folder holds the finished picture of this command, else say that the run begins."""
+    card = read_card(folder, name)
+    if card is not None and not arguments.overwrite:
+        if card.get("command") != command_of(arguments):
+            raise InputError(f"{folder} holds {name}.png of another run and no state to continue from; give another "
+                             "--out, or --overwrite")
+        print(f"{folder} holds the finished pictures of this run: there is nothing to continue")
+        raise SystemExit(0)
+    print(f"note: {folder} holds no state of an interrupted run; the run starts from the beginning")
 
 
 def model_settings(model: Model) -> dict[str, Any]:

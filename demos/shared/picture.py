@@ -6,7 +6,8 @@ import platform
 import re
 import time
 from argparse import Namespace
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,12 +17,15 @@ import scipy
 from matplotlib.figure import Figure
 
 import minicnn
-from minicnn.errors import InputError
-from minicnn.files import free_path, replacing, unusable_name
+from demos.shared.claim import claim, claim_new, make_folder
+from minicnn.errors import InputError, one_line
+from minicnn.files import replacing, unusable_name
+from minicnn.images import save_image
 from minicnn.models import Model
 from minicnn.models.weights import weights_digest
 from minicnn.optimize.progress import Progress
 from minicnn.plot import save_figure
+from minicnn.program import signals_held
 from minicnn.visualize.check import Check
 
 
@@ -30,6 +34,7 @@ class Picture(NamedTuple):
 
     name : the stem of its files. explanation : two sentences for a reader. source : the paper. array : the raw result.
     parameters : all settings, for the run card. history : the steps of the optimization, if there was one.
+    finished : {word: picture, uint8 (H, W, 3)} of the results in full size. Each becomes an image file, NAME_word.png.
     """
 
     name: str
@@ -41,6 +46,7 @@ class Picture(NamedTuple):
     checks: list[Check]
     parameters: dict[str, Any]
     history: list[Progress] = []
+    finished: Mapping[str, np.ndarray] = {}
 
 
 def file_stem(text: str) -> str:
@@ -49,13 +55,17 @@ def file_stem(text: str) -> str:
 
 
 def output_folder(out: str | Path | None, default: str, names: Sequence[str], overwrite: bool) -> Path:
-    """Return the folder to write into: `out`, or the first of default, default-2, … that does not exist.
+    """Make, claim and return the folder to write into: `out`, or the first of default, default-2, … that is free.
 
-    Raises InputError if it holds one of the files `names` and `overwrite` is False, and if it cannot be written or
-    made. A demo calls this before it starts to compute.
+    Raises InputError if it holds one of the files `names` and `overwrite` is False, if it cannot be written or made,
+    or if another run is writing into it. A demo calls this before it starts to compute.
     """
-    folder = Path(out) if out else free_path(Path(default))
+    if not out:
+        require_writable(Path(default))
+        return claim_new(default)
+    folder = Path(out)
     require_writable(folder)
+    claim(folder)
     existing = [name for name in names if (folder / name).exists()]
     if existing and not overwrite:
         more = f" and {len(existing) - 3} more" if len(existing) > 3 else ""
@@ -74,28 +84,20 @@ def require_writable(folder: Path) -> None:
         raise InputError(f"no permission to write in {existing}; give another --out")
 
 
-def make_folder(folder: Path) -> None:
-    """Make the folder and its parents, if they do not exist."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as problem:
-        raise InputError(f"{folder} cannot be made: {problem.strerror}; give another --out") from None
-
-
 def save_picture(folder: Path, picture: Picture, model: Model | Sequence[Model] | None, seconds: float,
-                 overwrite: bool = False) -> dict[str, Any]:
-    """Write NAME.png, NAME.npy and the run card NAME.json, and return the run card.
+                 overwrite: bool = False, command: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Write NAME.png, NAME.npy, the finished pictures and the run card NAME.json, and return the run card.
+
+    The files appear together when all are complete.
 
     model : the Model, a list of Models if the picture shows several, or None if the demo uses no network.
-    seconds : the time that the picture took.
+    seconds : the time that the picture took. command : of `command_of`, for the run card.
     """
     models = [] if model is None else [model] if isinstance(model, Model) else list(model)
-    make_folder(folder)
-    save_figure(folder / f"{picture.name}.png", picture.figure, overwrite)
-    with replacing(folder / f"{picture.name}.npy", overwrite) as temporary:
-        np.save(temporary, picture.array)
+    finished = {f"{picture.name}_{file_stem(word)}.png": image for word, image in picture.finished.items()}
     card = {
         "title": picture.title, "source": picture.source, "explanation": picture.explanation,
+        "command": command or {},
         "model": ", ".join(model.name for model in models) or None,
         "device": models[0].net.device if models else picture.parameters["device"],
         "weights_sha256": ", ".join(weights_digest(model.net) for model in models) or None,
@@ -106,9 +108,19 @@ def save_picture(folder: Path, picture: Picture, model: Model | Sequence[Model] 
         "versions": {"minicnn": minicnn.__version__, "python": platform.python_version(), "numpy": np.__version__,
                      "scipy": scipy.__version__, "matplotlib": matplotlib.__version__},
         "array": {"file": f"{picture.name}.npy", "shape": picture.array.shape, "dtype": str(picture.array.dtype)},
+        "pictures": list(finished),
     }
-    with replacing(folder / f"{picture.name}.json", overwrite) as temporary:
-        temporary.write_text(json.dumps(card, indent=1), encoding="utf-8")
+    make_folder(folder)
+    with ExitStack() as files:  # it moves the files to their places in reverse order: the run card comes last
+        def temporary(name: str) -> Path:
+            return files.enter_context(replacing(folder / name, overwrite))
+        temporary(f"{picture.name}.json").write_text(json.dumps(card, indent=1), encoding="utf-8")
+        np.save(temporary(f"{picture.name}.npy"), picture.array)
+        for name, image in finished.items():
+            save_image(temporary(name), image, overwrite=True)
+        save_figure(temporary(f"{picture.name}.png"), picture.figure, overwrite=True)
+        with signals_held():
+            files.close()
     return card
 
 
@@ -119,12 +131,39 @@ def show_checks(picture: Picture) -> None:
         print(f"  {mark} {check.what}: {check.value:.4g} ({note}{check.expected})")
 
 
+WITHOUT_EFFECT = ("out", "overwrite", "resume", "save_every", "device", "workers", "cluster")  # on the pictures
+
+
+def command_of(arguments: Namespace) -> dict[str, Any]:
+    """Return the options of the command line on which the pictures depend, as JSON returns them from a run card."""
+    options = {name: value for name, value in vars(arguments).items() if name not in WITHOUT_EFFECT}
+    result: dict[str, Any] = json.loads(json.dumps(options, default=str))
+    return result
+
+
 def demo_folder(arguments: Namespace, names: Iterable[str]) -> Path:
-    """Return the folder for the pictures `names` of a demo, as `output_folder` does. --resume uses the folder again."""
-    # The --resume of a sweep is the name of another folder. It does not allow overwriting pictures.
-    again = arguments.overwrite or getattr(arguments, "resume", False) is True
+    """Return the folder for the pictures `names` of a demo, as `output_folder` does.
+
+    With --resume, `long_run` decides if the pictures may be replaced. With the --resume DIR of a sweep, only files
+    without a run card may be, which an interrupted run has left.
+    """
+    names, resume = list(names), getattr(arguments, "resume", None)
+    again = arguments.overwrite or resume is True
+    if resume and arguments.out:
+        again = again or all(read_card(Path(arguments.out), name) is None for name in names)
     files = [f"{name}{suffix}" for suffix in (".png", ".npy", ".json") for name in names]
     return output_folder(arguments.out, "pictures", files, again)
+
+
+def read_card(folder: Path, name: str) -> dict[str, Any] | None:
+    """Return the run card of the picture `name` in the folder, {} if it cannot be read, or None if there is none."""
+    try:
+        card = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError):
+        return {}
+    return card if isinstance(card, dict) else {}
 
 
 def run_demo(pictures: Iterable[Picture], model: Model | Sequence[Model] | None, arguments: Namespace,
@@ -134,9 +173,12 @@ def run_demo(pictures: Iterable[Picture], model: Model | Sequence[Model] | None,
     model : as in `save_picture`. names : the stems of the files. folder : from `demo_folder`, which is the default.
     """
     folder = folder or demo_folder(arguments, names)
+    command = command_of(arguments)
     start = time.perf_counter()
     for picture in pictures:
-        save_picture(folder, picture, model, time.perf_counter() - start, overwrite=True)
-        print(f"{folder / picture.name}.png: {picture.title}")
+        card = save_picture(folder, picture, model, time.perf_counter() - start, overwrite=True, command=command)
+        print(f"{one_line(folder / picture.name, 500)}.png: {one_line(picture.title, 500)}")
+        for name in card["pictures"]:
+            print(f"{one_line(folder / name, 500)}")
         show_checks(picture)
         start = time.perf_counter()

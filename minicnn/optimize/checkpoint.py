@@ -17,6 +17,7 @@ from minicnn.files import replacing
 from minicnn.optimize.progress import Progress
 
 KEYS = {"about", "settings", "update", "arrays", "rng", "history", "axes", "stopped"}  # of the line of JSON
+FRAME = "frame:"  # begins the names of the arrays that are frames
 
 
 class Checkpoint:
@@ -26,19 +27,23 @@ class Checkpoint:
     every : number of steps between two writes. The last step is written too.
     resume : whether to continue from the file if it exists. Otherwise it is overwritten.
     settings : values that the run depends on, which JSON can hold. A run with other settings does not continue.
+    frames : {step: image} of the steps that the caller wants to show at the end. The caller adds to it during the run;
+        it is saved too, and `restore` adds the frames of the earlier part. The parts of a run share it.
     stopped : True after `restore` of a run that its callback ended.
     """
 
     def __init__(self, path: str | Path, every: int = 25, resume: bool = False,
-                 settings: dict[str, Any] | None = None) -> None:
+                 settings: dict[str, Any] | None = None, frames: dict[int, np.ndarray] | None = None) -> None:
         self.path, self.every, self.resume = Path(path), every, resume
         self.settings = json.loads(json.dumps(settings or {}))
+        self.frames = {} if frames is None else frames
         self.stopped = False
 
     def part(self, name: object) -> "Checkpoint":
         """Return the Checkpoint of one part of a longer run, such as an octave, in another file of the same folder."""
         name = re.sub(r"\W+", "_", str(name))
-        return Checkpoint(self.path.with_name(f"{self.path.stem}-{name}.npz"), self.every, self.resume, self.settings)
+        return Checkpoint(self.path.with_name(f"{self.path.stem}-{name}.npz"), self.every, self.resume, self.settings,
+                          self.frames)
 
     def restore(self, image: Array, update: Any, rng: Generator | None) -> tuple[Array, list[Progress]]:
         """Return the stored (image, history) and restore `update` and `rng`; (image, []) if there is no file.
@@ -54,8 +59,10 @@ class Checkpoint:
                        for key in sorted(expected.keys() | saved.keys()) if expected.get(key) != saved.get(key)]
         if differences:
             raise InputError(f"{self.path} was saved by another run: it has {'; '.join(differences)}")
+        self.frames |= {int(name.removeprefix(FRAME)): array for name, array in arrays.items()
+                        if name.startswith(FRAME)}
         arrays = {name: to_device(array, device_of(image)).transpose(tuple(np.argsort(stored["axes"][name]).tolist()))
-                  for name, array in arrays.items()}
+                  for name, array in arrays.items() if not name.startswith(FRAME)}
         for key, value in stored["update"].items():
             setattr(update, key, value)
         for key, count in stored["arrays"].items():
@@ -91,6 +98,7 @@ class Checkpoint:
         axes = {name: memory_order(array) for name, array in arrays.items()}
         stored["axes"] = axes
         arrays = {name: to_host(array.transpose(tuple(axes[name]))) for name, array in arrays.items()}
+        arrays |= {f"{FRAME}{step}": frame for step, frame in self.frames.items()}
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as problem:

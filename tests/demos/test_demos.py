@@ -240,7 +240,6 @@ def test_the_grid_of_neurons_on_a_users_pictures(photo, tmp_path):
     (neuron_visualization, ["--position", "3", "99", "--channels", "1"], "has positions (y, x) up to (15, 15)"),
     (neuron_visualization, ["--layer", "relu1,relu2"], "one layer at a time, or --grid"),
     (neuron_visualization, ["--grid", "--channels", "3"], "leave out --channels"),
-    (class_visualization, ["--resume"], "holds no interrupted run"),
     (class_visualization, ["--stpes", "3"], "unrecognized arguments"),
     (texture_gram, ["--layers", "relu1,relu9,conv7"], "no layer 'relu9', 'conv7'"),
     (texture_gram, ["--layers", "relu1=0"], "all weights are 0"),
@@ -255,7 +254,6 @@ def test_the_grid_of_neurons_on_a_users_pictures(photo, tmp_path):
     (texture_gram, ["--size", "3", "--steps", "1"], "the source has 3x3 pixels, too few for 'relu3'"),
     (texture_gram, ["--size", "3", "--layers", "pool3"], "the source has 3x3 pixels, too few for 'pool3'"),
     (texture_gram, ["one.png", "two.png"], "expected one picture, the source, got 2"),
-    (texture_gram, ["--resume"], "holds no interrupted run"),
     (style_transfer, ["--preset", "neural-style"], "no layer 'relu4_2', 'relu1_1', 'relu2_1', 'relu3_1'"),
     (style_transfer, ["--preset", "starry"], "no preset 'starry'; did you mean starry-night"),
     (style_transfer, ["--content-weight", "0", "--style-weight", "0"], "all weights are 0"),
@@ -288,8 +286,7 @@ def test_the_grid_of_neurons_on_a_users_pictures(photo, tmp_path):
     (neuron_visualization, ["--kind", "layer", "--channels", "1"], "a layer is shown as a whole: leave out --channels"),
     (neuron_visualization, ["--kind", "channel", "--position", "1", "1"], "a channel has no position"),
     (neuron_visualization, ["--grid", "--size", "30"], "leave out --size"),
-    (deepdream, ["--step-size", "nan"], "--step-size: expected a number, not 'nan'"),
-    (style_transfer, ["--resume"], "holds no interrupted run")])
+    (deepdream, ["--step-size", "nan"], "--step-size: expected a number, not 'nan'")])
 def test_bad_input_is_one_line_and_exit_code_2(module, arguments, expected, tmp_path, capsys, recwarn):
     if "--model" not in arguments:
         arguments = ["--model", "shapes", *arguments]

@@ -62,10 +62,12 @@ def test_standard_output_on_a_full_disk(two_layers, tmp_path, arguments):
 SLOW_WRITE = """
 import signal, sys, time
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
+from minicnn.program import start
+start('test')
 from minicnn.models.weights import write
 write._write_blocks = lambda *arguments: (print('writing', flush=True), time.sleep(60))
-from weights_converter.__main__ import run_as_program
-sys.exit(run_as_program())
+from weights_converter.__main__ import main
+sys.exit(main())
 """
 
 

@@ -429,8 +429,6 @@ def test_an_interrupted_zoom_keeps_its_frames_and_resumes(stop_at, tmp_path, cap
     (["--guide", "no_such.jpg", "--channel", "1"], "not both"),
     (["--zoom", "2", "--animation", "mp4"], "the format of an animation is gif or webp, not 'mp4'"),
     (["--zoom", "2", "--zoom-by", "1.5"], "from 0 to below 1, not 1.5"),
-    (["--zoom", "2", "--resume"], "holds no interrupted zoom"),
-    (["--resume"], "holds no interrupted run"),
     (["--tile", "-5"], "expected a whole number"),
     (["one.jpg", "two.jpg"], "one photo at a time, not 2"),
     (["--tile", "32", "--layer", "fc6"], "the receptive field of 'fc6' is the whole picture")])
