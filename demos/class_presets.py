@@ -75,7 +75,8 @@ def pictures(model, label=None, seed=0, size=None, presets=None, run=None):
         "energy above half of the highest frequency. Faint pictures are shown with more contrast, stated in the "
         "caption.",
         "Simonyan et al. 2013 (arXiv:1312.6034), figure 1; Yosinski et al. 2015 (arXiv:1506.06579), table 1, figure 3",
-        checks, {"class": label, "seed": seed, "size": size, "presets": table})
+        checks, {"class": label, "seed": seed, "size": size, "presets": table},
+        finished={name: model.preprocessing.to_image(image) for name, image in zip(presets, images, strict=False)})
     if run is not None:
         run.finish(stopped)
 

@@ -50,7 +50,9 @@ def pictures(model, labels=None, seed=0, size=None, settings=MARGIN, run=None):
         "Simonyan et al. 2013 (arXiv:1312.6034), section 2; Yosinski et al. 2015 (arXiv:1506.06579), section 4; "
         "Stanford CS231n",
         checks, {"classes": list(ascents), "steps": settings.num_steps, "seed": seed, "size": size} | asdict(settings),
-        ascents[labels[0]].watch.history)
+        ascents[labels[0]].watch.history,
+        {short_label(model, label): model.preprocessing.to_image(ascent.watch.image)
+         for label, ascent in ascents.items()})
     if run is not None:
         run.finish(stopped)
 

@@ -1,7 +1,6 @@
 """The zoom into a dream, for demos.deepdream --zoom: the frames in a folder, and an animation."""
 
 import json
-import sys
 from dataclasses import asdict
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from demos.shared.picture import Picture, demo_folder, run_demo
 from minicnn import images, plot
 from minicnn.errors import InputError
 from minicnn.files import replacing
+from minicnn.program import note_kept
 from minicnn.visualize.synthesis.deepdream import dream_zoom
 from minicnn.visualize.synthesis.deepdream_check import check_dream_zoom
 
@@ -109,7 +109,7 @@ def pictures(model, name, photo, caption, objective, settings, tile, kept, zoom_
         yield picture(model, name, photo, caption, objective, settings, kept, zoom_folder, stopped)
     if stopped is not None:
         if zoom_folder.files:
-            print(f"to continue, repeat the command with --resume --out {zoom_folder.folder}", file=sys.stderr)
+            note_kept(f"to continue, repeat the command with --resume --out {zoom_folder.folder}")
         raise stopped
 
 

@@ -58,7 +58,9 @@ def pictures(model, labels=LABELS, settings=SHAPES, seed=0, run=None):
         "decoder's training pictures, which shows that the results are no copies.",
         "Nguyen et al. 2016 (arXiv:1605.09304), section 3; the decoder is of the kind of Dosovitskiy and Brox 2016 "
         "(arXiv:1602.02644)",
-        checks, {"classes": labels, "steps": settings.num_steps, "seed": seed} | asdict(settings), made.history)
+        checks, {"classes": labels, "steps": settings.num_steps, "seed": seed} | asdict(settings), made.history,
+        {short_label(model, label): model.preprocessing.to_image(image)
+         for label, image in zip(labels, made.generated, strict=True)})
     if run is not None:
         run.finish(stopped)
 

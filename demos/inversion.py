@@ -33,6 +33,7 @@ def pictures(model, photos, layers=None, seed=0, settings=TUNED, run=None):
     tv_weights = {layer: tv_weight_by_depth(net, layer, photos[0].x.shape[2:], settings.tv_weight)
                   for layer in layers}
     panels, inverted, numbers, checks, stopped = [], [], {}, [], None
+    finished: dict[str, np.ndarray] = {}
     history: list[Progress] = []
     for n, photo in enumerate(photos):
         reports, targets = {}, {}
@@ -45,8 +46,8 @@ def pictures(model, photos, layers=None, seed=0, settings=TUNED, run=None):
                                                        model.preprocessing)
             inverted.append(watch.image)
             history, stopped = history or watch.history, watch.stopped
-            panels.append((f"{layer}\nerror {report.error_8bit:.1%}, {report.psnr:.1f} dB",
-                           model.preprocessing.to_image(watch.image)))
+            picture = finished[f"{photo.name}_{layer}"] = model.preprocessing.to_image(watch.image)
+            panels.append((f"{layer}\nerror {report.error_8bit:.1%}, {report.psnr:.1f} dB", picture))
             if stopped is not None:
                 break
         numbers[photo.name] = {layer: report._asdict() for layer, report in reports.items()}
@@ -61,7 +62,7 @@ def pictures(model, photos, layers=None, seed=0, settings=TUNED, run=None):
         "lost: first fine detail, then colours, then positions.",
         "Mahendran and Vedaldi 2015 (arXiv:1412.0035), section 3",
         checks, {"photos": list(numbers), "layers": layers, "seed": seed, "numbers": numbers,
-                 "tv_weight by layer": tv_weights} | asdict(settings), history)
+                 "tv_weight by layer": tv_weights} | asdict(settings), history, finished)
     if run is not None:
         run.finish(stopped)
 

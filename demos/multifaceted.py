@@ -56,7 +56,8 @@ def pictures(model, x=None, label=DRAWN_CLASS, num_facets=None, layer=None, sett
         "images in the last row started from noise: without the groups, the results are more alike.",
         "Nguyen, Yosinski and Clune 2016 (arXiv:1602.03616), section 2.1, with the settings of their code",
         checks, {"images": len(x), "class": label, "facets": num_facets, "layer": layer, "seed": seed,
-                 "sizes": np.bincount(facets.clusters.labels).tolist()} | asdict(settings), results.history)
+                 "sizes": np.bincount(facets.clusters.labels).tolist()} | asdict(settings), results.history,
+        {f"facet_{n}": model.preprocessing.to_image(image) for n, image in enumerate(results.facets, 1)})
     if run is not None:
         run.finish(stopped)
 

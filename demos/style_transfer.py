@@ -90,7 +90,7 @@ def pictures(model: Model, sources: Sources, settings: StyleSettings, seed: int 
         "Gatys et al. 2015 (arXiv:1508.06576); presets of Stanford CS231n and of Johnson's neural-style",
         checks + check_blend(problem, settings),
         {"sources": sources.names, "masks": bool(sources.masks), "seed": seed, "terms": terms_of(sources, settings)}
-        | card_settings(settings), result.history)
+        | card_settings(settings), result.history, {"result": result.picture})
     if run is not None:
         run.finish(stopped)
 
@@ -138,7 +138,8 @@ def sweep_pictures(model: Model, sources: Sources, settings: StyleSettings, seed
             name, heading, plot.show_panels(panels, len(panels), heading), np.stack([r.image[0] for r in results]),
             caption, "Gatys et al. 2015 (arXiv:1508.06576), figure 3; Johnson's neural-style",
             checks, {"sources": sources.names, "seed": seed, title: values} | card_settings(settings),
-            results[-1].history)
+            results[-1].history,
+            {f"{value:.3g}": result.picture for value, result in zip(values, results, strict=True)})
         if stopped:
             break
     if run is not None:

@@ -82,7 +82,7 @@ def pictures(model: Model, source: Source | None = None, settings: TextureSettin
                       np.random.default_rng([seed, 0])),
         {"source": source.name, "seed": seed, "stacks": list(made), "image": list(source.image.shape[:2]),
          "histogram": histogram} | asdict(settings),
-        history)
+        history, {f"{count}_layers": picture for count, (_, picture) in zip(made, panels[1:], strict=True)})
     if run is not None:
         run.finish(stopped)
 

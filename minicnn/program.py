@@ -95,7 +95,7 @@ def run(name: str, work: Callable[[], object], kept: str = KEPT, word: str = "")
     except KeyboardInterrupt as interruption:  # a second signal ends the process at once
         _program.stage, _program.exit_code = STOPPING, getattr(interruption, "exit_code", 130)
         remove_unfinished()
-        report(f"{name}: ", f"interrupted; {kept}")
+        report(f"{name}: ", f"interrupted; {_program.kept}")
         flush_output()
         code = _program.exit_code
     return code
@@ -131,6 +131,11 @@ def _call(prefix: str, work: Callable[[], object], input_error: type[Exception])
         return 2
     finally:
         flush_output()
+
+
+def note_kept(text: str) -> None:
+    """Let the line after an interruption say `text`, such as how to continue, about the files that are left."""
+    _program.kept = text
 
 
 @contextmanager

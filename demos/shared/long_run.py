@@ -1,7 +1,6 @@
 """Demos that optimize an image: their progress bar, saving, resuming after an interruption, and presets."""
 
 import hashlib
-import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import fields, replace
@@ -24,6 +23,7 @@ from minicnn.models.weights import weights_digest
 from minicnn.optimize import DivergedError
 from minicnn.optimize.checkpoint import Checkpoint
 from minicnn.optimize.progress import Progress
+from minicnn.program import note_kept
 
 
 class LongRun:
@@ -70,9 +70,9 @@ class LongRun:
             raise stopped
 
     def hint(self) -> None:
-        """Print how to continue after an interruption, if a state was saved."""
+        """Let the last line after an interruption say how to continue, if a state was saved."""
         if self.files():
-            print(f"to continue, repeat the command with --resume --out {self.folder}", file=sys.stderr)
+            note_kept(f"to continue, repeat the command with --resume --out {self.folder}")
 
 
 class Watch:

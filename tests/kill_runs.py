@@ -1,0 +1,143 @@
+"""Run a demo many times in processes of its own, and end each at a chosen point of the program.
+
+A point is the number of a call: of any function ("call"), or of one that changes the file system ("file"). Points that
+are counted are the same in every run, unlike points in time. The processes are forked from one that has imported
+everything, so a run takes as long as its work.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+FILE_CALLS = {"replace", "unlink", "mkdir", "rmdir"}  # of the module os, called by the library and the demos
+CHANGING = ("seconds", "date")  # entries of a run card that differ from run to run
+
+
+class Counter:
+    """A profile function that counts calls and sends a signal at the chosen one."""
+
+    def __init__(self, kind, number, send):
+        self.kind, self.number, self.send = kind, number, send
+        self.counts = {"call": 0, "file": 0}
+
+    def __call__(self, frame, event, function):
+        if event == "call":
+            self.counts["call"] += 1
+        elif event == "c_call" and function.__module__ == "posix" and function.__name__ in FILE_CALLS:
+            if frame.f_back.f_code.co_name == "replacing":  # it removes its temporary file, which was moved already
+                return
+            self.counts["file"] += 1
+        else:
+            return
+        if self.send and self.counts[self.kind] == self.number:
+            self.send, sent = 0, self.send
+            os.kill(os.getpid(), sent)
+
+
+def forked(module, arguments, place, kind="call", number=0, send=0, count=False):
+    """Run the demo in a new process and return (exit code or -signal, what it wrote on stderr, numbers of calls)."""
+    errors, counts = place / "stderr", place / "counts"
+    counts.unlink(missing_ok=True)
+    child = os.fork()
+    if child:
+        _, status = os.waitpid(child, 0)
+        return os.waitstatus_to_exitcode(status), errors.read_text(), \
+            json.loads(counts.read_text()) if counts.exists() else None
+    from demos.shared.command import main
+    from minicnn.program import start
+
+    os.dup2(os.open(place / "stdout", os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 1)
+    os.dup2(os.open(errors, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
+    sys.stdout, sys.stderr = open(1, "w"), open(2, "w")
+    sys.argv = [module.__name__, *arguments]
+    counter, code = Counter(kind, number, send), 0
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    start("test")
+    sys.setprofile(counter if send or count else None)
+    try:
+        main(module.run, module.parser())
+    except SystemExit as end:
+        code = end.code
+    except BaseException:
+        import traceback
+        traceback.print_exc()
+        code = 70
+    sys.setprofile(None)
+    counts.write_text(json.dumps(counter.counts))
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code or 0)
+
+
+def contents(folder):
+    """Return {path: bytes} of all files below the folder. Run cards are without the entries that always differ."""
+    files = {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            files[str(path.relative_to(folder))] = path.read_bytes()
+            if path.suffix == ".json":
+                with contextlib.suppress(ValueError, AttributeError):
+                    card = json.loads(path.read_text())
+                    files[str(path.relative_to(folder))] = {key: card[key] for key in card if key not in CHANGING}
+    return files
+
+
+def differences(folder, expected):
+    """Return the names of the files that are missing, unexpected or different."""
+    found = contents(folder)
+    return sorted(name for name in found.keys() | expected.keys() if found.get(name) != expected.get(name))
+
+
+def try_points(name, arguments, resume, place, points):
+    """Return the problems: a run ended at a point and continued must end in the files of an undisturbed run.
+
+    points : [(kind, share of the calls from 0 to 1 or None for every one, signal), …].
+    """
+    module = import_module(name)
+    whole = place / "whole"
+    code, errors, counts = forked(module, [*arguments, "--out", str(whole)], place, count=True)
+    problems = [] if code == 0 else [f"undisturbed: exit code {code}, {errors[-300:]}"]
+    expected, ended = contents(whole), 0
+    for kind, share, send in points:
+        numbers = range(1, counts[kind] + 1) if share is None else [max(1, round(share * counts[kind]))]
+        for number in numbers:
+            out = place / "out"
+            shutil.rmtree(out, ignore_errors=True)
+            command = [*arguments, "--out", str(out)]
+            code, errors, _ = forked(module, command, place, kind, number, send)
+            ended += code != 0
+            point = f"{kind} {number} of {counts[kind]}, signal {send}"
+            if send == signal.SIGKILL:
+                if code not in (-send, 0):
+                    problems.append(f"{point}: exit code {code}")
+            else:
+                hidden = [path.name for path in out.rglob(".*")] if out.exists() else []
+                if code not in (128 + send, 0) or errors.count("\n") != (code != 0) or hidden:
+                    problems.append(f"{point}: exit code {code}, left {hidden}, {errors[-300:]!r}")
+            if code != 0:
+                code, errors, _ = forked(module, [*command, *resume], place)
+                if code != 0:
+                    problems.append(f"{point}: continued with exit code {code}, {errors[-300:]!r}")
+                elif different := differences(out, expected):
+                    problems.append(f"{point}: continued to other files: {different}")
+    return problems, ended
+
+
+def kill_runs(name, arguments, resume, place, points):
+    """Return (problems, number of runs that were ended) of `try_points` in a process of its own."""
+    task = json.dumps([name, arguments, resume, str(place), points])
+    done = subprocess.run([sys.executable, __file__, task], cwd=Path(__file__).parents[1], capture_output=True, text=True,
+                          env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1]), "OPENBLAS_NUM_THREADS": "1"})
+    assert done.returncode == 0, done.stderr[-2000:]
+    return json.loads(done.stdout)
+
+
+if __name__ == "__main__":
+    name, arguments, resume, place, points = json.loads(sys.argv[1])
+    print(json.dumps(try_points(name, arguments, resume, Path(place), points)))
