@@ -132,8 +132,9 @@ def try_points(name, arguments, resume, place, points):
 def kill_runs(name, arguments, resume, place, points):
     """Return (problems, number of runs that were ended) of `try_points` in a process of its own."""
     task = json.dumps([name, arguments, resume, str(place), points])
-    done = subprocess.run([sys.executable, __file__, task], cwd=Path(__file__).parents[1], capture_output=True, text=True,
-                          env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1]), "OPENBLAS_NUM_THREADS": "1"})
+    root = str(Path(__file__).parents[1])
+    done = subprocess.run([sys.executable, __file__, task], cwd=root, capture_output=True, text=True,
+                          env={**os.environ, "PYTHONPATH": root, "OPENBLAS_NUM_THREADS": "1"})
     assert done.returncode == 0, done.stderr[-2000:]
     return json.loads(done.stdout)
 

@@ -1,18 +1,26 @@
 """A sweep gives the results of a plain loop, in order: on any executor, after failures, and after interruptions."""
 
+import gc
 import logging
 import os
 import pickle
+import signal
+import subprocess
+import sys
 import time
+import warnings
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from minicnn import get_num_threads, load_model
 from minicnn.errors import InputError
-from minicnn.sweep import Outcome, resume, start_worker, sweep
+from minicnn.sweep import Outcome, network_function, resume, start_worker, sweep
+
+ROOT = Path(__file__).parents[1]
 
 # ---- functions of sweeps, at the top level so that other processes can import them -----------------------------------
 
@@ -247,6 +255,69 @@ def test_networks_travel(rng):
     net = load_model("shapes", "cpu").net
     x = rng.standard_normal((2, 3, 64, 64)).astype(np.float32)
     assert (pickle.loads(pickle.dumps(net)).predict(x) == net.predict(x)).all()
+
+
+def kept_networks(dask_worker):
+    return sum(name.startswith("minicnn-") for name in dask_worker.plugins)
+
+
+def scores(net, x):
+    return {"scores": net.predict(x)}
+
+
+def test_a_dask_cluster_gets_the_network_once_for_each_worker(dask, rng):
+    net = load_model("shapes", "cpu").net
+    batches = [(n, rng.standard_normal((2, 3, 64, 64)).astype(np.float32)) for n in range(6)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        function = network_function(scores, net, dask)
+        outcomes = list(sweep(function, batches, dask))
+    packed = len(pickle.dumps(net))
+    assert len(pickle.dumps(function)) < packed / 20  # a task holds only the network's name
+    assert all((outcome.result["scores"] == net.predict(x)).all()
+               for outcome, (_, x) in zip(outcomes, batches, strict=True))
+    assert set(dask._client.run(kept_networks).values()) == {1}
+    del function
+    gc.collect()
+    assert set(dask._client.run(kept_networks).values()) == {0}
+
+
+WORK = """
+import os, time
+from minicnn.sweep import process_pool, sweep
+
+def sleep(n):
+    print(os.getpid(), flush=True)
+    time.sleep(60)
+
+if __name__ == "__main__":
+    with process_pool(2) as executor:
+        list(sweep(sleep, [(0, 0), (1, 1)], executor))
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="no such signals on Windows")
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_the_processes_of_a_pool_end_with_this_process(number, tmp_path):
+    (tmp_path / "work.py").write_text(WORK)
+    parent = subprocess.Popen([sys.executable, "work.py"], cwd=tmp_path, stdout=subprocess.PIPE,
+                              stderr=subprocess.DEVNULL, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    workers = [int(parent.stdout.readline()) for _ in range(2)]
+    parent.send_signal(number)
+    assert parent.wait(timeout=20) != 0
+    deadline = time.monotonic() + 20
+    while any(map(is_running, workers)):
+        assert time.monotonic() < deadline, "a worker outlives its parent"
+        time.sleep(0.05)
+
+
+def is_running(process):
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return "Z" not in Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] \
+        if Path(f"/proc/{process}/stat").exists() else True
 
 
 # ---- continuing after an interruption --------------------------------------------------------------------------------

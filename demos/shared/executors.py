@@ -2,9 +2,8 @@
 
 from argparse import ArgumentParser
 from collections.abc import Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures import Executor
 from contextlib import contextmanager
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from demos.shared.command import positive_int
 from minicnn.errors import InputError
 from minicnn.models.weights import weights_digest
 from minicnn.network import Network
-from minicnn.sweep import Store, resume, start_worker
+from minicnn.sweep import Store, process_pool, resume
 
 TIMEOUT = 10  # seconds to wait for a Dask scheduler
 
@@ -28,7 +27,7 @@ def executor_for(workers: int = 1, cluster: str | None = None) -> Iterator[Execu
         with dask_client(cluster) as client:
             yield client.get_executor()
     elif workers > 1:
-        with ProcessPoolExecutor(workers, get_context("spawn"), start_worker) as pool:
+        with process_pool(workers) as pool:
             yield pool
     else:
         yield None
