@@ -12,7 +12,7 @@ from demos.shared.long_run import model_settings
 from demos.shared.picture import Picture, demo_folder, run_demo
 from minicnn import images, plot
 from minicnn.errors import InputError
-from minicnn.files import replacing
+from minicnn.files import remove_leftovers, replacing
 from minicnn.program import note_kept
 from minicnn.visualize.synthesis.deepdream import dream_zoom
 from minicnn.visualize.synthesis.deepdream_check import check_dream_zoom
@@ -49,6 +49,7 @@ class ZoomFolder:
     def begin(self, settings):
         """Make the folder of the frames, and write the settings into it."""
         make_folder(self.frames)
+        remove_leftovers(self.frames)
         with replacing(self.frames / "settings.json", overwrite=True) as temporary:
             temporary.write_text(json.dumps(settings, indent=1), encoding="utf-8")
 
@@ -84,6 +85,7 @@ def run(model, name, photo, caption, objective, settings, tile, kept, arguments)
     kept = model_settings(model) | kept | {"zoom": arguments.zoom_by}
     if arguments.resume and zoom_folder.files:
         zoom_folder.require_same(kept)
+        remove_leftovers(zoom_folder.frames)
     else:
         zoom_folder.clear()
     run_demo(pictures(model, name, photo, caption, objective, settings, tile, kept, zoom_folder, arguments.resume),

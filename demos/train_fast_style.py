@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from demos.deepdream import example_photo
-from demos.shared.claim import make_folder
+from demos.shared.claim import claim
 from demos.shared.command import MODEL_HELP, main, positive_int, positive_number
 from demos.shared.inputs import choose_model
 from demos.shared.long_run import add_presets, chosen_settings
@@ -151,7 +151,7 @@ def sampling(net: Network, preprocessing: Preprocessing, names: Sequence[str],
     """Return a callback that paints a photo in every style every --sample-every steps, into the --samples folder."""
     photo = images.resize_long_side(example_photo()[1], SAMPLE)
     folder = Path(arguments.samples)
-    make_folder(folder)
+    claim(folder)
 
     def sample(step: int) -> None:
         if (step + 1) % arguments.sample_every == 0:

@@ -4,16 +4,17 @@ import errno
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from hashlib import sha256
 from pathlib import Path
 from uuid import uuid4
 
 from minicnn import program
 from minicnn.errors import InputError, one_line
 
-__all__ = ["TEMPORARY", "free_path", "replacing", "require_target"]
+__all__ = ["TEMPORARY", "free_path", "remove_leftovers", "replacing", "require_target"]
 
-DISK_FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))  # Windows has no EDQUOT
+DISK_FULL = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))  # Windows has no EDQUOT
 TEMPORARY = ".minicnn-"  # the names of temporary files begin so
 
 
@@ -36,7 +37,7 @@ def replacing(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
     file = _followed(path)
     # A short random name fits into every folder, and two writers never share it. The block creates the file:
     # tempfile would make one that only its owner may read.
-    temporary = file.with_name(f"{TEMPORARY}{uuid4().hex}{Path(path).suffix}")
+    temporary = file.with_name(f"{_temporary_stem(file)}{uuid4().hex}{Path(path).suffix}")
     program.unfinished.add(str(temporary))
     try:
         yield temporary
@@ -90,6 +91,26 @@ def require_target(path: str | os.PathLike[str], overwrite: bool = False) -> Non
                          "Python overwrite=True)")
     if not os.access(folder, os.W_OK):
         raise InputError(f"{path}: no permission to write in {folder}; choose another folder")
+
+
+def _temporary_stem(file: Path) -> str:
+    """Return the part of the names of temporary files that is the same for all temporary files of `file`."""
+    return f"{TEMPORARY}{sha256(os.fsencode(file.name)).hexdigest()[:8]}-"
+
+
+def remove_leftovers(folder: str | Path, name: str | None = None) -> None:
+    """Remove the temporary files that a killed program has left in the folder. No other program may be writing there.
+
+    name : of the only file whose temporary files are removed. By default, those of all files.
+
+    >>> (folder / f"{TEMPORARY}1234.png").touch()
+    >>> remove_leftovers(folder)
+    >>> list(folder.glob(f"{TEMPORARY}*"))
+    []
+    """
+    for leftover in Path(folder).glob(f"{_temporary_stem(Path(name)) if name else TEMPORARY}*"):
+        with suppress(OSError):
+            leftover.unlink()
 
 
 def unusable_name(path: Path) -> str | None:

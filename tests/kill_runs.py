@@ -8,6 +8,7 @@ everything, so a run takes as long as its work.
 import contextlib
 import json
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -20,7 +21,7 @@ CHANGING = ("seconds", "date")  # entries of a run card that differ from run to 
 
 
 class Counter:
-    """A profile function that counts calls and sends a signal at the chosen one."""
+    """A profile function that counts calls and, at the chosen one, sends this process a signal or calls `send`."""
 
     def __init__(self, kind, number, send):
         self.kind, self.number, self.send = kind, number, send
@@ -37,10 +38,13 @@ class Counter:
             return
         if self.send and self.counts[self.kind] == self.number:
             self.send, sent = 0, self.send
-            os.kill(os.getpid(), sent)
+            if callable(sent):
+                sent()
+            else:
+                os.kill(os.getpid(), sent)
 
 
-def forked(module, arguments, place, kind="call", number=0, send=0, count=False):
+def forked(module, arguments, place, kind="call", number=0, send=0, count=False, before=None):
     """Run the demo in a new process and return (exit code or -signal, what it wrote on stderr, numbers of calls)."""
     errors, counts = place / "stderr", place / "counts"
     counts.unlink(missing_ok=True)
@@ -59,6 +63,8 @@ def forked(module, arguments, place, kind="call", number=0, send=0, count=False)
     counter, code = Counter(kind, number, send), 0
     signal.signal(signal.SIGINT, signal.default_int_handler)
     start("test")
+    if before:
+        before()
     sys.setprofile(counter if send or count else None)
     try:
         main(module.run, module.parser())
@@ -69,10 +75,42 @@ def forked(module, arguments, place, kind="call", number=0, send=0, count=False)
         traceback.print_exc()
         code = 70
     sys.setprofile(None)
-    counts.write_text(json.dumps(counter.counts))
-    sys.stdout.flush()
+    if count:
+        counts.write_text(json.dumps(counter.counts))
     sys.stderr.flush()
     os._exit(code or 0)
+
+
+def trouble(name, arguments, place):
+    """Return the problems of a demo whose disk is full, whose output is full or closed, or whose folder is removed.
+
+    Each must end in one line and exit code 2, without a hidden or half-written file; a removed folder is made again.
+    """
+    module, out, problems = import_module(name), place / "trouble", []
+    command = [*arguments, "--out", str(out)]
+
+    def check(what, code, errors, codes=(2,)):
+        hidden = [path.name for path in out.rglob(".*")] if out.exists() else []
+        if code not in codes or errors.count("\n") != (code != 0) or hidden:
+            problems.append(f"{what}: exit code {code}, left {hidden}, {errors[-300:]!r}")
+        shutil.rmtree(out, ignore_errors=True)
+
+    def limit_files():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))
+
+    def fill_output():
+        sys.stdout.flush()
+        os.dup2(os.open("/dev/full", os.O_WRONLY), 1)
+
+    def close_output():
+        sys.stdout = None
+    for before in (limit_files, fill_output, close_output):
+        code, errors, _ = forked(module, command, place, before=before)
+        check(before.__name__, code, errors)
+    for number in range(2, 6):
+        code, errors, _ = forked(module, command, place, "file", number, lambda: shutil.rmtree(out))
+        check(f"the folder is removed at file call {number}", code, errors, (0, 2))
+    return problems
 
 
 def contents(folder):
@@ -97,11 +135,12 @@ def differences(folder, expected):
 def try_points(name, arguments, resume, place, points):
     """Return the problems: a run ended at a point and continued must end in the files of an undisturbed run.
 
-    points : [(kind, share of the calls from 0 to 1 or None for every one, signal), …].
+    points : [(kind, share of the calls from 0 to 1 or None for every one, signal), …]. resume : the options of the
+    command that continues.
     """
     module = import_module(name)
     whole = place / "whole"
-    code, errors, counts = forked(module, [*arguments, "--out", str(whole)], place, count=True)
+    code, errors, counts = forked(module, command_for(arguments, whole), place, count=True)
     problems = [] if code == 0 else [f"undisturbed: exit code {code}, {errors[-300:]}"]
     expected, ended = contents(whole), 0
     for kind, share, send in points:
@@ -109,7 +148,7 @@ def try_points(name, arguments, resume, place, points):
         for number in numbers:
             out = place / "out"
             shutil.rmtree(out, ignore_errors=True)
-            command = [*arguments, "--out", str(out)]
+            command = command_for(arguments, out)
             code, errors, _ = forked(module, command, place, kind, number, send)
             ended += code != 0
             point = f"{kind} {number} of {counts[kind]}, signal {send}"
@@ -129,8 +168,26 @@ def try_points(name, arguments, resume, place, points):
     return problems, ended
 
 
+def command_for(arguments, out):
+    """Return the arguments with the output folder: for "{out}" in them, else after --out."""
+    if any("{out}" in argument for argument in arguments):
+        out.mkdir(exist_ok=True)
+        return [argument.replace("{out}", str(out)) for argument in arguments]
+    return [*arguments, "--out", str(out)]
+
+
 def kill_runs(name, arguments, resume, place, points):
-    """Return (problems, number of runs that were ended) of `try_points` in a process of its own."""
+    """Return the result of `try_points` in a process of its own."""
+    return in_a_process(name, arguments, resume, place, points)
+
+
+def trouble_runs(name, arguments, place):
+    """Return the result of `trouble` in a process of its own."""
+    return in_a_process(name, arguments, [], place, None)
+
+
+def in_a_process(name, arguments, resume, place, points):
+    """Return the result of `try_points`, or of `trouble` without points. No BLAS may run before the forks."""
     task = json.dumps([name, arguments, resume, str(place), points])
     root = str(Path(__file__).parents[1])
     done = subprocess.run([sys.executable, __file__, task], cwd=root, capture_output=True, text=True,
@@ -141,4 +198,8 @@ def kill_runs(name, arguments, resume, place, points):
 
 if __name__ == "__main__":
     name, arguments, resume, place, points = json.loads(sys.argv[1])
-    print(json.dumps(try_points(name, arguments, resume, Path(place), points)))
+    if points is None:
+        result = trouble(name, arguments, Path(place))
+    else:
+        result = try_points(name, arguments, resume, Path(place), points)
+    print(json.dumps(result))

@@ -1,12 +1,13 @@
-"""The claim of a run on its output folder, so that two runs never write into one folder at the same time."""
+"""The claim of a run on its output folder or file, so that two runs never write into one at the same time."""
 
+import hashlib
 import os
-from contextlib import suppress
+import tempfile
 from pathlib import Path
 from types import ModuleType
 
 from minicnn.errors import InputError
-from minicnn.files import TEMPORARY, free_path
+from minicnn.files import free_path, remove_leftovers
 
 fcntl: ModuleType | None
 try:
@@ -18,47 +19,66 @@ _claims: dict[Path, "Claim"] = {}  # of this process, released at the end of its
 
 
 class Claim:
-    """A lock on a folder, which the system releases when the process ends, however it ends.
+    """A lock on an output folder, or on an output file, which the system releases when the process ends.
 
-    folder : made with its parents if it does not exist. Raises InputError if another run holds the lock, or if the
-    folder cannot be made. Temporary files that a killed run has left in the folder are removed.
+    place : the folder, which is made with its parents if it does not exist; or the file, if `is_file`.
+    Raises InputError if another run holds the lock, or if the folder cannot be made. Temporary files that a killed run
+    has left are removed.
     """
 
-    def __init__(self, folder: Path) -> None:
-        missing = [place for place in (folder, *folder.parents) if not os.path.lexists(place)]
-        make_folder(folder)
-        self.made = missing  # the innermost first
-        self.handle: int | None = None
-        if fcntl is not None:
-            self.handle = os.open(folder, os.O_RDONLY)
-            try:
-                fcntl.flock(self.handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                os.close(self.handle)
-                raise InputError(f"another run is writing into {folder}; wait until it has ended, or give another --out"
-                                 ) from None
-            except OSError:  # a file system without locks
-                pass
-        for leftover in folder.glob(f"{TEMPORARY}*"):
-            with suppress(OSError):
-                leftover.unlink()
+    def __init__(self, place: Path, is_file: bool = False) -> None:
+        self.made: list[Path] = []  # the innermost folder first
+        if is_file:
+            digest = hashlib.sha256(os.fsencode(os.path.abspath(place))).hexdigest()[:32]
+            locked = Path(tempfile.gettempdir(), f"minicnn-{digest}.lock")
+        else:
+            self.made = [folder for folder in (place, *place.parents) if not os.path.lexists(folder)]
+            make_folder(place)
+            locked = place
+        self.lock = locked if is_file else None
+        self.handle = _locked(locked, os.O_RDWR | os.O_CREAT if is_file else os.O_RDONLY, place)
+        if is_file:
+            remove_leftovers(place.parent, place.name)
+        else:
+            remove_leftovers(place)
 
     def release(self) -> None:
-        """Give the folder free. A folder that this run has made and left empty is removed."""
-        for place in self.made:
+        """Release the lock. A folder that this run has made and left empty is removed."""
+        for folder in self.made:
             try:
-                place.rmdir()
+                folder.rmdir()
             except OSError:  # not empty
                 break
+        if self.lock is not None:
+            self.lock.unlink(missing_ok=True)
         if self.handle is not None:
             os.close(self.handle)
 
 
-def claim(folder: Path) -> None:
-    """Claim the folder until `release_claims`. A second claim of this process on the same folder changes nothing."""
-    place = Path(os.path.abspath(folder))
-    if place not in _claims:
-        _claims[place] = Claim(folder)
+def _locked(path: Path, flags: int, place: Path) -> int | None:
+    """Return the handle of the locked file or folder `path`; None where there are no locks."""
+    if fcntl is None:
+        return None
+    try:
+        handle = os.open(path, flags, 0o666)
+    except OSError:  # a lock file of another user
+        return None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        raise InputError(f"another run is writing into {place}; wait until it has ended, or give another name"
+                         ) from None
+    except OSError:  # a file system without locks
+        pass
+    return handle
+
+
+def claim(place: Path, is_file: bool = False) -> None:
+    """Claim the folder or file until `release_claims`. A second claim of the same place by this process is none."""
+    path = Path(os.path.abspath(place))
+    if path not in _claims:
+        _claims[path] = Claim(place, is_file)
 
 
 def claim_new(default: str) -> Path:
@@ -77,7 +97,7 @@ def claim_new(default: str) -> Path:
 
 
 def release_claims() -> None:
-    """Give all folders free that this process has claimed."""
+    """Release all claims of this process."""
     while _claims:
         _claims.popitem()[1].release()
 

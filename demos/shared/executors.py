@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from demos.shared.claim import claim
 from demos.shared.command import positive_int
 from minicnn.errors import InputError
 from minicnn.models.weights import weights_digest
@@ -47,8 +48,12 @@ def dask_client(address: str) -> Any:
 
 
 def store_for(folder: str | Path | None, net: Network, layer: str) -> Store | None:
-    """Return the Store in the folder for a sweep over the activations of a layer, or None without a folder."""
-    return resume(folder, {"weights_sha256": weights_digest(net), "layer": layer}) if folder else None
+    """Claim the folder and return its Store for a sweep over the activations of a layer; None without a folder."""
+    if not folder:
+        return None
+    store = resume(folder, {"weights_sha256": weights_digest(net), "layer": layer})
+    claim(store.folder)
+    return store
 
 
 def add_sweep_options(parser: ArgumentParser) -> None:

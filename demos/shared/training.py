@@ -2,10 +2,12 @@
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
+from demos.shared.claim import claim
 from demos.shared.command import OneLineParser, natural_int, positive_int
 from minicnn.files import require_target
 from minicnn.network import Network
@@ -38,13 +40,15 @@ def train_with_progress(net: Network, batches: Any, arguments: Namespace, learni
     The fast network of the same layers computes it.
 
     options : of `train`, such as weight_decay and loss. callback : called with the step, from 0, after each step.
-    Raises InputError before the training if the result or the checkpoint could not be written, and if the checkpoint
-    is of a training with other options.
+    Raises InputError before the training if the result or the checkpoint could not be written, if another run is about
+    to write it, and if the checkpoint is of a training with other options.
     """
     require_target(arguments.out, arguments.overwrite)
+    claim(Path(arguments.out), is_file=True)
     checkpoint = None
     if arguments.checkpoint:
         require_target(arguments.checkpoint, overwrite=True)
+        claim(Path(arguments.checkpoint), is_file=True)
         settings = {name: value for name, value in vars(arguments).items() if name not in WITHOUT_EFFECT}
         checkpoint = TrainingCheckpoint(arguments.checkpoint, checkpoint_every, settings)
     with tqdm(total=arguments.steps, unit="step", disable=None) as bar:
