@@ -72,11 +72,11 @@ def _to_srgb(image: Image.Image, info: dict[Any, Any]) -> Image.Image:
     """Return an image of a mode in SPACES as RGB, by its profile or its gamma. A damaged profile is ignored."""
     profile = info.get("icc_profile")
     converted = _by_profile(image, profile) if profile else None
+    if converted is None and image.mode == "LAB":  # Pillow's `convert` does not know it
+        lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
+        converted = ImageCms.applyTransform(image, ImageCms.buildTransform(lab, srgb, "LAB", "RGB"))
     if converted is not None:
         return converted
-    if image.mode == "LAB":  # Pillow's `convert` does not know it
-        lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
-        return ImageCms.applyTransform(image, ImageCms.buildTransform(lab, srgb, "LAB", "RGB"))
     gamma = info.get("gamma")
     if isinstance(gamma, float) and 0.01 < gamma < 100 and not profile and "srgb" not in info:
         if abs(gamma / SRGB_GAMMA - 1) > 0.05:

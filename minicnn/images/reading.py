@@ -35,7 +35,7 @@ def load_image(path: str | Path, min_side: int = 2) -> Array:
     Raises InputError, one line that names the file, if it cannot be read, if its pixels have no known range, if it has
     more than MAX_PIXELS pixels, or if a side has fewer than `min_side` pixels.
 
-    >>> save_image(folder / "photo.png", photo)
+    >>> minicnn.images.save_image(folder / "photo.png", photo)
     >>> load_image(folder / "photo.png").shape
     (64, 64, 3)
     """
