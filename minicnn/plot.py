@@ -197,7 +197,7 @@ def _drawable(written: str, text: Text) -> str:
         return shown
     families = list(text.get_fontfamily())
     for character in sorted(set(shown) - {"\n"}):
-        if not any(_has(findfont(FontProperties(family=family)), character) for family in families):
+        if not any(_has(findfont(FontProperties(family=[family])), character) for family in families):
             family = _family_with(character)
             if family is None:
                 shown = shown.replace(character, character.encode("unicode_escape").decode())

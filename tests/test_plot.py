@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from minicnn import plot
 
 PICTURE = np.zeros((8, 8, 3), np.uint8)
-ODD = ["$", "$x$", "$\\frac{$", r"\$5", "a_b^c$d$", "%s {} {0}", "猫 on a mat", "😀", "a\x1b[2J\x07b", "caf\udce9", 
+ODD = ["$", "$x$", "$\\frac{$", r"\$5", "a_b^c$d$", "%s {} {0}", "猫 on a mat", "😀", "a\x1b[2J\x07b", "caf\udce9",
        "\u202egnp", "\x00", "नमस्ते", "قط", "", " ", "a" * 20_000, "\n" * 500, "line\nline", "\U0010ffff", "\ufffe"]
 
 
