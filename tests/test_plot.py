@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from minicnn import plot
 
 PICTURE = np.zeros((8, 8, 3), np.uint8)
-ODD = ["$", "$x$", "$\\frac{$", r"\$5", "a_b^c$d$", "%s {} {0}", "猫 on a mat", "😀", "a\x1b[2J\x07b", "caf\udce9",
+ODD = ["$", "$x$", "$\\frac{$", r"\$5", "a_b^c$d$", "%s {} {0}", "猫 on a mat", "😀 🦊", "a\x1b[2J\x07b", "caf\udce9",
        "\u202egnp", "\x00", "नमस्ते", "قط", "", " ", "a" * 20_000, "\n" * 500, "line\nline", "\U0010ffff", "\ufffe"]
 
 
@@ -34,7 +34,7 @@ def test_any_text_is_drawn_in_no_time(text):
 
 @pytest.mark.parametrize("text", ODD)
 def test_text_of_other_figures(text):
-    figure = Figure(layout="constrained")
+    figure = Figure(figsize=(12, 12), layout="constrained")
     axis = figure.subplots()
     axis.plot([1, 10], [1, 10], label="_" + text)
     axis.plot([1, 10], [1, 10], label=f"line {text}")
@@ -68,7 +68,7 @@ def test_formulas_of_logarithmic_ticks_stay():
 
 def test_characters_that_no_font_has_are_written_as_codes(monkeypatch):
     monkeypatch.setattr(plot, "_family_with", lambda character: None)
-    assert plot.show_image(PICTURE, "a 猫 😀").axes[0].get_title() == "a \\u732b \\U0001f600"
+    assert plot.show_image(PICTURE, "a 猫 🦊").axes[0].get_title() == "a \\u732b \\U0001f98a"
     assert plot.show_image(PICTURE, "Zoë × Ωmega →").axes[0].get_title() == "Zoë × Ωmega →"  # DejaVu Sans has them
 
 
