@@ -7,7 +7,6 @@ import argparse
 import os
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -17,11 +16,11 @@ from demos.shared.command import demo_parser, main
 from demos.shared.executors import add_sweep_options, executor_for, store_for
 from demos.shared.inputs import choose_model
 from demos.shared.layers import feature_layers
-from demos.shared.photo_folder import find_photos, warn
+from demos.shared.photo_files import find_photos, warn
 from demos.shared.picture import Picture, run_demo
 from minicnn import images, plot
 from minicnn.datasets.shapes import CLASSES, draw_shape
-from minicnn.errors import InputError
+from minicnn.errors import InputError, one_line
 from minicnn.receptive_field import receptive_field
 from minicnn.visualize.grid import tile_images
 from minicnn.visualize.units.patch_pictures import crop_patch, guided_patch, shrink_patch
@@ -187,11 +186,8 @@ def folder_sources(model, paths):
 
     Raises InputError if a path does not exist, and if a folder has no pictures.
     """
-    for path in paths:
-        if not os.path.exists(path):
-            raise InputError(f"{path}: there is no such file or folder")
-    files = [file for path in paths for file in (find_photos(path) if Path(path).is_dir() else [path])]
-    return [Source(str(file), partial(read, model.preprocessing, file)) for file in files]
+    files = [file for path in paths for file in ([path] if os.path.isfile(path) else find_photos(path))]
+    return [Source(one_line(file), partial(read, model.preprocessing, file)) for file in files]
 
 
 def read(preprocessing, file):

@@ -3,7 +3,6 @@
 import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +10,7 @@ import numpy as np
 from demos.shared.command import demo_parser, main, natural_number, number, positive_int, positive_number
 from demos.shared.inputs import choose_model, require_memory
 from demos.shared.long_run import LongRun, Watch, add_long_run_options, add_presets, chosen_settings, digest, long_run
+from demos.shared.photo_files import shown_name
 from demos.shared.picture import Picture, demo_folder, run_demo
 from minicnn import images, plot
 from minicnn.datasets.drawings import draw_style
@@ -139,7 +139,7 @@ def run(arguments):
     if arguments.photos:
         picture = images.load_image(arguments.photos[0])
         side = arguments.size or min(*picture.shape[:2], usual_size(model))
-        source = Source(Path(arguments.photos[0]).stem, images.resize_short_side(picture, side))
+        source = Source(shown_name(arguments.photos[0]), images.resize_short_side(picture, side))
         require_memory(model.net, source.image.shape[:2], list(weights))
     else:
         side = arguments.size or usual_size(model)

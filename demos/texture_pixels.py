@@ -1,13 +1,13 @@
 """Enlarge a texture by copying pixels, without a network: python -m demos.texture_pixels [SAMPLE]"""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from tqdm import tqdm
 
 from demos.shared.command import OneLineParser, main, natural_int, positive_int
+from demos.shared.photo_files import shown_name
 from demos.shared.picture import Picture, run_demo
 from minicnn import images, plot
 from minicnn.backend import choose_device, to_device
@@ -181,7 +181,7 @@ def run(arguments):
     if arguments.photo and arguments.texture:
         raise InputError("give a SAMPLE or --texture, not both")
     if arguments.photo:
-        name, sample = Path(arguments.photo).stem, read_sample(arguments.photo, arguments.crop, arguments.sample)
+        name, sample = shown_name(arguments.photo), read_sample(arguments.photo, arguments.crop, arguments.sample)
     else:
         name = arguments.texture or next(iter(TEXTURES))
         sample = draw_texture(name, np.random.default_rng([arguments.seed, 1]), arguments.sample)

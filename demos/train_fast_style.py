@@ -11,7 +11,7 @@ from demos.deepdream import example_photo
 from demos.shared.command import MODEL_HELP, main, positive_int, positive_number
 from demos.shared.inputs import choose_model
 from demos.shared.long_run import add_presets, chosen_settings
-from demos.shared.photo_folder import find_photos
+from demos.shared.photo_files import find_photos
 from demos.shared.picture import make_folder
 from demos.shared.training import train_with_progress, training_parser
 from minicnn import images

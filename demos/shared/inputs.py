@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 import matplotlib
 import numpy as np
 
+from demos.shared.photo_files import shown_name
 from minicnn import images
 from minicnn.backend import available_memory, gpu_problem, to_device, to_host
 from minicnn.datasets.shapes import CLASSES, draw_shape
-from minicnn.errors import InputError
+from minicnn.errors import InputError, one_line
 from minicnn.fast.forecast import largest_size, peak_memory
 from minicnn.models import Model, cache_folder, load_model
 from minicnn.models.load import cached_models
@@ -55,11 +56,12 @@ def choose_model(name: str | None, device: str) -> tuple[Model, str]:
     if name:
         reason = "chosen by --model"
     elif cached:
-        name, reason = cached[0], f"pretrained weights found in {cache_folder()}"
+        name, reason = cached[0], f"pretrained weights found in {one_line(cache_folder(), 300)}"
     else:
         name, reason = "shapes", ("the small shipped network: there are no pretrained SqueezeNet weights in the cache "
                                   "folder (python -m weights_converter fetch squeezenet1_1 fetches them)")
     model = load_model(name, device).fast()
+    model = model._replace(name=one_line(model.name, 60))  # it comes from the file, and is printed and drawn
     if model.net.input_shape[0] not in (1, 3):
         raise InputError(f"{model.name} does not take pictures: its input has {model.net.input_shape[0]} channels; "
                          "choose another --model")
@@ -75,7 +77,7 @@ def load_photos(model: Model, paths: Sequence[str], seed: int = 0) -> list[Photo
     Without paths: matplotlib's portrait of Grace Hopper, or five drawn shapes for the network `shapes`.
     """
     if paths:
-        pictures = [(Path(path).stem, images.load_image(path)) for path in paths]
+        pictures = [(shown_name(path), images.load_image(path)) for path in paths]
         if model.name == "shapes":
             print("note: this network was trained on drawn shapes, not on photos; its pictures of a photo show how "
                   "the technique works and say little about the photo")
@@ -108,8 +110,9 @@ def classify(model: Model, name: str, picture: np.ndarray) -> Photo:
 
 
 def short_label(model: Model, label: int) -> str:
-    """Return the first of a class's names."""
-    return model.labels[label].split(", ")[0] if label < len(model.labels) else f"class {label}"
+    """Return the first of a class's names, safe to print and not too long for a caption."""
+    name = one_line(model.labels[label].split(", ")[0], 60) if label < len(model.labels) else ""
+    return name or f"class {label}"
 
 
 # ---- memory ----------------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from demos.shared.inputs import load_photos
 from demos.shared.long_run import chosen_settings, digest
 from minicnn import images
 from minicnn.datasets.drawings import draw_scene, draw_style
-from minicnn.errors import InputError
+from minicnn.errors import InputError, one_line
 from minicnn.models import Model
 from minicnn.visualize.style.settings import STYLE_PRESETS, StyleSettings
 
@@ -27,7 +27,7 @@ class Sources(NamedTuple):
 def load_sources(model: Model, arguments: Namespace) -> Sources:
     """Return the given pictures. A missing style is drawn. A missing content is drawn or, for SqueezeNet, a photo."""
     loaded = [images.load_image(path) for path in arguments.photos]
-    names = [str(path) for path in arguments.photos]
+    names = [one_line(path, 80) for path in arguments.photos]
     drawn = drawn_sources(96 if default_preset(model) == "shapes" else 256)
     if not loaded and default_preset(model) == "squeezenet":
         photo = load_photos(model, [])[0]

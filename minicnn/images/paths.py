@@ -74,7 +74,7 @@ def no_such_file(path: str) -> str:
     """Return why there is no such file, and the files that may be meant."""
     if path.startswith("~") and os.path.exists(os.path.expanduser(path)):
         return f"no such file, as the shell did not replace the ~; write {one_line(os.path.expanduser(path), SHOWN)}"
-    if glob.has_magic(path):
+    if re.search(r"[*?]|\[[^]/]+\]", path):
         found = sorted(islice(glob.iglob(path), MOST_NAMES))
         return (f"this pattern was not replaced by names of files; it matches {len(found):,}, such as "
                 f"{one_line(found[0], SHOWN)}" if found else "no file matches this pattern; check the path")
