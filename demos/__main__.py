@@ -29,8 +29,8 @@ def run(arguments: Namespace) -> None:
     print(choice, flush=True)
     photos = load_photos(model, arguments.photos, arguments.seed)
     for photo in photos:
-        label, share = photo.top[0]
-        print(f"photo: {photo.name}, classified as {short_label(model, label)} ({share:.0%})", flush=True)
+        classified = f", classified as {short_label(model, photo.label)} ({photo.top[0][1]:.0%})" if photo.top else ""
+        print(f"photo: {photo.name}{classified}", flush=True)
     files = ["index.html", *(f"{name}.png" for name in picture_names(model))]
     folder = output_folder(arguments.out, "gallery", files, arguments.overwrite)
     write_gallery(folder, model, choice, photos, arguments.seed, lambda line: print(line, flush=True))

@@ -127,7 +127,7 @@ def with_files(made, folder, names):
 
 def run(arguments):
     """Load the network and the photos, make the fooling images, and save them."""
-    model, reason = choose_model(arguments.model, arguments.device)
+    model, reason = choose_model(arguments.model, arguments.device, scores=True)
     print(reason)
     photos = load_photos(model, arguments.photos, arguments.seed)
     target = None if arguments.target is None else model.find_class(arguments.target)

@@ -32,8 +32,9 @@ from demos import (
     zoom_page,
 )
 from demos.shared.inputs import Photo, short_label
+from demos.shared.layers import has_scores
 from demos.shared.picture import Picture, make_folder, save_picture
-from demos.techniques import COLOUR, PHOTOS, SHAPES, TECHNIQUES, link_arxiv
+from demos.techniques import COLOUR, PHOTOS, SCORES, SHAPES, TECHNIQUES, link_arxiv
 from minicnn.files import replacing
 from minicnn.models import Model
 from minicnn.visualize.check import count_judged
@@ -120,7 +121,9 @@ PASSED, FAILED = "<span class=ok>✓</span>", "<span class=fail>✗</span>"
 
 def gallery_demos(model: Model) -> list[str]:
     """Return the demos that the gallery shows of this network, each once, in the order of the list of techniques."""
-    fits = {"": True, COLOUR: model.net.input_shape[0] == 3, SHAPES: model.name == "shapes", PHOTOS: False}
+    scores = has_scores(model.net)
+    fits = {"": True, COLOUR: model.net.input_shape[0] == 3, SHAPES: model.name == "shapes" and scores,
+            SCORES: scores, PHOTOS: False}
     return list(dict.fromkeys(technique.demo for technique in TECHNIQUES if fits[technique.needs]))
 
 

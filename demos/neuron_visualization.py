@@ -13,7 +13,7 @@ from demos.patches import batches, channel_list, drawn_count, drawn_sources, fol
 from demos.shared.ascent_options import add_ascent_options, amplified
 from demos.shared.command import demo_parser, main, positive_int
 from demos.shared.inputs import choose_model, warn_about_memory
-from demos.shared.layers import feature_layers
+from demos.shared.layers import feature_layers, usual_layer
 from demos.shared.long_run import Watch, add_long_run_options, chosen_settings, long_run
 from demos.shared.picture import Picture, demo_folder, run_demo
 from minicnn import plot
@@ -63,7 +63,7 @@ def pictures(model, sources, kind="neuron", layer=None, channels=None, position=
     responses to the sources. settings : AscentSettings; by default, see `default_preset`. run : the LongRun that saves
     the images, or None.
     """
-    layer = model.net.find(layer or feature_layers(model.net)[-2])
+    layer = model.net.find(layer or usual_layer(model.net))
     settings = settings or NEURON_PRESETS[default_preset(kind)]
     natural = natural_responses(model, sources, layer, kind)
     if kind == "layer":

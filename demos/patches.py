@@ -15,7 +15,7 @@ from tqdm import tqdm
 from demos.shared.command import demo_parser, main
 from demos.shared.executors import add_sweep_options, executor_for, store_for
 from demos.shared.inputs import choose_model
-from demos.shared.layers import feature_layers
+from demos.shared.layers import feature_layers, usual_layer
 from demos.shared.photo_files import find_photos, warn
 from demos.shared.picture import Picture, run_demo
 from minicnn import images, plot
@@ -65,7 +65,7 @@ def picture_of_patches(model, sources, layer=None, channels=None, rows=8, worker
 
     channels : by default, the `rows` strongest. workers, folder, cluster : of the search, see --help.
     """
-    net, layer = model.net, model.net.find(layer or feature_layers(model.net)[-2])
+    net, layer = model.net, model.net.find(layer or usual_layer(model.net))
     field = receptive_field(net, layer)
     if field is None:
         raise InputError(f"each neuron of {layer!r} depends on the whole picture; choose a layer with maps, such as "

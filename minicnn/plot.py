@@ -125,12 +125,14 @@ def amplify(picture: Array, change: Array, least: float = 2.0) -> tuple[Array, f
 def saliency_range(saliency: Array, percentile: float = 99.7) -> dict[str, Any]:
     """Return the options of imshow for a saliency map: the colour map `hot`, from 0 to a high percentile.
 
-    The maximum would make the map dark, as single pixels have far larger values than the others.
+    The maximum would make the map dark, as single pixels have far larger values than the others. A map without values
+    above 0, as of a picture of one colour, is black.
 
     >>> saliency_range(np.ones((4, 4)))["vmax"]
     1.0
     """
-    return {"cmap": "hot", "vmin": 0.0, "vmax": float(np.percentile(saliency, percentile)) or None}
+    high, largest = float(np.percentile(saliency, percentile)), float(saliency.max())
+    return {"cmap": "hot", "vmin": 0.0, "vmax": high if high > 0 else largest if largest > 0 else 1.0}
 
 
 def overlay(picture: Array, heat: Array, colours: str = "jet", alpha: float = 0.45) -> Array:

@@ -88,3 +88,19 @@ def test_long_text_is_cut():
     title = plot.show_image(PICTURE, "a" * 20_000 + "\n" + "b" * 300).axes[0].get_title()
     assert title == "a" * 119 + "…\n" + "b" * 119 + "…"
     assert plot.show_image(PICTURE, "\n".join("abcdefghijklmnopqrstuvwxyz")).axes[0].get_title().count("\n") == 7
+
+
+@pytest.mark.parametrize("saliency", [np.zeros((8, 8)), np.full((8, 8), -1.0), np.full((8, 8), -1e-30),
+                                      np.eye(8), np.eye(100), np.linspace(-5, -1, 64).reshape(8, 8)])
+def test_a_map_of_a_flat_picture_is_drawn(saliency):
+    options = plot.saliency_range(saliency)
+    assert 0.0 == options["vmin"] < options["vmax"]
+    draw(plot.show_panels([("map", saliency, options)]))
+    draw(plot.show_image(plot.overlay(np.zeros((*saliency.shape, 3), np.uint8), saliency)))
+    assert np.isfinite(plot.overlay(np.zeros((*saliency.shape, 3), np.uint8), saliency)).all()
+
+
+def test_amplify_and_colours_of_nothing():
+    flat = np.full((4, 4, 3), 127, np.uint8)
+    assert plot.amplify(flat, np.zeros((4, 4, 3)))[0].std() == 0
+    assert (plot.gradient_to_colours(np.zeros((3, 4, 4))) == 0.5).all()

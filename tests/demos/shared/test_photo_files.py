@@ -1,5 +1,4 @@
-"""Folders as users have them: links, pipes, odd names, files of other kinds. Each file left out has a word said about it.
-"""
+"""Folders as users have them: links, pipes, odd names, files of other kinds. Each file left out is named."""
 
 import os
 import socket
