@@ -47,7 +47,8 @@ def three_relus(model, photos, seed):
         np.stack(gradients),
         f"The gradient of the same {'class score' if shown[0].top else f'neuron of {net.output}'}, by three rules for "
         "the ReLU's backward pass. The plain gradient passes where the input was positive, the deconvnet's where the "
-        "gradient is positive, and guided backprop's where both are. Only guided backprop shows clean outlines: it removes all gradients that would weaken a neuron.",
+        "gradient is positive, and guided backprop's where both are. Only guided backprop shows clean "
+        "outlines: it removes all gradients that would weaken a neuron.",
         f"{SPRINGENBERG}, figure 1; Zeiler and Fergus 2014 (arXiv:1311.2901)",
         check_neuron_gradient(net, photo.x, net.output, channel, position, np.random.default_rng(seed)),
         {"layer": net.output, "classes" if shown[0].top else "neurons": [channel for channel, _ in chosen],

@@ -17,6 +17,7 @@ from demos.shared.executors import add_sweep_options, executor_for, store_for
 from demos.shared.inputs import choose_model
 from demos.shared.layers import feature_layers, usual_layer
 from demos.shared.photo_files import find_photos, warn
+from demos.shared.photo_folder import fit_photos
 from demos.shared.picture import Picture, run_demo
 from minicnn import images, plot
 from minicnn.datasets.shapes import CLASSES, draw_shape
@@ -52,9 +53,13 @@ class Found(NamedTuple):
     interrupted: bool
 
 
-def pictures(model, photos, layer=None, channels=None, seed=0, rows=5, drawn=None):
-    """Technique 8 on Photos: yield the Picture of the patches. If the photos are few, drawn shapes are added."""
+def pictures(model, photos, layer=None, channels=None, seed=0, rows=5, drawn=None, folder=None):
+    """Technique 8 on Photos: yield the Picture of the patches. If the photos are few, drawn shapes are added.
+
+    folder : FolderPhotos, or None. They are added to the photos.
+    """
     sources = [Source(photo.name, partial(np.asarray, photo.image)) for photo in photos]
+    sources += [Source(photo.name, partial(np.asarray, photo.image)) for photo in fit_photos(model, folder or ())]
     if len(sources) < TOP:
         sources += drawn_sources(model, drawn or drawn_count(model) // 3, seed)
     return picture_of_patches(model, sources, layer, channels, rows)
