@@ -30,7 +30,6 @@ from demos import (
 from demos.shared.inputs import caption, choose_model, load_photos, require_scores
 from minicnn.errors import InputError
 from minicnn.models import build_network, load_model
-from minicnn.models.preprocessing import TORCHVISION
 from minicnn.models.weights import Header, save_weights
 
 pytestmark = pytest.mark.usefixtures("empty_cache")
