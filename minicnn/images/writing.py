@@ -11,6 +11,7 @@ from minicnn.backend import Array
 from minicnn.errors import InputError, one_line
 from minicnn.files import replacing
 from minicnn.images.geometry import describe, is_rgb
+from minicnn.images.paths import SHOWN
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")  # the formats of save_image
 ANIMATED = (".gif", ".webp")  # the formats of save_animation
@@ -26,13 +27,13 @@ def save_image(path: str | Path, image: Array, overwrite: bool = False) -> None:
     """
     path = Path(path)
     if path.suffix.lower() not in SUFFIXES:
-        raise InputError(f"{path}: unknown image format {path.suffix!r}; use one of {', '.join(SUFFIXES)}")
+        raise InputError(f"{one_line(path, SHOWN)}: unknown image format {path.suffix!r}; use one of {', '.join(SUFFIXES)}")
     picture = _to_pillow(path, image)
     with replacing(path, overwrite) as temporary:
         try:
             picture.save(temporary, **_save_options(path))
         except (OSError, ValueError) as problem:
-            raise InputError(f"{path}: cannot be written ({_reason(problem)})") from problem
+            raise InputError(f"{one_line(path, SHOWN)}: cannot be written ({_reason(problem)})") from problem
 
 
 def save_animation(path: str | Path, frames: Iterable[Array], milliseconds: int = 80, overwrite: bool = False) -> None:
@@ -45,10 +46,10 @@ def save_animation(path: str | Path, frames: Iterable[Array], milliseconds: int 
     """
     path, frames = Path(path), iter(frames)
     if path.suffix.lower() not in ANIMATED:
-        raise InputError(f"{path}: unknown format {path.suffix!r} of an animation; use one of {', '.join(ANIMATED)}")
+        raise InputError(f"{one_line(path, SHOWN)}: unknown format {path.suffix!r} of an animation; use one of {', '.join(ANIMATED)}")
     first = next(frames, None)
     if first is None:
-        raise InputError(f"{path}: an animation needs at least one frame")
+        raise InputError(f"{one_line(path, SHOWN)}: an animation needs at least one frame")
     picture, others = _to_pillow(path, first), (_to_pillow(path, frame) for frame in frames)
     with replacing(path, overwrite) as temporary:
         try:
@@ -57,12 +58,12 @@ def save_animation(path: str | Path, frames: Iterable[Array], milliseconds: int 
         except InputError:
             raise
         except (KeyError, OSError, ValueError) as problem:  # KeyError: this Pillow was built without the format
-            raise InputError(f"{path}: cannot be written ({_reason(problem)})") from problem
+            raise InputError(f"{one_line(path, SHOWN)}: cannot be written ({_reason(problem)})") from problem
 
 
 def _to_pillow(path: Path, image: Array) -> Image.Image:
     if not (is_rgb(image) or _is_grey(image)):
-        raise InputError(f"{path}: expected uint8 of shape (H, W, 3) or (H, W), got {describe(image)}")
+        raise InputError(f"{one_line(path, SHOWN)}: expected uint8 of shape (H, W, 3) or (H, W), got {describe(image)}")
     return Image.fromarray(image)
 
 
