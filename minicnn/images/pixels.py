@@ -56,11 +56,11 @@ def _range(image: Image.Image, values: Array) -> tuple[int, int]:
     """Return (black, white) of integers whose file does not state them."""
     if image.mode == "F":
         raise InputError(f"its float pixels have no fixed range; {EIGHT_BIT}")
-    if image.mode != "I" or image.format != "TIFF":  # Pillow has scaled the values of other formats to 16 bits
+    if image.mode != "I":  # I;16
         return 0, 4095 if tag(image, BITS) == 12 else 65535
     if values.min() < 0 or values.max() > 65535:
         raise InputError(f"its signed or 32-bit pixels have no fixed range; {EIGHT_BIT}")
-    if values.max() <= 255:
+    if values.max() <= 255 and image.format not in ("PPM", "PNG"):  # Pillow has scaled their values to 16 bits
         return 0, 255
     return 0, 32767 if tag(image, BITS) == 16 else 65535  # "I" of 16 bits is signed
 

@@ -27,7 +27,8 @@ def save_image(path: str | Path, image: Array, overwrite: bool = False) -> None:
     """
     path = Path(path)
     if path.suffix.lower() not in SUFFIXES:
-        raise InputError(f"{one_line(path, SHOWN)}: unknown image format {path.suffix!r}; use one of {', '.join(SUFFIXES)}")
+        raise InputError(f"{one_line(path, SHOWN)}: unknown image format {path.suffix!r}; use one of "
+                         f"{', '.join(SUFFIXES)}")
     picture = _to_pillow(path, image)
     with replacing(path, overwrite) as temporary:
         try:
@@ -46,7 +47,8 @@ def save_animation(path: str | Path, frames: Iterable[Array], milliseconds: int 
     """
     path, frames = Path(path), iter(frames)
     if path.suffix.lower() not in ANIMATED:
-        raise InputError(f"{one_line(path, SHOWN)}: unknown format {path.suffix!r} of an animation; use one of {', '.join(ANIMATED)}")
+        raise InputError(f"{one_line(path, SHOWN)}: unknown format {path.suffix!r} of an animation; use one of "
+                         f"{', '.join(ANIMATED)}")
     first = next(frames, None)
     if first is None:
         raise InputError(f"{one_line(path, SHOWN)}: an animation needs at least one frame")

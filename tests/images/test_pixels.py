@@ -92,6 +92,30 @@ def test_a_kind_of_tiff_that_pillow_lacks_is_named(tmp_path):
     assert "2 channels of 16-bit integers" in refusal(tiff(tmp_path, [[0, 1]] * 2, "u2"))
 
 
+@pytest.mark.parametrize("largest", [1023, 4095, 65535])
+def test_a_pgm_of_any_range(tmp_path, largest):
+    values = np.array([[0, largest // 2, largest]] * 2, ">u2")
+    (tmp_path / "a.pgm").write_bytes(f"P5 3 2 {largest}\n".encode() + values.tobytes())
+    assert first_row(tmp_path / "a.pgm") in ([0, 127, 255], [0, 128, 255])
+    (tmp_path / "dark.pgm").write_bytes(f"P5 3 2 {largest}\n".encode() + np.array([[0, 1, 2]] * 2, ">u2").tobytes())
+    assert max(first_row(tmp_path / "dark.pgm")) <= 1
+
+
+@pytest.mark.parametrize(("bits", "values", "expected"), [
+    (8, [0, 128, 255], [0, 128, 255]), (16, [0, 257, 514], [0, 1, 2]), (32, [0, 128, 255], [0, 128, 255]),
+    (32, [0, 70_000], NO_RANGE), (32, [0, -1], NO_RANGE), (-32, [0.0, 1.0], "float pixels")])
+def test_an_image_of_an_observatory(tmp_path, bits, values, expected):
+    cards = {"SIMPLE": "T", "BITPIX": bits, "NAXIS": 2, "NAXIS1": len(values), "NAXIS2": 2}
+    header = "".join(f"{key:8}= {value!s:>20}".ljust(80) for key, value in cards.items()) + "END".ljust(80)
+    kind = ">f4" if bits < 0 else f">{'u' if bits == 8 else 'i'}{bits // 8}"
+    data = np.array([values] * 2).astype(kind).tobytes()
+    (tmp_path / "a.fits").write_bytes(header.ljust(2880).encode() + data.ljust(2880, b"\0"))
+    if isinstance(expected, str):
+        assert expected in refusal(tmp_path / "a.fits")
+    else:
+        assert first_row(tmp_path / "a.fits") == expected
+
+
 # ---- the meaning of the values
 
 
@@ -161,6 +185,20 @@ def test_orientation_of_every_format_and_of_animations(tmp_path, suffix, frames)
     upright = load_image(tmp_path / f"photo{suffix}")
     assert upright.shape == (32, 16, 3)
     assert upright[:12].min() > 230 and upright[20:].max() < 25
+
+
+@pytest.mark.parametrize("compression", ["tiff_lzw", "packbits", "tiff_adobe_deflate"])
+def test_orientation_of_a_compressed_tiff_and_of_an_mpo(tmp_path, compression):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    stored = np.zeros((16, 32, 3), np.uint8)
+    stored[:, :16] = 255
+    Image.fromarray(stored).save(tmp_path / "photo.tif", exif=exif, compression=compression)
+    second = [Image.fromarray(stored)]
+    Image.fromarray(stored).save(tmp_path / "photo.mpo", exif=exif, save_all=True, append_images=second)
+    for name in ("photo.tif", "photo.mpo"):
+        upright = load_image(tmp_path / name)
+        assert upright.shape == (32, 16, 3) and upright[:12].min() > 230 and upright[20:].max() < 25
 
 
 # ---- colours
