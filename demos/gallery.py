@@ -45,7 +45,7 @@ from minicnn.visualize.check import count_judged
 
 
 class Given(NamedTuple):
-    """What the gallery works on: the photos, the seed, and the photos of a folder, or None."""
+    """The input of the gallery: the photos, the seed, and the photos of a folder, or None."""
 
     photos: list[Photo]
     seed: int
@@ -137,7 +137,7 @@ def gallery_pictures(model: Model, photos: list[Photo], seed: int) -> Iterator[P
 def write_gallery(folder: Path, model: Model, choice: str, given: Given, report: Callable[[str], None]) -> list[str]:
     """Write all pictures and index.html into the folder, and return the names of the demos that failed.
 
-    A demo that fails is reported on the page, with its reason, and the others go on. The page is written again after
+    A demo that fails is reported on the page, with its reason, and the next demos still run. The page is written again after
     each picture, so an interrupted gallery keeps a valid page.
 
     choice : the sentence of `choose_model` that names the network. report : called with a line of text per picture.

@@ -1,4 +1,4 @@
-"""The page of the gallery: an overview with small pictures, a section for each picture, and what is not shown."""
+"""The page of the gallery: an overview with small pictures, a section for each, and the missing techniques."""
 
 import html
 from collections.abc import Iterable, Sequence

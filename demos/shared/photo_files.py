@@ -1,4 +1,4 @@
-"""The image files in a folder, and a word about every file that is left out."""
+"""The image files in a folder, and a report of every skipped file."""
 
 import os
 import stat

@@ -1,4 +1,4 @@
-"""The kinds of image files: those that Pillow can read, and the names of those that it cannot."""
+"""The kinds of image files that Pillow can read, and the names of other kinds."""
 
 import os
 from functools import cache
@@ -70,7 +70,7 @@ def readable_suffixes() -> tuple[str, ...]:
 
 
 def other_kind(path: str | Path) -> str | None:
-    """Return what the file is, and the way out, if it is of a known kind that Pillow cannot read; else None."""
+    """Return the name of the file's kind and the way out if Pillow cannot read this kind; None for other files."""
     try:
         with open(path, "rb") as file:
             head = file.read(1024)
@@ -89,7 +89,7 @@ def other_kind(path: str | Path) -> str | None:
 
 
 def looks_like_picture(path: str | Path) -> bool:
-    """Return True if the file begins like a PNG, JPEG, GIF, WebP, BMP, TIFF or AVIF image, whatever its name is."""
+    """Return True if the file begins like a PNG, JPEG, GIF, WebP, BMP, TIFF or AVIF image. The name does not matter."""
     try:
         with open(path, "rb") as file:
             head = file.read(16)

@@ -32,8 +32,8 @@ def load_image(path: str | Path, min_side: int = 2) -> Array:
     The file's own description of its pixels is followed: the image is turned upright by its EXIF orientation,
     colours are converted from the embedded profile to sRGB, transparent pixels become white, and more than 8 bits are
     scaled to 8 bits. Of several frames the first is read.
-    Raises InputError, one line that names the file, if it cannot be read, if its pixels have no known range, if it has
-    more than MAX_PIXELS pixels, or if a side has fewer than `min_side` pixels.
+    Raises InputError, one line that names the file, if it cannot be read or if its pixels have no known range. Raises
+    InputError if it has more than MAX_PIXELS pixels or if a side has fewer than `min_side` pixels.
 
     >>> minicnn.images.save_image(folder / "photo.png", photo)
     >>> load_image(folder / "photo.png").shape

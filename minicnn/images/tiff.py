@@ -1,4 +1,4 @@
-"""What a TIFF file says about its pixels."""
+"""The tags by which a TIFF file describes its pixels."""
 
 from typing import Any
 
