@@ -21,9 +21,10 @@ from minicnn.images.pixels import to_rgb
 from minicnn.images.tiff import tiff_kind
 
 logging.getLogger("PIL").addHandler(logging.NullHandler())  # otherwise Python prints Pillow's log of damaged files
-_libtiff = threading.Lock()  # held while the error stream is silent
+# The filters of warnings and the error stream belong to the whole process, so one image is decoded at a time.
+_decoding = threading.RLock()
 if hasattr(os, "register_at_fork"):  # a fork waits, as the child would keep the silent stream and the locked lock
-    os.register_at_fork(before=_libtiff.acquire, after_in_parent=_libtiff.release, after_in_child=_libtiff.release)
+    os.register_at_fork(before=_decoding.acquire, after_in_parent=_decoding.release, after_in_child=_decoding.release)
 
 
 def load_image(path: str | Path, min_side: int = 2) -> Array:
@@ -40,7 +41,7 @@ def load_image(path: str | Path, min_side: int = 2) -> Array:
     (64, 64, 3)
     """
     name = require_path(path)
-    with warnings.catch_warnings():
+    with _decoding, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about metadata; bad pixels raise an exception
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         try:
@@ -69,23 +70,22 @@ def _silent(image: Image.Image) -> Iterator[None]:
     if image.format != "TIFF":
         yield
         return
-    with _libtiff:
-        try:
-            if image.fp.fileno() == 2:  # type: ignore[attr-defined]  # the stream was closed, the file has its number
-                raise OSError
-            kept = os.dup(2)
-        except OSError:  # the process has no error stream
-            yield
-            return
-        try:
-            if sys.stderr is not None:
-                sys.stderr.flush()
-            with open(os.devnull, "wb") as nothing:
-                os.dup2(nothing.fileno(), 2)
-            yield
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)
+    try:
+        if image.fp.fileno() == 2:  # type: ignore[attr-defined]  # the stream was closed, the file has its number
+            raise OSError
+        kept = os.dup(2)
+    except OSError:  # the process has no error stream
+        yield
+        return
+    try:
+        if sys.stderr is not None:
+            sys.stderr.flush()
+        with open(os.devnull, "wb") as nothing:
+            os.dup2(nothing.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def _require_size(width: int, height: int, min_side: int) -> None:
@@ -108,6 +108,8 @@ def _complaint(path: str, problem: Exception) -> str:
         return str(problem)
     if isinstance(problem, FileNotFoundError):  # it was there a moment ago
         return "the file has disappeared; check the path"
+    if isinstance(problem, MemoryError):
+        return "not enough memory is left to decode it; scale the image down"
     if isinstance(problem, PermissionError):
         return "permission denied; allow reading it, or choose another file"
     if isinstance(problem, Image.DecompressionBombWarning | Image.DecompressionBombError):

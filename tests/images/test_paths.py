@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 import threading
+import warnings
 
 import numpy as np
 import pytest
@@ -214,6 +215,16 @@ def test_threads_and_a_fork_keep_the_error_stream(tmp_path, capfd):
     for thread in threads:
         thread.join()
     assert capfd.readouterr().err == "child " * 10
+
+
+def test_threads_leave_the_filters_of_warnings_as_they_were(photo):
+    before = list(warnings.filters)
+    threads = [threading.Thread(target=lambda: [load_image(photo) for _ in range(100)]) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert warnings.filters == before
 
 
 def test_without_an_error_stream(tmp_path):
