@@ -137,8 +137,8 @@ def gallery_pictures(model: Model, photos: list[Photo], seed: int) -> Iterator[P
 def write_gallery(folder: Path, model: Model, choice: str, given: Given, report: Callable[[str], None]) -> list[str]:
     """Write all pictures and index.html into the folder, and return the names of the demos that failed.
 
-    A demo that fails is reported on the page, with its reason, and the next demos still run. The page is written again after
-    each picture, so an interrupted gallery keeps a valid page.
+    A demo that fails is reported on the page, with its reason, and the next demos still run. The page is written again
+    after each picture, so an interrupted gallery keeps a valid page.
 
     choice : the sentence of `choose_model` that names the network. report : called with a line of text per picture.
     """
