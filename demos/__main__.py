@@ -3,17 +3,22 @@
 `python -m demos list` prints the techniques and the command of each.
 """
 
+import sys
 import time
 from argparse import ArgumentParser, Namespace
+from itertools import islice
 from pathlib import Path
 
-from demos.gallery import picture_names, write_gallery
+from demos.gallery import Given, picture_names, write_gallery
 from demos.shared.command import demo_parser, main
 from demos.shared.inputs import choose_model, load_photos, short_label
 from demos.shared.offer import offer_weights
+from demos.shared.photo_folder import FolderPhoto, read_photos
 from demos.shared.picture import output_folder
 from demos.techniques import demo_names, list_of_demos
-from minicnn.errors import InputError
+from minicnn.errors import InputError, one_line
+
+MOST = 400  # photos of a folder in the gallery
 
 
 def run(arguments: Namespace) -> None:
@@ -29,12 +34,21 @@ def run(arguments: Namespace) -> None:
     print(choice, flush=True)
     photos = load_photos(model, arguments.photos, arguments.seed)
     for photo in photos:
-        label, share = photo.top[0]
-        print(f"photo: {photo.name}, classified as {short_label(model, label)} ({share:.0%})", flush=True)
+        classified = f", classified as {short_label(model, photo.label)} ({photo.top[0][1]:.0%})" if photo.top else ""
+        print(f"photo: {photo.name}{classified}", flush=True)
     files = ["index.html", *(f"{name}.png" for name in picture_names(model))]
     folder = output_folder(arguments.out, "gallery", files, arguments.overwrite)
-    write_gallery(folder, model, choice, photos, arguments.seed, lambda line: print(line, flush=True))
+    failed = write_gallery(folder, model, choice, Given(photos, arguments.seed, gallery_folder(arguments.folder)),
+                           lambda line: print(one_line(line, 400), flush=True))
     print(f"done in {time.perf_counter() - start:.0f} s: open {folder / 'index.html'}")
+    if failed:
+        print(f"{len(failed)} of the demos failed: {', '.join(failed)}", file=sys.stderr)
+        sys.exit(1)
+
+
+def gallery_folder(folder: str | None) -> list[FolderPhoto] | None:
+    """Return up to MOST photos of the folder, or None if there is no folder."""
+    return None if folder is None else list(islice(read_photos(folder), MOST))
 
 
 def require_no_demo_names(photos: list[str]) -> None:
@@ -48,6 +62,8 @@ def require_no_demo_names(photos: list[str]) -> None:
 def parser() -> ArgumentParser:
     """Return the parser of the command line."""
     parser = demo_parser("", __doc__)
+    parser.add_argument("--folder", metavar="FOLDER", help="folder of photos for the pictures of many photos: "
+                        f"neighbours, maps and patches (default: drawn shapes; at most {MOST} photos)")
     parser.add_argument("--list", action="store_true", help="print the techniques and the command of each, then exit")
     return parser
 

@@ -6,8 +6,8 @@ import numpy as np
 from matplotlib.patches import Rectangle
 
 from demos.shared.command import demo_parser, main
-from demos.shared.inputs import choose_model, load_photos, short_label
-from demos.shared.layers import feature_layers
+from demos.shared.inputs import caption, choose_model, load_photos
+from demos.shared.layers import usual_layer
 from demos.shared.picture import Picture, file_stem, run_demo
 from minicnn import plot
 from minicnn.errors import InputError
@@ -25,12 +25,12 @@ FRAME = "#30e030"  # colour of the frame around the enlarged channel
 def pictures(model, photos, layers=(), channel=None, per="layer"):
     """Yield two Pictures for each layer: the sheet of all channels, and one channel enlarged next to the photo.
 
-    layers : by default, the last but one of `feature_layers`. channel : the channel to enlarge; by default, the
+    layers : by default, `usual_layer`. channel : the channel to enlarge; by default, the
     strongest of each layer. per : see `scale_maps`.
     """
     photo = photos[0]
     chosen = []
-    for layer in layers or [feature_layers(model.net)[-2]]:  # first, as a layer or channel may not exist
+    for layer in layers or [usual_layer(model.net)]:  # first, as a layer or channel may not exist
         maps = feature_maps(model.net, photo.x, layer)[0]
         if channel is not None:
             require_channels(layer, channel, len(maps))
@@ -85,7 +85,7 @@ def enlarged(name, model, photo, layer, maps, channel, per):
     columns = math.ceil(len(maps) ** 0.5)
     sheet, options = draw_sheet(maps, per, columns)
     over = upsample_maps(np.maximum(activations, 0)[None], *photo.image.shape[:2])[0]
-    panels = [(f"{photo.name}: {short_label(model, photo.label)}", photo.image),
+    panels = [(caption(model, photo), photo.image),
               (f"{layer}: {len(maps)} channels, {(maps == 0).mean():.0%} zeros", sheet,
                {"cmap": "gray", "vmin": 0, "interpolation": "antialiased"} | options),
               (f"channel {channel}: up to {activations.max():.3g}, {(activations == 0).mean():.0%} zeros", activations,

@@ -59,7 +59,7 @@ def pictures(model, labels=None, seed=0, size=None, settings=MARGIN, run=None):
 
 def run(arguments):
     """Load the network, make the images, and save them."""
-    model, reason = choose_model(arguments.model, arguments.device)
+    model, reason = choose_model(arguments.model, arguments.device, scores=True)
     print(reason)
     labels = [model.find_class(label) for label in arguments.labels or ()]
     if arguments.compare:

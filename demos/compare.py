@@ -221,7 +221,7 @@ def every_picture(model, photos, label, arguments):
 
 def run(arguments):
     """Load the network and the photos, make the comparisons, and save their pictures."""
-    model, reason = choose_model(arguments.model, arguments.device)
+    model, reason = choose_model(arguments.model, arguments.device, scores=True)
     print(reason)
     photos = load_photos(model, arguments.photos, arguments.seed)
     if not arguments.photos:

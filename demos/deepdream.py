@@ -14,6 +14,7 @@ from demos.shared.command import demo_parser, main, natural_int, number, positiv
 from demos.shared.inputs import choose_model, warn_about_memory
 from demos.shared.layers import feature_layers
 from demos.shared.long_run import Watch, add_long_run_options, add_presets, chosen_settings, digest, long_run
+from demos.shared.photo_files import shown_name
 from demos.shared.picture import Picture, demo_folder, run_demo
 from minicnn import images, plot
 from minicnn.datasets.shapes import draw_shape
@@ -160,7 +161,7 @@ def run(arguments):
     print(reason)
     if len(arguments.photos) > 1:
         raise InputError(f"one photo at a time, not {len(arguments.photos)}")
-    name, photo = (Path(arguments.photos[0]).stem, images.load_image(arguments.photos[0])) if arguments.photos \
+    name, photo = (shown_name(arguments.photos[0]), images.load_image(arguments.photos[0])) if arguments.photos \
         else example_photo()
     photo = images.resize_long_side(photo, arguments.size or default_size(model))
     settings = chosen_settings(arguments, DREAM_PRESETS)

@@ -3,6 +3,7 @@
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib import colormaps
@@ -11,11 +12,12 @@ from tqdm import tqdm
 
 from demos.shared.command import demo_parser, main, positive_int
 from demos.shared.inputs import choose_model
+from demos.shared.photo_folder import FolderPhoto, fit_photos
 from demos.shared.picture import Picture, run_demo
 from minicnn.backend import to_device, to_host
 from minicnn.datasets.mnist import load_digits
 from minicnn.datasets.shapes import CLASSES, draw_shapes
-from minicnn.errors import InputError
+from minicnn.errors import InputError, one_line
 from minicnn.models import Model
 from minicnn.visualize.embedding.affinities import require_points
 from minicnn.visualize.embedding.features import feature_layer, image_features
@@ -25,14 +27,15 @@ from minicnn.visualize.embedding.tsne import TsneSettings, tsne
 from minicnn.visualize.embedding.tsne_check import check_map, check_map_gradient, check_same_map
 
 NAMES = ("embedding_map",)
-DRAWN = 600  # default number of drawn shapes
+DRAWN, DRAWN_IN_GALLERY = 600, 240  # default numbers of drawn shapes
+FEWEST = 12  # photos of a folder in the gallery
 
 History = list[tuple[int, float]]  # (step, divergence)
 
 
 def pictures(model: Model, labelled: tuple[np.ndarray, np.ndarray] | None = None, layer: str | None = None,
              perplexity: float | None = None, num_steps: int = 1000, seed: int = 0,
-             count: int = DRAWN) -> Iterator[Picture]:
+             count: int = DRAWN, names: Sequence[str] | None = None) -> Iterator[Picture]:
     """Techniques 4, 5: yield the Picture of the maps of images by PCA and by t-SNE of their features.
 
     Parameters
@@ -40,8 +43,9 @@ def pictures(model: Model, labelled: tuple[np.ndarray, np.ndarray] | None = None
     labelled : images x, (N, C, H, W), and their classes, (N,). By default, `count` drawn shapes.
     perplexity : of t-SNE. By default 30, or the largest that the number of images allows.
     num_steps : number of steps of t-SNE.
+    names : of the classes. By default, the drawn classes or the network's.
     """
-    names: Sequence[str] = CLASSES if labelled is None else model.labels
+    names = names or (CLASSES if labelled is None else model.labels)
     x, labels = draw_images(model, count, seed) if labelled is None else labelled
     layer = layer or feature_layer(model.net)
     features = image_features(model.net, x, layer)
@@ -69,6 +73,18 @@ def pictures(model: Model, labelled: tuple[np.ndarray, np.ndarray] | None = None
          "divergence": history})
     if interrupted:
         raise KeyboardInterrupt
+
+
+def gallery_pictures(model: Model, folder: Sequence[FolderPhoto] | None, seed: int) -> Iterator[Picture]:
+    """Return the picture of the gallery: the photos of a folder with several classes, or drawn shapes."""
+    photos = list(fit_photos(model, folder or ()))
+    names = sorted({photo.label for photo in photos if photo.label is not None})
+    if len(names) < 2 or len(photos) < FEWEST:
+        return pictures(model, count=DRAWN_IN_GALLERY, seed=seed)
+    photos = [photo for photo in photos if photo.label is not None]
+    labels = np.array([names.index(photo.label) for photo in photos if photo.label is not None])
+    x = model.preprocessing.to_input(np.stack([photo.image for photo in photos]))
+    return pictures(model, (x, labels), seed=seed, names=names)
 
 
 def draw_images(model: Model, count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -106,16 +122,17 @@ def show_maps(maps: Sequence[tuple[str, np.ndarray]], labels: np.ndarray, names:
     figure = Figure(figsize=(6.5 * len(maps) + 1.6, 6.9), layout="constrained")
     present = np.unique(labels)
     colours = colormaps["tab10" if len(present) <= 10 else "tab20"]
+    entries: dict[int, tuple[Any, str]] = {}
     size = float(np.clip(9000 / len(labels), 1.5, 18))
     for axis, (caption, positions) in zip(figure.subplots(1, len(maps), squeeze=False)[0], maps, strict=True):
         for number, label in enumerate(present):
             points = positions[labels == label]
             colour = colours(number % colours.N)
-            axis.scatter(*points.T, s=size, color=colour, linewidths=0, label=names[label].split(", ")[0])
+            dots = axis.scatter(*points.T, s=size, color=colour, linewidths=0)
+            entries[number] = dots, one_line(names[label].split(", ")[0], 40)  # as a label, a name with _ is left out
         axis.set(title=caption, xticks=[], yticks=[])
         axis.set_aspect("equal", "datalim")
-    handles, captions = axis.get_legend_handles_labels()
-    legend = figure.legend(handles, captions, loc="outside right center", frameon=False, fontsize=10)
+    legend = figure.legend(*zip(*entries.values(), strict=True), loc="outside right center", frameon=False, fontsize=10)
     for handle in legend.legend_handles:
         if handle is not None:
             handle.set(sizes=[40])

@@ -13,7 +13,7 @@ from tqdm import tqdm
 from demos.deepdream import example_photo
 from demos.shared.claim import make_folder
 from demos.shared.command import OneLineParser, add_common, main, natural_int, positive_int
-from demos.shared.photo_folder import find_photos
+from demos.shared.photo_files import find_photos, shown_name
 from demos.shared.picture import Picture, demo_folder, file_stem, run_demo
 from demos.train_fast_style import default_preset, drawn_style
 from minicnn import images, plot
@@ -233,12 +233,12 @@ def read(files: Sequence[Path], size: int | None) -> Iterator[tuple[str, np.ndar
         yield name, resized(photo, size)
     for file in files:
         try:
-            yield file.stem, resized(images.load_image(file), size)
+            yield shown_name(file), resized(images.load_image(file), size)
         except InputError as problem:
             if len(files) == 1:
                 raise
             print(f"skipped: {problem}", file=sys.stderr)
-            yield file.stem, None
+            yield shown_name(file), None
 
 
 def resized(photo: np.ndarray, size: int | None) -> np.ndarray:

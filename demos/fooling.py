@@ -21,7 +21,7 @@ NAMES = ("fooling",)
 
 
 def pictures(model, photos, target=None, seed=0, settings=MARGIN, other=None, run=None):
-    """Technique 18: yield the Picture of a row per photo: the original, the result, the difference, and it times ten.
+    """Technique 18: yield the Picture of a row per photo: the original, the result, the difference, and its size.
 
     target : a class; by default, see `default_target`. settings : FoolingSettings. other : another Model, which
     classifies the results, too. run : the LongRun that saves the pictures, or None.
@@ -49,7 +49,7 @@ def pictures(model, photos, target=None, seed=0, settings=MARGIN, other=None, ru
         + (", stopped" if watch.stopped else ""), draw(model, photos, fooled, reports), np.stack(fooled),
         "The photo was changed in small steps along the gradient, until the network classified it as the target, even "
         "after rounding to the 8 bits of an image file. For a person it is the same photo. The change is visible only "
-        "when multiplied by ten.",
+        "when it is multiplied by the factor above it.",
         "Szegedy et al. 2013 (arXiv:1312.6199), section 4; steps as in Stanford CS231n",
         checks, {"photos": [photo.name for photo in photos], "targets": targets, "steps": settings.num_steps,
                  "seed": seed, "reports": [report._asdict() for report in reports]} | asdict(settings), watch.history)
@@ -83,12 +83,15 @@ def draw(model, photos, fooled, reports):
     panels = []
     for photo, picture, report in zip(photos, fooled, reports, strict=True):
         label, probability = best_class(model, picture)
-        change = picture.astype(np.int64) - photo.image
+        change = picture.astype(np.float64) - photo.image
+        enlarged, factor = plot.amplify(picture, change, least=0.0)
+        size = np.abs(change).max(axis=2)
+        what = f"difference x{factor:.3g}, 0 is grey" if change.any() else "no difference"
         panels += [(f"{photo.name}\n{short_label(model, photo.label)} {photo.top[0][1]:.1%}", photo.image),
                    (f"after {report.steps} steps\n{short_label(model, label)} {probability:.1%}", picture),
-                   (f"difference: at most {report.linf} of 255,\nnorm {report.l2:.0f}, PSNR {report.psnr:.1f} dB",
-                    around_grey(change)),
-                   ("difference x10\n", around_grey(10 * change))]
+                   (f"{what}\nat most {report.linf} of 255", enlarged),
+                   (f"its size, from 0 to {size.max():.0f} levels\nnorm {report.l2:.0f}, PSNR {report.psnr:.1f} dB",
+                    size, plot.saliency_range(size))]
     return plot.show_panels(panels, 4)
 
 
@@ -102,11 +105,6 @@ def transfer_model(name, device, photo):
     if scores.ndim != 2:
         raise InputError(f"--transfer {name}: it gives no class scores; name a network that does")
     return other
-
-
-def around_grey(change):
-    """Return a change in levels of 255, (H, W, 3), as a picture; no change is grey."""
-    return np.clip(change + 128, 0, 255).astype(np.uint8)
 
 
 def best_class(model, picture):
@@ -128,7 +126,7 @@ def with_files(made, folder, names):
 
 def run(arguments):
     """Load the network and the photos, make the fooling images, and save them."""
-    model, reason = choose_model(arguments.model, arguments.device)
+    model, reason = choose_model(arguments.model, arguments.device, scores=True)
     print(reason)
     photos = load_photos(model, arguments.photos, arguments.seed)
     target = None if arguments.target is None else model.find_class(arguments.target)

@@ -3,8 +3,8 @@
 import numpy as np
 
 from demos.shared.command import demo_parser, main
-from demos.shared.inputs import choose_model, load_photos, short_label
-from demos.shared.layers import feature_layers
+from demos.shared.inputs import caption, choose_model, load_photos
+from demos.shared.layers import feature_layers, usual_layer
 from demos.shared.picture import Picture, run_demo
 from minicnn import plot
 from minicnn.errors import InputError
@@ -19,9 +19,12 @@ SPRINGENBERG = "Springenberg, Dosovitskiy, Brox and Riedmiller 2014 (arXiv:1412.
 
 
 def pictures(model, photos, layer=None, channel=None, position=None, seed=0):
-    """Yield the Picture of the class score by the three rules, then the Picture of the strongest neurons of a layer."""
+    """Yield the Picture of the class score by the three rules, then the Picture of the strongest neurons of a layer.
+
+    A network without class scores shows the strongest neuron of its last layer by the three rules instead.
+    """
     # The neurons are computed first, as they raise an error if the chosen layer, channel or position does not exist.
-    single = neurons(model, photos[0], layer or feature_layers(model.net)[-2], channel, position, seed)
+    single = neurons(model, photos[0], layer or usual_layer(model.net), channel, position, seed)
     yield three_relus(model, photos, seed)
     yield single
 
@@ -30,24 +33,33 @@ def three_relus(model, photos, seed):
     """Technique 11 for a class score: return the Picture of the gradient, the deconvnet and guided backprop."""
     net, shown = model.net, photos[:3]
     panels, gradients = [], []
-    for photo in shown:
-        panels.append((f"{photo.name}: {short_label(model, photo.label)}", photo.image))
-        for caption, relu in (("plain gradient", ReLU), ("deconvnet", DeconvReLU), ("guided backprop", GuidedReLU)):
-            gradient = neuron_gradient(net, photo.x, net.output, photo.label, None, relu)
+    chosen = [(photo.label, None) if photo.top else strongest_output(net, photo) for photo in shown]
+    for photo, (channel, position) in zip(shown, chosen, strict=True):
+        panels.append((caption(model, photo), photo.image))
+        for rule, relu in (("plain gradient", ReLU), ("deconvnet", DeconvReLU), ("guided backprop", GuidedReLU)):
+            gradient = neuron_gradient(net, photo.x, net.output, channel, position, relu)
             gradients.append(model.preprocessing.to_pixel_directions(gradient)[0])
             # In some networks the deconvnet's gradient of a class score is zero everywhere: the caption says so.
             zero = "" if gradients[-1].any() else ": exactly zero"
-            panels.append((caption + zero, plot.gradient_to_colours(gradients[-1])))
+            panels.append((rule + zero, plot.gradient_to_colours(gradients[-1])))
     return Picture(
         "three_relus", f"{model.name}: three rules for the ReLU's backward pass", plot.show_panels(panels, 4),
         np.stack(gradients),
-        "The gradient of the same class score, by three rules for the ReLU's backward pass. The plain gradient passes "
-        "where the input was positive, the deconvnet's where the gradient is positive, and guided backprop's where "
-        "both are. Only guided backprop shows clean outlines: it removes all gradients that would weaken a neuron.",
+        f"The gradient of the same {'class score' if shown[0].top else f'neuron of {net.output}'}, by three rules for "
+        "the ReLU's backward pass. The plain gradient passes where the input was positive, the deconvnet's where the "
+        "gradient is positive, and guided backprop's where both are. Only guided backprop shows clean "
+        "outlines: it removes all gradients that would weaken a neuron.",
         f"{SPRINGENBERG}, figure 1; Zeiler and Fergus 2014 (arXiv:1311.2901)",
-        check_neuron_gradient(net, shown[0].x, net.output, shown[0].label, None, np.random.default_rng(seed)),
-        {"layer": net.output, "classes": [photo.label for photo in shown], "seed": seed,
+        check_neuron_gradient(net, photo.x, net.output, channel, position, np.random.default_rng(seed)),
+        {"layer": net.output, "classes" if shown[0].top else "neurons": [channel for channel, _ in chosen],
+         "positions": [position for _, position in chosen], "seed": seed,
          "photos": [photo.name for photo in shown]})
+
+
+def strongest_output(net, photo):
+    """Return (channel, (y, x)) of the strongest neuron in the last layer of a trunk."""
+    channel, *position = choose_neuron(feature_maps(net, photo.x, net.output)[0], net.output)
+    return channel, tuple(position)
 
 
 def neurons(model, photo, layer, channel, position, seed):

@@ -140,7 +140,7 @@ def commonest_class(model, x, batch_size=16):
 
 def run(arguments):
     """Load the network, find the facets, make their images, and save them."""
-    model, reason = choose_model(arguments.model or default_model(arguments), arguments.device)
+    model, reason = choose_model(arguments.model or default_model(arguments), arguments.device, scores=True)
     print(reason)
     arguments.preset = arguments.preset or default_preset(model)
     settings = chosen_settings(arguments, FACET_PRESETS)

@@ -3,13 +3,13 @@
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor
-from pathlib import Path
 
 import numpy as np
 
 from demos.shared.command import main, positive_int
 from demos.shared.executors import executor_for, store_for
 from demos.shared.inputs import choose_model
+from demos.shared.photo_files import shown_name
 from demos.shared.photo_folder import Collection, FolderPhoto, choose_photos, collect, draw_photos, folder_parser
 from demos.shared.picture import Picture, run_demo
 from minicnn import images, plot
@@ -119,7 +119,7 @@ def run(arguments: Namespace) -> None:
     gallery = choose_photos(model, arguments)
     if gallery is None:
         print(f"no folder given: {DRAWN} drawn shapes are compared")
-    queries = [FolderPhoto(Path(path).stem, None, images.load_image(path)) for path in arguments.query]
+    queries = [FolderPhoto(shown_name(path), None, images.load_image(path)) for path in arguments.query]
     layer = model.net.find(arguments.layer) if arguments.layer else feature_layer(model.net)
     store = store_for(arguments.resume, model.net, layer)
     with executor_for(arguments.workers, arguments.cluster) as executor:

@@ -9,11 +9,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from demos.neuron_rows import GAP, is_linear, unit_norm_images, whole_field_view
 from demos.patches import batches, channel_list, drawn_count, drawn_sources, folder_sources
 from demos.shared.ascent_options import add_ascent_options, amplified
 from demos.shared.command import demo_parser, main, positive_int
 from demos.shared.inputs import choose_model, warn_about_memory
-from demos.shared.layers import feature_layers
+from demos.shared.layers import feature_layers, usual_layer
 from demos.shared.long_run import Watch, add_long_run_options, chosen_settings, long_run
 from demos.shared.picture import Picture, demo_folder, run_demo
 from minicnn import plot
@@ -63,7 +64,7 @@ def pictures(model, sources, kind="neuron", layer=None, channels=None, position=
     responses to the sources. settings : AscentSettings; by default, see `default_preset`. run : the LongRun that saves
     the images, or None.
     """
-    layer = model.net.find(layer or feature_layers(model.net)[-2])
+    layer = model.net.find(layer or usual_layer(model.net))
     settings = settings or NEURON_PRESETS[default_preset(kind)]
     natural = natural_responses(model, sources, layer, kind)
     if kind == "layer":
@@ -94,24 +95,30 @@ def grid_pictures(model, sources, layers=None, columns=8, seed=0, settings=NEURO
     rows, checks, stopped = [], [], None
     for layer in layers:
         natural = natural_responses(model, sources, layer, "neuron")
-        rows.append(ascend_layer(model, "neuron", layer, strongest(natural, columns), None, None, seed, settings, run))
+        side, position = whole_field_view(model.net, layer)
+        rows.append(ascend_layer(model, "neuron", layer, strongest(natural, columns), position, side, seed, settings,
+                                 run))
         stopped = rows[-1].watch.stopped
         if stopped is not None:
             break
         checks += checks_of(model, "neuron", rows[-1], natural, seed)
     sheets, captions = [], []
     for row in rows:
-        images = model.preprocessing.to_images(row.watch.image)
+        linear = is_linear(model.net, row.layer)
+        images = (unit_norm_images(model, row.layer, row.channels, row.position, row.watch.image) if linear
+                  else model.preprocessing.to_images(row.watch.image))
         zoom = max(1, round(TILE / images.shape[1]))
-        sheets.append(tile_images(images, columns, gap=3, fill=255, zoom=zoom))
-        captions.append(f"{row.layer}: {images.shape[1]}x{images.shape[1]} pixels")
+        sheets.append(tile_images(images, columns, gap=3, fill=GAP, zoom=zoom))
+        captions.append(f"{row.layer}: {images.shape[1]}x{images.shape[1]} pixels" + ", of unit norm" * linear)
     title = f"{model.name}: neurons of {len(rows)} layer{'s' * (len(rows) > 1)}" + (", stopped" if stopped else "")
     figure = plot.show_rows(list(zip(captions, sheets, strict=True)), 9.0, title=title, interpolation="antialiased")
     yield Picture(
         "neuron_grid", title, figure,
         padded([row.watch.image for row in rows]),
         "Each row is a layer, from early to late. Each image was made from noise to maximize one neuron, and has the "
-        "size of its receptive field. Early layers show edges and colours, then come textures, then parts of objects.",
+        "size of its receptive field. The first layer is linear in the pixels, so its optimum within the colours is "
+        "black and white; its optimum of unit norm, the filter itself, is shown. Early layers show edges and colours, "
+        "then come textures, then parts of objects.",
         "Yosinski et al. 2015 (arXiv:1506.06579), figure 4", checks,
         {"layers": layers, "channels": {row.layer: row.channels for row in rows}, "seed": seed} | asdict(settings),
         rows[-1].watch.history, finished_pictures(model, "neuron", rows))

@@ -7,7 +7,6 @@ import argparse
 import os
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -16,12 +15,13 @@ from tqdm import tqdm
 from demos.shared.command import demo_parser, main
 from demos.shared.executors import add_sweep_options, executor_for, store_for
 from demos.shared.inputs import choose_model
-from demos.shared.layers import feature_layers
-from demos.shared.photo_folder import find_photos, warn
+from demos.shared.layers import feature_layers, usual_layer
+from demos.shared.photo_files import find_photos, warn
+from demos.shared.photo_folder import fit_photos
 from demos.shared.picture import Picture, run_demo
 from minicnn import images, plot
 from minicnn.datasets.shapes import CLASSES, draw_shape
-from minicnn.errors import InputError
+from minicnn.errors import InputError, one_line
 from minicnn.receptive_field import receptive_field
 from minicnn.visualize.grid import tile_images
 from minicnn.visualize.units.patch_pictures import crop_patch, guided_patch, shrink_patch
@@ -53,9 +53,13 @@ class Found(NamedTuple):
     interrupted: bool
 
 
-def pictures(model, photos, layer=None, channels=None, seed=0, rows=5, drawn=None):
-    """Technique 8 on Photos: yield the Picture of the patches. If the photos are few, drawn shapes are added."""
+def pictures(model, photos, layer=None, channels=None, seed=0, rows=5, drawn=None, folder=None):
+    """Technique 8 on Photos: yield the Picture of the patches. If the photos are few, drawn shapes are added.
+
+    folder : FolderPhotos, or None. They are added to the photos.
+    """
     sources = [Source(photo.name, partial(np.asarray, photo.image)) for photo in photos]
+    sources += [Source(photo.name, partial(np.asarray, photo.image)) for photo in fit_photos(model, folder or ())]
     if len(sources) < TOP:
         sources += drawn_sources(model, drawn or drawn_count(model) // 3, seed)
     return picture_of_patches(model, sources, layer, channels, rows)
@@ -66,7 +70,7 @@ def picture_of_patches(model, sources, layer=None, channels=None, rows=8, worker
 
     channels : by default, the `rows` strongest. workers, folder, cluster : of the search, see --help.
     """
-    net, layer = model.net, model.net.find(layer or feature_layers(model.net)[-2])
+    net, layer = model.net, model.net.find(layer or usual_layer(model.net))
     field = receptive_field(net, layer)
     if field is None:
         raise InputError(f"each neuron of {layer!r} depends on the whole picture; choose a layer with maps, such as "
@@ -187,11 +191,8 @@ def folder_sources(model, paths):
 
     Raises InputError if a path does not exist, and if a folder has no pictures.
     """
-    for path in paths:
-        if not os.path.exists(path):
-            raise InputError(f"{path}: there is no such file or folder")
-    files = [file for path in paths for file in (find_photos(path) if Path(path).is_dir() else [path])]
-    return [Source(str(file), partial(read, model.preprocessing, file)) for file in files]
+    files = [file for path in paths for file in ([path] if os.path.isfile(path) else find_photos(path))]
+    return [Source(one_line(file), partial(read, model.preprocessing, file)) for file in files]
 
 
 def read(preprocessing, file):

@@ -45,7 +45,7 @@ def pictures(model, photos, label=None, seed=0):
 
 def run(arguments):
     """Load the network and the photos, make the picture and save it."""
-    model, reason = choose_model(arguments.model, arguments.device)
+    model, reason = choose_model(arguments.model, arguments.device, scores=True)
     print(reason)
     photos = load_photos(model, arguments.photos, arguments.seed)
     label = None if arguments.label is None else model.find_class(arguments.label)

@@ -26,7 +26,7 @@ BACKWARD = "{:<22} {:<15} {:<26} {:>16} {:>9} {:>12} {:>6}"
 
 def run(arguments: Namespace) -> None:
     """Load the network and the first photo, then run one forward and one backward pass in the network's own loops."""
-    model, choice = choose_model(arguments.model, arguments.device)
+    model, choice = choose_model(arguments.model, arguments.device, scores=True)
     print(choice)
     photo = load_photos(model, arguments.photos, arguments.seed)[0]
     net = model.net.plain()  # the textbook layers, not the fast ones

@@ -10,10 +10,10 @@ from demos.shared.command import demo_parser, main, natural_number, number, posi
 from demos.shared.inputs import choose_model, require_memory
 from demos.shared.long_run import LongRun, Watch, add_long_run_options, add_presets, long_run
 from demos.shared.picture import Picture, demo_folder, run_demo
+from demos.shared.preset_choice import BY_LAYERS, default_style, style_presets
 from demos.shared.style_inputs import (
     Sources,
     card_settings,
-    default_preset,
     drawn_sources,
     given_settings,
     load_sources,
@@ -160,7 +160,7 @@ def strokes_alone(model: Model, settings: StyleSettings) -> list[np.ndarray]:
 
     The drawn strokes have one size, so the scale of their texture can be measured.
     """
-    size = 64 if default_preset(model) == "shapes" else 128
+    size = 64 if default_style(model) == "shapes" else 128
     drawn = drawn_sources(192)
     alone = replace(settings, size=size, coarse=None, content_weight=0.0, blend=None, colours="style", init="noise",
                     num_steps=50)
@@ -181,9 +181,9 @@ def terms_of(sources: Sources, settings: StyleSettings) -> list[str]:
 
 def gallery_pictures(model: Model, photos: Sequence[Any], seed: int = 0) -> Iterator[Picture]:
     """Return the picture of the gallery, made in seconds: the drawn landscape for `shapes`, else the first photo."""
-    preset = default_preset(model)
+    preset = default_style(model)
     sources = drawn_sources(96 if preset == "shapes" else 192)
-    settings = STYLE_PRESETS[preset]
+    settings = style_presets(model)[preset]
     if preset != "shapes":
         sources = sources._replace(content=photos[0].image, names=[photos[0].name, "strokes"])
         settings = replace(settings, size=160, num_steps=60)
@@ -197,15 +197,15 @@ def run(arguments):
     model, reason = choose_model(arguments.model, arguments.device)
     print(reason)
     if arguments.preset is None:
-        arguments.preset = default_preset(model)
+        arguments.preset = default_style(model)
     sources = load_sources(model, arguments)
-    settings = given_settings(arguments)
+    settings = given_settings(arguments, model)
     if arguments.sweep and not all(settings.weighted_layers()):
         raise InputError("--sweep compares content with style: both need weights above 0")
     require_memory_for(model, sources, settings)
     if arguments.preset in ("composition-vii", "the-scream", "starry-night") and model.preprocessing != TORCHVISION:
         print(f"note: the weights of {arguments.preset} are for torchvision's SqueezeNet 1.1; for {model.name}, "
-              f"use --preset {default_preset(model)}")
+              f"use --preset {default_style(model)}")
     names = SWEEP_NAMES if arguments.sweep else NAMES
     folder = demo_folder(arguments, names)
     run = long_run(arguments, folder, NAMES[0], model, resume_settings(arguments.seed, sources, settings))
@@ -230,7 +230,7 @@ def numbers(text: str) -> tuple[float, ...]:
 def parser():
     """Return the parser of the command line, with the names of neural-style's options where they exist."""
     parser = demo_parser("style_transfer", __doc__)
-    add_presets(parser, STYLE_PRESETS, None)
+    add_presets(parser, dict.fromkeys([*STYLE_PRESETS, BY_LAYERS]), None)
     parser.add_argument("--size", "--image-size", type=positive_int, metavar="PIXELS", help="length of the --side "
                         "(default of this and the following options: the preset's)")
     parser.add_argument("--side", help="side that --size measures: long, as in neural-style, or short, as in CS231n")

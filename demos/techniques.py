@@ -10,6 +10,7 @@ PARTS = ("filters", "last layer", "activations", "importance", "gradients", "asc
 # The conditions for the gallery to show a technique.
 COLOUR = "colour"  # the network's input has three channels
 SHAPES = "shapes"  # the network is the shipped `shapes`, whose classes can be drawn
+SCORES = "scores"  # the network gives class scores
 PHOTOS = "photos"  # the user has a folder of photos, so the gallery never shows it
 
 
@@ -23,7 +24,7 @@ class Technique:
     functions : its functions in minicnn.visualize.
     command : the command that shows it, after "python -m demos.".
     paper : authors, year, arXiv number, and the figure or section that the demo repeats.
-    needs : the condition for the gallery to show it: COLOUR, SHAPES or PHOTOS; "" for any network.
+    needs : the condition for the gallery to show it: COLOUR, SHAPES, SCORES or PHOTOS; "" for any network.
     """
 
     name: str
@@ -56,9 +57,9 @@ TECHNIQUES = (
               "Zeiler and Fergus 2014, arXiv:1311.2901; Springenberg et al. 2014, arXiv:1412.6806, figure 3"),
 
     Technique("occlusion", "importance", "occlusion", ("occlusion_map", "spread_occlusion"),
-              "occlusion photo.jpg", "Zeiler and Fergus 2014, arXiv:1311.2901, section 4.2"),
+              "occlusion photo.jpg", "Zeiler and Fergus 2014, arXiv:1311.2901, section 4.2", SCORES),
     Technique("saliency", "importance", "saliency", ("saliency_map",),
-              "saliency photo.jpg", "Simonyan et al. 2013, arXiv:1312.6034, section 3"),
+              "saliency photo.jpg", "Simonyan et al. 2013, arXiv:1312.6034, section 3", SCORES),
 
     Technique("guided backprop", "gradients", "guided_backprop", ("guided_backprop",),
               "guided_backprop photo.jpg", "Springenberg et al. 2014, arXiv:1412.6806, figure 1"),
@@ -66,25 +67,27 @@ TECHNIQUES = (
               "guided_backprop photo.jpg", "Zeiler and Fergus 2014, arXiv:1311.2901"),
     Technique("gradient x input, SmoothGrad, integrated gradients", "gradients", "attribution",
               ("gradient_times_input", "smooth_grad", "integrated_gradients"),
-              "attribution photo.jpg", "arXiv:1605.01713; arXiv:1706.03825; arXiv:1703.01365"),
+              "attribution photo.jpg", "arXiv:1605.01713; arXiv:1706.03825; arXiv:1703.01365",
+              SCORES),
     Technique("Grad-CAM, guided Grad-CAM", "gradients", "attribution", ("grad_cam", "guided_grad_cam"),
-              "attribution photo.jpg", "Selvaraju et al. 2016, arXiv:1610.02391"),
+              "attribution photo.jpg", "Selvaraju et al. 2016, arXiv:1610.02391", SCORES),
     Technique("segmentation by saliency", "gradients", "attribution", ("saliency_segment",),
-              "attribution photo.jpg", "Simonyan et al. 2013, arXiv:1312.6034, section 3.2"),
+              "attribution photo.jpg", "Simonyan et al. 2013, arXiv:1312.6034, section 3.2", SCORES),
     Technique("comparison by deletion, insertion and rank", "gradients", "compare",
               ("attribution_maps", "deletion_insertion", "rank_correlations"),
-              "compare photo.jpg", "Petsiuk et al. 2018, arXiv:1806.07421"),
+              "compare photo.jpg", "Petsiuk et al. 2018, arXiv:1806.07421", SCORES),
     Technique("sanity check by randomised weights", "gradients", "compare", ("cascade_similarity",),
-              "compare photo.jpg", "Adebayo et al. 2018, arXiv:1810.03292"),
+              "compare photo.jpg", "Adebayo et al. 2018, arXiv:1810.03292", SCORES),
     Technique("pointing game", "gradients", "compare", ("pointing_game",),
-              "compare --model shapes", "Zhang et al. 2016, arXiv:1608.00507"),
+              "compare --model shapes", "Zhang et al. 2016, arXiv:1608.00507", SCORES),
 
     Technique("class visualization", "ascent", "class_visualization", ("class_visualization",),
               "class_visualization --class tarantula [--preset NAME]",
-              "Simonyan et al. 2013, arXiv:1312.6034, section 2; presets of Stanford CS231n, and `margin`"),
+              "Simonyan et al. 2013, arXiv:1312.6034, section 2; presets of Stanford CS231n, and `margin`",
+              SCORES),
     Technique("class visualization by six published presets", "ascent", "class_presets", ("class_visualization",),
               "class_visualization --compare --class flamingo",
-              "Yosinski et al. 2015, arXiv:1506.06579, table 1, figure 3"),
+              "Yosinski et al. 2015, arXiv:1506.06579, table 1, figure 3", SCORES),
     Technique("neuron, channel and layer visualization", "ascent", "neuron_visualization",
               ("neuron_visualization", "channel_visualization", "layer_visualization"),
               "neuron_visualization [FOLDER] --layer NAME [--grid]",
@@ -96,7 +99,7 @@ TECHNIQUES = (
 
     Technique("fooling images", "fooling", "fooling", ("fooling_image",),
               "fooling photo.jpg --target stingray",
-              "Szegedy et al. 2013, arXiv:1312.6199, section 4; Stanford CS231n"),
+              "Szegedy et al. 2013, arXiv:1312.6199, section 4; Stanford CS231n", SCORES),
 
     Technique("feature inversion", "inversion", "inversion", ("invert_features",),
               "inversion photo.jpg", "Mahendran and Vedaldi 2015, arXiv:1412.0035, section 3"),

@@ -3,7 +3,6 @@
 import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +10,9 @@ import numpy as np
 from demos.shared.command import demo_parser, main, natural_number, number, positive_int, positive_number
 from demos.shared.inputs import choose_model, require_memory
 from demos.shared.long_run import LongRun, Watch, add_long_run_options, add_presets, chosen_settings, digest, long_run
+from demos.shared.photo_files import shown_name
 from demos.shared.picture import Picture, demo_folder, run_demo
+from demos.shared.preset_choice import BY_LAYERS, default_texture, texture_presets
 from minicnn import images, plot
 from minicnn.datasets.drawings import draw_style
 from minicnn.errors import InputError
@@ -29,7 +30,7 @@ from minicnn.visualize.texture.gram import (
 from minicnn.visualize.texture.gram_check import check_texture
 
 NAMES = ("texture_gram",)
-USUAL_SIZES = {"gatys": 256, "squeezenet": 192, "shapes": 96}  # short side of the source by default preset, pixels
+USUAL_SIZES = {"gatys": 256, "squeezenet": 192, BY_LAYERS: 192, "shapes": 96}  # short side of the source, pixels
 
 
 class Source(NamedTuple):
@@ -49,7 +50,7 @@ def pictures(model: Model, source: Source | None = None, settings: TextureSettin
     them without it.
     """
     source = source or drawn_source(model)
-    settings = settings or TEXTURE_PRESETS[default_preset(model)]
+    settings = settings or texture_presets(model)[default_texture(model)]
     x = model.preprocessing.to_input(source.image)
     weights = texture_weights(model.net, settings.layers)
     made, stopped = {}, None
@@ -87,18 +88,10 @@ def pictures(model: Model, source: Source | None = None, settings: TextureSettin
         run.finish(stopped)
 
 
-def default_preset(model: Model) -> str:
-    """Return the name of the preset for a network."""
-    for family in ("squeezenet", "shapes"):
-        if model.net.positions.keys() >= set(TEXTURE_PRESETS[family].layers):
-            return family
-    return "gatys"
-
-
 def usual_size(model: Model) -> int:
     """Return the usual short side of a source in pixels. A smaller texture converges slowly, a larger one takes long.
     """
-    return USUAL_SIZES[default_preset(model)]
+    return USUAL_SIZES[default_texture(model)]
 
 
 def drawn_source(model: Model, size: int | None = None) -> Source:
@@ -118,8 +111,8 @@ def warn_about_conditions(net: Network, image: np.ndarray, layers: Layers) -> No
 
 def gallery_pictures(model: Model, seed: int = 0) -> Iterator[Picture]:
     """Return the pictures of the gallery, made in seconds: three layers, and for a larger network also the first."""
-    preset = default_preset(model)
-    settings = TEXTURE_PRESETS[preset]
+    preset = default_texture(model)
+    settings = texture_presets(model)[preset]
     layers = dict(list(texture_weights(model.net, settings.layers).items())[:3])
     settings = replace(settings, num_steps=200 if preset == "shapes" else 250, layers=layers)
     source = drawn_source(model, min(128, usual_size(model)))
@@ -133,13 +126,13 @@ def run(arguments):
     if len(arguments.photos) > 1:
         raise InputError(f"expected one picture, the source, got {len(arguments.photos)}")
     if arguments.preset is None:
-        arguments.preset = default_preset(model)
-    settings = chosen_settings(arguments, TEXTURE_PRESETS)
+        arguments.preset = default_texture(model)
+    settings = chosen_settings(arguments, texture_presets(model))
     weights = texture_weights(model.net, settings.layers)
     if arguments.photos:
         picture = images.load_image(arguments.photos[0])
         side = arguments.size or min(*picture.shape[:2], usual_size(model))
-        source = Source(Path(arguments.photos[0]).stem, images.resize_short_side(picture, side))
+        source = Source(shown_name(arguments.photos[0]), images.resize_short_side(picture, side))
         require_memory(model.net, source.image.shape[:2], list(weights))
     else:
         side = arguments.size or usual_size(model)
@@ -168,7 +161,7 @@ def layer_names(text: str) -> dict[str, float]:
 def parser():
     """Return the parser of the command line."""
     parser = demo_parser("texture_gram", __doc__)
-    add_presets(parser, TEXTURE_PRESETS, None)
+    add_presets(parser, dict.fromkeys([*TEXTURE_PRESETS, BY_LAYERS]), None)
     parser.add_argument("--layers", type=layer_names, metavar="NAME[=WEIGHT],…", help="layers from early to late, with "
                         "or without weights: relu1_1=2,pool1=1 (default of this and the following options but --size: "
                         "the preset's)")

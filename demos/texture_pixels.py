@@ -1,15 +1,16 @@
 """Enlarge a texture by copying pixels, without a network: python -m demos.texture_pixels [SAMPLE]"""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from tqdm import tqdm
 
 from demos.shared.command import OneLineParser, main, natural_int, positive_int
+from demos.shared.photo_files import shown_name
 from demos.shared.picture import Picture, run_demo
-from minicnn import images, plot
+from demos.texture_crop import Sample, cropped_line, framed, read_sample, with_hole
+from minicnn import plot
 from minicnn.backend import choose_device, to_device
 from minicnn.datasets.textures import TEXTURES, draw_texture
 from minicnn.errors import InputError, unknown_name
@@ -43,10 +44,12 @@ class Result(NamedTuple):
 
 def pictures(sample: np.ndarray | None = None, name: str = "scales", methods: Sequence[str] = tuple(METHODS),
              size: int = 64, window: int = 11, levels: int | None = None, passes: int = 2,
-             sweep: Sequence[int] = SWEEP, seed: int = 0, device: str = "cpu") -> Iterator[Picture]:
+             sweep: Sequence[int] = SWEEP, seed: int = 0, device: str = "cpu",
+             origin: Sample | None = None) -> Iterator[Picture]:
     """Yield the picture of technique 21: a sample, its textures by both methods, their sources, and several windows.
 
     sample : uint8 (H, W, 3); by default 40x40 pixels of the drawn texture `name`. sweep : Efros-Leung's windows.
+    origin : the Sample with the photo from which it was cropped, for the figure.
     After Ctrl-C the picture shows the finished part.
     """
     rng = np.random.default_rng([seed, 1])
@@ -72,7 +75,7 @@ def pictures(sample: np.ndarray | None = None, name: str = "scales", methods: Se
     yield Picture(
         "texture_pixels", f"{name}: the same texture on a larger area, without a network"
         + ", interrupted" * interrupted,
-        draw(sample, size, window, windows, results),
+        draw(sample, size, window, windows, results, origin),
         stack(result.texture for result in results),
         "Efros-Leung grows the texture from 3x3 pixels of the sample. Each new pixel is copied from a random place "
         "among those with the most similar surroundings, so the window must be as large as the pattern's period. "
@@ -80,7 +83,8 @@ def pictures(sample: np.ndarray | None = None, name: str = "scales", methods: Se
         "level compares the pixels before and the coarser level, the second all pixels around. The edges of its "
         "texture fit each other like tiles. Smooth patches in the maps of sources were copied as one piece.",
         f"{EFROS_LEUNG}, figure 2; {WEI_LEVOY}, figure 7", checks,
-        {"sample": name, "sample_size": sample.shape[:2], "size": size, "window": window, "levels": levels,
+        {"sample": name, "sample_size": sample.shape[:2], "sample_place": origin and origin.place,
+         "size": size, "window": window, "levels": levels,
          "passes": passes, "seed": seed, "device": device,
          "pictures": [(result.method, result.window) for result in results], "interrupted": interrupted,
          "array": "red, green and blue of each picture, and row and column in the sample, -1 for unfilled pixels"})
@@ -135,17 +139,26 @@ def watch(method: Callable[..., Texture], sample: Any, size: Any, description: s
             return latest, True
 
 
-def draw(sample: np.ndarray, size: int, window: int, sweep: Sequence[int], results: Sequence[Result]) -> Any:
-    """Return the figure: the sample, the textures at its scale, and their sources; below, Efros-Leung's windows."""
+def draw(sample: np.ndarray, size: int, window: int, sweep: Sequence[int], results: Sequence[Result],
+         origin: Sample | None = None) -> Any:
+    """Return the figure: the sample, the textures at its scale, and their sources; below, Efros-Leung's windows.
+
+    If the sample is a part of a photo, the photo comes first, with a frame around the sample.
+    """
     canvas = np.full((max(size, sample.shape[0]), max(size, sample.shape[1]), 3), 255, np.uint8)
     canvas[:sample.shape[0], :sample.shape[1]] = sample
+    whole: list[tuple] = []
+    if origin is not None and origin.photo is not None and origin.place is not None:
+        whole = [("the photo, the sample framed\nat row {}, column {}".format(*origin.place),
+                  framed(origin.photo, *origin.place, *sample.shape[:2]), {"interpolation": "antialiased"})]
     first = [(f"the sample, {sample.shape[1]}x{sample.shape[0]}", canvas)]
     first += [(f"{method}, {side}x{side}", shown(texture)) for method, side, texture in results if side == window]
     first += [(f"sources of {method}'s pixels\n(red: downwards, green: to the right)",
                source_colours(texture.source, sample.shape)) for method, side, texture in results if side == window]
     windows = {side: texture for method, side, texture in results if method == METHODS["efros_leung"][0]}
     below = [(f"Efros-Leung, {side}x{side}", shown(windows[side])) for side in sorted(sweep) if side in windows]
-    return plot.show_panels(first + (below if len(windows) > 1 else []), len(first))
+    panels = whole + first
+    return plot.show_panels(panels + (below if len(windows) > 1 else []), len(panels))
 
 
 def shown(texture: Texture) -> np.ndarray:
@@ -158,21 +171,6 @@ def stack(textures: Iterable[Texture]) -> np.ndarray:
     return np.stack([np.concatenate([texture.image, texture.source], axis=-1) for texture in textures]).astype(np.int16)
 
 
-def read_sample(path: str, crop: Sequence[int] | None, side: int) -> np.ndarray:
-    """Return the sample in a picture file, uint8 (H, W, 3), its shorter side reduced to at most `side` pixels.
-
-    crop : (top, left, size) of the square that is used; None: the whole picture.
-    """
-    image = images.load_image(path)
-    H, W, _ = image.shape
-    if crop:
-        top, left, size = crop
-        if size < 1 or top + size > H or left + size > W:
-            raise InputError(f"{path} has {W}x{H} pixels: there is no square of {size} from row {top}, column {left}")
-        image = np.ascontiguousarray(image[top:top + size, left:left + size])
-    return images.resize_short_side(image, side) if min(image.shape[:2]) > side else image
-
-
 def run(arguments):
     """Read or draw the sample, synthesize the texture, and save it."""
     device = choose_device(arguments.device)
@@ -180,36 +178,25 @@ def run(arguments):
         raise unknown_name("method", arguments.method, (*METHODS, "both"))
     if arguments.photo and arguments.texture:
         raise InputError("give a SAMPLE or --texture, not both")
+    fill = bool(arguments.hole or arguments.extend)
     if arguments.photo:
-        name, sample = Path(arguments.photo).stem, read_sample(arguments.photo, arguments.crop, arguments.sample)
+        name = shown_name(arguments.photo)
+        origin = read_sample(arguments.photo, arguments.crop, arguments.sample, fill, arguments.reduce)
+        sample = origin.image
+        if origin.place:
+            print(cropped_line(origin))
     else:
-        name = arguments.texture or next(iter(TEXTURES))
+        name, origin = arguments.texture or next(iter(TEXTURES)), None
         sample = draw_texture(name, np.random.default_rng([arguments.seed, 1]), arguments.sample)
         print(f"no SAMPLE was given: the texture {name} is drawn; --texture NAME draws one of {', '.join(TEXTURES)}")
-    if arguments.hole or arguments.extend:
+    if fill:
         image, hole = with_hole(sample, arguments.hole, arguments.extend or 0)
         made = filled(image, hole, name, arguments.window, arguments.seed, device)
     else:
         methods = tuple(METHODS) if arguments.method == "both" else (arguments.method,)
         made = pictures(sample, name, methods, arguments.size, arguments.window, arguments.levels,
-                        arguments.passes, arguments.windows, arguments.seed, device)
+                        arguments.passes, arguments.windows, arguments.seed, device, origin)
     run_demo(made, None, arguments, NAMES)
-
-
-def with_hole(image: np.ndarray, box: Sequence[int] | None, margin: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the image with a frame of `margin` pixels, and the mask of the frame and the box, bool (H, W).
-
-    box : (top, left, height, width) in the image, or None. Raises InputError if it does not lie inside the image.
-    """
-    hole = np.zeros(image.shape[:2], bool)
-    if box:
-        top, left, height, width = box
-        hole[top:top + height, left:left + width] = True
-        if hole.sum() != height * width or not hole.any():
-            raise InputError(f"a hole of {width}x{height} pixels at row {top}, column {left} does not lie within the "
-                             f"picture of {image.shape[1]}x{image.shape[0]} (see --sample)")
-    return (np.pad(image, ((margin, margin), (margin, margin), (0, 0))),
-            np.pad(hole, margin, constant_values=True))
 
 
 def parser():
@@ -220,9 +207,13 @@ def parser():
     parser.add_argument("--texture", metavar="NAME",
                         help=f"drawn texture: {', '.join(TEXTURES)} (default: {next(iter(TEXTURES))})")
     parser.add_argument("--crop", nargs=3, type=natural_int, metavar=("TOP", "LEFT", "SIDE"),
-                        help="square of the picture file to use, in its pixels (default: the whole picture)")
+                        help="square of the picture file to use, in its pixels (default: its most textured part; with "
+                        "--hole or --extend, the whole picture)")
     parser.add_argument("--sample", type=positive_int, default=64, metavar="PIXELS",
-                        help="largest shorter side of the sample; a larger picture is reduced (default: 64)")
+                        help="side of the part that is cropped from a larger picture; with --crop, --hole or --extend, "
+                        "the shorter side to which a larger picture is reduced (default: 64)")
+    parser.add_argument("--reduce", type=positive_int, metavar="PIXELS", help="reduce the picture to this long side "
+                        "first, if its pattern is larger than the window (default: its own size)")
     parser.add_argument("--size", type=positive_int, default=128, metavar="PIXELS",
                         help="side of the result (default: 128)")
     parser.add_argument("--method", default="both", help="efros_leung, wei_levoy or both (default: both)")

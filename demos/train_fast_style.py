@@ -12,7 +12,7 @@ from demos.shared.claim import claim
 from demos.shared.command import MODEL_HELP, main, positive_int, positive_number
 from demos.shared.inputs import choose_model
 from demos.shared.long_run import add_presets, chosen_settings
-from demos.shared.photo_folder import find_photos
+from demos.shared.photo_files import find_photos
 from demos.shared.training import train_with_progress, training_parser
 from minicnn import images
 from minicnn.datasets.drawings import STYLES, draw_style

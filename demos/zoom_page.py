@@ -4,10 +4,12 @@ python -m demos.zoom_page [FOLDER | --mnist FOLDER]"""
 import base64
 import html
 import math
+import os
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
 from pathlib import Path
+from urllib.parse import quote
 
 import numpy as np
 
@@ -18,7 +20,7 @@ from demos.shared.photo_folder import THUMBNAIL, FolderPhoto, choose_photos, col
 from demos.shared.picture import Picture, output_folder, run_demo
 from minicnn import images, plot
 from minicnn.backend import to_device
-from minicnn.errors import InputError
+from minicnn.errors import InputError, one_line
 from minicnn.files import replacing
 from minicnn.models import Model
 from minicnn.sweep import Store
@@ -34,6 +36,7 @@ DRAWN = 240      # drawn shapes if there is no folder: 20 of each class
 FEWEST = 12      # least number of photos of a map
 LARGEST_FREE = 4096  # side of the map with t-SNE's positions, pixels
 PNG = b"\x89PNG\r\n\x1a\n"
+EMBEDDED = 4_000_000  # bytes; a page that holds a larger picture opens slowly, so it names the file instead
 
 # A transform maps the pixels of the picture to the screen: screen = (left, top) + zoom * picture.
 PAGE = """<!DOCTYPE html>
@@ -54,7 +57,7 @@ body {{ display: flex; flex-direction: column }}
 <button id="out" title="zoom out: -">&minus;</button><button id="in" title="zoom in: +">+</button>
 <button id="all" title="whole picture: 0">all</button><button id="pixels" title="size of its pixels: 1">1:1</button>
 <span id="scale"></span></div>
-<div id="view" tabindex="0"><img id="picture" alt="{title}" draggable="false" src="data:image/png;base64,{data}"></div>
+<div id="view" tabindex="0"><img id="picture" alt="{title}" draggable="false" src="{source}"></div>
 <script>
 "use strict";
 const view = document.getElementById("view"), picture = document.getElementById("picture");
@@ -190,17 +193,21 @@ def pictures(model: Model, gallery: Iterable[FolderPhoto] | None = None, layer: 
 def write_zoom_page(path: str | Path, png: str | Path, title: str, overwrite: bool = False) -> None:
     """Write an HTML page that contains the picture in the file `png`, with the title above it.
 
+    A page with a picture of more than EMBEDDED bytes does not contain it, and needs the file where it is.
     Raises InputError if `png` is not a PNG file or if the page cannot be written, see minicnn.files.replacing.
     """
     try:
         data = Path(png).read_bytes()
     except OSError as problem:
-        raise InputError(f"{png}: cannot be read ({problem.strerror})") from None
+        raise InputError(f"{one_line(png)}: cannot be read ({problem.strerror})") from None
     if not data.startswith(PNG):
-        raise InputError(f"{png}: not a PNG file")
+        raise InputError(f"{one_line(png)}: not a PNG file")
+    if len(data) > EMBEDDED:
+        source = quote(os.fsencode(os.path.relpath(png, Path(path).parent)))
+    else:
+        source = f"data:image/png;base64,{base64.b64encode(data).decode('ascii')}"
     with replacing(path, overwrite) as temporary:
-        temporary.write_text(PAGE.format(title=html.escape(title), data=base64.b64encode(data).decode("ascii")),
-                             encoding="utf-8")
+        temporary.write_text(PAGE.format(title=html.escape(one_line(title)), source=source), encoding="utf-8")
 
 
 def run(arguments: Namespace) -> None:

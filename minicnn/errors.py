@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from unicodedata import category
 
+LONGEST_NAME = 500  # characters of a name that is compared with others
+
 
 class InputError(ValueError):
     """A wrong argument, file or option. Demos print the message as one line and exit with code 2."""
@@ -21,15 +23,15 @@ def unknown_name(kind: str, name: object, valid: Iterable[str]) -> UnknownNameEr
     >>> print(unknown_name("layer", "relu_1", ["conv1", "relu1"]))
     no layer 'relu_1'; did you mean relu1?
     """
-    valid = list(valid)
-    folded = {candidate.lower(): candidate for candidate in valid}
-    near = [folded[match] for match in get_close_matches(str(name).lower(), folded, n=3, cutoff=0.6)]
+    valid, name = list(valid), str(name)[:LONGEST_NAME + 1]  # a longer one resembles none, and takes long to compare
+    folded = {candidate.lower(): candidate for candidate in valid if len(candidate) <= LONGEST_NAME}
+    near = [folded[match] for match in get_close_matches(name.lower(), folded, n=3, cutoff=0.6)]
     if near:
-        hint = f"did you mean {' or '.join(near)}?"
+        hint = f"did you mean {' or '.join(map(one_line, near))}?"
     else:
-        shown = ", ".join(valid[:12]) + (", …" if len(valid) > 12 else "")
+        shown = ", ".join(one_line(candidate, 60) for candidate in valid[:12]) + (", …" if len(valid) > 12 else "")
         hint = f"{kind} names: {shown}"
-    return UnknownNameError(f"no {kind} {str(name)!r}; {hint}")
+    return UnknownNameError(f"no {kind} '{one_line(name, 100)}'; {hint}")
 
 
 def one_line(text: object, limit: int = 200) -> str:

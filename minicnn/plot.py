@@ -1,20 +1,28 @@
 """Draw arrays as matplotlib figures. Only contrast is computed here."""
 
 from collections.abc import Sequence
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, findfont, fontManager, get_font
+from matplotlib.text import Text
 
 from minicnn.backend import Array
+from minicnn.errors import one_line
 from minicnn.files import replacing
 
-__all__ = ["PANEL", "amplify", "figure_to_png", "gradient_to_colours", "grey_options", "overlay", "saliency_range",
-           "save_figure", "show_image", "show_panels", "show_rows"]
+__all__ = ["PANEL", "amplify", "figure_to_png", "gradient_to_colours", "grey_options", "overlay", "plain_text",
+           "saliency_range", "save_figure", "show_image", "show_panels", "show_rows"]
 
-PANEL = 2.6  # side of a panel in inches
+PANEL = 2.6     # side of a panel in inches
+LONGEST = 120   # characters of a line of text; longer lines are cut
+MOST_LINES = 8  # of one text
+MOST_FONTS = 300                                                    # that are searched for a missing character
+NO_LETTERS = ("Last Resort", "cm", "STIXNonUnicode", "STIXSize")    # fonts with boxes, or with other characters' codes
 
 
 def show_panels(panels: Sequence[tuple], columns: int | None = None, title: str | None = None,
@@ -38,7 +46,7 @@ def show_panels(panels: Sequence[tuple], columns: int | None = None, title: str 
         axis.set_title(caption, fontsize=9)
     if title:
         figure.suptitle(title, fontsize=11)
-    return figure
+    return plain_text(figure)
 
 
 def show_image(picture: Array, title: str | None = None, width: float = 8.0, **options: Any) -> Figure:
@@ -55,7 +63,7 @@ def show_image(picture: Array, title: str | None = None, width: float = 8.0, **o
     axis.imshow(picture, **({"interpolation": "nearest"} | grey_options(picture) | options))
     if title:
         axis.set_title(title, fontsize=11)
-    return figure
+    return plain_text(figure)
 
 
 def show_rows(panels: Sequence[tuple[str, Array]], width: float = 8.0, tallest: float = 1.2, title: str | None = None,
@@ -76,7 +84,7 @@ def show_rows(panels: Sequence[tuple[str, Array]], width: float = 8.0, tallest: 
         axis.set_title(caption, fontsize=10)
     if title:
         figure.suptitle(title, fontsize=11)
-    return figure
+    return plain_text(figure)
 
 
 def grey_options(picture: Array) -> dict[str, Any]:
@@ -117,12 +125,14 @@ def amplify(picture: Array, change: Array, least: float = 2.0) -> tuple[Array, f
 def saliency_range(saliency: Array, percentile: float = 99.7) -> dict[str, Any]:
     """Return the options of imshow for a saliency map: the colour map `hot`, from 0 to a high percentile.
 
-    The maximum would make the map dark, as single pixels have far larger values than the others.
+    The maximum would make the map dark, as single pixels have far larger values than the others. A map without values
+    above 0, as of a picture of one colour, is black.
 
     >>> saliency_range(np.ones((4, 4)))["vmax"]
     1.0
     """
-    return {"cmap": "hot", "vmin": 0.0, "vmax": float(np.percentile(saliency, percentile)) or None}
+    high, largest = float(np.percentile(saliency, percentile)), float(saliency.max())
+    return {"cmap": "hot", "vmin": 0.0, "vmax": high if high > 0 else largest if largest > 0 else 1.0}
 
 
 def overlay(picture: Array, heat: Array, colours: str = "jet", alpha: float = 0.45) -> Array:
@@ -147,7 +157,7 @@ def figure_to_png(figure: Figure, dpi: int = 110) -> bytes:
     b'PNG'
     """
     buffer = BytesIO()
-    figure.savefig(buffer, format="png", dpi=dpi, bbox_inches="tight", pad_inches=0.06)
+    plain_text(figure).savefig(buffer, format="png", dpi=dpi, bbox_inches="tight", pad_inches=0.06)
     return buffer.getvalue()
 
 
@@ -158,3 +168,58 @@ def save_figure(path: str | Path, figure: Figure, overwrite: bool = False, dpi: 
     """
     with replacing(path, overwrite) as temporary:
         temporary.write_bytes(figure_to_png(figure, dpi))
+
+
+# ---- text ------------------------------------------------------------------------------------------------------------
+
+
+def plain_text(figure: Figure) -> Figure:
+    """Return the same figure, in which every text but the tick labels is shown as it is written.
+
+    Names of files and classes come from users: "$" starts no formula, control characters are escaped, long lines are
+    cut, and a character that no installed font has is written as its code, such as \\u732b.
+
+    >>> plain_text(show_image(photo, title="$x$")).axes[0].get_title()
+    '$x$'
+    """
+    ticks = {label for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)
+             for label in axis.findobj(Text) if label is not axis.label}
+    for text in figure.findobj(Text):
+        if text not in ticks and isinstance(text, Text):
+            text.set_parse_math(False)
+            text.set_text(_drawable(text.get_text(), text))
+    return figure
+
+
+def _drawable(written: str, text: Text) -> str:
+    """Return the text with escapes for what cannot be drawn. Fonts that have more characters are added to `text`."""
+    lines = written.split("\n", MOST_LINES)[:MOST_LINES]
+    shown = "\n".join(one_line(line, LONGEST) for line in lines)
+    if shown.isascii():
+        return shown
+    families = list(text.get_fontfamily())
+    for character in sorted(set(shown) - {"\n"}):
+        if not any(_has(findfont(FontProperties(family=[family])), character) for family in families):
+            family = _family_with(character)
+            if family is None:
+                shown = shown.replace(character, character.encode("unicode_escape").decode())
+            elif family not in families:
+                families.append(family)
+    text.set_fontfamily(families)
+    return shown
+
+
+@cache
+def _family_with(character: str) -> str | None:
+    """Return the name of an installed font that has the character, or None."""
+    fonts = [font for font in fontManager.ttflist if font.style == "normal" and not font.name.startswith(NO_LETTERS)
+             and "Emoji" not in font.name]  # the colours of emoji fonts cannot be drawn
+    fonts.sort(key=lambda font: (str(font.weight) not in ("400", "normal", "regular"), "Sans" not in font.name))
+    return next((font.name for font in fonts[:MOST_FONTS] if _has(font.fname, character)), None)
+
+
+def _has(path: str, character: str) -> bool:
+    try:
+        return get_font(path).get_char_index(ord(character)) > 0
+    except (OSError, RuntimeError):  # a damaged font, or one of bitmaps
+        return False

@@ -124,12 +124,13 @@ def test_palette_with_transparency(tmp_path, transparency, expected):
     np.testing.assert_array_equal(images.load_image(tmp_path / "palette.png"), [expected] * 2)
 
 
-def test_palette_of_colors_with_alpha(monkeypatch):
+def test_palette_of_colors_with_alpha(tmp_path, monkeypatch):
     # Targa files have such palettes, but some versions of Pillow cannot open them
     image = Image.fromarray(np.array([[0, 1, 0]] * 2, np.uint8), mode="P")
     image.putpalette([*RED, 255, *BLACK, 0], "RGBA")
     monkeypatch.setattr(Image, "open", lambda path: image)
-    np.testing.assert_array_equal(images.load_image("palette.tga"), [[RED, WHITE, RED]] * 2)
+    (tmp_path / "palette.tga").touch()
+    np.testing.assert_array_equal(images.load_image(tmp_path / "palette.tga"), [[RED, WHITE, RED]] * 2)
 
 
 def test_alpha_is_blended_with_white(tmp_path):
@@ -301,7 +302,8 @@ def test_folder(tmp_path):
 
 
 def test_name_too_long(tmp_path):
-    assert "cannot be" in load_error(tmp_path / ("a" * 5000))
+    line = error_line(images.load_image, tmp_path / ("a" * 5000))
+    assert "too long" in line and len(line) < 500
 
 
 def test_not_an_image(tmp_path):
@@ -358,9 +360,9 @@ def test_decompression_bomb_is_refused_by_its_header(tmp_path, width, height):
 
 def test_an_image_at_the_limit_is_read(tmp_path, monkeypatch):
     Image.fromarray(noise(5, 7)).save(tmp_path / "image.png")
-    monkeypatch.setattr(images, "MAX_PIXELS", 35)
+    monkeypatch.setattr(images.geometry, "MAX_PIXELS", 35)
     assert images.load_image(tmp_path / "image.png").shape == (5, 7, 3)
-    monkeypatch.setattr(images, "MAX_PIXELS", 34)
+    monkeypatch.setattr(images.geometry, "MAX_PIXELS", 34)
     assert load_error(tmp_path / "image.png") == "7x5 pixels is too large; scale it to at most 34 pixels"
 
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from demos.shared.inputs import short_label
+from demos.shared.inputs import require_scores, short_label
 from demos.shared.long_run import LongRun, Watch
 from minicnn.models import Model
 from minicnn.visualize.check import Check
@@ -25,7 +25,11 @@ class ClassAscent(NamedTuple):
 
 
 def default_labels(model: Model) -> list[int]:
-    """Return two of ImageNet's 1,000 classes; for other networks, the first 12 classes."""
+    """Return two of ImageNet's 1,000 classes; for other networks, the first 12 classes.
+
+    Raises InputError if the network has no classes.
+    """
+    require_scores(model)
     num_classes = model.net.shapes()[model.net.output][1]
     return [TARANTULA, GORILLA] if num_classes == 1000 else list(range(min(12, num_classes)))
 

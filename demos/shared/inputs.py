@@ -8,10 +8,12 @@ from typing import Any, NamedTuple
 import matplotlib
 import numpy as np
 
+from demos.shared.layers import has_scores
+from demos.shared.photo_files import shown_name
 from minicnn import images
 from minicnn.backend import available_memory, gpu_problem, to_device, to_host
 from minicnn.datasets.shapes import CLASSES, draw_shape
-from minicnn.errors import InputError
+from minicnn.errors import InputError, one_line
 from minicnn.fast.forecast import largest_size, peak_memory
 from minicnn.models import Model, cache_folder, load_model
 from minicnn.models.load import cached_models
@@ -21,11 +23,15 @@ PRETRAINED = ("squeezenet1_1", "squeezenet1_0", "squeezenet1_0_caffe", "squeezen
               "squeezenet1_1_keras")  # the best first
 
 
+NO_SCORES = ("this network has no classifier, so it gives no class scores, and this picture needs them; choose another "
+             "--model")
+
+
 class Photo(NamedTuple):
     """A picture, resized and cropped for the network, with the network's input and its five best classes.
 
     name : the file's name without its suffix. image : uint8 (H, W, 3). x : float32 (1, C, H, W), on the host.
-    top : (class, probability), the best first.
+    top : (class, probability), the best first; empty if the network is a trunk without a classifier.
     """
 
     name: str
@@ -35,7 +41,9 @@ class Photo(NamedTuple):
 
     @property
     def label(self) -> int:
-        """The best class."""
+        """The best class. Raises InputError if the network gives no class scores."""
+        if not self.top:
+            raise InputError(NO_SCORES)
         return self.top[0][0]
 
 
@@ -45,24 +53,28 @@ def pretrained() -> list[str]:
     return [name for name in PRETRAINED if name in cached]
 
 
-def choose_model(name: str | None, device: str) -> tuple[Model, str]:
+def choose_model(name: str | None, device: str, scores: bool = False) -> tuple[Model, str]:
     """Return the Model with its fast network, and one line that says which it is, why, and where it runs.
 
     name : a network's name or a weights file. By default, SqueezeNet from the cache folder, or the shipped `shapes`.
-    Raises InputError if the network's input is not a picture.
+    scores : whether the demo needs class scores.
+    Raises InputError if the network's input is not a picture, or if it gives no class scores and the demo needs them.
     """
     cached = pretrained()
     if name:
         reason = "chosen by --model"
     elif cached:
-        name, reason = cached[0], f"pretrained weights found in {cache_folder()}"
+        name, reason = cached[0], f"pretrained weights found in {one_line(cache_folder(), 300)}"
     else:
         name, reason = "shapes", ("the small shipped network: there are no pretrained SqueezeNet weights in the cache "
                                   "folder (python -m weights_converter fetch squeezenet1_1 fetches them)")
     model = load_model(name, device).fast()
+    model = model._replace(name=one_line(model.name, 60))  # it comes from the file, and is printed and drawn
     if model.net.input_shape[0] not in (1, 3):
         raise InputError(f"{model.name} does not take pictures: its input has {model.net.input_shape[0]} channels; "
                          "choose another --model")
+    if scores:
+        require_scores(model)
     place = model.net.device
     if device == "auto" and place == "cpu":
         place = f"cpu ({gpu_problem()})"
@@ -75,7 +87,7 @@ def load_photos(model: Model, paths: Sequence[str], seed: int = 0) -> list[Photo
     Without paths: matplotlib's portrait of Grace Hopper, or five drawn shapes for the network `shapes`.
     """
     if paths:
-        pictures = [(Path(path).stem, images.load_image(path)) for path in paths]
+        pictures = [(shown_name(path), images.load_image(path)) for path in paths]
         if model.name == "shapes":
             print("note: this network was trained on drawn shapes, not on photos; its pictures of a photo show how "
                   "the technique works and say little about the photo")
@@ -91,25 +103,36 @@ def load_photos(model: Model, paths: Sequence[str], seed: int = 0) -> list[Photo
 
 
 def classify(model: Model, name: str, picture: np.ndarray) -> Photo:
-    """Return the Photo of a picture, uint8 (H, W, 3). Raises InputError if the network gives no class scores."""
+    """Return the Photo of a picture, uint8 (H, W, 3). It has no classes if the network gives no class scores."""
     if min(picture.shape[:2]) < 2:
         raise InputError(f"{name} is too small: it has {picture.shape[1]}x{picture.shape[0]} pixels, and at least 2x2 "
                          "are needed")
     image = images.fit(picture, model.preprocessing.resize, model.preprocessing.crop)
     x = model.preprocessing.to_input(image)
+    if not has_scores(model.net):
+        return Photo(name, image, x, [])
     scores = to_host(model.net.predict(to_device(x, model.net.device)))[0]
-    if scores.ndim != 1:
-        raise InputError(f"{model.name} is a trunk without a classifier: it gives no class scores; choose another "
-                         "--model")
     exp = np.exp(scores - scores.max())
     probabilities = exp / exp.sum()
     best = np.argsort(-scores, kind="stable")[:5]
     return Photo(name, image, x, [(int(label), float(probabilities[label])) for label in best])
 
 
+def require_scores(model: Model) -> None:
+    """Raise InputError if the network is a trunk without a classifier."""
+    if not has_scores(model.net):
+        raise InputError(f"{model.name}: {NO_SCORES}")
+
+
+def caption(model: Model, photo: Photo) -> str:
+    """Return the photo's name, and its class if the network gives class scores."""
+    return f"{photo.name}: {short_label(model, photo.label)}" if photo.top else photo.name
+
+
 def short_label(model: Model, label: int) -> str:
-    """Return the first of a class's names."""
-    return model.labels[label].split(", ")[0] if label < len(model.labels) else f"class {label}"
+    """Return the first of a class's names, safe to print and not too long for a caption."""
+    name = one_line(model.labels[label].split(", ")[0], 60) if label < len(model.labels) else ""
+    return name or f"class {label}"
 
 
 # ---- memory ----------------------------------------------------------------------------------------------------------

@@ -1,11 +1,9 @@
 """Folders of photos: read one after another, and collected as features and thumbnails."""
 
 import hashlib
-import os
-import sys
 from argparse import ArgumentParser, Namespace
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor
 from contextlib import closing
 from functools import partial
@@ -17,20 +15,19 @@ import numpy as np
 
 from demos.shared.command import MODEL_HELP, OneLineParser, add_common
 from demos.shared.executors import add_sweep_options
+from demos.shared.photo_files import Report, find_photos, warn
 from minicnn import images
 from minicnn.datasets import mnist
 from minicnn.datasets.shapes import CLASSES, draw_shape
-from minicnn.errors import InputError
+from minicnn.errors import InputError, one_line
+from minicnn.images.paths import SHOWN
 from minicnn.models import Model
 from minicnn.network import Network
 from minicnn.sweep import Store, network_function, sweep
 from minicnn.visualize.embedding.features import feature_layer, image_features
 
-READABLE = (*images.SUFFIXES, ".gif", ".jfif")
 THUMBNAIL = 64  # largest side of the thumbnails, pixels; the comparison by pixels uses the thumbnails
 BATCH = 16      # photos in one pass of the network
-
-Report = Callable[[str], object]  # called with a line of text
 
 
 class FolderPhoto(NamedTuple):
@@ -69,35 +66,15 @@ class Collection(NamedTuple):
 # ---- sources of photos -----------------------------------------------------------------------------------------------
 
 
-def find_photos(folder: str | Path) -> list[Path]:
-    """Return the image files in the folder and its sub-folders, sorted, without hidden ones.
-
-    Raises InputError if the folder does not exist, cannot be listed, or holds no image file.
-    """
-    folder = Path(folder)
-    if not os.path.isdir(folder):
-        raise InputError(f"{folder}: " + ("this is a file; give the folder that contains it" if os.path.exists(folder)
-                                          else "there is no such folder"))
-    if not os.access(folder, os.R_OK | os.X_OK):
-        raise InputError(f"{folder}: no permission to look into this folder")
-    found = []
-    for parent, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [Path(parent, name) for name in files
-                  if name.lower().endswith(READABLE) and not name.startswith(".")]
-    if not found:
-        raise InputError(f"{folder} holds no pictures ({', '.join(READABLE)})")
-    return sorted(found, key=lambda path: path.relative_to(folder).parts)
-
-
 def read_photos(folder: str | Path, report: Report | None = None) -> Iterator[FolderPhoto]:
     """Yield the FolderPhotos of a folder in sorted order. Their labels are the names of the sub-folders.
 
+    Names and labels are safe to print: control characters are escaped, and long names cut.
     report : called with a line for each file that cannot be read and is skipped. By default, `warn`.
     Raises InputError as `find_photos`, and at the end if no file could be read.
     """
     report = report or warn
-    paths, count = find_photos(folder), 0
+    paths, count = find_photos(folder, report), 0
     for path in paths:
         try:
             image = images.load_image(path)
@@ -106,14 +83,10 @@ def read_photos(folder: str | Path, report: Report | None = None) -> Iterator[Fo
             continue
         count += 1
         parts = path.relative_to(folder).parts
-        yield FolderPhoto("/".join((*parts[:-1], path.stem)), parts[0] if len(parts) > 1 else None, image)
+        label = one_line(parts[0], 100) if len(parts) > 1 else None
+        yield FolderPhoto(one_line("/".join((*parts[:-1], path.stem)), 120), label, image)
     if not count:
-        raise InputError(f"none of the {len(paths)} picture files in {folder} can be read")
-
-
-def warn(line: str) -> None:
-    """Print a line on the error stream."""
-    print(line, file=sys.stderr)
+        raise InputError(f"none of the {len(paths)} picture files in {one_line(folder, SHOWN)} can be read")
 
 
 def choose_photos(model: Model, arguments: Namespace) -> Iterator[FolderPhoto] | None:

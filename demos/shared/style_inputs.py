@@ -8,11 +8,12 @@ import numpy as np
 
 from demos.shared.inputs import load_photos
 from demos.shared.long_run import chosen_settings, digest
+from demos.shared.preset_choice import default_style, style_presets
 from minicnn import images
 from minicnn.datasets.drawings import draw_scene, draw_style
-from minicnn.errors import InputError
+from minicnn.errors import InputError, one_line
 from minicnn.models import Model
-from minicnn.visualize.style.settings import STYLE_PRESETS, StyleSettings
+from minicnn.visualize.style.settings import StyleSettings
 
 
 class Sources(NamedTuple):
@@ -27,9 +28,9 @@ class Sources(NamedTuple):
 def load_sources(model: Model, arguments: Namespace) -> Sources:
     """Return the given pictures. A missing style is drawn. A missing content is drawn or, for SqueezeNet, a photo."""
     loaded = [images.load_image(path) for path in arguments.photos]
-    names = [str(path) for path in arguments.photos]
-    drawn = drawn_sources(96 if default_preset(model) == "shapes" else 256)
-    if not loaded and default_preset(model) == "squeezenet":
+    names = [one_line(path, 80) for path in arguments.photos]
+    drawn = drawn_sources(96 if default_style(model) == "shapes" else 256)
+    if not loaded and default_style(model) == "squeezenet":
         photo = load_photos(model, [])[0]
         loaded, names = [photo.image], [photo.name]
     if not loaded:
@@ -46,21 +47,13 @@ def drawn_sources(size: int) -> Sources:
     return Sources(draw_scene(size), [draw_style("strokes", np.random.default_rng(0), size)], ["scene", "strokes"])
 
 
-def default_preset(model: Model) -> str:
-    """Return the name of the preset for a network."""
-    layers = model.net.positions
-    if "fire4/concat" in layers:
-        return "squeezenet"
-    return "neural-style" if "relu1_1" in layers else "shapes"
-
-
-def given_settings(arguments: Namespace) -> StyleSettings:
+def given_settings(arguments: Namespace, model: Model) -> StyleSettings:
     """Return the preset, changed by the options of the command line."""
     synonyms = {"image": "content", "random": "noise"}  # of neural-style
     init = synonyms.get(arguments.init, arguments.init)
     if init not in (None, "content", "noise"):
         init = images.load_image(init)
-    settings = chosen_settings(Namespace(**vars(arguments) | {"init": init}), STYLE_PRESETS)
+    settings = chosen_settings(Namespace(**vars(arguments) | {"init": init}), style_presets(model))
     if settings.coarse and settings.coarse > settings.size:
         raise InputError(f"--coarse {settings.coarse} is larger than the size, {settings.size}")
     return settings

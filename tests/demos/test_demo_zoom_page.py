@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -135,3 +136,24 @@ def test_too_few_pictures_for_a_map_and_a_missing_folder_are_one_line(tmp_path, 
         assert run(folder, "--out", tmp_path / "out") == 2
         error = capsys.readouterr().err
         assert message in error and error.count("\n") == 1 and not (tmp_path / "out").exists()
+
+
+def test_a_large_picture_is_named_and_not_held(tmp_path, monkeypatch):
+    """7,772 photos made a page of 76 MB."""
+    monkeypatch.setattr(zoom_page, "EMBEDDED", 1000)
+    folder = os.fsdecode(os.fsencode(tmp_path) + b"/maps\xe9 $ #1")
+    os.mkdir(folder)
+    png = os.path.join(folder, 'a "large" map?.png')
+    save_image(png, np.random.default_rng(0).integers(0, 256, (40, 40, 3), dtype=np.uint8))
+    write_zoom_page(tmp_path / "page.html", png, "a map")
+    text = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert len(text) < 10_000 and 'src="maps%E9%20%24%20%231/a%20%22large%22%20map%3F.png"' in text
+
+
+@pytest.mark.parametrize("title", ["</script><script>alert(1)</script>", '" onload="x', "caf\udce9", "{title} {0} $x$",
+                                   "a\x1b[2J\nb"])
+def test_any_title_is_text(tmp_path, title):
+    save_image(tmp_path / "a.png", np.zeros((4, 4, 3), np.uint8))
+    write_zoom_page(tmp_path / "page.html", tmp_path / "a.png", title)
+    text = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert text.count("<script") == 1 and "onload=\"x" not in text and "\x1b" not in text

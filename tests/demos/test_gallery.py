@@ -1,11 +1,18 @@
 """The gallery as a user makes it: its pictures, its page, and an interruption."""
 
+import json
+import os
 import sys
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 from demo_outputs import check_outputs
+from demo_runs import exit_code
+from PIL import Image
+from shape_folders import write_shapes
 
+from demos import __main__ as gallery_module
 from demos import (
     activations,
     embedding_map,
@@ -18,6 +25,7 @@ from demos import (
 from demos.__main__ import parser as gallery_parser
 from demos.__main__ import run as run_gallery
 from demos.shared.command import main
+from minicnn.errors import InputError
 from minicnn.models import load_model
 
 pytestmark = pytest.mark.usefixtures("empty_cache")
@@ -28,12 +36,13 @@ class Tags(HTMLParser):
 
     def __init__(self, page):
         super().__init__()
-        self.open, self.pictures, self.links = [], [], []
+        self.open, self.pictures, self.links, self.ids = [], [], [], []
         self.feed(page)
 
     def handle_starttag(self, tag, attributes):
         if tag not in ("img", "meta", "br", "link"):
             self.open.append(tag)
+        self.ids += [dict(attributes)["id"]] if "id" in dict(attributes) else []
         if tag == "img":
             self.pictures.append(dict(attributes)["src"])
         if tag == "a":
@@ -50,10 +59,16 @@ def test_the_gallery_without_weights_uses_the_shipped_network_and_says_why(tmp_p
     assert "model: shapes, the small shipped network: there are no pretrained SqueezeNet weights in" in said
     names = gallery.picture_names(load_model("shapes", "cpu"))
     check_outputs(tmp_path / "gallery", names)
-    page = Tags((tmp_path / "gallery" / "index.html").read_text(encoding="utf-8"))
-    assert page.open == [] and page.pictures == [f"{name}.png" for name in names]
-    assert all(link.startswith("https://arxiv.org/abs/") or (tmp_path / "gallery" / link).is_file()
-               for link in page.links)
+    text = (tmp_path / "gallery" / "index.html").read_text(encoding="utf-8")
+    page = Tags(text)
+    inputs = [f"input_{n}.png" for n in range(1, 6)]
+    files = [f"{name}.png" for name in names]
+    assert page.open == [] and page.pictures == [*inputs, *files, *files]  # the photos, the overview, the sections
+    assert all((tmp_path / "gallery" / file).is_file() for file in inputs)
+    assert all(link.startswith("https://arxiv.org/abs/") or link[0] == "#" and link[1:] in page.ids
+               or (tmp_path / "gallery" / link).is_file() for link in page.links)
+    assert {f"#{name}" for name in names} < set(page.links)
+    assert "Not shown here" in text and "demos.train_fast_style" in text and "not finished" not in text
 
 
 def test_an_interrupted_gallery_keeps_what_is_finished_and_a_valid_page(tmp_path, monkeypatch, capsys):
@@ -68,5 +83,72 @@ def test_an_interrupted_gallery_keeps_what_is_finished_and_a_valid_page(tmp_path
                 *patches.NAMES]
     check_outputs(tmp_path / "out", finished)
     page = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
-    assert Tags(page).open == [] and Tags(page).pictures == [f"{name}.png" for name in finished]
+    assert Tags(page).open == [] and Tags(page).pictures[5:] == 2 * [f"{name}.png" for name in finished]
     assert "not finished" in page
+
+
+def few_demos(monkeypatch, *names):
+    """Let the gallery show only these demos."""
+    monkeypatch.setattr(gallery, "gallery_demos", lambda model: list(names))
+
+
+@pytest.mark.parametrize("problem", [InputError("no such thing <b>"), ValueError("minvalue\nmust <i>"), MemoryError(),
+                                     ZeroDivisionError("x" * 5000), RecursionError("\x1b[2J")])
+def test_a_picture_that_fails_is_reported_and_the_others_go_on(problem, tmp_path, monkeypatch, capsys):
+    def failing(*arguments, **settings):
+        yield next(saliency_pictures(*arguments, **settings))
+        raise problem
+    saliency_pictures = gallery.saliency.pictures
+    monkeypatch.setattr(gallery.saliency, "pictures", failing)
+    few_demos(monkeypatch, "activations", "saliency", "guided_backprop")
+    assert exit_code(gallery_module, "--model", "shapes", "--device", "cpu", "--out", tmp_path) == 1
+    printed = capsys.readouterr()
+    assert "FAILED: saliency: " in printed.out and printed.err == "1 of the demos failed: saliency\n"
+    assert "\x1b" not in printed.out and max(map(len, printed.out.splitlines())) < 500
+    names = [*activations.NAMES, "saliency", "three_relus", "guided_backprop"]
+    check_outputs(tmp_path, names)
+    text = (tmp_path / "index.html").read_text(encoding="utf-8")
+    page = Tags(text)
+    assert page.open == [] and "#failed-saliency" in page.links and "failed-saliency" in page.ids
+    assert "This picture could not be made: " in text and "<b>" not in text and "<i>" not in text
+    assert "5 of 5 pictures" in text and "not finished" not in text
+
+
+def test_ctrl_c_is_no_failure_of_one_picture(tmp_path, monkeypatch, capsys):
+    def interrupted(*arguments, **settings):
+        raise KeyboardInterrupt
+    monkeypatch.setattr(gallery.saliency, "pictures", interrupted)
+    few_demos(monkeypatch, "saliency", "activations")
+    assert exit_code(gallery_module, "--model", "shapes", "--device", "cpu", "--out", tmp_path) == 130
+    assert not (tmp_path / "activations.png").exists()
+
+
+def test_names_of_users_are_text_on_the_page(tmp_path, monkeypatch, capsys):
+    few_demos(monkeypatch, "activations")
+    name = os.fsdecode(os.fsencode(tmp_path) + b"/<script>$x^2$ \xe9 &.png")
+    Image.new("RGB", (60, 60), (90, 120, 40)).save(open(name, "wb"), format="PNG")
+    assert exit_code(gallery_module, name, "--model", "shapes", "--device", "cpu", "--out", tmp_path / "out") == 0
+    text = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
+    assert Tags(text).open == [] and "<script" not in text and "&lt;script&gt;$x^2$ \\xe9 &amp;" in text
+
+
+def test_a_folder_of_photos_takes_the_place_of_drawn_shapes(tmp_path, monkeypatch, capsys):
+    few_demos(monkeypatch, "neighbours", "embedding_map", "zoom_page", "patches")
+    write_shapes(tmp_path / "photos", 36)
+    assert exit_code(gallery_module, "--model", "shapes", "--device", "cpu", "--folder", tmp_path / "photos", "--out",
+                     tmp_path / "out") == 0
+    cards = {name: json.loads((tmp_path / "out" / f"{name}.json").read_text())
+             for name in ("neighbours", "embedding_map", "grid_map", "patches")}
+    assert "among 36 photos" in cards["neighbours"]["title"] and "36 photos" in cards["grid_map"]["title"]
+    assert cards["embedding_map"]["parameters"]["count"] == 36
+    assert "pictures" in cards["patches"]["title"] and "41 pictures" in cards["patches"]["title"]
+
+
+@pytest.mark.parametrize("name", ["flat", "two", "clear"])
+def test_a_flat_or_tiny_photo_goes_through(name, tmp_path, monkeypatch, capsys):
+    pixels = {"flat": np.full((50, 50, 3), 90, np.uint8), "two": np.arange(12, dtype=np.uint8).reshape(2, 2, 3),
+              "clear": np.zeros((40, 40, 4), np.uint8)}[name]
+    Image.fromarray(pixels).save(tmp_path / "photo.png")
+    few_demos(monkeypatch, "activations", "occlusion", "saliency", "guided_backprop", "attribution", "compare")
+    assert exit_code(gallery_module, tmp_path / "photo.png", "--model", "shapes", "--device", "cpu", "--out",
+                     tmp_path / "out") == 0, capsys.readouterr()

@@ -9,6 +9,7 @@ from PIL import Image
 from texture_samples import EFROS_LEUNG
 
 from demos import texture_pixels as demo
+from demos.texture_crop import framed, read_sample, textured_part
 from minicnn import images
 from minicnn.datasets.textures import draw_texture
 
@@ -128,3 +129,49 @@ def test_bad_input_gives_one_line_and_exit_code_2(options, says, tmp_path, capsy
     assert run_demo(*SMALL, *[option.format(**files) for option in options], "--out", str(tmp_path / "out")) == 2
     error = capsys.readouterr().err
     assert says in error and error.count("\n") == 1 and not (tmp_path / "out").exists()
+
+
+@pytest.fixture
+def half_texture(tmp_path):
+    """A photo, 200x300: a smooth sky, a hard edge, and bricks only from row 96 and column 140 on."""
+    photo = np.full((200, 300, 3), 230, np.uint8)
+    photo[:, :60] = 20
+    photo[96:, 140:] = draw_texture("weave", np.random.default_rng(0), 160)[:104, :160]
+    Image.fromarray(photo).save(tmp_path / "photo.png")
+    return tmp_path / "photo.png", photo
+
+
+def test_a_photo_is_cropped_to_its_texture_and_not_shrunk(half_texture, tmp_path, capsys):
+    path, photo = half_texture
+    assert run_demo(str(path), "--sample", "48", "--size", "24", "--window", "5", "--method", "wei_levoy", "--windows",
+                    "--out", str(tmp_path / "out")) == 0
+    array, card = read(tmp_path / "out")
+    top, left = card["parameters"]["sample_place"]
+    assert 96 <= top <= 152 and 140 <= left <= 252 and card["parameters"]["sample_size"] == [48, 48]
+    sample = photo[top:top + 48, left:left + 48]
+    assert (sample[array[..., 3], array[..., 4]] == array[..., :3]).all()
+    said = capsys.readouterr().out
+    assert f"the sample is 48x48 of the photo's 300x200 pixels, from row {top}, column {left}" in said
+
+
+@pytest.mark.parametrize("shape", [(2, 2), (2, 500), (500, 2), (64, 64), (63, 65), (1, 1), (300, 70)])
+@pytest.mark.parametrize("flat", [True, False])
+def test_every_shape_has_a_textured_part(shape, flat):
+    image = np.zeros((*shape, 3), np.uint8) if flat else np.random.default_rng(0).integers(0, 256, (*shape, 3), "uint8")
+    top, left = textured_part(image, 64)
+    assert 0 <= top <= max(0, shape[0] - 64) and 0 <= left <= max(0, shape[1] - 64)
+
+
+def test_the_frame_is_around_the_part_and_not_in_it():
+    image = np.zeros((40, 50, 3), np.uint8)
+    shown = framed(image, 0, 10, 20, 40)
+    assert not image.any() and not shown[:20, 10:50].any() and (shown[20, 10:] == (255, 0, 0)).all()
+    assert (shown[:20, 9] == (255, 0, 0)).all()
+
+
+def test_the_picture_can_be_reduced_first_and_a_hole_has_the_whole_picture(half_texture):
+    path, photo = half_texture
+    assert read_sample(str(path), None, 48, reduce=150).photo.shape == (100, 150, 3)
+    assert read_sample(str(path), None, 48, whole=True).image.shape == (48, 72, 3)
+    assert read_sample(str(path), None, 400).image.shape == photo.shape
+    assert read_sample(str(path), (0, 0, 100), 48).image.shape == (48, 48, 3)

@@ -117,3 +117,16 @@ SHAPES = StyleSettings(
 
 STYLE_PRESETS = {"composition-vii": COMPOSITION_VII, "the-scream": THE_SCREAM, "starry-night": STARRY_NIGHT,
                  "neural-style": NEURAL_STYLE, "gatys": GATYS, "squeezenet": SQUEEZENET, "shapes": SHAPES}
+
+
+def style_of_layers(content_layer: str, style_layers: Sequence[str], size: int = 256) -> StyleSettings:
+    """Return settings for a network of any scale: each term is divided by its value for the content or the style.
+
+    So neither the size of the activations nor the unit of the pixels matters, and the weight of total variation, which
+    makes the picture grey if it is too large, fits a normalised VGG as well as Caffe's.
+
+    >>> style_of_layers("relu2", ["relu1", "relu2"]).reduction
+    'relative'
+    """
+    return replace(SQUEEZENET, content_layers={content_layer: 1.0}, style_layers=dict.fromkeys(style_layers, 1.0),
+                   size=size)

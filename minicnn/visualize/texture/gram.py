@@ -3,7 +3,7 @@
 A Gram matrix does not depend on the places of the features. Gatys et al. 2015 (arXiv:1505.07376).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,6 +46,15 @@ SQUEEZENET = TextureSettings(dict.fromkeys(("relu_conv1", "fire2/concat", "fire3
 SHAPES = TextureSettings(dict.fromkeys(("relu1", "relu2", "relu3"), 1.0), num_steps=400, noise=0.1)
 
 TEXTURE_PRESETS = {"gatys": GATYS, "squeezenet": SQUEEZENET, "shapes": SHAPES}
+
+
+def texture_of_layers(layers: Sequence[str]) -> TextureSettings:
+    """Return settings for a network of any scale, by layers of equal weight.
+
+    >>> texture_of_layers(["relu1", "relu2"]).reduction
+    'relative'
+    """
+    return TextureSettings(dict.fromkeys(layers, 1.0), noise=0.1)
 
 
 def synthesize_texture(net: Network, source: Array, settings: TextureSettings, *, rng: np.random.Generator,

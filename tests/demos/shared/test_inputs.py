@@ -5,14 +5,31 @@ from demo_runs import exit_code as demo
 from PIL import Image
 
 from demos import (
+    activations,
+    attribution,
+    class_visualization,
+    compare,
+    deepdream,
+    embedding_map,
+    filters,
+    fooling,
+    gallery,
+    guided_backprop,
+    inversion,
+    multifaceted,
+    neighbours,
+    neuron_visualization,
+    occlusion,
+    patches,
     saliency,
+    step_through,
     style_transfer,
     texture_gram,
+    zoom_page,
 )
-from demos.shared.inputs import choose_model, load_photos
+from demos.shared.inputs import caption, choose_model, load_photos, require_scores
 from minicnn.errors import InputError
 from minicnn.models import build_network, load_model
-from minicnn.models.preprocessing import TORCHVISION
 from minicnn.models.weights import Header, save_weights
 
 pytestmark = pytest.mark.usefixtures("empty_cache")
@@ -58,10 +75,64 @@ def test_a_photo_of_one_pixel_is_one_line(tmp_path, capsys):
     assert "dot.png" in error and error.count("\n") == 1
 
 
-def test_a_trunk_without_scores_is_refused(tmp_path, photo):
-    net = build_network("squeezenet1_1", last="fire3/concat")
-    save_weights(tmp_path / "trunk.h5", net, Header("trunk", "squeezenet1_1", TORCHVISION,
-                                                    options={"last": "fire3/concat"}))
-    model = load_model(tmp_path / "trunk.h5", "cpu")
-    with pytest.raises(InputError, match="trunk is a trunk without a classifier"):
-        load_photos(model, [photo])
+@pytest.fixture
+def trunk(tmp_path):
+    """The network `shapes` without its classifier, as a file."""
+    shapes, net = load_model("shapes", "cpu"), build_network("shapes", last="relu3")
+    for node, other in zip(net.nodes, shapes.net.nodes, strict=False):
+        for key, array in node.layer.params.items():
+            array[...] = other.layer.params[key]
+    save_weights(tmp_path / "trunk.h5", net, Header("trunk", "shapes", shapes.preprocessing, options={"last": "relu3"}))
+    return str(tmp_path / "trunk.h5")
+
+
+def test_a_photo_has_no_classes_without_scores(trunk, photo):
+    model = load_model(trunk, "cpu")
+    found = load_photos(model, [photo])[0]
+    assert found.top == [] and caption(model, found) == "photo"
+    with pytest.raises(InputError, match="no classifier"):
+        _ = found.label
+    with pytest.raises(InputError, match="trunk: this network has no classifier"):
+        require_scores(model)
+
+
+@pytest.mark.parametrize(("module", "options"), [
+    (saliency, []), (occlusion, []), (attribution, []), (compare, []), (fooling, []), (class_visualization, []),
+    (class_visualization, ["--class", "3"]), (class_visualization, ["--compare"]), (multifaceted, []),
+    (step_through, [])])
+def test_what_needs_scores_says_so_in_one_line(module, options, trunk, capsys):
+    assert demo(module, "--model", trunk, "--device", "cpu", *options) == 2
+    error = capsys.readouterr().err
+    assert "no classifier, so it gives no class scores" in error and error.count("\n") == 1
+
+
+@pytest.mark.parametrize(("module", "options"), [
+    (activations, []), (guided_backprop, []), (filters, []), (patches, []), (deepdream, ["--steps", "1"]),
+    (inversion, ["--rates", "3x0.004"]), (neuron_visualization, ["--steps", "2"]),
+    (neuron_visualization, ["--steps", "2", "--grid", "--columns", "2"]),
+    (neuron_visualization, ["--steps", "2", "--kind", "channel"]), (texture_gram, ["--steps", "2"]),
+    (style_transfer, ["--steps", "2"]), (neighbours, []), (embedding_map, ["--count", "24", "--steps", "60"]),
+    (zoom_page, ["--steps", "60"])])
+def test_what_needs_no_scores_is_made(module, options, trunk, tmp_path, capsys):
+    network = [trunk] if module is filters else ["--model", trunk]
+    code = demo(module, *network, "--device", "cpu", *options, "--out", str(tmp_path / "out"))
+    assert code == 0, capsys.readouterr().err
+    assert list((tmp_path / "out").glob("*.png"))
+
+
+def test_the_gallery_of_a_trunk_leaves_out_what_needs_scores(trunk):
+    shown = gallery.gallery_demos(load_model(trunk, "cpu"))
+    assert {"activations", "guided_backprop", "inversion", "deepdream", "neuron_visualization"} <= set(shown)
+    assert not {"saliency", "occlusion", "compare", "fooling", "class_visualization", "multifaceted"} & set(shown)
+    missing = gallery.missing_techniques(load_model(trunk, "cpu"))
+    assert any("saliency needs class scores" in line for line in missing)
+
+
+def test_guided_backprop_of_a_trunk_shows_its_strongest_output(trunk, photo):
+    model = load_model(trunk, "cpu")
+    found = load_photos(model, [photo])
+    picture = next(guided_backprop.pictures(model, found))
+    out = model.net.predict(found[0].x)[0]
+    (channel,), (position,) = picture.parameters["neurons"], picture.parameters["positions"]
+    assert out[(channel, *position)] == out.max() and picture.parameters["layer"] == "relu3"
+    assert all(check.passed for check in picture.checks)

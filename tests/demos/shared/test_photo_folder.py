@@ -28,7 +28,8 @@ def test_a_folder_is_read_in_order_with_labels_and_skips_what_is_broken(tmp_path
     assert len(names) == 15 and names[0] == "LOOSE" and "checked disc/13" in names
     assert names[1:] == sorted(names[1:])
     assert [photo.label for photo in photos] == [None] + [name.partition("/")[0] for name in names[1:]]
-    assert len(said) == 1 and "broken.jpg: not an image" in said[0] and "\n" not in said[0]
+    assert len(said) == 2 and "without a picture: notes.txt" in said[0]
+    assert "broken.jpg: not an image" in said[1] and "\n" not in said[1]
 
 
 def test_a_folder_is_read_one_picture_at_a_time(tmp_path):
