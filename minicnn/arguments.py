@@ -1,0 +1,201 @@
+"""The single values that users give: numbers, choices, random generators, functions. Arrays are in visualize/entry.py.
+
+Each function returns the value as the library uses it, or raises InputError: one sentence with the name of the
+argument, the given value and the way out.
+"""
+
+import math
+import reprlib
+from collections.abc import Sequence
+from dataclasses import fields
+from numbers import Integral, Real
+from typing import Any, TypeAlias, TypeVar
+
+import numpy as np
+from numpy.random import Generator
+
+from minicnn.errors import InputError, one_line, unknown_name
+
+Seed: TypeAlias = Generator | int | None  # or anything else that numpy.random.default_rng takes
+
+LARGEST = 2**31 - 1  # of a whole number without a limit of its own; a loop of more steps would never end
+
+Kind = TypeVar("Kind")
+
+
+def describe(value: object) -> str:
+    """Return the type of a value and its beginning, or the shape of an array, for a message.
+
+    >>> describe("tabby"), describe(np.zeros((2, 3)))
+    ("str 'tabby'", 'float64 array of shape (2, 3)')
+    """
+    dtype, shape = getattr(value, "dtype", None), getattr(value, "shape", None)
+    if dtype is not None and isinstance(shape, tuple) and shape:
+        kind = "array" if isinstance(value, np.ndarray) else type(value).__name__
+        return one_line(f"{dtype} {kind} of shape {tuple(shape)}", 120)
+    if value is None:
+        return "None"
+    try:
+        text = reprlib.repr(value)
+    except Exception:  # a broken __repr__, or an integer of thousands of digits
+        return type(value).__name__
+    return f"{type(value).__name__} {one_line(text, 60)}"
+
+
+def plain(value: Any) -> Any:
+    """Return a number of NumPy, CuPy or PyTorch, or an array without axes, as a Python number; else the value itself.
+
+    >>> plain(np.array(281)), plain("tabby")
+    (281, 'tabby')
+    """
+    if value is np.ma.masked:  # its item is 0, which is not what it means
+        return None
+    if isinstance(value, np.generic) or getattr(value, "shape", None) == () and hasattr(value, "item"):
+        return value if getattr(value.dtype, "kind", "") in ("m", "M") else value.item()
+    return value
+
+
+def is_number(value: Any) -> bool:
+    """Return whether the value is a real number, and neither True, False, infinite nor NaN.
+
+    >>> is_number(1.5), is_number(True), is_number(float("nan"))
+    (True, False, False)
+    """
+    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def whole(value: Any) -> int | None:
+    """Return a whole number, also if it is given as 2.0 or as an array without axes; None for everything else.
+
+    >>> whole(np.int64(3)), whole(2.0), whole(1.5), whole(True)
+    (3, 2, None, None)
+    """
+    value = plain(value)
+    if isinstance(value, Integral) and not isinstance(value, bool):
+        return int(value)
+    return int(value) if isinstance(value, float) and value.is_integer() else None
+
+
+def require_whole(name: str, value: Any, least: int = 0, most: int = LARGEST, unit: str = "") -> int:
+    """Return a whole number from `least` to `most`. unit : such as "of pixels", for the message.
+
+    >>> require_whole("steps", np.int64(3), least=1)
+    3
+    """
+    number = whole(value)
+    if number is None or not least <= number <= most:
+        span = f"from {least} on" if most == LARGEST else f"from {least} to {most:,}"
+        raise InputError(f"{name} is {describe(value)}; expected a whole number {unit + ' ' * bool(unit)}{span}")
+    return number
+
+
+def require_number(name: str, value: Any, least: float = -math.inf, most: float = math.inf, *,
+                   above: float = -math.inf, below: float = math.inf) -> float:
+    """Return a finite number from `least` to `most`, above `above` and below `below`, as a float.
+
+    >>> require_number("zoom", 0, least=0, below=1)
+    0.0
+    """
+    number = plain(value)
+    try:
+        if is_number(number) and least <= number <= most and above < number < below:
+            return float(number)
+    except OverflowError:  # an integer that no float can hold
+        pass
+    bounds = [f"{word} {bound:g}" for word, bound in (("from", least), ("above", above), ("up to", most),
+                                                      ("below", below)) if math.isfinite(bound)]
+    raise InputError(f"{name} is {describe(value)}; expected a number {', '.join(bounds) or 'that is finite'}")
+
+
+def require_flag(name: str, value: Any) -> bool:
+    """Return True or False. Raises InputError for anything else.
+
+    >>> require_flag("same_scale", np.bool_(True))
+    True
+    """
+    if not isinstance(plain(value), bool):
+        raise InputError(f"{name} is {describe(value)}; expected True or False")
+    return bool(value)
+
+
+def require_choice(name: str, value: Any, choices: Sequence[str]) -> str:
+    """Return a name that is one of the `choices`. Raises UnknownNameError for another name.
+
+    >>> require_choice("pooling", "max", ["max", "avg"])
+    'max'
+    """
+    if not isinstance(value, str):
+        raise InputError(f"{name} is {describe(value)}; expected one of {', '.join(map(repr, choices))}")
+    if value not in choices:
+        raise unknown_name(name, one_line(value, 60), choices)
+    return value
+
+
+def require_kind(name: str, value: Any, kind: type[Kind], way_out: str) -> Kind:
+    """Return the value if it is of this type. way_out : what to give instead, for the message.
+
+    >>> require_kind("settings", 3, int, "give a whole number")
+    3
+    """
+    if not isinstance(value, kind):
+        raise InputError(f"{name} is {describe(value)}; {way_out}")
+    return value
+
+
+def require_callable(name: str, value: Any) -> Any:
+    """Return a function, or None. Raises InputError for anything else.
+
+    >>> require_callable("callback", print) is print
+    True
+    """
+    if value is not None and not callable(value):
+        raise InputError(f"{name} is {describe(value)}; expected a function, or None")
+    return value
+
+
+def require_generator(rng: Any) -> Generator:
+    """Return the random generator, or a new one for a seed: anything that numpy.random.default_rng takes.
+
+    >>> bool(require_generator(3).random() == np.random.default_rng(3).random())
+    True
+    """
+    if isinstance(rng, Generator):
+        return rng
+    try:
+        if not isinstance(plain(rng), (bool, float, str, bytes)):
+            return np.random.default_rng(plain(rng))
+    except Exception:  # NumPy has a different error for each wrong kind of seed
+        pass
+    raise InputError(f"rng is {describe(rng)}; expected a numpy.random.Generator, or a seed: a whole number from 0 on")
+
+
+def require_fields(settings: Any, **least: float) -> None:
+    """Check all fields of a dataclass that are annotated as numbers or texts, and store them as Python numbers.
+
+    least : {field: its smallest value}; other numbers have any sign. A field may be None only if it is annotated so.
+    Raises InputError that names the first wrong field.
+    """
+    for field in fields(settings):
+        value, kind, low = getattr(settings, field.name), field.type, least.get(field.name)
+        if value is None and kind in (int | None, float | None):
+            continue
+        if kind in (int, int | None):
+            value = require_whole(field.name, value, -LARGEST if low is None else int(low))
+        elif kind in (float, float | None):
+            value = require_number(field.name, value, -math.inf if low is None else low)
+        elif kind is str:
+            require_kind(field.name, value, str, "expected a name")
+        else:
+            continue
+        object.__setattr__(settings, field.name, value)  # the dataclass is frozen
+
+
+def count_of(values: Any) -> int | None:
+    """Return the number of values in a sequence or an array with axes; None for a single value or a text.
+
+    >>> count_of([3, 4]), count_of(np.array(3)), count_of("ab")
+    (2, None, None)
+    """
+    if isinstance(values, (str, bytes, dict, set)) or getattr(values, "shape", None) == ():
+        return None
+    return len(values) if hasattr(values, "__len__") and hasattr(values, "__getitem__") else None
