@@ -5,11 +5,13 @@ argument, the given value and the way out.
 """
 
 import math
+import os
 import reprlib
 from collections.abc import Sequence
 from dataclasses import fields
 from numbers import Integral, Real
-from typing import Any, TypeAlias, TypeVar
+from pathlib import Path
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.random import Generator
@@ -19,8 +21,6 @@ from minicnn.errors import InputError, one_line, unknown_name
 Seed: TypeAlias = Generator | int | None  # or anything else that numpy.random.default_rng takes
 
 LARGEST = 2**31 - 1  # of a whole number without a limit of its own; a loop of more steps would never end
-
-Kind = TypeVar("Kind")
 
 
 def describe(value: object) -> str:
@@ -39,7 +39,8 @@ def describe(value: object) -> str:
         text = reprlib.repr(value)
     except Exception:  # a broken __repr__, or an integer of thousands of digits
         return type(value).__name__
-    return f"{type(value).__name__} {one_line(text, 60)}"
+    kind = "" if type(value) in (bool, int, float, list, tuple) else f"{type(value).__name__} "
+    return kind + one_line(text, 60)
 
 
 def plain(value: Any) -> Any:
@@ -131,7 +132,7 @@ def require_choice(name: str, value: Any, choices: Sequence[str]) -> str:
     return value
 
 
-def require_kind(name: str, value: Any, kind: type[Kind], way_out: str) -> Kind:
+def require_kind(name: str, value: Any, kind: type, way_out: str) -> Any:
     """Return the value if it is of this type. way_out : what to give instead, for the message.
 
     >>> require_kind("settings", 3, int, "give a whole number")
@@ -151,6 +152,17 @@ def require_callable(name: str, value: Any) -> Any:
     if value is not None and not callable(value):
         raise InputError(f"{name} is {describe(value)}; expected a function, or None")
     return value
+
+
+def require_path(name: str, value: Any) -> Path:
+    """Return a path given as a text or a Path. Raises InputError for anything else.
+
+    >>> require_path("folder", "pictures").name
+    'pictures'
+    """
+    if not isinstance(value, (str, os.PathLike)) or isinstance(os.fspath(value), bytes) or "\0" in os.fspath(value):
+        raise InputError(f"{name} is {describe(value)}; expected the path of a file or folder")
+    return Path(value)
 
 
 def require_generator(rng: Any) -> Generator:

@@ -17,7 +17,8 @@ from urllib.parse import quote
 
 import numpy as np
 
-from minicnn.errors import InputError
+from minicnn.arguments import describe, require_kind, require_path, require_whole
+from minicnn.errors import InputError, one_line
 from minicnn.files import replacing
 from minicnn.network import Network
 
@@ -62,10 +63,25 @@ def sweep(function: Callable[[Any], Any], batches: Iterable[tuple[Any, Any]], ex
     >>> [outcome.result for outcome in sweep(abs, [("a", -1), ("b", 2)])]
     [1, 2]
     """
-    if in_flight is not None and in_flight < 1:
-        raise InputError(f"in_flight must be at least 1, not {in_flight}")
+    if not (function is None or callable(function)) or not isinstance(batches, Iterable):
+        raise InputError(f"expected a function and an iterable of (key, batch), got {describe(function)} and "
+                         f"{describe(batches)}")
+    in_flight = None if in_flight is None else require_whole("in_flight", in_flight, 1)
+    require_sweep(executor, store)
     limit = 1 if executor is None else in_flight or 2 * (os.cpu_count() or 1)
     return _outcomes(function, iter(batches), executor, limit, store)
+
+
+def require_sweep(executor: Executor | None, store: "Store | None") -> None:
+    """Raise InputError unless the executor is one of concurrent.futures or None, and the store a Store or None.
+
+    >>> require_sweep(None, None)
+    """
+    if executor is not None and not callable(getattr(executor, "submit", None)):
+        raise InputError(f"executor is {describe(executor)}; expected a concurrent.futures.Executor, or None")
+    if store is not None and not (hasattr(store, "load") and hasattr(store, "save")):
+        raise InputError(f"store is {describe(store)}; expected a Store, which resume(folder, settings) returns, "
+                         "or None")
 
 
 def _outcomes(function: Callable[[Any], Any], batches: Iterator[tuple[Any, Any]], executor: Executor | None,
@@ -78,7 +94,7 @@ def _outcomes(function: Callable[[Any], Any], batches: Iterator[tuple[Any, Any]]
         while True:
             while not ended and len(waiting) < limit:
                 try:
-                    key, batch = next(batches)
+                    key, batch = _pair(next(batches))
                 except StopIteration:
                     ended = True
                 except Exception as problem:
@@ -97,6 +113,13 @@ def _outcomes(function: Callable[[Any], Any], batches: Iterator[tuple[Any, Any]]
         spare.close()
     if problem_of_batches is not None:
         raise problem_of_batches
+
+
+def _pair(item: Any) -> tuple[Any, Any]:
+    """Return (key, batch). Raises InputError for anything else."""
+    if not isinstance(item, (tuple, list)) or len(item) != 2:
+        raise InputError(f"the batches hold {describe(item)}; expected pairs (key, batch)")
+    return item[0], item[1]
 
 
 def _finish(one: Waiting, function: Callable[[Any], Any], spare: "_Spare", store: "Store | None") -> Outcome:
@@ -265,6 +288,15 @@ class Store(NamedTuple):
         return result if arrays else json.loads(text)["result"]
 
 
+def json_settings(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return settings as JSON gives them back. Raises InputError for things that JSON cannot hold."""
+    require_kind("settings", settings, dict, "expected a dict {name: value} for JSON")
+    try:
+        return json.loads(json.dumps(settings))
+    except (TypeError, ValueError, RecursionError) as problem:
+        raise InputError(f"the settings cannot be saved as JSON ({one_line(problem, 100)})") from None
+
+
 def resume(folder: str | Path, settings: dict[str, Any]) -> Store:
     """Return the Store for `sweep` that saves each finished result in `folder` and returns the ones that are there.
 
@@ -274,7 +306,7 @@ def resume(folder: str | Path, settings: dict[str, Any]) -> Store:
 
     >>> store = resume(folder / "results", {"model": "shapes"})
     """
-    store, mine = Store(Path(folder)), json.loads(json.dumps(settings))
+    store, mine = Store(require_path("folder", folder)), json_settings(settings)
     path = store.folder / "sweep.json"
     try:
         store.folder.mkdir(parents=True, exist_ok=True)

@@ -74,7 +74,7 @@ def as_floats(name: str, value: Any, layout: str, *ndims: int, empty: bool = Fal
     dtype = np.float64 if array.dtype.itemsize > 8 else np.result_type(array.dtype, np.float32)
     array = array.astype(dtype, copy=False)
     if not bool(get_array_module(array).isfinite(array).all()):
-        raise InputError(f"{name}: there are values that are not finite")
+        raise InputError(f"{name} has values that are not finite")
     return array
 
 

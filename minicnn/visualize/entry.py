@@ -43,6 +43,17 @@ def enter(net: Network, x: Any, name: str = "x") -> Array:
     return x
 
 
+def images_for(net: Network, x: Any, name: str = "x") -> Array:
+    """Return many images as an array (N, C, H, W) of their own type, on their own device, to `enter` batch by batch.
+
+    Raises InputError if they do not fit the network.
+
+    >>> images_for(net, x[0].tolist()).shape
+    (1, 3, 64, 64)
+    """
+    return in_layout(name, as_numbers(name, x), require_network(net).input_shape[0])
+
+
 def in_layout(name: str, x: Array, channels: int) -> Array:
     """Return images of another layout as (N, C, H, W). Raises InputError if they have none that is unmistakable."""
     shape, pixels = tuple(x.shape), x.dtype.kind not in "f"
