@@ -105,6 +105,8 @@ def require_number(name: str, value: Any, least: float = -math.inf, most: float 
         pass
     bounds = [f"{word} {bound:g}" for word, bound in (("from", least), ("above", above), ("up to", most),
                                                       ("below", below)) if math.isfinite(bound)]
+    if len(bounds) == 1 and math.isfinite(least):
+        bounds = [f"from {least:g} on"]
     raise InputError(f"{name} is {describe(value)}; expected a number {', '.join(bounds) or 'that is finite'}")
 
 

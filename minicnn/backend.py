@@ -93,7 +93,7 @@ def choose_device(device: str) -> str:
     >>> choose_device("cpu")
     'cpu'
     """
-    if device not in ("cpu", "gpu", "auto"):
+    if not isinstance(device, str) or device not in ("cpu", "gpu", "auto"):
         raise unknown_name("device", device, ["cpu", "gpu", "auto"])
     if device == "cpu":
         return "cpu"

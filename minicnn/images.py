@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from minicnn.arguments import describe, require_path, require_whole
 from minicnn.backend import Array
 from minicnn.errors import InputError
 from minicnn.files import replacing
@@ -37,6 +38,7 @@ def load_image(path: str | Path, min_side: int = 2) -> Array:
     >>> load_image(folder / "photo.png").shape
     (64, 64, 3)
     """
+    path, min_side = require_path("path", path), require_whole("min_side", min_side, 0)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # about metadata; bad pixels raise an exception
@@ -58,7 +60,7 @@ def save_image(path: str | Path, image: Array, overwrite: bool = False) -> None:
 
     >>> save_image(folder / "grey.png", photo[..., 0])
     """
-    path = Path(path)
+    path = require_path("path", path)
     if path.suffix.lower() not in SUFFIXES:
         raise InputError(f"{path}: unknown image format {path.suffix!r}; use one of {', '.join(SUFFIXES)}")
     picture = _to_pillow(path, image)
@@ -77,7 +79,10 @@ def save_animation(path: str | Path, frames: Iterable[Array], milliseconds: int 
 
     >>> save_animation(folder / "turn.gif", [photo, photo[::-1]])
     """
-    path, frames = Path(path), iter(frames)
+    path, milliseconds = require_path("path", path), require_whole("milliseconds", milliseconds, 1, 655_350)
+    if not isinstance(frames, Iterable):
+        raise InputError(f"frames is {describe(frames)}; expected a list or another iterable of images")
+    frames = iter(frames)
     if path.suffix.lower() not in ANIMATED:
         raise InputError(f"{path}: unknown format {path.suffix!r} of an animation; use one of {', '.join(ANIMATED)}")
     first = next(frames, None)
@@ -103,6 +108,7 @@ def resize(image: Array, height: int, width: int) -> Array:
     (32, 48, 3)
     """
     _require_rgb(image)
+    height, width = require_whole("height", height), require_whole("width", width)
     if min(height, width) < 1:
         raise InputError(f"cannot resize an image to {width}x{height} pixels; every side needs at least 1")
     if height * width > MAX_PIXELS:  # a long thin image, scaled up, could need any amount of memory
@@ -138,6 +144,7 @@ def center_crop(image: Array, size: int) -> Array:
     (48, 48, 3)
     """
     _require_rgb(image)
+    size = require_whole("size", size)
     H, W, _ = image.shape
     if not 1 <= size <= min(H, W):
         raise InputError(f"cannot crop {size}x{size} pixels from an image of {W}x{H}; resize it first")
@@ -239,6 +246,7 @@ def _save_options(path: Path) -> dict[str, Any]:
 def _resize_side(image: Array, side: int, size: int) -> Array:
     # `side` becomes `size`, the other side int(size * ratio), as in CS231n, but in integers: with floats,
     # int(47 * (192 / 47)) is 191.
+    size = require_whole("size", size)
     if size < 1:
         raise InputError(f"cannot resize an image to a side of {size} pixels; it needs at least 1")
     H, W, _ = image.shape
@@ -260,6 +268,8 @@ def psnr(image: Array, original: Array) -> float:
     >>> psnr(photo, photo)
     inf
     """
+    if not (_is_rgb(image) or _is_grey(image)) or _describe(image) != _describe(original):
+        raise InputError(f"expected two uint8 images of one shape, got {_describe(image)} and {_describe(original)}")
     mean_square = float(((image.astype(np.float64) - original) ** 2).mean())
     return float(10 * np.log10(255**2 / mean_square)) if mean_square else float("inf")
 

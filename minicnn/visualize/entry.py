@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from minicnn.arguments import count_of, describe, require_callable, require_kind, require_whole, whole
+from minicnn.array_likes import as_numbers
 from minicnn.backend import Array, get_array_module, to_device
 from minicnn.errors import InputError
 from minicnn.images import MAX_PIXELS
@@ -13,7 +14,6 @@ from minicnn.losses.classes import class_numbers
 from minicnn.models.preprocessing import Preprocessing
 from minicnn.network import Network
 from minicnn.optimize.checkpoint import Checkpoint
-from minicnn.visualize.arrays import as_numbers
 
 Labels = int | Sequence[int] | Array  # one class for all images, or one for each image
 

@@ -6,13 +6,14 @@ from typing import Any
 import numpy as np
 
 from minicnn.arguments import count_of, describe, require_callable, require_whole, whole
+from minicnn.array_likes import as_numbers
 from minicnn.backend import Array, device_of, get_array_module, to_device, to_host
 from minicnn.errors import InputError
 from minicnn.images import MAX_PIXELS
 from minicnn.layers import Softmax
 from minicnn.losses.classes import class_numbers
 from minicnn.network import Network, warn_if_slow
-from minicnn.visualize.arrays import as_numbers, on_host
+from minicnn.visualize.arrays import on_host
 from minicnn.visualize.entry import Labels, enter, require_sides
 
 BATCH_SIZE = 16

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minicnn.arguments import Seed, require_generator, require_kind
+from minicnn.array_likes import as_numbers
 from minicnn.backend import Array, get_array_module, to_device, to_host
 from minicnn.errors import InputError
 from minicnn.images import psnr
@@ -20,7 +21,7 @@ from minicnn.optimize import optimize_image
 from minicnn.optimize.checkpoint import Checkpoint
 from minicnn.optimize.progress import Progress
 from minicnn.receptive_field import receptive_field
-from minicnn.visualize.arrays import as_numbers, as_picture, on_host
+from minicnn.visualize.arrays import as_picture, on_host
 from minicnn.visualize.entry import (
     dtype_of,
     enter,

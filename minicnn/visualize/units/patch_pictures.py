@@ -3,11 +3,12 @@
 import numpy as np
 
 from minicnn.arguments import describe, require_flag, require_kind, require_number, require_whole
+from minicnn.array_likes import as_numbers
 from minicnn.backend import Array
 from minicnn.errors import InputError
 from minicnn.network import Network
 from minicnn.receptive_field import ReceptiveField
-from minicnn.visualize.arrays import as_numbers, as_picture
+from minicnn.visualize.arrays import as_picture
 from minicnn.visualize.attribution.guided_backprop import guided_backprop
 from minicnn.visualize.entry import enter, require_channel, require_layer, require_maps, require_position
 

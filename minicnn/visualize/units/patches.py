@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minicnn.arguments import count_of, describe, require_callable, require_kind, require_whole
+from minicnn.array_likes import as_numbers
 from minicnn.backend import Array, to_host
 from minicnn.errors import InputError
 from minicnn.network import Network, warn_if_slow
 from minicnn.receptive_field import ReceptiveField
 from minicnn.sweep import Store, network_function, require_sweep, sweep
-from minicnn.visualize.arrays import as_numbers
 from minicnn.visualize.entry import enter, require_channels, require_layer, require_maps, require_sides
 from minicnn.visualize.units.patch_pictures import require_field
 
