@@ -7,7 +7,7 @@ argument, the given value and the way out.
 import math
 import os
 import reprlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from numbers import Integral, Real
 from pathlib import Path
@@ -20,6 +20,7 @@ from minicnn.errors import InputError, one_line, unknown_name
 
 Seed: TypeAlias = Generator | int | None  # or anything else that numpy.random.default_rng takes
 
+LONGEST_PATH = 4096  # characters; no system opens a longer one
 LARGEST = 2**31 - 1  # of a whole number without a limit of its own; a loop of more steps would never end
 
 
@@ -62,7 +63,10 @@ def is_number(value: Any) -> bool:
     >>> is_number(1.5), is_number(True), is_number(float("nan"))
     (True, False, False)
     """
-    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+    try:
+        return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:  # an integer that no float can hold
+        return False
 
 
 def whole(value: Any) -> int | None:
@@ -98,11 +102,8 @@ def require_number(name: str, value: Any, least: float = -math.inf, most: float 
     0.0
     """
     number = plain(value)
-    try:
-        if is_number(number) and least <= number <= most and above < number < below:
-            return float(number)
-    except OverflowError:  # an integer that no float can hold
-        pass
+    if is_number(number) and least <= number <= most and above < number < below:
+        return float(number)
     bounds = [f"{word} {bound:g}" for word, bound in (("from", least), ("above", above), ("up to", most),
                                                       ("below", below)) if math.isfinite(bound)]
     if len(bounds) == 1 and math.isfinite(least):
@@ -151,7 +152,7 @@ def require_callable(name: str, value: Any) -> Any:
     >>> require_callable("callback", print) is print
     True
     """
-    if value is not None and not callable(value):
+    if value is not None and (not callable(value) or isinstance(value, type)):
         raise InputError(f"{name} is {describe(value)}; expected a function, or None")
     return value
 
@@ -162,9 +163,24 @@ def require_path(name: str, value: Any) -> Path:
     >>> require_path("folder", "pictures").name
     'pictures'
     """
-    if not isinstance(value, (str, os.PathLike)) or isinstance(os.fspath(value), bytes) or "\0" in os.fspath(value):
+    text = os.fspath(value) if isinstance(value, (str, os.PathLike)) else None
+    if not isinstance(text, str) or not text or "\0" in text or len(text) > LONGEST_PATH:
         raise InputError(f"{name} is {describe(value)}; expected the path of a file or folder")
-    return Path(value)
+    return Path(text)
+
+
+def require_iterable(name: str, value: Any, content: str) -> Iterator[Any]:
+    """Return an iterator over the value. Raises InputError if it has none. content : of the value, for the message.
+
+    >>> list(require_iterable("sizes", (3, 4), "sizes"))
+    [3, 4]
+    """
+    if not isinstance(value, (str, bytes, dict)):
+        try:
+            return iter(value)
+        except Exception:  # TypeError, or the error of a broken __iter__
+            pass
+    raise InputError(f"{name} is {describe(value)}; expected a list or another iterable of {content}")
 
 
 def require_generator(rng: Any) -> Generator:
@@ -175,11 +191,11 @@ def require_generator(rng: Any) -> Generator:
     """
     if isinstance(rng, Generator):
         return rng
-    try:
-        if not isinstance(plain(rng), (bool, float, str, bytes)):
-            return np.random.default_rng(plain(rng))
-    except Exception:  # NumPy has a different error for each wrong kind of seed
-        pass
+    if rng is None or isinstance(rng, (np.random.SeedSequence, np.random.BitGenerator, np.random.RandomState)):
+        return np.random.default_rng(rng)
+    seeds = [whole(seed) for seed in ([rng] if count_of(rng) is None else rng)]
+    if seeds and all(seed is not None and seed >= 0 for seed in seeds):
+        return np.random.default_rng(seeds[0] if count_of(rng) is None else seeds)  # type: ignore[arg-type]  # no None
     raise InputError(f"rng is {describe(rng)}; expected a numpy.random.Generator, or a seed: a whole number from 0 on")
 
 
@@ -212,4 +228,7 @@ def count_of(values: Any) -> int | None:
     """
     if isinstance(values, (str, bytes, dict, set)) or getattr(values, "shape", None) == ():
         return None
-    return len(values) if hasattr(values, "__len__") and hasattr(values, "__getitem__") else None
+    try:
+        return len(values) if hasattr(values, "__getitem__") else None
+    except Exception:  # a type without a length, or an object whose length cannot be read
+        return None

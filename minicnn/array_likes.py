@@ -8,6 +8,8 @@ from minicnn.arguments import describe, is_number, plain
 from minicnn.backend import Array, is_device_array
 from minicnn.errors import InputError, one_line
 
+LARGEST = 2**34  # numbers: 64 GB as float32
+
 
 def as_numbers(name: str, value: Any) -> Array:
     """Return an array-like as a NumPy or CuPy array of whole numbers, floating-point numbers or True and False.
@@ -26,6 +28,8 @@ def as_numbers(name: str, value: Any) -> Array:
         raise InputError(f"{name} is {describe(value)}; expected an array of numbers")
     else:
         array = host_array(name, value)
+    if array.size > LARGEST:
+        raise InputError(f"{name} is {describe(value)}; expected at most {LARGEST:,} numbers")
     if array.dtype.kind == "O":
         array = numbers_of_objects(name, array)
     if array.dtype.kind == "c":

@@ -21,15 +21,26 @@ def unknown_name(kind: str, name: object, valid: Iterable[str]) -> UnknownNameEr
     >>> print(unknown_name("layer", "relu_1", ["conv1", "relu1"]))
     no layer 'relu_1'; did you mean relu1?
     """
-    valid = list(valid)
+    valid, name = list(valid), _short(name)
     folded = {candidate.lower(): candidate for candidate in valid}
-    near = [folded[match] for match in get_close_matches(str(name).lower(), folded, n=3, cutoff=0.6)]
+    near = [folded[match] for match in get_close_matches(name.lower(), folded, n=3, cutoff=0.6)]
     if near:
         hint = f"did you mean {' or '.join(near)}?"
     else:
         shown = ", ".join(valid[:12]) + (", …" if len(valid) > 12 else "")
         hint = f"{kind} names: {shown}"
-    return UnknownNameError(f"no {kind} {str(name)!r}; {hint}")
+    return UnknownNameError(f"no {kind} {name!r}; {hint}")
+
+
+def _short(name: object, limit: int = 80) -> str:
+    """Return a name as text, cut to `limit` characters; only the type of an object whose text cannot be had."""
+    if not isinstance(name, (str, int, float)):
+        name = type(name).__name__
+    try:
+        text = str(name)
+    except ValueError:  # an integer of thousands of digits
+        return type(name).__name__
+    return text if len(text) <= limit else text[:limit - 1] + "…"
 
 
 def one_line(text: object, limit: int = 200) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from minicnn.arguments import describe, require_path, require_whole
+from minicnn.arguments import require_flag, require_iterable, require_path, require_whole
 from minicnn.backend import Array
 from minicnn.errors import InputError
 from minicnn.files import replacing
@@ -60,7 +60,7 @@ def save_image(path: str | Path, image: Array, overwrite: bool = False) -> None:
 
     >>> save_image(folder / "grey.png", photo[..., 0])
     """
-    path = require_path("path", path)
+    path, overwrite = require_path("path", path), require_flag("overwrite", overwrite)
     if path.suffix.lower() not in SUFFIXES:
         raise InputError(f"{path}: unknown image format {path.suffix!r}; use one of {', '.join(SUFFIXES)}")
     picture = _to_pillow(path, image)
@@ -80,9 +80,7 @@ def save_animation(path: str | Path, frames: Iterable[Array], milliseconds: int 
     >>> save_animation(folder / "turn.gif", [photo, photo[::-1]])
     """
     path, milliseconds = require_path("path", path), require_whole("milliseconds", milliseconds, 1, 655_350)
-    if not isinstance(frames, Iterable):
-        raise InputError(f"frames is {describe(frames)}; expected a list or another iterable of images")
-    frames = iter(frames)
+    frames, overwrite = require_iterable("frames", frames, "images"), require_flag("overwrite", overwrite)
     if path.suffix.lower() not in ANIMATED:
         raise InputError(f"{path}: unknown format {path.suffix!r} of an animation; use one of {', '.join(ANIMATED)}")
     first = next(frames, None)

@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 import numpy as np
 
-from minicnn.arguments import describe, require_kind, require_path, require_whole
+from minicnn.arguments import describe, require_iterable, require_kind, require_path, require_whole
 from minicnn.errors import InputError, one_line
 from minicnn.files import replacing
 from minicnn.network import Network
@@ -63,13 +63,13 @@ def sweep(function: Callable[[Any], Any], batches: Iterable[tuple[Any, Any]], ex
     >>> [outcome.result for outcome in sweep(abs, [("a", -1), ("b", 2)])]
     [1, 2]
     """
-    if not (function is None or callable(function)) or not isinstance(batches, Iterable):
-        raise InputError(f"expected a function and an iterable of (key, batch), got {describe(function)} and "
-                         f"{describe(batches)}")
+    if function is not None and not callable(function):
+        raise InputError(f"function is {describe(function)}; expected a function of one batch")
+    pairs = require_iterable("batches", batches, "pairs (key, batch)")
     in_flight = None if in_flight is None else require_whole("in_flight", in_flight, 1)
     require_sweep(executor, store)
     limit = 1 if executor is None else in_flight or 2 * (os.cpu_count() or 1)
-    return _outcomes(function, iter(batches), executor, limit, store)
+    return _outcomes(function, pairs, executor, limit, store)
 
 
 def require_sweep(executor: Executor | None, store: "Store | None") -> None:
@@ -79,7 +79,7 @@ def require_sweep(executor: Executor | None, store: "Store | None") -> None:
     """
     if executor is not None and not callable(getattr(executor, "submit", None)):
         raise InputError(f"executor is {describe(executor)}; expected a concurrent.futures.Executor, or None")
-    if store is not None and not (hasattr(store, "load") and hasattr(store, "save")):
+    if store is not None and not isinstance(store, Store):
         raise InputError(f"store is {describe(store)}; expected a Store, which resume(folder, settings) returns, "
                          "or None")
 

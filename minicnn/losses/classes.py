@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from minicnn.arguments import describe, whole
+from minicnn.arguments import count_of, describe, whole
 from minicnn.backend import Array, get_array_module
 from minicnn.errors import InputError
 from minicnn.losses.terms import Activations, LossAndSeeds
@@ -85,12 +85,13 @@ def class_numbers(labels: Any, count: int, num_classes: int) -> list[int]:
     PyTorch are labels too, and so is 2.0; 1.5, True, NaN and names are not.
     Raises InputError if a label is not a class, or if there are not as many labels as images.
     """
-    if hasattr(labels, "tolist"):
-        labels = labels.tolist()
-    if isinstance(labels, str) or not (hasattr(labels, "__len__") and hasattr(labels, "__getitem__")):
+    if type(labels) is int:
         return [class_number(labels, num_classes)] * count
-    if len(labels) != count:
-        raise InputError(f"{len(labels)} labels for {count} images")
+    number = count_of(labels)
+    if number is None:
+        return [class_number(labels, num_classes)] * count
+    if number != count:
+        raise InputError(f"{number} labels for {count} images")
     return list(map(class_number, labels, (num_classes,) * count))
 
 
@@ -103,5 +104,5 @@ def class_number(label: Any, num_classes: int) -> int:
     if number is None:
         raise InputError(f"label is {describe(label)}; expected a class number from 0 to {num_classes - 1}")
     if not 0 <= number < num_classes:
-        raise InputError(f"no class {number}: the network has {num_classes}, numbered from 0")
+        raise InputError(f"no class {describe(number)}: the network has {num_classes}, numbered from 0")
     return number

@@ -8,7 +8,7 @@ from PIL import Image
 
 from minicnn.arguments import describe
 from minicnn.array_likes import as_numbers
-from minicnn.backend import Array, get_array_module, to_host
+from minicnn.backend import Array, device_of, get_array_module, to_device, to_host
 from minicnn.errors import InputError
 
 
@@ -30,6 +30,19 @@ def as_floats(name: str, value: Any, layout: str, *ndims: int, empty: bool = Fal
     if not bool(get_array_module(array).isfinite(array).all()):
         raise InputError(f"{name} has values that are not finite")
     return array
+
+
+def in_type_of(name: str, values: Array, x: Array) -> Array:
+    """Return values in the type and on the device of x. Raises InputError for a value that is not finite there.
+
+    >>> in_type_of("fill", np.array(2.0), x).dtype
+    dtype('float32')
+    """
+    with np.errstate(over="ignore"):
+        values = to_device(values, device_of(x)).astype(x.dtype)
+    if not bool(get_array_module(values).isfinite(values).all()):
+        raise InputError(f"{name} is not finite, or too large for {x.dtype}")
+    return values
 
 
 def on_host(name: str, value: Any, layout: str, *ndims: int) -> np.ndarray:

@@ -113,7 +113,8 @@ def require_layer(net: Any, layer: Any) -> str:
 
 def plain_name(layer: Any) -> Any:
     """Return a number or text, which may be an alias, as it is, and "" for everything else."""
-    return layer if isinstance(layer, (str, int)) and not isinstance(layer, bool) else ""
+    small = isinstance(layer, int) and not isinstance(layer, bool) and abs(layer) < 10_000
+    return layer if isinstance(layer, str) or small else ""
 
 
 def require_scores(net: Any) -> int:
@@ -173,9 +174,8 @@ def require_channel(layer: str, channel: Any, count: int) -> int:
     """
     number = whole(channel)
     if number is None or not 0 <= number < count:
-        given = channel if number is None else number
         raise InputError(f"layer {layer!r} has channels 0 to {count - 1}, not "
-                         f"{describe(given) if number is None else given}")
+                         f"{describe(channel if number is None else number)}")
     return number
 
 
@@ -188,7 +188,7 @@ def require_position(layer: str, position: Any, size: Sequence[int]) -> tuple[in
     >>> require_position("conv1", np.array([3, 4]), (32, 32))
     (3, 4)
     """
-    numbers = [whole(place) for place in position] if count_of(position) is not None else [None]
+    numbers = [None] if count_of(position) is None else [whole(place) for place in position]
     if len(numbers) != len(size) or not all(place is not None and 0 <= place < side
                                             for place, side in zip(numbers, size, strict=True)):
         raise InputError(f"layer {layer!r} has positions (y, x) up to {tuple(side - 1 for side in size)}, not "

@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 
 from minicnn.arguments import Seed, count_of, require_generator, require_number, require_whole
-from minicnn.backend import Array, device_of, get_array_module, to_device, to_host
+from minicnn.backend import Array, get_array_module, to_device, to_host
 from minicnn.errors import InputError
 from minicnn.losses import one_hot
 from minicnn.network import Network, Trace, warn_if_slow
-from minicnn.visualize.arrays import as_floats, on_host
+from minicnn.visualize.arrays import as_floats, in_type_of, on_host
 from minicnn.visualize.entry import Labels, enter, require_labels
 
 BATCH = 8  # copies of an image in one pass: memory does not grow with the number of samples or steps
@@ -189,8 +189,7 @@ def label_list(label: Labels, count: int) -> list[Any]:
 def broadcast_baseline(x: Array, baseline: float | Array) -> Array:
     """Return the baseline as an array like x. Raises InputError if it does not broadcast to the shape of x."""
     xp = get_array_module(x)
-    values = as_floats("the baseline", baseline, str(tuple(x.shape)), *range(5))
-    values = to_device(values, device_of(x)).astype(x.dtype)
+    values = in_type_of("the baseline", as_floats("the baseline", baseline, str(tuple(x.shape)), *range(5)), x)
     try:
         return xp.broadcast_to(values, x.shape)
     except ValueError:

@@ -13,7 +13,7 @@ from minicnn.images import MAX_PIXELS
 from minicnn.layers import Softmax
 from minicnn.losses.classes import class_numbers
 from minicnn.network import Network, warn_if_slow
-from minicnn.visualize.arrays import on_host
+from minicnn.visualize.arrays import in_type_of, on_host
 from minicnn.visualize.entry import Labels, enter, require_sides
 
 BATCH_SIZE = 16
@@ -181,9 +181,7 @@ def fill_values(fill: Fill, x: Array) -> Array:
     C, values = x.shape[1], to_host(as_numbers("fill", fill))
     if values.shape not in ((), (C, 1, 1)):
         raise InputError(f"fill has shape {values.shape}; expected a number or an array of shape ({C}, 1, 1)")
-    if not np.isfinite(values).all():
-        raise InputError("fill is not finite")
-    return to_device(values.astype(x.dtype), device_of(x))
+    return in_type_of("fill", values, x)
 
 
 def probabilities(net: Network, x: Array, labels: Array) -> Array:

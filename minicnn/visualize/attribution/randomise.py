@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from minicnn.arguments import Seed, describe, require_generator, require_whole
+from minicnn.arguments import Seed, describe, require_callable, require_generator, require_whole
 from minicnn.backend import Array, to_device
 from minicnn.errors import InputError
 from minicnn.initialize import he_normal
@@ -35,7 +35,7 @@ def cascade_similarity(net: Network, x: Array, label: int, explain: Callable[[Ne
     ['conv4', 'conv1']
     """
     require_network(net)
-    if not callable(explain) or not isinstance(trained := explain(net), Mapping):
+    if require_callable("explain", explain) is None or not isinstance(trained := explain(net), Mapping):
         raise InputError(f"explain is {describe(explain)}; expected a function network -> {{method: map}}")
     for name, random in cascade(net, x, label, rng, stages):
         yield name, {method: float(rank_correlations([trained[method], values])[0, 1])

@@ -151,8 +151,11 @@ def row_numbers(x: Array, queries: Array) -> Array:
 
 def label_array(name: str, labels: Array) -> Array:
     """Return labels, numbers or names, as an array (N,). Raises InputError for another shape."""
-    array = np.asarray(labels) if count_of(labels) else np.empty(0)
-    if array.ndim != 1 or not array.size or array.dtype.kind in "Oc":
+    try:
+        array = np.asarray(labels if count_of(labels) else [])
+    except Exception:  # a list of unequal lists, or an object without a shape
+        array = np.empty(0)
+    if array.ndim != 1 or not array.size or array.dtype.kind not in "biufSU":
         raise InputError(f"{name} is {describe(labels)}; expected a label for each image, (N,)")
     return array
 

@@ -11,6 +11,7 @@ from minicnn.arguments import (
     Seed,
     count_of,
     describe,
+    require_choice,
     require_fields,
     require_generator,
     require_kind,
@@ -19,7 +20,7 @@ from minicnn.arguments import (
 from minicnn.backend import Array, Generator, device_of, get_array_module, to_device, to_host
 from minicnn.errors import InputError
 from minicnn.visualize.arrays import as_floats
-from minicnn.visualize.embedding.affinities import affinities
+from minicnn.visualize.embedding.affinities import METHODS, affinities
 from minicnn.visualize.embedding.fft_forces import Grid, fft_repulsion, fit_grid
 from minicnn.visualize.embedding.pca import pca
 from minicnn.visualize.embedding.tsne_forces import (
@@ -51,6 +52,7 @@ class TsneSettings:
     def __post_init__(self) -> None:
         require_fields(self, num_steps=0, exaggerated_steps=0, learning_rate=0)
         require_number("exaggeration", self.exaggeration, above=0)
+        require_choice("method", self.method, METHODS)
         if count_of(self.momentum) != 2:
             raise InputError(f"momentum is {describe(self.momentum)}; expected two numbers")
         for share in self.momentum:

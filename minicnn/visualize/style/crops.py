@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from PIL import Image
 
 from minicnn import images
-from minicnn.arguments import count_of, describe, require_fields, require_whole
+from minicnn.arguments import count_of, describe, require_callable, require_fields, require_whole
 from minicnn.backend import to_host
 from minicnn.errors import InputError
 from minicnn.models.preprocessing import Preprocessing
@@ -34,7 +35,8 @@ class PhotoCrops:
     largest: float = 2.0           # largest length of a photo's short side, relative to `size`
 
     def __post_init__(self) -> None:
-        if not count_of(self.photos):
+        if not count_of(self.photos) or not all(isinstance(photo, (str, PathLike, Image.Image))
+                                                or len(getattr(photo, "shape", ())) == 3 for photo in self.photos):
             raise InputError(f"photos is {describe(self.photos)}; expected a list of paths or pictures, at least one")
         require_preprocessing(self.preprocessing)
         require_side("size", self.size)
@@ -77,8 +79,8 @@ class StyledCrops:
     first: int = 0    # the first style to train; the styles before it were trained earlier and do not occur
 
     def __post_init__(self) -> None:
-        if not callable(self.crops):
-            raise InputError(f"crops is {describe(self.crops)}; expected PhotoCrops(...)")
+        if require_callable("crops", self.crops) is None:
+            raise InputError("crops is None; expected PhotoCrops(...)")
         require_fields(self, num_styles=1, first=0)
         require_whole("first", self.first, 0, self.num_styles - 1)
 

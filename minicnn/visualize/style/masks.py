@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from minicnn.arguments import count_of, describe
 from minicnn.array_likes import as_numbers
 from minicnn.backend import Array, to_host
 from minicnn.errors import InputError
@@ -38,9 +39,13 @@ def separate_masks(masks: Any, content: Array) -> Sequence[Any]:
     """Return one mask after another, from a list, an array of all masks, or a single mask of the content's size."""
     if isinstance(masks, Image.Image):
         return [masks]
-    if isinstance(masks, (list, tuple)) and (not masks or isinstance(masks[0], Image.Image) or np.ndim(masks[0]) >= 2):
-        return masks
+    if isinstance(masks, (list, tuple)) and masks:
+        first = masks[0]
+        if isinstance(first, Image.Image) or len(getattr(first, "shape", ())) >= 2 or count_of(first) is None:
+            return masks
     array = as_numbers("masks", masks)
+    if array.ndim not in (2, 3, 4):
+        raise InputError(f"masks is {describe(masks)}; expected a list with a mask (H, W) for each style")
     single = array.ndim == 2 or array.ndim == 3 and array.shape[:2] == content.shape[:2] and array.shape[2] <= 4
     return [array] if single else list(array)
 

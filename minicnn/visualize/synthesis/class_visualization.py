@@ -47,7 +47,7 @@ def class_visualization(net: Network, label: Labels, preprocessing: Preprocessin
     ((1, 3, 64, 64), True)
     """
     size = require_ascent(net, preprocessing, settings, size, callback, checkpoint)
-    labels = require_labels(net, label, count_images(label))
+    labels = require_labels(net, label, max(1, count_images(label)))
     terms: list[tuple[float, Any]] = [(1.0, ClassScore(net.output, labels))]
     if settings.margin_weight:
         terms.append((settings.margin_weight, ClassMargin(net.output, labels)))

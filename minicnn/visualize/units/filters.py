@@ -29,7 +29,8 @@ def filter_weights(net: Network, layer: str, preprocessing: Preprocessing | None
     >>> filter_weights(net, "conv1", model.preprocessing).shape
     (24, 3, 7, 7)
     """
-    conv = net.layer(require_layer(net, layer))
+    layer = require_layer(net, layer)
+    conv = net.layer(layer)
     if not isinstance(conv, Conv2D):
         raise InputError(f"layer {layer!r} is a {type(conv).__name__} and has no filters; "
                          f"convolutions: {', '.join(conv_layers(net))}")

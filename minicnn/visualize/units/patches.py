@@ -1,7 +1,7 @@
 """The places in many pictures with the largest activations of each channel."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
+from collections.abc import Callable, Iterable, Iterator, Sized
 from concurrent.futures import Executor
 from contextlib import closing
 from functools import partial
@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minicnn.arguments import count_of, describe, require_callable, require_kind, require_whole
+from minicnn.arguments import count_of, require_callable, require_iterable, require_kind, require_whole, whole
 from minicnn.array_likes import as_numbers
 from minicnn.backend import Array, to_host
 from minicnn.errors import InputError
@@ -108,7 +108,8 @@ def requested_channels(net: Network, layer: str, channels: Iterable[int] | None 
     require_maps(layer, shape)
     if channels is None:
         return list(range(shape[1]))
-    channels = list(channels) if isinstance(channels, Iterable) and count_of(channels) is None else channels
+    if isinstance(channels, Iterable) and count_of(channels) is None and whole(channels) is None:
+        channels = list(require_iterable("channels", channels, "channels"))
     numbers = require_channels(layer, channels, shape[1])
     return numbers if isinstance(numbers, list) else [numbers]
 
@@ -120,9 +121,9 @@ def require_batches(batches: Iterable[Array]) -> Iterable[Array]:
     """
     if getattr(batches, "shape", ()):
         return [batches]  # type: ignore[list-item]  # an array
-    if isinstance(batches, (str, bytes, Mapping)) or not isinstance(batches, Iterable):
-        raise InputError(f"batches is {describe(batches)}; expected a list or another iterable of arrays (N, C, H, W)")
-    return batches
+    if count_of(batches) is not None:
+        return batches  # its length is known, for `warn_if_slow`
+    return require_iterable("batches", batches, "arrays (N, C, H, W)")
 
 
 def numbered(batches: Iterable[Array], store: Store | None) -> Iterator[tuple[tuple, Array]]:
