@@ -193,7 +193,7 @@ def require_generator(rng: Any) -> Generator:
         return rng
     if rng is None or isinstance(rng, (np.random.SeedSequence, np.random.BitGenerator, np.random.RandomState)):
         return np.random.default_rng(rng)
-    seeds = [whole(seed) for seed in ([rng] if count_of(rng) is None else rng)]
+    seeds = [whole(seed) for seed in ([rng] if count_of(rng) is None else listed(rng))]
     if seeds and all(seed is not None and seed >= 0 for seed in seeds):
         return np.random.default_rng(seeds[0] if count_of(rng) is None else seeds)  # type: ignore[arg-type]  # no None
     raise InputError(f"rng is {describe(rng)}; expected a numpy.random.Generator, or a seed: a whole number from 0 on")
@@ -232,3 +232,12 @@ def count_of(values: Any) -> int | None:
         return len(values) if hasattr(values, "__getitem__") else None
     except Exception:  # a type without a length, or an object whose length cannot be read
         return None
+
+
+def listed(values: Any) -> list[Any]:
+    """Return the values of a sequence, or of an array with one axis on any device, as a list.
+
+    >>> listed((3, 4)), listed(np.array([3, 4]))
+    ([3, 4], [3, 4])
+    """
+    return values.tolist() if getattr(values, "ndim", 0) == 1 and hasattr(values, "tolist") else list(values)

@@ -94,11 +94,16 @@ def explain(net):
     return {"saliency": visualize.saliency_map(net, np.ones((1, 3, 16, 16), np.float32), 0)}
 
 
-def valid_calls(folder):
-    """{name: (function, its arguments)} of every public function of minicnn.visualize and minicnn.images."""
+def valid_calls(folder, flat=False):
+    """{name: (function, its arguments)} of every public function of minicnn.visualize and minicnn.images.
+
+    flat : whether the pictures have one colour.
+    """
     rng, net = np.random.default_rng(0), scored_network(np.random.default_rng(0))
     x = rng.standard_normal((1, 3, 16, 16)).astype(np.float32)
     photo = rng.integers(0, 256, (16, 20, 3), np.uint8)
+    if flat:
+        x, photo = np.full_like(x, 0.25), np.full_like(photo, 144)  # the same colour
     points = rng.standard_normal((9, 4))
     maps = {"saliency": visualize.saliency_map(net, x, 0)}
     patches, field = visualize.top_patches(net, [x, -x], "relu1", 1), receptive_field(net, "relu1")

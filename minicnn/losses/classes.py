@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from minicnn.arguments import count_of, describe, whole
+from minicnn.arguments import count_of, describe, listed, whole
 from minicnn.backend import Array, get_array_module
 from minicnn.errors import InputError
 from minicnn.losses.terms import Activations, LossAndSeeds
@@ -92,7 +92,7 @@ def class_numbers(labels: Any, count: int, num_classes: int) -> list[int]:
         return [class_number(labels, num_classes)] * count
     if number != count:
         raise InputError(f"{number} labels for {count} images")
-    return list(map(class_number, labels, (num_classes,) * count))
+    return list(map(class_number, listed(labels), (num_classes,) * count))
 
 
 def class_number(label: Any, num_classes: int) -> int:

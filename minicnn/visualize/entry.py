@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from minicnn.arguments import count_of, describe, require_callable, require_kind, require_whole, whole
+from minicnn.arguments import count_of, describe, listed, require_callable, require_kind, require_whole, whole
 from minicnn.array_likes import as_numbers
 from minicnn.backend import Array, get_array_module, to_device
 from minicnn.errors import InputError
@@ -163,7 +163,7 @@ def require_channels(layer: str, channels: Any, count: int) -> Any:
         return require_channel(layer, channels, count)
     if not len(channels):
         raise InputError(f"the list of channels is empty; layer {layer!r} has channels 0 to {count - 1}")
-    return [require_channel(layer, channel, count) for channel in channels]
+    return [require_channel(layer, channel, count) for channel in listed(channels)]
 
 
 def require_channel(layer: str, channel: Any, count: int) -> int:
@@ -188,7 +188,7 @@ def require_position(layer: str, position: Any, size: Sequence[int]) -> tuple[in
     >>> require_position("conv1", np.array([3, 4]), (32, 32))
     (3, 4)
     """
-    numbers = [None] if count_of(position) is None else [whole(place) for place in position]
+    numbers = [None] if count_of(position) is None else [whole(place) for place in listed(position)]
     if len(numbers) != len(size) or not all(place is not None and 0 <= place < side
                                             for place, side in zip(numbers, size, strict=True)):
         raise InputError(f"layer {layer!r} has positions (y, x) up to {tuple(side - 1 for side in size)}, not "
@@ -213,7 +213,7 @@ def require_sides(name: str, value: Any) -> tuple[int, int]:
     """
     if count_of(value) != 2:
         raise InputError(f"{name} is {describe(value)}; expected two whole numbers of pixels, (height, width)")
-    height, width = (require_whole(name, side, 1, MAX_PIXELS, "of pixels") for side in value)
+    height, width = (require_whole(name, side, 1, MAX_PIXELS, "of pixels") for side in listed(value))
     if height * width > MAX_PIXELS:
         raise InputError(f"{name} is {(height, width)}: more than {MAX_PIXELS:,} pixels")
     return height, width

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from minicnn.arguments import count_of, describe, require_callable, require_whole, whole
+from minicnn.arguments import count_of, describe, listed, require_callable, require_whole, whole
 from minicnn.array_likes import as_numbers
 from minicnn.backend import Array, device_of, get_array_module, to_device, to_host
 from minicnn.errors import InputError
@@ -155,8 +155,7 @@ def pixel_pair(name: str, value: Pixels, least: int) -> tuple[int, int]:
 
     name : of the setting, for the message. Raises InputError unless they are whole numbers from `least` on.
     """
-    values = (value, value) if count_of(value) is None else value
-    numbers = [whole(number) for number in values]  # type: ignore[union-attr]  # two values here
+    numbers = [whole(number) for number in ([value, value] if count_of(value) is None else listed(value))]
     if len(numbers) != 2 or not all(number is not None and least <= number <= MAX_PIXELS for number in numbers):
         raise InputError(f"{name} is {describe(value)}; expected a whole number of pixels from {least} on, or two "
                          "(down, across)")

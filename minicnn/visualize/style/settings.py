@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from minicnn.arguments import count_of, describe, require_choice, require_fields, require_number
+from minicnn.arguments import count_of, describe, listed, require_choice, require_fields, require_number
 from minicnn.errors import InputError
 from minicnn.network import POOLINGS
 from minicnn.visualize.arrays import as_picture
@@ -90,7 +90,7 @@ def as_blend(blend: Any) -> list[float]:
     """Return the blend weights. Raises InputError unless they are numbers from 0 on, one for each style."""
     if count_of(blend) is None:
         raise InputError(f"blend is {describe(blend)}; expected a list with a weight for each style")
-    return [require_weight("a blend weight", weight) for weight in blend]
+    return [require_weight("a blend weight", weight) for weight in listed(blend)]
 
 
 # The notebook of Stanford CS231n for SqueezeNet 1.1, whose layers 1, 4, 6 and 7 are the style layers; layer 3 is

@@ -13,7 +13,7 @@ from minicnn.visualize.embedding.clusters import Clusters, kmeans
 from minicnn.visualize.embedding.features import feature_layer
 from minicnn.visualize.embedding.pca import pca
 from minicnn.visualize.embedding.tsne import TsneSettings, tsne
-from minicnn.visualize.entry import enter, images_for, require_layer
+from minicnn.visualize.entry import dtype_of, enter, images_for, require_layer
 
 LEAST_FOR_TSNE = 20  # images; t-SNE of fewer shows no clusters, so their principal components are clustered
 
@@ -84,7 +84,7 @@ def find_facets(net: Network, x: np.ndarray, num_facets: int, *, rng: Seed, laye
     clusters = kmeans(positions, num_facets, rng)
     starts = [to_host(x)[nearest_to_centre(positions, clusters, group, nearest)].mean(axis=0)
               for group in range(num_facets)]
-    return Facets(features, positions, clusters, np.stack(starts))
+    return Facets(features, positions, clusters, np.stack(starts).astype(str(dtype_of(net, x))))
 
 
 def suggest_facets(count: int, most: int = 10) -> int:
