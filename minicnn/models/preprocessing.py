@@ -3,7 +3,6 @@
 from typing import Any, NamedTuple
 
 import numpy as np
-from PIL import Image
 
 from minicnn.array_likes import as_numbers
 from minicnn.backend import Array, to_host
@@ -55,7 +54,8 @@ class Preprocessing(NamedTuple):
         image : RGB with values in 0..255 of any type: an array, a tensor, a PIL image or nested lists.
         Raises InputError if the shape is another one, if a value is not finite, or if the values are from 0 to 1.
         """
-        image = to_host(as_numbers("image", image.convert("RGB") if isinstance(image, Image.Image) else image))
+        image = image.convert("RGB") if hasattr(image, "getbands") else image  # a PIL image, such as one of a palette
+        image = to_host(as_numbers("image", image))
         if image.ndim not in (3, 4) or image.shape[-1] != 3:
             raise InputError(f"expected an image of shape (H, W, 3) or images of shape (N, H, W, 3), got {image.shape}")
         if not np.isfinite(image).all():

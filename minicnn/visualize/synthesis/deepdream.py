@@ -216,7 +216,7 @@ def dream_zoom(net: Network, x: Array, preprocessing: Preprocessing, settings: D
     >>> [frame.shape for frame in frames]
     [(1, 3, 64, 64), (1, 3, 64, 64)]
     """
-    x, rng, zoom = enter(net, x), require_generator(rng), require_number("zoom", zoom, 0, below=1)
+    x, rng, zoom = to_host(enter(net, x)), require_generator(rng), require_number("zoom", zoom, 0, below=1)
     num_frames, first = require_whole("num_frames", num_frames, 0, MOST_FRAMES), require_whole("first", first)
     require_dream(net, preprocessing, settings)
     for number, frame_rng in enumerate(rng.spawn(num_frames)):
