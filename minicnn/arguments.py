@@ -50,7 +50,7 @@ def plain(value: Any) -> Any:
     >>> plain(np.array(281)), plain("tabby")
     (281, 'tabby')
     """
-    if value is np.ma.masked:  # its item is 0, which is not what it means
+    if value is np.ma.masked:  # its `item` is 0, although it stands for a missing value
         return None
     if isinstance(value, np.generic) or getattr(value, "shape", None) == () and hasattr(value, "item"):
         return value if getattr(value.dtype, "kind", "") in ("m", "M") else value.item()

@@ -1,4 +1,4 @@
-"""Whatever NumPy can read as numbers: nested lists, tensors, PIL images, and arrays of any type."""
+"""Array-likes, as NumPy reads them: nested lists, tensors, PIL images, and arrays of any type."""
 
 from typing import Any
 

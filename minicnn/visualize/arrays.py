@@ -103,7 +103,7 @@ def as_picture(name: str, value: Any, grey: bool = False) -> Array:
         return picture
     xp = get_array_module(picture)
     levels = bool(((picture >= 0) & (picture <= 255) & (picture == xp.rint(picture))).all())
-    # Floating-point values of which none is above 1 are most likely from 0 to 1.
+    # A floating-point picture without a value above 1 is most likely from 0 to 1.
     if picture.dtype.kind == "b" or not levels or picture.dtype.kind == "f" and bool(picture.max() <= 1):
         raise InputError(f"{name}: expected a picture of type uint8 from 0 to 255, got {picture.dtype}; convert values "
                          "from 0 to 1 by np.rint(255 * picture).astype(np.uint8)")

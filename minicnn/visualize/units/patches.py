@@ -15,7 +15,7 @@ from minicnn.backend import Array, to_host
 from minicnn.errors import InputError
 from minicnn.network import Network, warn_if_slow
 from minicnn.receptive_field import ReceptiveField
-from minicnn.sweep import Store, network_function, require_sweep, sweep
+from minicnn.sweep import Store, network_function, sweep
 from minicnn.visualize.entry import enter, require_channels, require_layer, require_maps, require_sides
 from minicnn.visualize.units.patch_pictures import require_field
 
@@ -73,7 +73,6 @@ def top_patches(net: Network, batches: Iterable[Array], layer: str, top: int = 9
     layer = require_layer(net, layer)
     rows, top = requested_channels(net, layer, channels), require_whole("top", top, 1, MOST)
     batches = require_batches(batches)
-    require_sweep(executor, store)
     require_callable("callback", callback)
     require_callable("report", report)
     if isinstance(batches, Sized):
