@@ -4,6 +4,7 @@ Code that computes starts with `xp = get_array_module(x)` and then runs on the d
 """
 
 import os
+import sys
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -16,7 +17,7 @@ from numpy.typing import NDArray as Array
 from minicnn.errors import InputError, unknown_name
 
 __all__ = ["Array", "Generator", "available_memory", "choose_device", "device_of", "get_array_module", "get_ndimage",
-           "gpu_available", "gpu_problem", "keep_freed_memory", "to_device", "to_host"]
+           "gpu_available", "gpu_problem", "is_device_array", "keep_freed_memory", "to_device", "to_host"]
 
 
 def get_array_module(x: Array) -> ModuleType:
@@ -27,10 +28,19 @@ def get_array_module(x: Array) -> ModuleType:
     """
     if isinstance(x, np.ndarray):
         return np
-    import cupy  # only a CuPy array leads here
-    if isinstance(x, cupy.ndarray):
-        return cupy
+    if is_device_array(x):
+        return sys.modules["cupy"]
     raise TypeError(f"expected a NumPy or CuPy array, got {type(x).__name__}")
+
+
+def is_device_array(x: object) -> bool:
+    """Return whether `x` is an array on the GPU, that is, a CuPy array.
+
+    >>> is_device_array(np.zeros(3)), is_device_array([0.0])
+    (False, False)
+    """
+    cupy = sys.modules.get("cupy")  # a CuPy array exists only after CuPy was imported
+    return cupy is not None and isinstance(x, cupy.ndarray)
 
 
 def get_ndimage(x: Array) -> ModuleType:
@@ -83,7 +93,7 @@ def choose_device(device: str) -> str:
     >>> choose_device("cpu")
     'cpu'
     """
-    if device not in ("cpu", "gpu", "auto"):
+    if not isinstance(device, str) or device not in ("cpu", "gpu", "auto"):
         raise unknown_name("device", device, ["cpu", "gpu", "auto"])
     if device == "cpu":
         return "cpu"

@@ -23,7 +23,7 @@ def unknown_name(kind: str, name: object, valid: Iterable[str]) -> UnknownNameEr
     >>> print(unknown_name("layer", "relu_1", ["conv1", "relu1"]))
     no layer 'relu_1'; did you mean relu1?
     """
-    valid, name = list(valid), str(name)[:LONGEST_NAME + 1]  # a longer one resembles none, and takes long to compare
+    valid, name = list(valid), _short(name)
     folded = {candidate.lower(): candidate for candidate in valid if len(candidate) <= LONGEST_NAME}
     near = [folded[match] for match in get_close_matches(name.lower(), folded, n=3, cutoff=0.6)]
     if near:
@@ -32,6 +32,17 @@ def unknown_name(kind: str, name: object, valid: Iterable[str]) -> UnknownNameEr
         shown = ", ".join(one_line(candidate, 60) for candidate in valid[:12]) + (", …" if len(valid) > 12 else "")
         hint = f"{kind} names: {shown}"
     return UnknownNameError(f"no {kind} '{one_line(name, 100)}'; {hint}")
+
+
+def _short(name: object, limit: int = 80) -> str:
+    """Return a name as text, cut to `limit` characters; only the type of an object whose text cannot be had."""
+    if not isinstance(name, (str, int, float)):
+        name = type(name).__name__
+    try:
+        text = str(name)
+    except ValueError:  # an integer of thousands of digits
+        return type(name).__name__
+    return text if len(text) <= limit else text[:limit - 1] + "…"
 
 
 def one_line(text: object, limit: int = 200) -> str:

@@ -87,8 +87,8 @@ class Network:
 
     def find(self, name: str) -> str:
         """Return the network's own name for `name`, which may be an alias. UnknownNameError suggests the nearest."""
-        name = self.aliases.get(str(name), name)
-        if name not in self.positions:
+        name = self.aliases.get(str(name), name) if isinstance(name, (str, int)) and self.aliases else name
+        if not isinstance(name, str) or name not in self.positions:
             raise unknown_name("layer", name, [*self.positions, *self.aliases])
         return name
 

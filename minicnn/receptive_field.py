@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+from minicnn.arguments import describe
+from minicnn.errors import InputError
 from minicnn.layers import Layer
 from minicnn.network import Network
 
@@ -37,6 +39,8 @@ def receptive_field(net: Network, layer: str) -> ReceptiveField | None:
     >>> receptive_field(net, "conv1").size
     7
     """
+    if not isinstance(net, Network):
+        raise InputError(f"net is {describe(net)}; expected a Network, such as load_model(...).net")
     layer = net.find(layer)
     fields: dict[str, ReceptiveField | None] = {"input": ReceptiveField(1, 1, 0)}
     for name, step, inputs in net.trunk(layer).nodes:

@@ -175,7 +175,7 @@ def test_nothing_in_is_nothing_out():
 
 
 def test_no_batch_in_flight_is_refused():
-    with pytest.raises(InputError, match="in_flight must be at least 1, not 0"):
+    with pytest.raises(InputError, match="in_flight is 0; expected a whole number from 1 on"):
         sweep(square, [], None, 0)
 
 

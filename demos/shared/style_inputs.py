@@ -13,6 +13,7 @@ from minicnn import images
 from minicnn.datasets.drawings import draw_scene, draw_style
 from minicnn.errors import InputError, one_line
 from minicnn.models import Model
+from minicnn.visualize.style.masks import mask_levels
 from minicnn.visualize.style.settings import StyleSettings
 
 
@@ -37,9 +38,8 @@ def load_sources(model: Model, arguments: Namespace) -> Sources:
         loaded, names = [drawn.content], drawn.names[:1]
     if len(loaded) == 1:
         loaded, names = [*loaded, *drawn.styles], [*names, *drawn.names[1:]]
-    masks = [images.load_image(path) for path in arguments.masks or ()]
-    return Sources(loaded[0], loaded[1:], names,
-                   [np.rint(mask.mean(axis=2)).astype(np.uint8) for mask in masks] or None)
+    masks = [mask_levels(one_line(path, 80), images.load_image(path)) for path in arguments.masks or ()]
+    return Sources(loaded[0], loaded[1:], names, masks or None)
 
 
 def drawn_sources(size: int) -> Sources:

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from minicnn.arguments import require_whole
 from minicnn.backend import Array
 from minicnn.errors import InputError
 
@@ -20,6 +21,7 @@ def resize(image: Array, height: int, width: int) -> Array:
     (32, 48, 3)
     """
     _require_rgb(image)
+    height, width = require_whole("height", height), require_whole("width", width)
     if min(height, width) < 1:
         raise InputError(f"cannot resize an image to {width}x{height} pixels; every side needs at least 1")
     if height * width > MAX_PIXELS:  # a long thin image, scaled up, could need any amount of memory
@@ -55,6 +57,7 @@ def center_crop(image: Array, size: int) -> Array:
     (48, 48, 3)
     """
     _require_rgb(image)
+    size = require_whole("size", size)
     H, W, _ = image.shape
     if not 1 <= size <= min(H, W):
         raise InputError(f"cannot crop {size}x{size} pixels from an image of {W}x{H}; resize it first")
@@ -77,6 +80,8 @@ def psnr(image: Array, original: Array) -> float:
     >>> psnr(photo, photo)
     inf
     """
+    if not (is_rgb(image) or is_grey(image)) or describe(image) != describe(original):
+        raise InputError(f"expected two uint8 images of one shape, got {describe(image)} and {describe(original)}")
     mean_square = float(((image.astype(np.float64) - original) ** 2).mean())
     return float(10 * np.log10(255**2 / mean_square)) if mean_square else float("inf")
 
@@ -84,6 +89,7 @@ def psnr(image: Array, original: Array) -> float:
 def _resize_side(image: Array, side: int, size: int) -> Array:
     # `side` becomes `size`, the other side int(size * ratio), as in CS231n, but in integers: with floats,
     # int(47 * (192 / 47)) is 191.
+    size = require_whole("size", size)
     if size < 1:
         raise InputError(f"cannot resize an image to a side of {size} pixels; it needs at least 1")
     H, W, _ = image.shape
@@ -94,6 +100,10 @@ def is_rgb(image: Any) -> bool:
     """Return True if `image` is a uint8 array (H, W, 3) with pixels."""
     return (isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.ndim == 3
             and image.shape[2] == 3 and image.size > 0)
+
+
+def is_grey(image: Any) -> bool:
+    return isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.ndim == 2 and image.size > 0
 
 
 def _require_rgb(image: Any) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from minicnn.arguments import require_whole
 from minicnn.backend import Array
 from minicnn.errors import InputError, one_line
 from minicnn.images import geometry
@@ -40,7 +41,7 @@ def load_image(path: str | Path, min_side: int = 2) -> Array:
     >>> load_image(folder / "photo.png").shape
     (64, 64, 3)
     """
-    name = require_path(path)
+    name, min_side = require_path(path), require_whole("min_side", min_side, 0)
     with _decoding, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about metadata; bad pixels raise an exception
         warnings.simplefilter("error", Image.DecompressionBombWarning)

@@ -4,13 +4,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from PIL import Image
 
+from minicnn.arguments import require_flag, require_iterable, require_path, require_whole
 from minicnn.backend import Array
 from minicnn.errors import InputError, one_line
 from minicnn.files import replacing
-from minicnn.images.geometry import describe, is_rgb
+from minicnn.images.geometry import describe, is_grey, is_rgb
 from minicnn.images.paths import SHOWN
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")  # the formats of save_image
@@ -25,7 +25,7 @@ def save_image(path: str | Path, image: Array, overwrite: bool = False) -> None:
 
     >>> save_image(folder / "grey.png", photo[..., 0])
     """
-    path = Path(path)
+    path, overwrite = require_path("path", path), require_flag("overwrite", overwrite)
     if path.suffix.lower() not in SUFFIXES:
         raise InputError(f"{one_line(path, SHOWN)}: unknown image format {path.suffix!r}; use one of "
                          f"{', '.join(SUFFIXES)}")
@@ -45,7 +45,8 @@ def save_animation(path: str | Path, frames: Iterable[Array], milliseconds: int 
 
     >>> save_animation(folder / "turn.gif", [photo, photo[::-1]])
     """
-    path, frames = Path(path), iter(frames)
+    path, milliseconds = require_path("path", path), require_whole("milliseconds", milliseconds, 1, 655_350)
+    frames, overwrite = require_iterable("frames", frames, "images"), require_flag("overwrite", overwrite)
     if path.suffix.lower() not in ANIMATED:
         raise InputError(f"{one_line(path, SHOWN)}: unknown format {path.suffix!r} of an animation; use one of "
                          f"{', '.join(ANIMATED)}")
@@ -64,7 +65,7 @@ def save_animation(path: str | Path, frames: Iterable[Array], milliseconds: int 
 
 
 def _to_pillow(path: Path, image: Array) -> Image.Image:
-    if not (is_rgb(image) or _is_grey(image)):
+    if not (is_rgb(image) or is_grey(image)):
         raise InputError(f"{one_line(path, SHOWN)}: expected uint8 of shape (H, W, 3) or (H, W), got {describe(image)}")
     return Image.fromarray(image)
 
@@ -72,10 +73,6 @@ def _to_pillow(path: Path, image: Array) -> Image.Image:
 def _save_options(path: Path) -> dict[str, Any]:
     # At Pillow's default qualities of 75 and 80, JPEG and WebP show blocks around the fine lines of a saliency map.
     return {"quality": 95} if path.suffix.lower() in (".jpg", ".jpeg", ".webp") else {}
-
-
-def _is_grey(image: Any) -> bool:
-    return isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.ndim == 2 and image.size > 0
 
 
 def _reason(problem: Exception) -> str:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from minicnn.arguments import count_of, describe, listed, whole
 from minicnn.backend import Array, get_array_module
 from minicnn.errors import InputError
 from minicnn.losses.terms import Activations, LossAndSeeds
@@ -71,13 +72,37 @@ def one_hot(scores: Array, labels: Any) -> Array:
     """
     if scores.ndim != 2:
         raise InputError(f"the network's output of shape {scores.shape} is not class scores, (N, classes)")
-    N, num_classes = scores.shape
-    labels = [labels] * N if isinstance(labels, int) or not hasattr(labels, "__len__") else labels
-    if len(labels) != N:
-        raise InputError(f"{len(labels)} labels for {N} images")
     encoded = get_array_module(scores).zeros_like(scores)
-    for n, label in enumerate(labels):
-        if not 0 <= int(label) < num_classes:
-            raise InputError(f"no class {int(label)}: the network has {num_classes}, numbered from 0")
-        encoded[n, int(label)] = 1
+    for n, label in enumerate(class_numbers(labels, *scores.shape)):
+        encoded[n, label] = 1
     return encoded
+
+
+def class_numbers(labels: Any, count: int, num_classes: int) -> list[int]:
+    """Return the class of each of `count` images as Python numbers.
+
+    labels : one class for all images, or a sequence with one for each image. Arrays and scalars of NumPy, CuPy and
+    PyTorch are labels too, and so is 2.0; 1.5, True, NaN and names are not.
+    Raises InputError if a label is not a class, or if there are not as many labels as images.
+    """
+    if type(labels) is int:
+        return [class_number(labels, num_classes)] * count
+    number = count_of(labels)
+    if number is None:
+        return [class_number(labels, num_classes)] * count
+    if number != count:
+        raise InputError(f"{number} labels for {count} images")
+    return list(map(class_number, listed(labels), (num_classes,) * count))
+
+
+def class_number(label: Any, num_classes: int) -> int:
+    """Return one class as a Python number. Raises InputError if it is none of the classes."""
+    number = label if type(label) is int else whole(label)
+    if isinstance(label, str):
+        raise InputError(f"label is {describe(label)}, and a network knows its classes only by number; "
+                         "model.find_class(name) returns the number")
+    if number is None:
+        raise InputError(f"label is {describe(label)}; expected a class number from 0 to {num_classes - 1}")
+    if not 0 <= number < num_classes:
+        raise InputError(f"no class {describe(number)}: the network has {num_classes}, numbered from 0")
+    return number

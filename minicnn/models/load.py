@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from minicnn.arguments import require_path
 from minicnn.backend import keep_freed_memory
 from minicnn.errors import InputError, unknown_name
 from minicnn.models.alexnet import alexnet, caffenet
@@ -111,7 +112,7 @@ def weights_path(name: str | Path) -> Path:
 
     Raises InputError, with the way to get the weights, if there is no such file.
     """
-    path, name = Path(name), str(name)
+    path, name = require_path("name", name), str(name)
     # os.path, not Path: it returns False instead of raising OSError if the name is too long.
     if path.suffix.lower() in (".h5", ".hdf5") or os.path.isfile(path):
         return path

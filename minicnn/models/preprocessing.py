@@ -4,7 +4,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minicnn.backend import Array
+from minicnn.array_likes import as_numbers
+from minicnn.backend import Array, to_host
 from minicnn.errors import InputError
 
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # weights of R, G and B in the brightness (ITU-R BT.601)
@@ -50,14 +51,19 @@ class Preprocessing(NamedTuple):
     def to_input(self, image: Any) -> Array:
         """Return the network's input, float32 of shape (N, C, H, W), for an image (H, W, 3) or images (N, H, W, 3).
 
-        image : RGB with values in 0..255, an array or nested lists.
-        Raises InputError if the shape is another one or if a value is not finite.
+        image : RGB with values in 0..255 of any type: an array, a tensor, a PIL image or nested lists.
+        Raises InputError if the shape is another one, if a value is not finite, or if the values are from 0 to 1.
         """
-        image = np.asarray(image)
+        image = image.convert("RGB") if hasattr(image, "getbands") else image  # a PIL image, such as one of a palette
+        image = to_host(as_numbers("image", image))
         if image.ndim not in (3, 4) or image.shape[-1] != 3:
             raise InputError(f"expected an image of shape (H, W, 3) or images of shape (N, H, W, 3), got {image.shape}")
         if not np.isfinite(image).all():
             raise InputError("the image has values that are not finite")
+        if image.dtype.kind == "f" and image.size and 0 <= image.min() and 1e-3 < image.max() <= 1 \
+                and abs(image - np.rint(image)).max() > 1e-3:
+            raise InputError(f"the image has values from {image.min():g} to {image.max():g}; expected 0 to 255: give "
+                             "255 * image")
         image = image.astype(np.float32).reshape(-1, *image.shape[-3:])
         if self.channel_order == "L":
             image = (image @ LUMA)[..., None]

@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
 from typing import Any, NamedTuple
 
+from minicnn.arguments import describe, require_iterable, require_whole
 from minicnn.errors import InputError
 from minicnn.sweep.networks import dask_client
 from minicnn.sweep.processes import started_pool
@@ -53,10 +54,25 @@ def sweep(function: Callable[[Any], Any], batches: Iterable[tuple[Any, Any]], ex
     >>> [outcome.result for outcome in sweep(abs, [("a", -1), ("b", 2)])]
     [1, 2]
     """
-    if in_flight is not None and in_flight < 1:
-        raise InputError(f"in_flight must be at least 1, not {in_flight}")
+    if function is not None and not callable(function):
+        raise InputError(f"function is {describe(function)}; expected a function of one batch")
+    pairs = require_iterable("batches", batches, "pairs (key, batch)")
+    in_flight = None if in_flight is None else require_whole("in_flight", in_flight, 1)
+    require_sweep(executor, store)
     limit = 1 if executor is None else in_flight or 2 * (os.cpu_count() or 1)
-    return _outcomes(function, iter(batches), executor, limit, store)
+    return _outcomes(function, pairs, executor, limit, store)
+
+
+def require_sweep(executor: Executor | None, store: Store | None) -> None:
+    """Raise InputError unless the executor is one of concurrent.futures or None, and the store a Store or None.
+
+    >>> require_sweep(None, None)
+    """
+    if executor is not None and not callable(getattr(executor, "submit", None)):
+        raise InputError(f"executor is {describe(executor)}; expected a concurrent.futures.Executor, or None")
+    if store is not None and not isinstance(store, Store):
+        raise InputError(f"store is {describe(store)}; expected a Store, which resume(folder, settings) returns, "
+                         "or None")
 
 
 def _outcomes(function: Callable[[Any], Any], batches: Iterator[tuple[Any, Any]], executor: Executor | None,
@@ -69,7 +85,7 @@ def _outcomes(function: Callable[[Any], Any], batches: Iterator[tuple[Any, Any]]
         while True:
             while not ended and len(waiting) < limit:
                 try:
-                    key, batch = next(batches)
+                    key, batch = _pair(next(batches))
                 except StopIteration:
                     ended = True
                 except Exception as problem:
@@ -88,6 +104,13 @@ def _outcomes(function: Callable[[Any], Any], batches: Iterator[tuple[Any, Any]]
         spare.close()
     if problem_of_batches is not None:
         raise problem_of_batches
+
+
+def _pair(item: Any) -> tuple[Any, Any]:
+    """Return (key, batch). Raises InputError for anything else."""
+    if not isinstance(item, (tuple, list)) or len(item) != 2:
+        raise InputError(f"the batches hold {describe(item)}; expected pairs (key, batch)")
+    return item[0], item[1]
 
 
 def _finish(one: Waiting, function: Callable[[Any], Any], spare: "_Spare", store: Store | None) -> Outcome:

@@ -8,7 +8,8 @@ from urllib.parse import quote
 
 import numpy as np
 
-from minicnn.errors import InputError
+from minicnn.arguments import require_kind, require_path
+from minicnn.errors import InputError, one_line
 from minicnn.files import replacing
 
 __all__ = ["Store", "resume"]
@@ -61,6 +62,15 @@ class Store(NamedTuple):
         return result if arrays else json.loads(text)["result"]
 
 
+def json_settings(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return settings as JSON gives them back. Raises InputError for things that JSON cannot hold."""
+    require_kind("settings", settings, dict, "expected a dict {name: value} for JSON")
+    try:
+        return json.loads(json.dumps(settings))
+    except (TypeError, ValueError, RecursionError) as problem:
+        raise InputError(f"the settings cannot be saved as JSON ({one_line(problem, 100)})") from None
+
+
 def resume(folder: str | Path, settings: dict[str, Any]) -> Store:
     """Return the Store for `sweep` that saves each finished result in `folder` and returns the ones that are there.
 
@@ -70,7 +80,7 @@ def resume(folder: str | Path, settings: dict[str, Any]) -> Store:
 
     >>> store = resume(folder / "results", {"model": "shapes"})
     """
-    store, mine = Store(Path(folder)), json.loads(json.dumps(settings))
+    store, mine = Store(require_path("folder", folder)), json_settings(settings)
     path = store.folder / "sweep.json"
     try:
         store.folder.mkdir(parents=True, exist_ok=True)

@@ -23,7 +23,7 @@ from minicnn.visualize.synthesis.ascent_settings import MARGIN
 
 
 @pytest.mark.parametrize(("x", "message"), [
-    (np.zeros((3, 16, 16), np.float32), r"expected images of shape \(N, 3, H, W\), got \(3, 16, 16\)"),
+    (np.zeros((2, 16, 16), np.float32), r"expected images of shape \(N, 3, H, W\), got \(2, 16, 16\)"),
     (np.zeros((1, 1, 16, 16), np.float32), r"expected images of shape \(N, 3, H, W\)"),
     (np.zeros((0, 3, 16, 16), np.float32), r"expected images of shape \(N, 3, H, W\)"),
     (np.full((1, 3, 16, 16), np.nan, np.float32), "not finite"), (np.zeros((1, 3, 2, 2), np.float32), "too small")])

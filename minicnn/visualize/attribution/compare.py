@@ -5,9 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.stats import rankdata
 
+from minicnn.arguments import Seed, require_generator, require_whole
 from minicnn.backend import Array, to_host
 from minicnn.layers import DeconvReLU, GuidedReLU
 from minicnn.network import Network
+from minicnn.visualize.arrays import on_host
 from minicnn.visualize.attribution.grad_cam import grad_cam, upsample_maps
 from minicnn.visualize.attribution.gradients import (
     class_gradient,
@@ -29,7 +31,7 @@ METHODS = ("saliency", "SmoothGrad", "gradient x input", "integrated gradients",
            "Grad-CAM", "guided Grad-CAM", "occlusion")
 
 
-def attribution_maps(net: Network, x: Array, label: Labels, *, rng: np.random.Generator, layer: str | None = None,
+def attribution_maps(net: Network, x: Array, label: Labels, *, rng: Seed, layer: str | None = None,
                      samples: int = 25, steps: int = 50, stride: Pixels | None = None,
                      window: Pixels | None = None) -> dict[str, Array]:
     """Return {method: map of the importance of each pixel for the class, (N, H, W)} on the host, for all METHODS.
@@ -57,7 +59,8 @@ def attribution_maps(net: Network, x: Array, label: Labels, *, rng: np.random.Ge
     >>> len(maps), maps["SmoothGrad"].shape
     (9, (1, 64, 64))
     """
-    x = enter(net, x)
+    x, rng = enter(net, x), require_generator(rng)
+    samples, steps = require_whole("samples", samples, 1), require_whole("steps", steps, 1)
     H, W = x.shape[2:]
     heat = upsample_maps(grad_cam(net, x, label, layer), H, W)  # first, as it raises an error if the layer has no maps
     strides = (max(1, H // 14), max(1, W // 14)) if stride is None else pixel_pair("stride", stride, 1)
@@ -93,7 +96,8 @@ def rank_correlations(maps: Array | Sequence[Array]) -> Array:
            [ 1.,  1., -1.],
            [-1., -1.,  1.]])
     """
-    ranks = np.stack([rankdata(values) for values in np.reshape(maps, (len(maps), -1))])
+    maps = on_host("maps", maps, "(M, ...)", *range(1, 9))
+    ranks = np.stack([rankdata(values) for values in maps.reshape(len(maps), -1)])
     ranks -= ranks.mean(axis=1, keepdims=True)
     norms = np.linalg.norm(ranks, axis=1)
     ranks /= np.maximum(norms, 1e-30)[:, None]

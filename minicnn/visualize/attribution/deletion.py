@@ -5,15 +5,19 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
+from minicnn.arguments import Seed, describe, require_generator, require_kind, require_number, require_whole
 from minicnn.backend import Array, to_host
 from minicnn.errors import InputError
 from minicnn.network import Network, warn_if_slow
+from minicnn.visualize.arrays import as_whole_numbers, on_host
 from minicnn.visualize.attribution.occlusion import BATCH_SIZE, class_probability
+from minicnn.visualize.entry import enter
 
 RANDOM = "random order"
+MOST_STEPS = 10_000  # all images of a curve are in memory at once
 
 
-def deletion_insertion(net: Network, x: Array, label: int, maps: Mapping[str, Array], rng: np.random.Generator, *,
+def deletion_insertion(net: Network, x: Array, label: int, maps: Mapping[str, Array], rng: Seed, *,
                        grid: int = 14, steps: int = 20,
                        orders: int = 5) -> tuple[dict[str, Array], dict[str, Array]]:
     """Return the deletion curves and the insertion curves of one image, two dicts {method: (1, steps + 1)}.
@@ -43,9 +47,10 @@ def deletion_insertion(net: Network, x: Array, label: int, maps: Mapping[str, Ar
     >>> deletion["saliency"].shape, sorted(insertion)
     ((1, 5), ['random order', 'saliency'])
     """
-    x = to_host(x)
+    x, rng = to_host(enter(net, x)), require_generator(rng)
     H, W = x.shape[2:]
-    blocks = block_grid(H, W, grid)
+    blocks, maps = block_grid(H, W, require_whole("grid", grid, 1)), maps_by_method(maps, H, W)
+    steps, orders = require_whole("steps", steps, 1, MOST_STEPS), require_whole("orders", orders, 1)
     block_orders = {method: [block_order(values[0], blocks, rng)] for method, values in maps.items()}
     block_orders[RANDOM] = [rng.permutation(grid * grid) for _ in range(orders)]
     warn_if_slow(net, 2 * (len(maps) + orders) * -(-(steps + 1) // BATCH_SIZE))
@@ -86,14 +91,30 @@ def exchange_curve(net: Network, before: Array, after: Array, label: int, blocks
     >>> exchange_curve(net, x, 0 * x, label, block_grid(64, 64, grid=2), order=[3, 0, 1, 2], steps=4).shape
     (5,)
     """
-    if steps < 1 or not 0 < share <= 1:
-        raise InputError(f"expected at least 1 step and a share above 0, up to 1, not {steps} and {share}")
-    if sorted(order) != list(range(int(blocks.max()) + 1)):
-        raise InputError(f"the order does not hold each of the {int(blocks.max()) + 1} blocks once")
+    before, after = to_host(enter(net, before, "before")), to_host(enter(net, after, "after"))
+    steps, share = require_whole("steps", steps, 1, MOST_STEPS), require_number("share", share, above=0, most=1)
+    blocks = as_whole_numbers("blocks", blocks, "(H, W)", 2)
+    if not before.shape == after.shape == (1, before.shape[1], *blocks.shape):
+        raise InputError(f"images of shape {before.shape} and {after.shape} and blocks of shape {blocks.shape}; "
+                         "expected one image (1, C, H, W) before, one after, and blocks (H, W)")
+    count = int(blocks.max()) + 1
+    order = as_whole_numbers("order", order, "(blocks,)")
+    if blocks.min() < 0 or len(order) != count or (np.sort(order) != np.arange(count)).any():
+        raise InputError(f"the order does not hold each of the {count} blocks once")
     position = np.argsort(order)[blocks]  # (H, W): the position in the order of each pixel's block
     counts = np.rint(share * len(order) * np.arange(steps + 1) / steps)
-    images = np.where(position < counts[:, None, None, None], to_host(after), to_host(before))
+    images = np.where(position < counts[:, None, None, None], after, before)
     return class_probability(net, images, label)
+
+
+def maps_by_method(maps: Mapping[str, Array], H: int, W: int) -> dict[str, Array]:
+    """Return {method: map (1, H, W)} on the host. Raises InputError if the maps are no such dict."""
+    require_kind("maps", maps, Mapping, "expected a dict {method: map (1, H, W)}")
+    checked = {name: on_host(f"the map of {describe(name)}", values, "(1, H, W)", 3) for name, values in maps.items()}
+    for name, values in checked.items():
+        if values.shape != (1, H, W):
+            raise InputError(f"the map of {describe(name)} has the shape {values.shape}, not {(1, H, W)}")
+    return checked
 
 
 def block_grid(height: int, width: int, grid: int = 14) -> Array:

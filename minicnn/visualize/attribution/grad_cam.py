@@ -5,8 +5,9 @@ from minicnn.errors import InputError
 from minicnn.layers import Dropout, GuidedReLU
 from minicnn.layers.pool import Pool2D
 from minicnn.network import Network, Trace
+from minicnn.visualize.arrays import as_floats
 from minicnn.visualize.attribution.gradients import score_seeds
-from minicnn.visualize.entry import Labels, enter
+from minicnn.visualize.entry import Labels, enter, require_layer, require_sides
 
 
 def grad_cam(net: Network, x: Array, label: Labels, layer: str | None = None) -> Array:
@@ -34,7 +35,7 @@ def grad_cam(net: Network, x: Array, label: Labels, layer: str | None = None) ->
     ((1, 8, 8), (1, 64, 64))
     """
     x = enter(net, x)
-    layer = last_maps(net) if layer is None else net.find(layer)
+    layer = last_maps(net) if layer is None else require_layer(net, layer)
     trace, seeds = score_seeds(net, x, label, (layer,))
     return to_host(weighted_maps(net, trace, seeds, layer))
 
@@ -48,7 +49,7 @@ def guided_grad_cam(net: Network, x: Array, label: Labels, layer: str | None = N
     (1, 3, 64, 64)
     """
     x = enter(net, x)
-    layer = last_maps(net) if layer is None else net.find(layer)
+    layer = last_maps(net) if layer is None else require_layer(net, layer)
     trace, seeds = score_seeds(net, x, label, (layer,))
     heat = upsample_maps(weighted_maps(net, trace, seeds, layer), *x.shape[2:])
     guided = net.with_relu(GuidedReLU()).backward(trace, seeds, release=True)["input"]
@@ -86,6 +87,7 @@ def upsample_maps(maps: Array, height: int, width: int) -> Array:
     >>> upsample_maps(np.array([[[0.0, 1.0]]]), 1, 4)
     array([[[0.  , 0.25, 0.75, 1.  ]]])
     """
+    maps, (height, width) = as_floats("maps", maps, "(N, h, w)", 3), require_sides("the new size", (height, width))
     rows, columns = (bilinear_weights(maps, size, new_size)
                      for size, new_size in zip(maps.shape[1:], (height, width), strict=True))
     return rows @ maps @ columns.T

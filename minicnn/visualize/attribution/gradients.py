@@ -5,11 +5,13 @@ from typing import Any
 
 import numpy as np
 
+from minicnn.arguments import Seed, count_of, require_generator, require_number, require_whole
 from minicnn.backend import Array, get_array_module, to_device, to_host
 from minicnn.errors import InputError
 from minicnn.losses import one_hot
 from minicnn.network import Network, Trace, warn_if_slow
-from minicnn.visualize.entry import Labels, enter
+from minicnn.visualize.arrays import as_floats, in_type_of, on_host
+from minicnn.visualize.entry import Labels, enter, require_labels
 
 BATCH = 8  # copies of an image in one pass: memory does not grow with the number of samples or steps
 
@@ -29,7 +31,7 @@ def gradient_times_input(net: Network, x: Array, label: Labels) -> Array:
     return to_host(x * class_gradient(net, x, label))
 
 
-def smooth_grad(net: Network, x: Array, label: Labels, *, rng: np.random.Generator, samples: int = 25,
+def smooth_grad(net: Network, x: Array, label: Labels, *, rng: Seed, samples: int = 25,
                 noise: float = 0.15) -> Array:
     """Return the mean gradient of the class score over noisy copies of each image, (N, C, H, W) on the host.
 
@@ -55,10 +57,10 @@ def smooth_grad(net: Network, x: Array, label: Labels, *, rng: np.random.Generat
     >>> smooth_grad(net, x, label, rng=rng, samples=4).shape
     (1, 3, 64, 64)
     """
-    if samples < 1 or not 0 <= noise < float("inf"):
-        raise InputError(f"expected at least 1 sample and noise from 0 on, not {samples} and {noise}")
     x = enter(net, x)
-    xp, labels = get_array_module(x), label_list(label, len(x))
+    xp, labels = get_array_module(x), require_labels(net, label, len(x))
+    samples, noise = require_whole("samples", samples, 1), require_number("noise", noise, 0)
+    rng = require_generator(rng)
     if noise == 0:
         samples = 1  # all copies are the same
     sizes = batch_sizes(samples)
@@ -70,8 +72,8 @@ def smooth_grad(net: Network, x: Array, label: Labels, *, rng: np.random.Generat
         for size in sizes:
             copies = xp.broadcast_to(image, (size, *image.shape))
             if noise:
-                drawn = rng.standard_normal(copies.shape, dtype=x.dtype.name)
-                copies = copies + sigma * to_device(drawn, net.device)
+                drawn = rng.standard_normal(copies.shape, "f8" if x.dtype == np.float64 else "f4")
+                copies = copies + sigma * to_device(np.asarray(drawn, x.dtype.name), net.device)
             total = total + class_gradient(net, copies, labels[n]).sum(axis=0)
         mean[n] = total / samples
     return to_host(mean)
@@ -107,10 +109,8 @@ def integrated_gradients(net: Network, x: Array, label: Labels, *, baseline: flo
     >>> abs(completeness_gap(net, x, label, attribution)) < 0.1
     array([ True])
     """
-    if steps < 1:
-        raise InputError(f"expected at least 1 step, not {steps}")
     x = enter(net, x)
-    xp, labels = get_array_module(x), label_list(label, len(x))
+    xp, labels, steps = get_array_module(x), require_labels(net, label, len(x)), require_whole("steps", steps, 1)
     difference = x - broadcast_baseline(x, baseline)
     points, weights = (xp.asarray(values, x.dtype)[:, None, None, None] for values in midpoint_rule(steps))
     warn_if_slow(net, len(x) * len(batch_sizes(steps)))
@@ -138,6 +138,9 @@ def completeness_gap(net: Network, x: Array, label: Labels, attribution: Array, 
     array([-1.])
     """
     x = enter(net, x)
+    attribution = on_host("attribution", attribution, "(N, C, H, W)", 4)
+    if attribution.shape != tuple(x.shape):
+        raise InputError(f"an attribution of shape {attribution.shape} does not fit images of shape {tuple(x.shape)}")
     start = get_array_module(x).ascontiguousarray(broadcast_baseline(x, baseline))
     last, first = (to_host(net.predict(end)).astype(np.float64) for end in (x, start))
     difference = ((last - first) * one_hot(last, label)).sum(axis=1)
@@ -176,24 +179,21 @@ def score_seeds(net: Network, x: Array, label: Labels, keep: Sequence[str] = ())
 
 
 def label_list(label: Labels, count: int) -> list[Any]:
-    """Return a list of `count` classes from one class for all images, or from one for each image.
-
-    Raises InputError if there are not as many classes as images.
-    """
-    labels = [label] * count if np.ndim(label) == 0 else list(label)  # type: ignore[arg-type]  # a sequence here
-    if len(labels) != count:
-        raise InputError(f"{len(labels)} labels for {count} images")
-    return labels
+    """Return a list of `count` classes from one class for all images, or from one for each image."""
+    number = count_of(label)
+    if number not in (None, count):
+        raise InputError(f"{number} labels for {count} images")
+    return [label] * count if number is None else list(label)  # type: ignore[arg-type]  # a sequence here
 
 
 def broadcast_baseline(x: Array, baseline: float | Array) -> Array:
     """Return the baseline as an array like x. Raises InputError if it does not broadcast to the shape of x."""
     xp = get_array_module(x)
-    values = xp.asarray(baseline, x.dtype)
+    values = in_type_of("the baseline", as_floats("the baseline", baseline, str(tuple(x.shape)), *range(5)), x)
     try:
         return xp.broadcast_to(values, x.shape)
     except ValueError:
-        raise InputError(f"a baseline of shape {values.shape} does not fit images of shape {x.shape}") from None
+        raise InputError(f"a baseline of shape {tuple(values.shape)} does not fit images of shape {x.shape}") from None
 
 
 def batch_sizes(count: int) -> list[int]:

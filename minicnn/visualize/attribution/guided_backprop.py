@@ -1,10 +1,11 @@
 """The gradient of a single neuron to the pixels, by three rules for the backward pass of a ReLU."""
 
+from minicnn.arguments import describe
 from minicnn.backend import Array, get_array_module, to_host
 from minicnn.errors import InputError
 from minicnn.layers import DeconvReLU, GuidedReLU, ReLU
 from minicnn.network import Network
-from minicnn.visualize.entry import enter, require_channels
+from minicnn.visualize.entry import enter, require_channel, require_layer, require_position
 
 
 def neuron_gradient(net: Network, x: Array, layer: str, channel: int | None = None,
@@ -31,7 +32,7 @@ def neuron_gradient(net: Network, x: Array, layer: str, channel: int | None = No
     array([ 7,  8,  9, 10, 11, 12, 13])
     """
     x = enter(net, x)
-    layer = net.find(layer)
+    layer, relu = require_layer(net, layer), require_relu(relu)
     trace = net.forward(x, upto=layer, keep=(layer,))
     out = trace.activations[layer]
     seed = get_array_module(out).zeros_like(out)
@@ -77,17 +78,21 @@ def choose_neuron(out: Array, layer: str, channel: int | None = None,
     (0, 2, 1)
     """
     C, *size = out.shape
-    if channel is not None:
-        require_channels(layer, channel, C)
-    if position is not None and (len(size) != len(position)
-                                 or not all(0 <= p < s for p, s in zip(position, size, strict=True))):
-        raise InputError(f"layer {layer!r} has positions (y, x) up to {tuple(s - 1 for s in size)}, not {position}")
+    channel = None if channel is None else require_channel(layer, channel, C)
+    place = None if position is None else require_position(layer, position, size)
     choices = out if channel is None else out[channel:channel + 1]
-    if position is not None:
-        choices = choices[:, position[0], position[1]]
+    if place is not None:
+        choices = choices[:, place[0], place[1]]
     best = int(choices.argmax())
     if channel is None:
         channel, best = divmod(best, choices[0].size)
-    if position is None and size:
-        position = divmod(best, size[1])
-    return (channel, *(position or ()))
+    if place is None and size:
+        place = divmod(best, size[1])
+    return (channel, *(place or ()))
+
+
+def require_relu(relu: type[ReLU]) -> type[ReLU]:
+    """Return the class. Raises InputError unless it is ReLU or one of its kinds."""
+    if not (isinstance(relu, type) and issubclass(relu, ReLU)):
+        raise InputError(f"relu is {describe(relu)}; expected the class ReLU, GuidedReLU or DeconvReLU")
+    return relu

@@ -1,17 +1,20 @@
 """Occlusion: the probability of a class while a window hides one place of the image after another."""
 
 from collections.abc import Callable, Iterator, Sequence
-from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 
+from minicnn.arguments import count_of, describe, listed, require_callable, require_whole, whole
+from minicnn.array_likes import as_numbers
 from minicnn.backend import Array, device_of, get_array_module, to_device, to_host
 from minicnn.errors import InputError
+from minicnn.images import MAX_PIXELS
 from minicnn.layers import Softmax
-from minicnn.losses import one_hot
+from minicnn.losses.classes import class_numbers
 from minicnn.network import Network, warn_if_slow
-from minicnn.visualize.entry import Labels, enter
+from minicnn.visualize.arrays import in_type_of, on_host
+from minicnn.visualize.entry import Labels, enter, require_sides
 
 BATCH_SIZE = 16
 
@@ -56,8 +59,8 @@ def occlusion_map(net: Network, x: Array, label: Labels, window: Pixels = 32, st
     fill_array = fill_values(fill, x)
     rows, columns = window_cover(window, stride, H, W)
     OH, OW = len(rows), len(columns)
-    if not isinstance(batch_size, Integral) or batch_size < 1:
-        raise InputError(f"batch_size is {batch_size!r}; expected a whole number from 1 on")
+    batch_size = require_whole("batch_size", batch_size, 1)
+    require_callable("callback", callback)
     if not (rows.any() and columns.any()):
         return np.tile(class_probability(net, x, label)[:, None, None], (1, OH, OW))
     total, finished, parts = N * OH * OW, 0, []
@@ -116,7 +119,8 @@ def spread_occlusion(drops: Array, window: Pixels, stride: Pixels, height: int, 
     >>> spread_occlusion(np.array([[1.0, 0.0]]), window=(1, 2), stride=1, height=1, width=3)
     array([[1. , 0.5, 0. ]])
     """
-    drops = to_host(drops)
+    drops = on_host("drops", drops, "(..., OH, OW)", *range(2, 9))
+    height, width = require_sides("the size", (height, width))
     rows, columns = window_cover(window, stride, height, width)
     if drops.shape[-2:] != (len(rows), len(columns)):
         raise InputError(f"drops of shape {drops.shape}: a window of {window} in steps of {stride} has "
@@ -151,11 +155,12 @@ def pixel_pair(name: str, value: Pixels, least: int) -> tuple[int, int]:
 
     name : of the setting, for the message. Raises InputError unless they are whole numbers from `least` on.
     """
-    values = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
-    if len(values) != 2 or not all(isinstance(number, Integral) and number >= least for number in values):
-        raise InputError(f"{name} is {value!r}; expected a whole number of pixels from {least} on, or two "
+    numbers = [whole(number) for number in ([value, value] if count_of(value) is None else listed(value))]
+    if len(numbers) != 2 or not all(number is not None and least <= number <= MAX_PIXELS for number in numbers):
+        raise InputError(f"{name} is {describe(value)}; expected a whole number of pixels from {least} on, or two "
                          "(down, across)")
-    return values
+    down, across = map(int, numbers)  # type: ignore[arg-type]  # none of them is None
+    return down, across
 
 
 def class_labels(net: Network, x: Array, label: Labels) -> Array:
@@ -164,7 +169,7 @@ def class_labels(net: Network, x: Array, label: Labels) -> Array:
     if len(shape) != 2:
         raise InputError(f"the network has no class scores: the output of {net.output!r} is "
                          f"{'x'.join(map(str, shape[1:]))}")
-    return to_device(one_hot(np.zeros((len(x), shape[1])), label).argmax(axis=1), net.device)
+    return to_device(np.array(class_numbers(label, len(x), shape[1])), net.device)
 
 
 def fill_values(fill: Fill, x: Array) -> Array:
@@ -172,13 +177,10 @@ def fill_values(fill: Fill, x: Array) -> Array:
 
     Raises InputError if it has another shape, or is not finite.
     """
-    C = x.shape[1]
-    values = np.asarray(fill if isinstance(fill, (Real, list, tuple)) else to_host(fill), x.dtype)
+    C, values = x.shape[1], to_host(as_numbers("fill", fill))
     if values.shape not in ((), (C, 1, 1)):
         raise InputError(f"fill has shape {values.shape}; expected a number or an array of shape ({C}, 1, 1)")
-    if not np.isfinite(values).all():
-        raise InputError("fill is not finite")
-    return values if get_array_module(x) is np else to_device(values, "gpu")
+    return in_type_of("fill", values, x)
 
 
 def probabilities(net: Network, x: Array, labels: Array) -> Array:

@@ -8,19 +8,20 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
+from minicnn.arguments import Seed, describe, require_callable, require_generator, require_whole
 from minicnn.backend import Array, to_device
 from minicnn.errors import InputError
 from minicnn.initialize import he_normal
 from minicnn.network import Network
 from minicnn.visualize.attribution.compare import rank_correlations
-from minicnn.visualize.entry import enter
+from minicnn.visualize.entry import enter, require_labels, require_network
 
 TRIES = 100               # draws of a stage until the class score is not 0
 UNCHANGED = 0.5 ** 0.5    # with a higher rank correlation, more than half of the variance of the ranks is the same
 
 
 def cascade_similarity(net: Network, x: Array, label: int, explain: Callable[[Network], Mapping[str, Array]],
-                       rng: np.random.Generator, stages: int = 10) -> Iterator[tuple[str, dict[str, float]]]:
+                       rng: Seed, stages: int = 10) -> Iterator[tuple[str, dict[str, float]]]:
     """Yield (name, {method: similarity of its map to the trained network's map}) for each stage of the `cascade`.
 
     The similarity is Spearman's rank correlation: 1 if the map is the same, 0 if a map is constant.
@@ -33,13 +34,15 @@ def cascade_similarity(net: Network, x: Array, label: int, explain: Callable[[Ne
     >>> [name for name, similarity in cascade_similarity(net, x, label, explain, rng, stages=2)]
     ['conv4', 'conv1']
     """
-    trained = explain(net)
+    require_network(net)
+    if require_callable("explain", explain) is None or not isinstance(trained := explain(net), Mapping):
+        raise InputError(f"explain is {describe(explain)}; expected a function network -> {{method: map}}")
     for name, random in cascade(net, x, label, rng, stages):
         yield name, {method: float(rank_correlations([trained[method], values])[0, 1])
                      for method, values in explain(random).items()}
 
 
-def cascade(net: Network, x: Array, label: int, rng: np.random.Generator,
+def cascade(net: Network, x: Array, label: int, rng: Seed,
             stages: int = 10) -> Iterator[tuple[str, Network]]:
     """Yield (name, network) for each stage: a network with random weights from the last module down to module `name`.
 
@@ -58,9 +61,8 @@ def cascade(net: Network, x: Array, label: int, rng: np.random.Generator,
     ------
     InputError if there is less than one stage.
     """
-    if stages < 1:
-        raise InputError(f"expected at least 1 stage, not {stages}")
-    x = enter(net, x)
+    x, rng, stages = enter(net, x), require_generator(rng), require_whole("stages", stages, 1)
+    label, = require_labels(net, label, 1)
     for names in split_stages(net, stages):
         for _ in range(TRIES):
             random = with_random_weights(net, names, rng)

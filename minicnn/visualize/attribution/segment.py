@@ -9,8 +9,10 @@ import numpy as np
 from scipy.ndimage import binary_dilation, binary_fill_holes, gaussian_filter
 from scipy.ndimage import label as label_parts
 
-from minicnn.backend import Array
+from minicnn.arguments import require_number
+from minicnn.backend import Array, to_host
 from minicnn.errors import InputError
+from minicnn.visualize.arrays import as_picture, on_host
 
 COMPONENTS, ROUNDS = 5, 8
 VARIANCE = (4 / 255) ** 2  # added to the variance of each colour channel, so that the variance of a flat area is not 0
@@ -52,10 +54,10 @@ def saliency_segment(image: Array, saliency: Array, foreground: float = 0.95, ba
     >>> mask.shape, mask.dtype
     ((64, 64), dtype('bool'))
     """
-    if image.ndim != 3 or saliency.shape != image.shape[:2] or not saliency.size:
+    image, saliency = to_host(as_picture("image", image)), on_host("the saliency map", saliency, "(H, W)", 2)
+    if saliency.shape != image.shape[:2]:
         raise InputError(f"expected a picture (H, W, 3) and a map (H, W), got {image.shape} and {saliency.shape}")
-    if not np.isfinite(saliency).all():
-        raise InputError("the saliency map has values that are not finite")
+    foreground, background = require_number("foreground", foreground), require_number("background", background)
     if not 0 <= background < foreground <= 1:
         raise InputError(f"expected quantiles 0 <= background < foreground <= 1, not {background} and {foreground}")
     low, high = np.quantile(saliency, [background, foreground])

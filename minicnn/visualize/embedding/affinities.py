@@ -6,6 +6,7 @@ import numpy as np
 
 from minicnn.backend import Array, get_array_module
 from minicnn.errors import InputError, unknown_name
+from minicnn.visualize.arrays import as_floats
 from minicnn.visualize.embedding.neighbours import nearest_others
 from minicnn.visualize.embedding.tsne_forces import Affinities, Pairs
 
@@ -53,9 +54,9 @@ def affinities(x: Array, perplexity: float = 30.0, method: str = "auto") -> Affi
     affinities of other points are nearly 0. "auto" chooses by N.
     Raises InputError if x is not a finite array (N, D) or if it has too few points for the perplexity.
     """
-    xp = get_array_module(x)
+    x = as_floats("points", x, "(N, D)", 2)
+    xp, N = get_array_module(x), len(x)
     require_points(x, perplexity)
-    N = len(x)
     exact = choose_method(method, N) == "exact"
     # The order of neighbours at equal distances is arbitrary, so the exact method takes all points.
     columns, distances = nearest_others(x, N - 1 if exact else math.ceil(3 * perplexity))
@@ -81,10 +82,6 @@ def choose_method(method: str, N: int) -> str:
 
 def require_points(x: Array, perplexity: float) -> None:
     """Raise InputError unless x is a finite array (N, D) with at least 5 and 3 * perplexity + 1 rows."""
-    if x.ndim != 2 or not x.size:
-        raise InputError(f"expected points of shape (N, D), got {x.shape}")
-    if not bool(get_array_module(x).isfinite(x).all()):
-        raise InputError("the points have values that are not finite")
     if len(x) < 5:
         raise InputError(f"t-SNE needs at least 5 points, not {len(x)}")
     if not perplexity > 1:

@@ -4,8 +4,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from minicnn.arguments import Seed, require_generator, require_whole
 from minicnn.backend import Array, Generator
 from minicnn.errors import InputError
+from minicnn.visualize.arrays import on_host
 
 
 class Clusters(NamedTuple):
@@ -20,7 +22,7 @@ class Clusters(NamedTuple):
     inertias: list[float]
 
 
-def kmeans(points: Array, k: int, rng: Generator, max_rounds: int = 100) -> Clusters:
+def kmeans(points: Array, k: int, rng: Seed, max_rounds: int = 100) -> Clusters:
     """Return the Clusters of points (N, D) on the host.
 
     Each round assigns each point to its nearest centre and moves each centre to the mean of its points. The rounds end
@@ -32,7 +34,8 @@ def kmeans(points: Array, k: int, rng: Generator, max_rounds: int = 100) -> Clus
     >>> kmeans(np.array([[0.0], [10.0], [11.0]]), 2, rng).labels
     array([1, 0, 0])
     """
-    points = np.asarray(points, np.float64)
+    points = on_host("points", points, "(N, D)", 2).astype(np.float64)
+    rng, k, max_rounds = require_generator(rng), require_whole("k", k), require_whole("max_rounds", max_rounds, 1)
     centres, inertias = first_centres(points, k, rng), []
     labels = np.full(len(points), -1)
     for _ in range(max_rounds):

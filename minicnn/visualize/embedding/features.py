@@ -2,11 +2,12 @@
 
 import numpy as np
 
+from minicnn.arguments import require_whole
 from minicnn.backend import Array, to_host
 from minicnn.errors import InputError
 from minicnn.layers import Dropout, Linear, ReLU, Softmax
 from minicnn.network import Network
-from minicnn.visualize.entry import enter
+from minicnn.visualize.entry import enter, images_for, require_layer
 
 
 def image_features(net: Network, x: Array, layer: str | None = None, batch_size: int = 16) -> Array:
@@ -22,11 +23,10 @@ def image_features(net: Network, x: Array, layer: str | None = None, batch_size:
     >>> image_features(net, x, "relu5").shape
     (1, 96)
     """
-    layer = feature_layer(net) if layer is None else net.find(layer)
-    if batch_size < 1:
-        raise InputError(f"batch_size must be at least 1, not {batch_size}")
+    x, batch_size = images_for(net, x), require_whole("batch_size", batch_size, 1)
+    layer = feature_layer(net) if layer is None else require_layer(net, layer)
     parts = []
-    for start in range(0, max(len(x), 1), batch_size):  # one pass even without images, so that `enter` raises
+    for start in range(0, len(x), batch_size):
         out = net.predict(enter(net, x[start:start + batch_size]), layer)
         out = out.mean(axis=(2, 3)) if out.ndim == 4 else out.reshape(len(out), -1)
         parts.append(to_host(out))

@@ -3,10 +3,13 @@
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from minicnn.arguments import require_whole
 from minicnn.backend import Array
 from minicnn.errors import InputError
+from minicnn.visualize.arrays import on_host
 
 EXACT = 1024             # largest number of points of an exact assignment; more points would take many seconds
+LARGEST = 2**28          # values in the matrix of costs of an exact assignment, and cells of any grid: 2 GB
 WINDOW = 16              # rows and columns of the windows in which larger maps are solved
 STRIDES = (8, 4, 2, 1)   # distances between neighbouring cells of a window, in cells
 PASSES = 3               # largest number of passes over the map for each stride
@@ -32,6 +35,8 @@ def assign_to_grid(positions: Array, rows: int, columns: int) -> Array:
     array([2, 0, 1])
     """
     points = grid_positions(positions, rows, columns)
+    if rows * columns * min(len(points), EXACT) > LARGEST:
+        raise InputError(f"a grid of {rows}x{columns} cells is too large for {len(points):,} points; make it smaller")
     if len(points) > rows * columns:
         raise InputError(f"{len(points):,} points do not fit into {rows}x{columns} cells; make the grid larger")
     if len(points) <= EXACT:
@@ -44,11 +49,10 @@ def grid_positions(positions: Array, rows: int, columns: int) -> Array:
 
     Each axis is stretched separately, so that the outermost points lie at the centres of the outermost cells.
     """
-    positions = np.asarray(positions, np.float64)
-    if positions.ndim != 2 or positions.shape[1] != 2 or not len(positions):
+    positions = on_host("positions", positions, "(N, 2)", 2).astype(np.float64)
+    if positions.shape[1] != 2:
         raise InputError(f"expected positions of shape (N, 2), got {positions.shape}")
-    if not np.isfinite(positions).all():
-        raise InputError("the map has positions that are not finite")
+    rows, columns = require_whole("rows", rows), require_whole("columns", columns)
     if min(rows, columns) < 1:
         raise InputError(f"a grid of {rows}x{columns} cells is empty; give at least one row and one column")
     low, high = positions.min(axis=0), positions.max(axis=0)

@@ -2,9 +2,12 @@
 
 import numpy as np
 
+from minicnn.arguments import require_whole
 from minicnn.backend import Array
 from minicnn.errors import InputError
+from minicnn.visualize.arrays import as_pictures, as_whole_numbers, on_host
 from minicnn.visualize.embedding.grid_assignment import grid_positions
+from minicnn.visualize.entry import require_side, require_sides
 
 
 def grid_sheet(thumbnails: Array, cells: Array, rows: int, columns: int, size: int, fill: int = 255) -> Array:
@@ -17,11 +20,12 @@ def grid_sheet(thumbnails: Array, cells: Array, rows: int, columns: int, size: i
     >>> grid_sheet(photo[None], np.array([1]), 2, 3, 16).shape
     (32, 48, 3)
     """
-    require_thumbnails(thumbnails, len(cells))
-    if size < 1:
-        raise InputError(f"a cell must be at least 1 pixel wide, not {size}")
+    cells = as_whole_numbers("cells", cells, "(N,)")
+    thumbnails = require_thumbnails(thumbnails, len(cells))
+    rows, columns = require_whole("rows", rows, 1), require_whole("columns", columns, 1)
+    size, fill = require_side("size", size), require_whole("fill", fill, 0, 255)
+    require_sides("the size of the sheet", (rows * size, columns * size))
     N, H, W, _ = thumbnails.shape
-    cells = np.asarray(cells)
     if len(np.unique(cells)) < N or cells.min() < 0 or cells.max() >= rows * columns:
         raise InputError(f"each of {N:,} thumbnails needs a cell of its own, from 0 to {rows * columns - 1:,}")
     y, x = np.arange(size) * H // size, np.arange(size) * W // size
@@ -42,7 +46,9 @@ def thumbnail_map(thumbnails: Array, positions: Array, side: int, fill: int = 25
     >>> thumbnail_map(np.stack([photo, photo]), np.array([[0.0, 0.0], [1.0, 1.0]]), 200).shape
     (200, 200, 3)
     """
-    require_thumbnails(thumbnails, len(positions))
+    positions = on_host("positions", positions, "(N, 2)", 2)
+    thumbnails, side = require_thumbnails(thumbnails, len(positions)), require_side("side", side)
+    fill = require_whole("fill", fill, 0, 255)
     N, H, W, _ = thumbnails.shape
     if max(H, W) > side:
         raise InputError(f"thumbnails of {W}x{H} pixels do not fit into a map of {side}x{side}")
@@ -53,9 +59,13 @@ def thumbnail_map(thumbnails: Array, positions: Array, side: int, fill: int = 25
     return picture
 
 
-def require_thumbnails(thumbnails: Array, count: int) -> None:
-    """Raise InputError unless there are `count` images, uint8 (N, H, W, 3)."""
-    if thumbnails.ndim != 4 or thumbnails.shape[3] != 3 or thumbnails.dtype != np.uint8 or not thumbnails.size:
-        raise InputError(f"expected thumbnails uint8 (N, H, W, 3), got {thumbnails.dtype} {thumbnails.shape}")
+def require_thumbnails(thumbnails: Array, count: int) -> Array:
+    """Return `count` images of one size, uint8 (N, H, W, 3). Raises InputError if there are others."""
+    pictures = as_pictures("thumbnails", thumbnails)
+    if not pictures or any(picture.shape != pictures[0].shape for picture in pictures):
+        raise InputError("expected thumbnails uint8 (N, H, W, 3) of one size, got "
+                         f"{sorted({picture.shape for picture in pictures}) or 'none'}")
+    thumbnails = np.stack(pictures)
     if len(thumbnails) != count:
         raise InputError(f"{len(thumbnails):,} thumbnails for {count:,} places")
+    return thumbnails

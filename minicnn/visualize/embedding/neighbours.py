@@ -2,8 +2,10 @@
 
 import numpy as np
 
-from minicnn.backend import Array, get_array_module
+from minicnn.arguments import count_of, describe, require_whole
+from minicnn.backend import Array, device_of, get_array_module, to_device
 from minicnn.errors import InputError
+from minicnn.visualize.arrays import as_floats, as_whole_numbers
 from minicnn.visualize.grid import tile_images
 
 BLOCK = 2**23           # float64 values in a block, 64 MB; three blocks are in memory at a time
@@ -22,8 +24,8 @@ def squared_distances(a: Array, b: Array) -> Array:
     >>> squared_distances(np.array([[0.0, 0.0]]), np.array([[3.0, 4.0], [0.0, 1.0]]))
     array([[25.,  1.]])
     """
+    a, b = require_rows(a, b)
     xp = get_array_module(a)
-    require_rows(a, b)
     dtype = np.result_type(a.dtype, b.dtype, np.float32)
     centre = mean_row(b)
     out = xp.empty((len(a), len(b)), dtype)
@@ -46,8 +48,8 @@ def nearest(queries: Array, gallery: Array, k: int) -> tuple[Array, Array]:
     >>> nearest(np.array([[0.0, 0.0]]), np.array([[3.0, 4.0], [0.0, 1.0]]), 2)
     (array([[1, 0]]), array([[1., 5.]]))
     """
-    xp = get_array_module(queries)
-    require_rows(queries, gallery)
+    queries, gallery = require_rows(queries, gallery)
+    xp, k = get_array_module(queries), require_whole("k", k)
     if not 1 <= k <= len(gallery):
         raise InputError(f"k = {k} nearest of {len(gallery):,} images: give a k from 1 to {len(gallery):,}")
     centre = mean_row(gallery)
@@ -72,10 +74,11 @@ def nearest_others(x: Array, k: int, queries: Array | None = None) -> tuple[Arra
     >>> nearest_others(np.array([[0.0], [1.0], [5.0]]), 1)[0].tolist()
     [[1], [0], [1]]
     """
+    x, k = as_floats("x", x, "(N, D)", 2), require_whole("k", k)
     xp = get_array_module(x)
     if not 1 <= k < len(x):
         raise InputError(f"k = {k} nearest others of {len(x):,} images: give a k from 1 to {len(x) - 1:,}")
-    queries = xp.arange(len(x)) if queries is None else queries
+    queries = xp.arange(len(x)) if queries is None else row_numbers(x, queries)
     indices, distances = nearest(x[queries], x, k + 1)
     # Move the row itself to the end and drop the last. If more than k rows are equal to it, it may not be among them.
     itself = indices == queries[:, None]
@@ -91,8 +94,13 @@ def precision_at(indices: Array, query_labels: Array, gallery_labels: Array) -> 
     >>> precision_at(np.array([[0, 1]]), np.array([7]), np.array([7, 8]))
     0.5
     """
-    agreement = np.asarray(gallery_labels)[indices] == np.asarray(query_labels)[:, None]
-    return float(agreement.mean())
+    indices = as_whole_numbers("indices", indices, "(M, k)", 2)
+    queries, gallery = label_array("query_labels", query_labels), label_array("gallery_labels", gallery_labels)
+    if len(indices) != len(queries) or indices.min() < 0 or indices.max() >= len(gallery):
+        raise InputError(f"neighbours of shape {indices.shape} from {indices.min()} to {indices.max()} for "
+                         f"{len(queries)} query labels and {len(gallery)} gallery labels; expected one row for each "
+                         "query, of numbers in the gallery")
+    return float((gallery[indices] == queries[:, None]).mean())
 
 
 def neighbour_sheet(queries: Array, gallery: Array, indices: Array, agreement: Array | None = None,
@@ -121,12 +129,35 @@ def neighbour_sheet(queries: Array, gallery: Array, indices: Array, agreement: A
 # ---- blocks ----------------------------------------------------------------------------------------------------------
 
 
-def require_rows(a: Array, b: Array) -> None:
-    """Raise InputError unless a and b are sets of vectors of one length and b is not empty."""
+def require_rows(a: Array, b: Array) -> tuple[Array, Array]:
+    """Return a and b as floats. Raises InputError unless they are sets of vectors of one length and b is not empty."""
+    a, b = (as_floats("vectors", rows, "(M, D) and (N, D)", *range(5), empty=True) for rows in (a, b))
     if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1] or not a.shape[1]:
         raise InputError(f"expected two sets of vectors of one length, (M, D) and (N, D), got {a.shape} and {b.shape}")
     if not len(b):
         raise InputError("the gallery is empty; give at least one image")
+    if device_of(a) != device_of(b):
+        raise InputError("one set of vectors is on the GPU, and the other one is not; move them to one device")
+    return a, b
+
+
+def row_numbers(x: Array, queries: Array) -> Array:
+    """Return the numbers of some rows of x, on its device. Raises InputError if one of them does not exist."""
+    numbers = as_whole_numbers("queries", queries, "(M,)")
+    if numbers.min() < 0 or numbers.max() >= len(x):
+        raise InputError(f"queries from {numbers.min()} to {numbers.max()} of {len(x)} rows")
+    return to_device(numbers, device_of(x))
+
+
+def label_array(name: str, labels: Array) -> Array:
+    """Return labels, numbers or names, as an array (N,). Raises InputError for another shape."""
+    try:
+        array = np.asarray(labels if count_of(labels) else [])
+    except Exception:  # a list of unequal lists, or an object without a shape
+        array = np.empty(0)
+    if array.ndim != 1 or not array.size or array.dtype.kind not in "biufSU":
+        raise InputError(f"{name} is {describe(labels)}; expected a label for each image, (N,)")
+    return array
 
 
 def blocks(x: Array) -> list[slice]:

@@ -4,8 +4,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from minicnn.arguments import require_whole
 from minicnn.backend import Array, get_array_module
 from minicnn.errors import InputError
+from minicnn.visualize.arrays import as_floats
 
 
 class PrincipalComponents(NamedTuple):
@@ -33,14 +35,13 @@ def pca(x: Array, components: int) -> PrincipalComponents:
     >>> pca(np.array([[0.0, 0.0], [1.0, 2.0], [2.0, 4.0]]), 1).variances
     array([5.])
     """
+    x, components = as_floats("points", x, "(N, D)", 2), require_whole("components", components)
     xp = get_array_module(x)
-    if x.ndim != 2 or len(x) < 2 or not x.shape[1]:
+    if len(x) < 2:
         raise InputError(f"expected at least two points of shape (N, D), got {x.shape}")
     N, D = x.shape
     if not 1 <= components <= min(N, D):
         raise InputError(f"{N:,} points of {D:,} numbers have 1 to {min(N, D):,} components, not {components}")
-    if not bool(xp.isfinite(x).all()):
-        raise InputError("the points have values that are not finite")
     x = x.astype(np.float64)
     mean = x.mean(axis=0)
     x -= mean

@@ -7,9 +7,20 @@ from typing import Any
 
 import numpy as np
 
+from minicnn.arguments import (
+    Seed,
+    count_of,
+    describe,
+    require_choice,
+    require_fields,
+    require_generator,
+    require_kind,
+    require_number,
+)
 from minicnn.backend import Array, Generator, device_of, get_array_module, to_device, to_host
 from minicnn.errors import InputError
-from minicnn.visualize.embedding.affinities import affinities
+from minicnn.visualize.arrays import as_floats
+from minicnn.visualize.embedding.affinities import METHODS, affinities
 from minicnn.visualize.embedding.fft_forces import Grid, fft_repulsion, fit_grid
 from minicnn.visualize.embedding.pca import pca
 from minicnn.visualize.embedding.tsne_forces import (
@@ -20,6 +31,7 @@ from minicnn.visualize.embedding.tsne_forces import (
     exact_repulsion,
     sparse_attraction,
 )
+from minicnn.visualize.entry import require_watchers
 
 REPORT_EVERY = 10  # steps between two values of the divergence, which takes time
 
@@ -37,11 +49,20 @@ class TsneSettings:
     momentum: tuple[float, float] = (0.5, 0.8)  # in the exaggerated steps, and in the others
     method: str = "auto"                # "exact", "fft" (Linderman et al. 2019, arXiv:1712.09005) or "auto", by N
 
+    def __post_init__(self) -> None:
+        require_fields(self, num_steps=0, exaggerated_steps=0, learning_rate=0)
+        require_number("exaggeration", self.exaggeration, above=0)
+        require_choice("method", self.method, METHODS)
+        if count_of(self.momentum) != 2:
+            raise InputError(f"momentum is {describe(self.momentum)}; expected two numbers")
+        for share in self.momentum:
+            require_number("momentum", share, 0, below=1)
+
 
 DEFAULT = TsneSettings()
 
 
-def tsne(x: Array, settings: TsneSettings = DEFAULT, *, rng: Generator, initial: Array | None = None,
+def tsne(x: Array, settings: TsneSettings = DEFAULT, *, rng: Seed, initial: Array | None = None,
          callback: Callable[[int, float, Array], Any] | None = None) -> tuple[Array, list[tuple[int, float]]]:
     """Return a map of points x (N, D): positions (N, 2) on the host, and the history [(step, divergence)].
 
@@ -65,6 +86,9 @@ def tsne(x: Array, settings: TsneSettings = DEFAULT, *, rng: Generator, initial:
     >>> tsne(rng.standard_normal((20, 5)), TsneSettings(perplexity=5, num_steps=10), rng=rng)[0].shape
     (20, 2)
     """
+    x, rng = as_floats("points", x, "(N, D)", 2), require_generator(rng)
+    require_kind("settings", settings, TsneSettings, "give TsneSettings(...)")
+    require_watchers(callback)
     xp = get_array_module(x)
     p = affinities(x, settings.perplexity, settings.method)
     positions = map_positions(x, first_positions(x, rng) if initial is None else initial)
@@ -94,6 +118,7 @@ def tsne(x: Array, settings: TsneSettings = DEFAULT, *, rng: Generator, initial:
 
 def map_positions(x: Array, initial: Array) -> Array:
     """Return the initial positions (N, 2) on the device of x (N, D) and in its precision, at least float32."""
+    initial = as_floats("initial positions", initial, "(N, 2)", 2)
     if initial.shape != (len(x), 2):
         raise InputError(f"{len(x):,} points need {len(x):,} initial positions of two numbers, not {initial.shape}")
     return to_device(initial, device_of(x)).astype(np.result_type(x.dtype, np.float32))

@@ -2,13 +2,21 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from PIL import Image
 
 from minicnn import images
+from minicnn.arguments import count_of, describe, require_callable, require_fields, require_whole
+from minicnn.backend import to_host
+from minicnn.errors import InputError
 from minicnn.models.preprocessing import Preprocessing
 from minicnn.training.train import AUGMENT, STYLE
+from minicnn.visualize.arrays import as_picture
+from minicnn.visualize.entry import require_preprocessing, require_side
 
 
 @dataclass(frozen=True)
@@ -26,6 +34,14 @@ class PhotoCrops:
     seed: int = 0                  # seed of the random generator
     largest: float = 2.0           # largest length of a photo's short side, relative to `size`
 
+    def __post_init__(self) -> None:
+        if not count_of(self.photos) or not all(isinstance(photo, (str, PathLike, Image.Image))
+                                                or len(getattr(photo, "shape", ())) == 3 for photo in self.photos):
+            raise InputError(f"photos is {describe(self.photos)}; expected a list of paths or pictures, at least one")
+        require_preprocessing(self.preprocessing)
+        require_side("size", self.size)
+        require_fields(self, batch_size=1, seed=0, largest=1)
+
     def __call__(self, step: int) -> tuple[np.ndarray, np.ndarray]:
         """Return batch number `step`, from 0."""
         rng = np.random.default_rng([AUGMENT, self.seed, step])
@@ -35,7 +51,8 @@ class PhotoCrops:
 
     def crop(self, photo: Any, rng: np.random.Generator) -> np.ndarray:
         """Return one random square of a photo, uint8 (size, size, 3)."""
-        photo = photo if hasattr(photo, "shape") else images.load_image(photo)
+        is_path = isinstance(photo, (str, PathLike))
+        photo = images.load_image(Path(photo)) if is_path else to_host(as_picture("photo", photo))
         short = round(self.size * rng.uniform(1, self.largest))
         photo = images.resize_short_side(photo, short)
         top, left = (int(rng.integers(0, side - self.size + 1)) for side in photo.shape[:2])
@@ -60,6 +77,12 @@ class StyledCrops:
     crops: PhotoCrops
     num_styles: int   # styles of the network
     first: int = 0    # the first style to train; the styles before it were trained earlier and do not occur
+
+    def __post_init__(self) -> None:
+        if require_callable("crops", self.crops) is None:
+            raise InputError("crops is None; expected PhotoCrops(...)")
+        require_fields(self, num_styles=1, first=0)
+        require_whole("first", self.first, 0, self.num_styles - 1)
 
     def __call__(self, step: int) -> tuple[np.ndarray, StyledPhotos]:
         """Return batch number `step`, from 0."""

@@ -9,10 +9,13 @@ from typing import Any
 import numpy as np
 from scipy.ndimage import median_filter
 
+from minicnn.arguments import describe, require_whole, whole
 from minicnn.backend import to_host
 from minicnn.errors import InputError
 from minicnn.models.preprocessing import Preprocessing
 from minicnn.network import Network
+from minicnn.visualize.arrays import as_picture
+from minicnn.visualize.entry import require_network, require_preprocessing, require_watchers
 from minicnn.visualize.style.pictures import network_input
 from minicnn.visualize.style.tiled_transform import padded_side, predict_by_tiles
 
@@ -43,18 +46,21 @@ def stylize(net: Network, picture: np.ndarray, preprocessing: Preprocessing, *, 
     >>> stylize(painter.net, photo, painter.preprocessing).shape == photo.shape
     True
     """
-    require_transform(net)
-    if median % 2 == 0 or not 1 <= median <= WIDEST:
-        raise InputError(f"median is {median}; expected an odd number of pixels up to {WIDEST}, so that the window has "
-                         "a middle pixel")
+    require_transform(require_network(net))
+    require_preprocessing(preprocessing, net)
+    picture, tile = to_host(as_picture("picture", picture)), None if tile is None else require_whole("tile", tile, 1)
+    require_watchers(callback)
+    if whole(median) is None or median % 2 == 0 or not 1 <= median <= WIDEST:
+        raise InputError(f"median is {describe(median)}; expected an odd number of pixels up to {WIDEST}, so that the "
+                         "window has a middle pixel")
     H, W = picture.shape[:2]
-    whole = mirrored(picture)
+    extended = mirrored(picture)
     if tile is None:
-        out = to_host(net.predict(network_input(net, whole, preprocessing)))
+        out = to_host(net.predict(network_input(net, extended, preprocessing)))
     else:
-        out = predict_by_tiles(net, preprocessing.to_input(whole), tile, callback)
+        out = predict_by_tiles(net, preprocessing.to_input(extended), tile, callback)
     painted = preprocessing.to_image(out)[:H, :W]
-    return painted if median == 1 else median_filter(painted, (median, median, 1))
+    return painted if median == 1 else median_filter(painted, (int(median), int(median), 1))
 
 
 def require_transform(net: Network) -> None:

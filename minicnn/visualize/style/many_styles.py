@@ -6,10 +6,15 @@ stays as it is.
 
 import numpy as np
 
+from minicnn.arguments import require_whole
 from minicnn.backend import Array, get_array_module
 from minicnn.errors import InputError
 from minicnn.layers import ConditionalInstanceNorm2D
 from minicnn.network import Network
+from minicnn.visualize.arrays import on_host
+from minicnn.visualize.entry import require_network
+
+MOST_STYLES = 10_000
 
 
 def style_norms(net: Network) -> dict[str, ConditionalInstanceNorm2D]:
@@ -28,9 +33,10 @@ def with_style(net: Network, style: Array) -> Network:
     >>> half.predict(x).shape == x.shape
     True
     """
-    norms = style_norms(net)
+    norms = style_norms(require_network(net))
     if not norms:
         raise InputError("this network has a single style, so no style can be chosen or mixed")
+    style = on_host("style", style, "(styles,) or (N, styles)", 1, 2)
     return net.with_layers({name: layer.with_style(style) for name, layer in norms.items()})
 
 
@@ -53,6 +59,9 @@ def with_more_styles(net: Network, count: int) -> Network:
     >>> more.layer("in1").params["gamma"].shape[0] - painter.net.layer("in1").params["gamma"].shape[0]
     2
     """
+    count = require_whole("count", count, 1, MOST_STYLES)
+    require_network(net)
+
     def longer(rows: Array) -> Array:
         xp = get_array_module(rows)
         return xp.concatenate([rows] + [rows.mean(axis=0, keepdims=True)] * count)
@@ -79,6 +88,7 @@ def blend_square(num_styles: int, side: int = 5) -> np.ndarray:
     >>> blend_square(4, side=3)[1].tolist()
     [[0.5, 0.0, 0.5, 0.0], [0.25, 0.25, 0.25, 0.25], [0.0, 0.5, 0.0, 0.5]]
     """
+    num_styles, side = require_whole("num_styles", num_styles, 1, MOST_STYLES), require_whole("side", side, 1, 1024)
     across = np.linspace(0, 1, side)
     if num_styles < 4:
         mixtures = np.zeros((1, side, num_styles))

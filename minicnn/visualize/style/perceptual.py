@@ -9,11 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from minicnn.backend import Array, device_of, get_array_module, to_device
+from minicnn.arguments import count_of, describe, require_kind
+from minicnn.backend import Array, device_of, get_array_module, to_device, to_host
 from minicnn.errors import InputError
 from minicnn.losses import TotalVariation, loss_and_gradient
 from minicnn.models.preprocessing import Preprocessing
 from minicnn.network import Network
+from minicnn.visualize.arrays import as_picture
+from minicnn.visualize.entry import require_network, require_preprocessing
 from minicnn.visualize.style.crops import StyledPhotos
 from minicnn.visualize.style.many_styles import with_style
 from minicnn.visualize.style.pictures import network_input, resize_side
@@ -47,6 +50,12 @@ class PerceptualLoss:
     net: Network
     settings: StyleSettings
     targets: Mapping[str, Array]
+
+    def __post_init__(self) -> None:
+        require_network(self.net)
+        require_kind("settings", self.settings, StyleSettings, "give StyleSettings(...)")
+        if not isinstance(self.targets, Mapping):
+            raise InputError(f"targets is {describe(self.targets)}; expected {{layer: Gram matrix}}")
 
     def __call__(self, out: Array, photos: Array) -> tuple[float, Array]:
         """Return (value, gradient to `out`) of painted pictures and their photos, x (N, 3, H, W) both."""
@@ -86,9 +95,13 @@ def perceptual_loss(net: Network, style: np.ndarray, preprocessing: Preprocessin
     >>> gradient.shape == x.shape
     True
     """
+    require_network(net)
+    style = to_host(as_picture("style", style))
+    require_kind("settings", settings, StyleSettings, "give StyleSettings(...), or a preset of FAST_PRESETS")
     if net.input_shape[0] != 3:
         raise InputError("the loss network must take pictures in colour; this one takes "
                          f"{net.input_shape[0]} channels")
+    require_preprocessing(preprocessing, net)
     if not all(settings.weighted_layers()):
         raise InputError("a transform network is trained for content and style: both need weights above 0")
     layers = require_layers(net, [*settings.content_layers, *settings.style_layers])
@@ -112,6 +125,10 @@ class StyledLoss:
     """
 
     losses: Sequence[PerceptualLoss | None]
+
+    def __post_init__(self) -> None:
+        if not count_of(self.losses) or not all(loss is None or callable(loss) for loss in self.losses):
+            raise InputError(f"losses is {describe(self.losses)}; expected a PerceptualLoss or None for each style")
 
     def __call__(self, out: Array, batch: StyledPhotos) -> tuple[float, Array]:
         """Return (value, gradient to `out`) of painted pictures, x (N, 3, H, W), and their StyledPhotos."""

@@ -10,6 +10,7 @@ from minicnn.errors import InputError
 from minicnn.losses import TotalVariation
 from minicnn.models.preprocessing import Preprocessing
 from minicnn.network import Network
+from minicnn.visualize.style.masks import require_masks
 from minicnn.visualize.style.pictures import network_input, recoloured, resize_side
 from minicnn.visualize.style.require import require_layers, require_maps, require_size, require_weight
 from minicnn.visualize.style.settings import StyleSettings
@@ -47,6 +48,7 @@ def style_problem(net: Network, content: np.ndarray, styles: Sequence[np.ndarray
     content : uint8 (H, W, 3). styles : a list of such pictures. masks : see `transfer_style`, which also says what
     raises InputError.
     """
+    masks = require_masks(masks, content)
     content_layers, style_layers = settings.weighted_layers()
     layers = require_layers(net, [*content_layers, *style_layers])
     require_maps(net, style_layers)
@@ -62,7 +64,7 @@ def style_problem(net: Network, content: np.ndarray, styles: Sequence[np.ndarray
     terms = content_terms(net, x, content_layers, settings.content_weight, settings.reduction) if content_layers else []
     targets = []
     if style_layers:
-        for part in style_parts(x_styles, settings.blend, masks, content):
+        for part in style_parts(x_styles, settings.blend, masks):
             targets.append(gram_targets(net, part.styles, style_layers, part.blend))
             maps = None if part.mask is None else layer_masks(part.mask, net, x.shape[1:], style_layers)
             terms += style_terms(targets[-1], style_layers, part.weight * settings.style_weight, settings.reduction,
@@ -82,8 +84,7 @@ def problem_inputs(net: Network, content: np.ndarray, styles: Sequence[np.ndarra
             [network_input(net, recoloured(style, small, settings.colours), preprocessing) for style in small_styles])
 
 
-def style_parts(x_styles: list[Array], blend: Sequence[float] | None, masks: Sequence[np.ndarray] | None,
-                content: np.ndarray) -> list[Part]:
+def style_parts(x_styles: list[Array], blend: Sequence[float] | None, masks: Sequence[np.ndarray] | None) -> list[Part]:
     """Return the Parts of the picture: the whole picture, or one masked part for each style.
 
     Raises InputError if the masks, the blend weights and the styles do not fit together.
@@ -94,13 +95,8 @@ def style_parts(x_styles: list[Array], blend: Sequence[float] | None, masks: Seq
     if not len(masks) == len(x_styles) == len(blend):
         raise InputError(f"{len(masks)} masks and {len(blend)} blend weights for {len(x_styles)} pictures of style; "
                          "each style needs its own")
-    for n, (weight, mask) in enumerate(zip(blend, masks, strict=True), 1):
+    for weight in blend:
         require_weight("a blend weight", weight)
-        if mask.shape != content.shape[:2]:
-            raise InputError(f"mask {n} has {mask.shape[1]}x{mask.shape[0]} pixels, the content picture "
-                             f"{content.shape[1]}x{content.shape[0]}; they must have the same size")
-        if not mask.any():
-            raise InputError(f"mask {n} is black everywhere, so its style would appear nowhere")
     if not sum(blend):
         raise InputError("all blend weights are 0; give at least one style a weight above 0")
     return [Part([style], [1.0], weight * len(blend) / sum(blend), mask)

@@ -1,14 +1,15 @@
 """Validation for texture synthesis and style transfer: weights, layers, and the size of the pictures."""
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 
-from minicnn.errors import InputError, unknown_name
+from minicnn.arguments import describe, require_number
+from minicnn.errors import InputError, one_line, unknown_name
 from minicnn.network import Network
 
 Layers = Mapping[str, float] | Iterable[str]  # {layer: weight}, or names of layers of weight 1
 
+REDUCTIONS = ("sum", "mean", "relative")  # see terms.py
 LARGEST_TRIED = 512  # pixels: the largest side that `require_size` tries
 
 
@@ -17,16 +18,21 @@ def as_weights(layers: Layers, kind: str) -> dict[str, float]:
 
     kind : the word for these layers in a message. Raises InputError if a weight is negative or not finite.
     """
-    weights = dict(layers) if isinstance(layers, Mapping) else dict.fromkeys(layers, 1.0)
-    for layer, weight in weights.items():
-        require_weight(f"the weight of {kind} layer {layer!r}", weight)
-    return weights
+    if isinstance(layers, Mapping):
+        weights = dict(layers)
+    else:
+        names = [layers] if isinstance(layers, str) else layers
+        if not isinstance(names, (list, tuple, set)) or not all(isinstance(name, (str, int)) for name in names):
+            raise InputError(f"the {kind} layers are {describe(layers)}; expected a dict {{layer: weight}}, or a list "
+                             "of names of layers")
+        weights = dict.fromkeys(names, 1.0)
+    return {layer: require_weight(f"the weight of {kind} layer {one_line(repr(layer), 60)}", weight)
+            for layer, weight in weights.items()}
 
 
-def require_weight(name: str, weight: float) -> None:
-    """Raise InputError if a weight, called `name` in the message, is negative or not finite."""
-    if not 0 <= weight < math.inf:
-        raise InputError(f"{name} is {weight}; expected a number from 0 on")
+def require_weight(name: str, weight: float) -> float:
+    """Return a weight, called `name` in the message. Raises InputError if it is no number, negative or not finite."""
+    return require_number(name, weight, 0)
 
 
 def require_layers(net: Network, layers: Iterable[str]) -> list[str]:

@@ -5,8 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from minicnn.errors import InputError, unknown_name
-from minicnn.visualize.style.require import Layers, as_weights, require_weight
+from minicnn.arguments import count_of, describe, listed, require_choice, require_fields, require_number
+from minicnn.errors import InputError
+from minicnn.network import POOLINGS
+from minicnn.visualize.arrays import as_picture
+from minicnn.visualize.entry import require_side
+from minicnn.visualize.style.require import REDUCTIONS, Layers, as_weights, require_weight
 
 COLOURS = ("style", "original", "luminance", "match")
 INITS = ("content", "noise")
@@ -48,13 +52,19 @@ class StyleSettings:
         for name in ("content_weight", "style_weight", "tv_weight"):
             require_weight(f"the {name.replace('_', ' ')}", getattr(self, name))
         for kind, name, known in (("colours", self.colours, COLOURS), ("side", self.side, ("long", "short")),
-                                  ("optimizer", self.optimizer, ("lbfgs", "adam"))):
-            if name not in known:
-                raise unknown_name(kind, name, known)
-        if isinstance(self.init, str) and self.init not in INITS:
-            raise unknown_name("init", self.init, INITS)
-        if not 0 < self.style_scale < math.inf:
-            raise InputError(f"the style scale is {self.style_scale}; expected a number above 0")
+                                  ("optimizer", self.optimizer, ("lbfgs", "adam")), ("reduction", self.reduction,
+                                  REDUCTIONS), ("pooling", self.pooling, tuple(POOLINGS))):
+            require_choice(kind, name, known)
+        if isinstance(self.init, str):
+            require_choice("init", self.init, INITS)
+        else:
+            as_picture("init", self.init)
+        require_number("the style scale", self.style_scale, above=0)
+        require_side("size", self.size)
+        require_fields(self, coarse=0, fine_steps=0, num_steps=0, noise=0, learning_rate=0, last_learning_rate=0,
+                       clamp=0)
+        if self.blend is not None:
+            object.__setattr__(self, "blend", as_blend(self.blend))
         if not any(self.weighted_layers()):
             raise InputError("all weights are 0; give a content layer or a style layer a weight above 0")
 
@@ -74,6 +84,13 @@ class StyleSettings:
     def style_size(self, size: int) -> int:
         """Return the size of the style for a picture of `size`, rounded up as in neural-style."""
         return math.ceil(self.style_scale * size - 1e-9)  # a rounding error of the product is not rounded up
+
+
+def as_blend(blend: Any) -> list[float]:
+    """Return the blend weights. Raises InputError unless they are numbers from 0 on, one for each style."""
+    if count_of(blend) is None:
+        raise InputError(f"blend is {describe(blend)}; expected a list with a weight for each style")
+    return [require_weight("a blend weight", weight) for weight in listed(blend)]
 
 
 # The notebook of Stanford CS231n for SqueezeNet 1.1, whose layers 1, 4, 6 and 7 are the style layers; layer 3 is

@@ -19,9 +19,7 @@ from minicnn.images import resize
 from minicnn.layers import Gram
 from minicnn.losses import FeatureMatch, GramMatch
 from minicnn.network import Network
-from minicnn.visualize.style.require import require_weight
-
-REDUCTIONS = ("sum", "mean", "relative")
+from minicnn.visualize.style.require import REDUCTIONS, require_weight
 
 
 def gram_targets(net: Network, x: Sequence[Array], layers: Iterable[str],

@@ -10,12 +10,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minicnn import images
+from minicnn.arguments import Seed, require_generator, require_kind
 from minicnn.backend import Array, to_device, to_host
 from minicnn.models.preprocessing import Preprocessing
 from minicnn.network import Network
 from minicnn.optimize import LBFGS, Adam, Clamp, optimize_image
 from minicnn.optimize.checkpoint import Checkpoint
 from minicnn.optimize.progress import Progress, Renumbered, renumbered
+from minicnn.visualize.arrays import as_picture, as_pictures
+from minicnn.visualize.entry import require_network, require_preprocessing, require_watchers
 from minicnn.visualize.style.pictures import finished_picture, network_input, recoloured
 from minicnn.visualize.style.problem import Problem, style_problem
 from minicnn.visualize.style.settings import StyleSettings
@@ -42,7 +45,7 @@ class Phase(NamedTuple):
 
 
 def transfer_style(net: Network, content: np.ndarray, styles: Sequence[np.ndarray], preprocessing: Preprocessing,
-                   settings: StyleSettings, *, rng: np.random.Generator, masks: Sequence[np.ndarray] | None = None,
+                   settings: StyleSettings, *, rng: Seed, masks: Sequence[np.ndarray] | None = None,
                    callback: Callable[[Progress, Array], Any] | None = None,
                    checkpoint: Checkpoint | None = None) -> Stylized:
     """Return the content painted in the styles, as Stylized: (picture, image, history).
@@ -56,8 +59,8 @@ def transfer_style(net: Network, content: np.ndarray, styles: Sequence[np.ndarra
     preprocessing : the network's Preprocessing.
     settings : StyleSettings.
     rng : for the noise of the first image.
-    masks : for each style, the part of the content where it is painted: uint8 (H, W) from 0 to 255, of the content's
-        size. By default, all styles are blended in the whole picture.
+    masks : for each style, the part of the content where it is painted, (H, W), of the content's size: True and
+        False, 0 and 1, 0 to 1 or 0 to 255. By default, all styles are blended in the whole picture.
     callback : called with (Progress, image) after each step. Steps count through all sizes. If it returns a true value,
         the run ends.
     checkpoint : as for `optimize_image`.
@@ -71,6 +74,11 @@ def transfer_style(net: Network, content: np.ndarray, styles: Sequence[np.ndarra
     >>> result.picture.shape, result.history[1].total < result.history[0].total
     ((32, 32, 3), True)
     """
+    content, styles = to_host(as_picture("content", content)), as_pictures("styles", styles)
+    rng = require_generator(rng)
+    require_preprocessing(preprocessing, require_network(net))
+    require_kind("settings", settings, StyleSettings, "give StyleSettings(...), or a preset of STYLE_PRESETS")
+    require_watchers(callback, checkpoint)
     image: Array | None = None
     history: list[Progress] = []
     for size in settings.sizes():
@@ -141,7 +149,7 @@ def first_image(settings: StyleSettings, problem: Problem, preprocessing: Prepro
             noise = settings.noise * rng.standard_normal(x.shape, dtype="float32")
             x = to_device(noise.astype(str(x.dtype)), problem.net.device)
     else:
-        picture = images.resize(settings.init, *problem.content.shape[2:])
+        picture = images.resize(as_picture("init", settings.init), *problem.content.shape[2:])
         x = network_input(problem.net, recoloured(picture, picture, settings.colours), preprocessing)
     return x if settings.clamp is None else Clamp(-settings.clamp, settings.clamp)(x, 0)
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from minicnn.arguments import Seed, require_generator, require_kind
 from minicnn.backend import Array, to_device, to_host
 from minicnn.losses import L2
 from minicnn.models.preprocessing import Preprocessing
@@ -23,12 +24,13 @@ from minicnn.optimize import (
 )
 from minicnn.optimize.checkpoint import Checkpoint
 from minicnn.optimize.progress import Progress
+from minicnn.visualize.entry import require_network, require_preprocessing, require_side, require_watchers
 from minicnn.visualize.synthesis.ascent_settings import INPUTS, AscentSettings
 from minicnn.visualize.synthesis.before_relu import before_relu, values_by_image
 
 
 def ascend(net: Network, terms: Sequence[tuple[float, Any]], preprocessing: Preprocessing, shape: tuple[int, int],
-           settings: AscentSettings, *, rng: np.random.Generator, callback: Callable | None = None,
+           settings: AscentSettings, *, rng: Seed, callback: Callable | None = None,
            checkpoint: Checkpoint | None = None) -> tuple[np.ndarray, list[Progress]]:
     """Return images (N, C, size, size) that maximize a sum of losses, on the host, and the history.
 
@@ -46,7 +48,7 @@ def ascend(net: Network, terms: Sequence[tuple[float, Any]], preprocessing: Prep
         return value ends the ascent.
     checkpoint : a Checkpoint for resuming an interrupted run.
     """
-    (count, size), objective = shape, terms[0][1]
+    (count, size), objective, rng = shape, terms[0][1], require_generator(rng)
     scale = input_scale(preprocessing, settings.inputs)
     first = first_images((count, net.input_shape[0], size, size), preprocessing, rng, settings)
     image = to_device(first, net.device)
@@ -61,6 +63,16 @@ def ascend(net: Network, terms: Sequence[tuple[float, Any]], preprocessing: Prep
         project=regularizers(settings, size, update, Clamp(*bounds)),
         callback=callback, rng=rng, checkpoint=checkpoint)
     return to_host(image), history
+
+
+def require_ascent(net: Network, preprocessing: Preprocessing, settings: AscentSettings, size: int | None,
+                   callback: Callable | None, checkpoint: Checkpoint | None) -> int:
+    """Return the side of the image in pixels, by default the network's. Raises InputError if an argument is wrong."""
+    require_preprocessing(preprocessing, require_network(net))
+    require_kind("settings", settings, AscentSettings, "give AscentSettings(...), or a preset of CLASS_PRESETS or "
+                 "NEURON_PRESETS")
+    require_watchers(callback, checkpoint)
+    return net.input_shape[1] if size is None else require_side("size", size)
 
 
 def first_images(shape: tuple[int, ...], preprocessing: Preprocessing, rng: np.random.Generator,

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass, replace
 
-from minicnn.errors import InputError, unknown_name
+from minicnn.arguments import require_choice, require_fields
+from minicnn.errors import InputError
 from minicnn.models.preprocessing import CAFFE_VGG, TORCHVISION
 
 INPUTS = {"torchvision": TORCHVISION, "caffe": CAFFE_VGG}
@@ -45,8 +46,9 @@ class AscentSettings:
     def __post_init__(self) -> None:
         for kind, name, names in (("policy", self.policy, POLICIES), ("clamp", self.clamp, CLAMPS),
                                   ("inputs", self.inputs, INPUTS)):
-            if name not in names:
-                raise unknown_name(kind, name, names)
+            require_choice(kind, name, list(names))
+        require_fields(self, num_steps=1, start_noise=0, learning_rate=0, decay=0, blur_every=1, blur_sigma=0,
+                       margin_weight=0, max_jitter=0)
         if not 0 <= self.decay < 1:
             raise InputError(f"the decay is the share of the image that a step removes: from 0 to below 1, not "
                              f"{self.decay}")

@@ -1,21 +1,23 @@
 """Class visualization: an image that maximizes the score of a class."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from minicnn.arguments import Seed, count_of
 from minicnn.losses import ClassMargin, ClassScore
 from minicnn.models.preprocessing import Preprocessing
 from minicnn.network import Network
 from minicnn.optimize.checkpoint import Checkpoint
 from minicnn.optimize.progress import Progress
-from minicnn.visualize.synthesis.ascent import ascend
+from minicnn.visualize.entry import Labels, require_labels
+from minicnn.visualize.synthesis.ascent import ascend, require_ascent
 from minicnn.visualize.synthesis.ascent_settings import MARGIN, AscentSettings
 
 
-def class_visualization(net: Network, label: int | Sequence[int], preprocessing: Preprocessing,
-                        settings: AscentSettings = MARGIN, *, rng: np.random.Generator, size: int | None = None,
+def class_visualization(net: Network, label: Labels, preprocessing: Preprocessing,
+                        settings: AscentSettings = MARGIN, *, rng: Seed, size: int | None = None,
                         callback: Callable | None = None,
                         checkpoint: Checkpoint | None = None) -> tuple[np.ndarray, list[Progress]]:
     """Return an image that maximizes the score of a class, (1, C, size, size) on the host, and the history.
@@ -44,13 +46,15 @@ def class_visualization(net: Network, label: int | Sequence[int], preprocessing:
     >>> image.shape, history[-1].values[0] > history[0].values[0]
     ((1, 3, 64, 64), True)
     """
-    terms: list[tuple[float, Any]] = [(1.0, ClassScore(net.output, label))]
+    size = require_ascent(net, preprocessing, settings, size, callback, checkpoint)
+    labels = require_labels(net, label, max(1, count_images(label)))
+    terms: list[tuple[float, Any]] = [(1.0, ClassScore(net.output, labels))]
     if settings.margin_weight:
-        terms.append((settings.margin_weight, ClassMargin(net.output, label)))
-    return ascend(net, terms, preprocessing, (count_images(label), size or net.input_shape[1]), settings, rng=rng,
-                  callback=callback, checkpoint=checkpoint)
+        terms.append((settings.margin_weight, ClassMargin(net.output, labels)))
+    return ascend(net, terms, preprocessing, (len(labels), size), settings, rng=rng, callback=callback,
+                  checkpoint=checkpoint)
 
 
-def count_images(labels: int | Sequence[int]) -> int:
+def count_images(labels: Labels) -> int:
     """Return the number of images: one for each of several labels or channels."""
-    return len(labels) if hasattr(labels, "__len__") else 1
+    return 1 if count_of(labels) is None else len(labels)  # type: ignore[arg-type]  # a sequence here

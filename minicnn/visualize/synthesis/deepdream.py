@@ -10,6 +10,7 @@ from typing import Literal
 
 import numpy as np
 
+from minicnn.arguments import Seed, require_fields, require_generator, require_kind, require_number, require_whole
 from minicnn.backend import Array, get_ndimage, to_device, to_host
 from minicnn.errors import InputError
 from minicnn.losses import GuideMatch, LayerNorm2, loss_and_gradient
@@ -18,8 +19,18 @@ from minicnn.network import Network, warn_if_slow
 from minicnn.optimize import Clamp, DivergedError, Jitter, NormalizedStep, optimize_image
 from minicnn.optimize.checkpoint import Checkpoint
 from minicnn.optimize.progress import Progress, Renumbered, renumbered
-from minicnn.visualize.entry import enter, require_channels
+from minicnn.visualize.entry import (
+    enter,
+    require_channel,
+    require_layer,
+    require_network,
+    require_preprocessing,
+    require_watchers,
+)
 from minicnn.visualize.synthesis.tiles import choose_tile, tiled_loss_and_gradient
+
+MOST_OCTAVES = 100
+MOST_FRAMES = 100_000  # of a zoom: an hour of film
 
 
 @dataclass(frozen=True)
@@ -36,7 +47,8 @@ class DreamSettings:
     max_jitter: int = 32        # largest shift of the image in a step, pixels
 
     def __post_init__(self) -> None:
-        if not 1 < self.octave_scale < float("inf") or self.num_octaves < 1:
+        require_fields(self, num_steps=0, step_size=0, max_jitter=0)
+        if not 1 < self.octave_scale < float("inf") or not 1 <= self.num_octaves <= MOST_OCTAVES:
             raise InputError("DeepDream needs 1 octave or more, each more than 1 times as large as the one before it; "
                              f"num_octaves is {self.num_octaves} and octave_scale is {self.octave_scale}")
 
@@ -46,7 +58,7 @@ DREAM_PRESETS = {"deepdream-2015": DEEPDREAM_2015}
 
 
 def deep_dream(net: Network, x: Array, preprocessing: Preprocessing, settings: DreamSettings = DEEPDREAM_2015, *,
-               rng: np.random.Generator, layer: str, channel: int | None = None, guide: Array | None = None,
+               rng: Seed, layer: str, channel: int | None = None, guide: Array | None = None,
                tile: int | Literal["auto"] | None = "auto", callback: Callable | None = None,
                checkpoint: Checkpoint | None = None) -> tuple[np.ndarray, list[Progress]]:
     """Return the photo with the patterns that `layer` responds to, of the shape of x, on the host, and the history.
@@ -84,12 +96,11 @@ def deep_dream(net: Network, x: Array, preprocessing: Preprocessing, settings: D
     >>> image.shape, [progress.step for progress in history]
     ((1, 3, 64, 64), [1, 2, 3, 4])
     """
-    if tile is not None and tile != "auto" and tile < 1:
-        raise InputError(f"the side of a tile is 1 pixel or more, not {tile}")
-    x = enter(net, x)
-    layer = net.find(layer)
+    x, layer, rng = enter(net, x), require_layer(net, layer), require_generator(rng)
+    tile = tile if tile is None or isinstance(tile, str) and tile == "auto" else require_whole("tile", tile, 1)
+    require_dream(net, preprocessing, settings, callback, checkpoint)
     sizes = octave_sizes(x.shape[2], x.shape[3], settings)
-    require_octaves(net, layer, channel, sizes)
+    channel = require_octaves(net, layer, channel, sizes)
     terms = [(-1.0, dream_loss(net, layer, channel, guide))]
     clamp = Clamp(*(to_device(bound, net.device).astype(x.dtype, copy=False) for bound in preprocessing.valid_range()))
     photos = octave_photos(x, sizes)
@@ -125,10 +136,18 @@ def dream_loss(net: Network, layer: str, channel: int | None, guide: Array | Non
         return LayerNorm2(layer, channel)
     if channel is not None:
         raise InputError("a dream has either a guide or one channel, not both")
-    maps = net.predict(enter(net, guide), layer)
+    maps = net.predict(enter(net, guide, "guide"), layer)
     if maps.ndim != 4:
         raise InputError(f"{layer!r} has no maps to match with a guide; choose an earlier layer")
     return GuideMatch(layer, maps)
+
+
+def require_dream(net: Network, preprocessing: Preprocessing, settings: DreamSettings, callback: Callable | None = None,
+                  checkpoint: Checkpoint | None = None) -> None:
+    """Raise InputError if one of these arguments is of another type."""
+    require_preprocessing(preprocessing, require_network(net))
+    require_kind("settings", settings, DreamSettings, "give DreamSettings(...)")
+    require_watchers(callback, checkpoint)
 
 
 # ---- octaves ---------------------------------------------------------------------------------------------------------
@@ -151,8 +170,8 @@ def octave_photos(x: Array, sizes: Sequence[tuple[int, int]]) -> list[Array]:
     return photos
 
 
-def require_octaves(net: Network, layer: str, channel: int | None, sizes: Sequence[tuple[int, int]]) -> None:
-    """Raise InputError if an octave is too small for the layer, or if the layer has no such channel."""
+def require_octaves(net: Network, layer: str, channel: int | None, sizes: Sequence[tuple[int, int]]) -> int | None:
+    """Return the channel. Raises InputError if an octave is too small for the layer, or it has no such channel."""
     trunk = net.trunk(layer)
     for H, W in sizes:
         try:
@@ -160,8 +179,7 @@ def require_octaves(net: Network, layer: str, channel: int | None, sizes: Sequen
         except InputError as problem:
             raise InputError(f"the octave of {W}x{H} pixels is too small for {layer!r} ({problem}); choose an earlier "
                              "layer, fewer octaves or a larger picture") from None
-    if channel is not None:
-        require_channels(layer, channel, shape[1])
+    return None if channel is None else require_channel(layer, channel, shape[1])
 
 
 def resize_maps(x: Array, size: Sequence[int]) -> Array:
@@ -174,7 +192,7 @@ def resize_maps(x: Array, size: Sequence[int]) -> Array:
 
 
 def dream_zoom(net: Network, x: Array, preprocessing: Preprocessing, settings: DreamSettings = DEEPDREAM_2015, *,
-               num_frames: int, rng: np.random.Generator, layer: str, channel: int | None = None,
+               num_frames: int, rng: Seed, layer: str, channel: int | None = None,
                guide: Array | None = None, tile: int | Literal["auto"] | None = "auto", zoom: float = 0.05,
                first: int = 0) -> Iterator[np.ndarray]:
     """Yield the frames (1, C, H, W) of a zoom into the dream, on the host.
@@ -198,8 +216,9 @@ def dream_zoom(net: Network, x: Array, preprocessing: Preprocessing, settings: D
     >>> [frame.shape for frame in frames]
     [(1, 3, 64, 64), (1, 3, 64, 64)]
     """
-    if not 0 <= zoom < 1:
-        raise InputError(f"the zoom is the share of the sides that a frame cuts off: from 0 to below 1, not {zoom}")
+    x, rng, zoom = to_host(enter(net, x)), require_generator(rng), require_number("zoom", zoom, 0, below=1)
+    num_frames, first = require_whole("num_frames", num_frames, 0, MOST_FRAMES), require_whole("first", first)
+    require_dream(net, preprocessing, settings)
     for number, frame_rng in enumerate(rng.spawn(num_frames)):
         if number < first:
             continue

@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 
+from minicnn.arguments import require_number, require_whole
 from minicnn.backend import Array, get_array_module
+from minicnn.visualize.arrays import as_floats
 
 
 def denoise_tv(x: Array, weight: float, num_steps: int = 10) -> Array:
@@ -16,6 +18,12 @@ def denoise_tv(x: Array, weight: float, num_steps: int = 10) -> Array:
     >>> bool(denoise_tv(noisy, 0.5).std() < noisy.std())
     True
     """
+    return denoised(as_floats("x", x, "(N, C, H, W)", 4), require_number("weight", weight, above=0),
+                    require_whole("num_steps", num_steps))
+
+
+def denoised(x: Array, weight: float, num_steps: int = 10) -> Array:
+    """Return `denoise_tv` of x, (N, C, H, W), floating-point."""
     xp = get_array_module(x)
     py, px = xp.zeros_like(x), xp.zeros_like(x)  # the dual variable p: |p| <= weight, and u = x + divergence of p
     dy, dx = xp.zeros_like(x), xp.zeros_like(x)
@@ -45,4 +53,4 @@ class DenoiseTV:
     unit: float
 
     def __call__(self, image: Array, step: int) -> Array:
-        return denoise_tv(image, self.unit / (self.first + self.last * (step - 1) / self.num_steps))
+        return denoised(image, self.unit / (self.first + self.last * (step - 1) / self.num_steps))

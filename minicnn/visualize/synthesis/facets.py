@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from minicnn.arguments import Seed, require_generator, require_whole
 from minicnn.backend import Array, get_array_module, to_host
 from minicnn.errors import InputError
 from minicnn.network import Network, warn_if_slow
@@ -12,7 +13,7 @@ from minicnn.visualize.embedding.clusters import Clusters, kmeans
 from minicnn.visualize.embedding.features import feature_layer
 from minicnn.visualize.embedding.pca import pca
 from minicnn.visualize.embedding.tsne import TsneSettings, tsne
-from minicnn.visualize.entry import enter
+from minicnn.visualize.entry import dtype_of, enter, images_for, require_layer
 
 LEAST_FOR_TSNE = 20  # images; t-SNE of fewer shows no clusters, so their principal components are clustered
 
@@ -46,7 +47,7 @@ def nearest_to_centre(positions: np.ndarray, clusters: Clusters, group: int, cou
     return members[distances.argsort(kind="stable")[:count]]
 
 
-def find_facets(net: Network, x: np.ndarray, num_facets: int, *, rng: np.random.Generator, layer: str | None = None,
+def find_facets(net: Network, x: np.ndarray, num_facets: int, *, rng: Seed, layer: str | None = None,
                 nearest: int = 15, tsne_steps: int = 1000) -> Facets:
     """Return the Facets of a class's images x (N, C, H, W): their features, PCA to 50 numbers, t-SNE to 2, k-means.
 
@@ -70,6 +71,8 @@ def find_facets(net: Network, x: np.ndarray, num_facets: int, *, rng: np.random.
     >>> find_facets(net, images, 2, rng=rng).starts.shape
     (2, 3, 64, 64)
     """
+    x, rng, num_facets = images_for(net, x), require_generator(rng), require_whole("num_facets", num_facets)
+    nearest, tsne_steps = require_whole("nearest", nearest, 1), require_whole("tsne_steps", tsne_steps, 1)
     if not 1 <= num_facets <= len(x):
         raise InputError(f"{num_facets} facets of {len(x):,} images: give a number from 1 to {len(x):,}")
     features = layout_features(net, x, layer)
@@ -81,7 +84,7 @@ def find_facets(net: Network, x: np.ndarray, num_facets: int, *, rng: np.random.
     clusters = kmeans(positions, num_facets, rng)
     starts = [to_host(x)[nearest_to_centre(positions, clusters, group, nearest)].mean(axis=0)
               for group in range(num_facets)]
-    return Facets(features, positions, clusters, np.stack(starts))
+    return Facets(features, positions, clusters, np.stack(starts).astype(str(dtype_of(net, x))))
 
 
 def suggest_facets(count: int, most: int = 10) -> int:
@@ -101,7 +104,7 @@ def layout_features(net: Network, x: Array, layer: str | None = None, parts: int
     layer : by default, the last one before the class scores. batch_size : images per pass.
     Raises InputError if there are no images, or if their shape or values are wrong.
     """
-    layer, rows = feature_layer(net) if layer is None else net.find(layer), []
+    layer, rows = feature_layer(net) if layer is None else require_layer(net, layer), []
     warn_if_slow(net, -(-len(x) // batch_size))
     for start in range(0, max(len(x), 1), batch_size):  # at least one pass, which raises the error of an empty batch
         out = net.predict(enter(net, x[start:start + batch_size]), layer)

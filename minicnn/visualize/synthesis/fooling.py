@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from minicnn.arguments import require_choice, require_fields, require_kind, require_number, require_whole
 from minicnn.backend import Array, to_device, to_host
-from minicnn.errors import InputError, unknown_name
+from minicnn.errors import InputError
 from minicnn.images import psnr
 from minicnn.losses import ClassMargin, ClassScore
 from minicnn.models.preprocessing import TORCHVISION, Preprocessing
@@ -15,8 +16,9 @@ from minicnn.network import Network
 from minicnn.optimize import Clamp, NormalizedStep, optimize_image
 from minicnn.optimize.checkpoint import Checkpoint
 from minicnn.optimize.progress import Progress
+from minicnn.visualize.arrays import as_picture
 from minicnn.visualize.attribution.gradients import score_seeds
-from minicnn.visualize.entry import enter
+from minicnn.visualize.entry import enter, require_labels, require_preprocessing, require_watchers
 
 OBJECTIVES = {"score": ClassScore, "margin": ClassMargin}
 
@@ -32,8 +34,8 @@ class FoolingSettings:
     epsilon: int = 0             # largest change of a colour, in levels of 255; 0: no bound
 
     def __post_init__(self) -> None:
-        if self.objective not in OBJECTIVES:
-            raise unknown_name("objective", self.objective, OBJECTIVES)
+        require_choice("objective", self.objective, list(OBJECTIVES))
+        require_fields(self, num_steps=1, learning_rate=0, epsilon=0)
 
 
 CS231N = FoolingSettings(objective="score")   # Stanford CS231n, assignment 3; the score of other classes can rise more
@@ -85,7 +87,10 @@ def fooling_image(net: Network, x: Array, target: int, preprocessing: Preprocess
     >>> picture.shape, report.steps, report.linf > 0
     ((64, 64, 3), 2, True)
     """
-    x = enter(net, x)
+    x, target = enter(net, x), require_labels(net, target, 1)[0]
+    require_preprocessing(preprocessing, net)
+    require_kind("settings", settings, FoolingSettings, "give FoolingSettings(...)")
+    require_watchers(callback, checkpoint)
     require_new_target(net, x, target)
     original = preprocessing.to_image(to_host(x))
 
@@ -140,6 +145,12 @@ def fooling_report(net: Network, original: np.ndarray, picture: np.ndarray, targ
     >>> fooling_report(net, photo, photo, 1, model.preprocessing, 0).survived
     False
     """
+    target, = require_labels(net, target, 1)
+    require_preprocessing(preprocessing, net)
+    original, picture = to_host(as_picture("original", original)), to_host(as_picture("picture", picture))
+    if original.shape != picture.shape:
+        raise InputError(f"the picture has the shape {picture.shape}, the original {original.shape}")
+    steps, margin = require_whole("steps", steps), require_number("margin", margin)
     change = picture.astype(np.float64) - original
     reached = target_margin(net, picture, target, preprocessing)
     return Fooled(steps, reached > margin, reached, float((change**2).sum() ** 0.5), int(np.abs(change).max()),

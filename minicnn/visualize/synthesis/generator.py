@@ -8,12 +8,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from minicnn.backend import Array, to_device, to_host
+from minicnn.arguments import require_fields, require_kind, require_number
+from minicnn.backend import Array, to_host
+from minicnn.errors import InputError
 from minicnn.losses import ClassScore
 from minicnn.network import Network
 from minicnn.optimize import Clamp, Decay, FadingStep, optimize_image
 from minicnn.optimize.checkpoint import Checkpoint
 from minicnn.optimize.progress import Progress
+from minicnn.visualize.entry import enter, require_labels, require_network, require_watchers
 
 PREFIX = "generator/"  # of the names of the generator's layers in a stacked network
 
@@ -26,6 +29,10 @@ class GeneratorSettings:
     learning_rate: float = 8.0   # mean change of the code's numbers in the first step
     last_rate: float = 1e-10     # mean change of the code's numbers in the last step
     decay: float = 0.01          # share of the code that each step removes, from 0 to below 1
+
+    def __post_init__(self) -> None:
+        require_fields(self, num_steps=1, learning_rate=0, last_rate=0)
+        require_number("decay", self.decay, 0, below=1)
 
 
 NGUYEN = GeneratorSettings()                   # as published, for the 4096 activations of CaffeNet's fc6
@@ -45,6 +52,11 @@ def stacked(generator: Network, net: Network) -> Network:
     >>> both.input_shape == decoder.input_shape, both.output == net.output
     (True, True)
     """
+    require_network(net)
+    out = require_network(generator, "generator").shapes()[generator.output]
+    if len(out) != 4 or out[1] != net.input_shape[0]:
+        raise InputError(f"the generator's output is {out}, and the network takes images of shape "
+                         f"(N, {net.input_shape[0]}, H, W)")
     both = type(net)(generator.input_shape, net.aliases)  # fast if `net` is fast
     for name, layer, inputs in generator.nodes:
         both.add(PREFIX + name, layer, *[source if source == "input" else PREFIX + source for source in inputs])
@@ -95,11 +107,17 @@ def generated_class(generator: Network, net: Network, label: int, code: Array, h
     ((1, 120, 4, 4), (1, 3, 64, 64), 2)
     """
     both = stacked(generator, net)
+    label, = require_labels(net, label, 1)
+    require_kind("settings", settings, GeneratorSettings, "give GeneratorSettings(...)")
+    require_watchers(callback, checkpoint)
+    code, highest = enter(generator, code, "code"), enter(generator, highest, "highest")
+    if highest.shape != code.shape:
+        raise InputError(f"a code of shape {code.shape} and an upper bound of shape {highest.shape}; expected the same")
     code, history = optimize_image(
-        both, to_device(code, net.device), [(-1.0, ClassScore(both.output, label))],
+        both, code, [(-1.0, ClassScore(both.output, label))],
         update=FadingStep(settings.learning_rate, settings.last_rate, settings.num_steps, "mean_abs"),
         num_steps=settings.num_steps,
-        project=(Decay(settings.decay), Clamp(0.0, to_device(highest, net.device))),
+        project=(Decay(settings.decay), Clamp(0.0, highest)),
         callback=callback,
         checkpoint=checkpoint)
     return to_host(code), to_host(generator.predict(code)), history

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from minicnn.arguments import Seed, require_generator, require_kind
+from minicnn.array_likes import as_numbers
 from minicnn.backend import Array, get_array_module, to_device, to_host
 from minicnn.errors import InputError
 from minicnn.images import psnr
@@ -19,6 +21,16 @@ from minicnn.optimize import optimize_image
 from minicnn.optimize.checkpoint import Checkpoint
 from minicnn.optimize.progress import Progress
 from minicnn.receptive_field import receptive_field
+from minicnn.visualize.arrays import as_picture, on_host
+from minicnn.visualize.entry import (
+    dtype_of,
+    enter,
+    require_layer,
+    require_network,
+    require_preprocessing,
+    require_sides,
+    require_watchers,
+)
 from minicnn.visualize.synthesis.inversion_settings import TUNED, UPDATES, InversionSettings
 
 PHOTO_RMS = 70.0  # root mean square distance of a photo from the mean colour, grey levels; mean of 25 ImageNet photos
@@ -34,7 +46,7 @@ class Inverted(NamedTuple):
 
 
 def invert_features(net: Network, layer: str, target: Array, preprocessing: Preprocessing,
-                    settings: InversionSettings = TUNED, *, rng: np.random.Generator,
+                    settings: InversionSettings = TUNED, *, rng: Seed,
                     size: tuple[int, int] | None = None, callback: Callable | None = None,
                     checkpoint: Checkpoint | None = None) -> tuple[np.ndarray, list[Progress]]:
     """Return an image whose activations at `layer` are near `target`, (1, C, *size) on the host, and the history.
@@ -74,8 +86,11 @@ def invert_features(net: Network, layer: str, target: Array, preprocessing: Prep
     >>> image.shape, history[-1].total < history[0].total
     ((1, 3, 64, 64), True)
     """
-    layer = net.find(layer)
-    shape = (1, net.input_shape[0], *(size or net.input_shape[1:]))
+    layer, rng = require_layer(net, layer), require_generator(rng)
+    require_preprocessing(preprocessing, net)
+    require_kind("settings", settings, InversionSettings, "give InversionSettings(...)")
+    require_watchers(callback, checkpoint)
+    shape = (1, net.input_shape[0], *(net.input_shape[1:] if size is None else require_sides("size", size)))
     target = require_target(net, layer, target, shape)
     unit = preprocessing.unit / (1 if settings.normalized else TORCHVISION.unit)  # z = x / unit
     require_powers(settings, unit)
@@ -158,11 +173,12 @@ class EarlyClamp:
 
 def require_target(net: Network, layer: str, target: Array, shape: tuple[int, ...]) -> Array:
     """Return `target` on the network's device. Raises InputError unless `layer` can give it for an image of `shape`."""
-    expected = net.shapes(shape[1:])[layer]
+    expected = net.trunk(layer).shapes(shape[1:])[layer]
+    target = as_numbers("target", target)
     if tuple(target.shape) != tuple(expected):
         raise InputError(f"the target of {layer!r} has the shape {tuple(target.shape)}; for an image of "
                          f"{shape[2]}x{shape[3]} pixels it must have {tuple(expected)}")
-    target = to_device(target, net.device)
+    target = to_device(target, net.device).astype(dtype_of(net, target), copy=False)
     square_norm = float((target * target).sum())
     if not square_norm < float("inf"):
         raise InputError(f"the target of {layer!r} has values that are not finite")
@@ -202,8 +218,13 @@ def feature_error(net: Network, layer: str, x: np.ndarray, target: Array) -> flo
     >>> feature_error(net, "relu2", x, net.predict(x, "relu2"))
     0.0
     """
-    phi = to_host(net.predict(to_device(x, net.device), layer)).astype(np.float64)
-    return float(((phi - to_host(target)) ** 2).sum() / (to_host(target).astype(np.float64) ** 2).sum())
+    x, layer = enter(net, x), require_layer(net, layer)
+    phi = to_host(net.predict(x, layer)).astype(np.float64)
+    target = on_host("target", target, str(phi.shape), phi.ndim).astype(np.float64)
+    if target.shape != phi.shape or not target.any():
+        raise InputError(f"the target has the shape {target.shape}; {layer!r} has {phi.shape}" if target.any() else
+                         f"the target of {layer!r} is 0 everywhere, so that no error can be relative to it")
+    return float(((phi - target) ** 2).sum() / (target ** 2).sum())
 
 
 def inversion_report(net: Network, layer: str, image: np.ndarray, target: Array, original: np.ndarray,
@@ -213,6 +234,8 @@ def inversion_report(net: Network, layer: str, image: np.ndarray, target: Array,
     >>> inversion_report(net, "relu2", x, net.predict(x, "relu2"), photo, model.preprocessing)
     Inverted(error=0.0, error_8bit=0.0, psnr=inf)
     """
+    require_preprocessing(preprocessing, require_network(net))
+    image, original = to_host(enter(net, image, "image")), to_host(as_picture("original", original))
     picture = preprocessing.to_image(image)
     return Inverted(feature_error(net, layer, image, target),
                     feature_error(net, layer, preprocessing.to_input(picture), target), psnr(picture, original))

@@ -4,7 +4,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from minicnn.errors import unknown_name
+from minicnn.arguments import (
+    count_of,
+    describe,
+    require_choice,
+    require_fields,
+    require_flag,
+    require_number,
+    require_whole,
+)
+from minicnn.errors import InputError
 from minicnn.optimize import LBFGS, Adam, GuardedMomentum, Momentum
 
 UPDATES: dict[str, Callable[[float], Any]] = {
@@ -38,8 +47,17 @@ class InversionSettings:
 
     def __post_init__(self) -> None:
         for kind, name, names in (("update", self.update, UPDATES), ("noise", self.noise, NOISES)):
-            if name not in names:
-                raise unknown_name(kind, name, names)
+            require_choice(kind, name, list(names))
+        require_fields(self, feature_weight=0, tv_beta=0, p_weight=0, p=0, clamp=0, clamp_until=0)
+        require_flag("normalized", self.normalized)
+        weights = self.tv_weight if count_of(self.tv_weight) == 3 else (self.tv_weight,)
+        for weight in weights:  # type: ignore[union-attr]  # one or three
+            require_number("tv_weight", weight, 0)
+        if not count_of(self.rates) or any(count_of(stage) != 2 for stage in self.rates):
+            raise InputError(f"rates is {describe(self.rates)}; expected pairs (steps, learning rate), at least one")
+        for steps, rate in self.rates:
+            require_whole("the steps of a stage", steps, 1)
+            require_number("the learning rate of a stage", rate, 0)
 
     @property
     def num_steps(self) -> int:

@@ -5,7 +5,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from minicnn.arguments import Seed, count_of, require_fields, require_generator, require_kind, require_number
 from minicnn.backend import Array, get_array_module, to_device, to_host
+from minicnn.errors import InputError
 from minicnn.losses import ClassScore
 from minicnn.models.preprocessing import Preprocessing
 from minicnn.network import Network
@@ -13,6 +15,7 @@ from minicnn.optimize import Clamp, FadingStep, optimize_image
 from minicnn.optimize.checkpoint import Checkpoint
 from minicnn.optimize.progress import Progress, Renumbered, renumbered
 from minicnn.visualize.attribution.grad_cam import upsample_maps
+from minicnn.visualize.entry import enter, require_labels, require_preprocessing, require_watchers
 from minicnn.visualize.synthesis.denoise import DenoiseTV
 
 
@@ -28,6 +31,10 @@ class Stage:
     scale: float = 1.0    # enlargement of the picture before the stage
     margin: int = 0       # border of the window that stays unchanged, pixels at 227 pixels
     spread: float = 0.3   # spread of the window's position in a larger picture, see Window
+
+    def __post_init__(self) -> None:
+        require_fields(self, num_steps=1, first_step=0, last_step=0, first_weight=0, last_weight=0, margin=0, spread=0)
+        require_number("scale", self.scale, above=0)
 
 
 @dataclass(frozen=True)
@@ -56,7 +63,7 @@ FACET_PRESETS = {"nguyen": NGUYEN, "small": SMALL, "tiny": TINY}
 
 
 def facet_visualization(net: Network, label: int, start: np.ndarray, preprocessing: Preprocessing, *,
-                        rng: np.random.Generator, stages: Sequence[Stage] = NGUYEN.stages,
+                        rng: Seed, stages: Sequence[Stage] = NGUYEN.stages,
                         callback: Callable | None = None,
                         checkpoint: Checkpoint | None = None) -> tuple[np.ndarray, list[Progress]]:
     """Return an image (1, C, S, S), made from `start` to maximize the score of a class, on the host, and the history.
@@ -88,11 +95,16 @@ def facet_visualization(net: Network, label: int, start: np.ndarray, preprocessi
     >>> image.shape, len(history)
     ((1, 3, 80, 80), 3)
     """
-    size = start.shape[-1]
+    image, (label,), rng = enter(net, start, "start"), require_labels(net, label, 1), require_generator(rng)
+    require_preprocessing(preprocessing, net)
+    require_watchers(callback, checkpoint)
+    stages = require_stages(stages)
+    size = image.shape[3]
+    if image.shape != (1, image.shape[1], size, size):
+        raise InputError(f"expected one square image (C, H, H) to start from, got {tuple(image.shape)}")
     history: list[Progress] = []
     clamp = Clamp(*(to_device(bound, net.device) for bound in preprocessing.valid_range()))
     level = preprocessing.unit
-    image = to_device(start[None].astype(np.float32), net.device)
     for number, stage in enumerate(stages):
         if stage.scale != 1:
             full = round(image.shape[2] * stage.scale)
@@ -111,6 +123,13 @@ def facet_visualization(net: Network, label: int, start: np.ndarray, preprocessi
         if watch.stopped:
             break
     return to_host(image), history
+
+
+def require_stages(stages: Sequence[Stage]) -> Sequence[Stage]:
+    """Return the stages. Raises InputError unless they are Stages, at least one."""
+    for stage in stages if count_of(stages) else [stages]:
+        require_kind("a stage", stage, Stage, "give stages, such as FACET_PRESETS['small'].stages")
+    return stages
 
 
 def noise_start(shape: tuple[int, ...], preprocessing: Preprocessing, rng: np.random.Generator) -> np.ndarray:

@@ -3,6 +3,7 @@
 from minicnn.errors import InputError
 from minicnn.network import Network
 from minicnn.receptive_field import receptive_field
+from minicnn.visualize.entry import require_position
 
 
 def neuron_view(net: Network, layer: str, size: int | None = None,
@@ -30,10 +31,8 @@ def neuron_view(net: Network, layer: str, size: int | None = None,
         return size, None
     if position is None:
         return size, (side // 2, side // 2)
-    if len(position) != 2 or not all(0 <= place < side for place in position):
-        raise InputError(f"layer {layer!r} has positions (y, x) up to {(side - 1, side - 1)} in an image of {size} "
-                         f"pixels, not {tuple(position)}")
-    return size, (position[0], position[1])
+    y, x = require_position(layer, position, (side, side))
+    return size, (y, x)
 
 
 def map_side(net: Network, layer: str, size: int) -> int | None:

@@ -4,21 +4,22 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from minicnn.arguments import Seed
 from minicnn.errors import InputError
 from minicnn.losses import ChannelMean, LayerNorm2, NeuronActivation
 from minicnn.models.preprocessing import Preprocessing
 from minicnn.network import Network
 from minicnn.optimize.checkpoint import Checkpoint
 from minicnn.optimize.progress import Progress
-from minicnn.visualize.entry import require_channels
-from minicnn.visualize.synthesis.ascent import ascend
+from minicnn.visualize.entry import require_channels, require_layer
+from minicnn.visualize.synthesis.ascent import ascend, require_ascent
 from minicnn.visualize.synthesis.ascent_settings import CS231N, AscentSettings
 from minicnn.visualize.synthesis.class_visualization import count_images
 from minicnn.visualize.synthesis.neuron_view import layer_shape, map_side, neuron_view
 
 
 def neuron_visualization(net: Network, layer: str, channel: int | Sequence[int], preprocessing: Preprocessing,
-                         settings: AscentSettings = CS231N, *, rng: np.random.Generator,
+                         settings: AscentSettings = CS231N, *, rng: Seed,
                          position: tuple[int, int] | None = None, size: int | None = None,
                          callback: Callable | None = None,
                          checkpoint: Checkpoint | None = None) -> tuple[np.ndarray, list[Progress]]:
@@ -50,16 +51,17 @@ def neuron_visualization(net: Network, layer: str, channel: int | Sequence[int],
     >>> image.shape  # one image for each channel, as large as the neuron's receptive field
     (2, 3, 13, 13)
     """
+    largest = require_ascent(net, preprocessing, settings, size, callback, checkpoint)
     require_no_margin(settings)
-    layer = net.find(layer)
-    size, position = neuron_view(net, layer, size, position)
-    require_channels(layer, channel, layer_shape(net, layer, size)[1])
+    layer = require_layer(net, layer)
+    size, position = neuron_view(net, layer, None if size is None else largest, position)
+    channel = require_channels(layer, channel, layer_shape(net, layer, size)[1])
     return ascend(net, [(1.0, NeuronActivation(layer, channel, position))], preprocessing,
                   (count_images(channel), size), settings, rng=rng, callback=callback, checkpoint=checkpoint)
 
 
 def channel_visualization(net: Network, layer: str, channel: int | Sequence[int], preprocessing: Preprocessing,
-                          settings: AscentSettings = CS231N, *, rng: np.random.Generator, size: int | None = None,
+                          settings: AscentSettings = CS231N, *, rng: Seed, size: int | None = None,
                           callback: Callable | None = None,
                           checkpoint: Checkpoint | None = None) -> tuple[np.ndarray, list[Progress]]:
     """Return an image that maximizes the mean of a channel, (1, C, size, size) on the host, and the history.
@@ -73,9 +75,9 @@ def channel_visualization(net: Network, layer: str, channel: int | Sequence[int]
     >>> history[-1].values[0] > history[0].values[0]
     True
     """
+    layer, size = require_layer(net, layer), require_ascent(net, preprocessing, settings, size, callback, checkpoint)
     require_no_margin(settings)
-    layer, size = net.find(layer), size or net.input_shape[1]
-    require_channels(layer, channel, layer_shape(net, layer, size)[1])
+    channel = require_channels(layer, channel, layer_shape(net, layer, size)[1])
     if map_side(net, layer, size) is None:
         raise InputError(f"layer {layer!r} has no maps, so it has no channels; visualize its neurons")
     return ascend(net, [(1.0, ChannelMean(layer, channel))], preprocessing, (count_images(channel), size), settings,
@@ -83,7 +85,7 @@ def channel_visualization(net: Network, layer: str, channel: int | Sequence[int]
 
 
 def layer_visualization(net: Network, layer: str, preprocessing: Preprocessing, settings: AscentSettings = CS231N, *,
-                        rng: np.random.Generator, size: int | None = None, callback: Callable | None = None,
+                        rng: Seed, size: int | None = None, callback: Callable | None = None,
                         checkpoint: Checkpoint | None = None) -> tuple[np.ndarray, list[Progress]]:
     """Return an image that maximizes half the squared norm of a layer, (1, C, size, size) on the host, and the history.
 
@@ -95,8 +97,8 @@ def layer_visualization(net: Network, layer: str, preprocessing: Preprocessing, 
     >>> history[-1].values[0] > history[0].values[0]
     True
     """
+    layer, size = require_layer(net, layer), require_ascent(net, preprocessing, settings, size, callback, checkpoint)
     require_no_margin(settings)
-    layer, size = net.find(layer), size or net.input_shape[1]
     layer_shape(net, layer, size)  # raises InputError if the image is too small for the layer
     return ascend(net, [(1.0, LayerNorm2(layer))], preprocessing, (1, size), settings, rng=rng, callback=callback,
                   checkpoint=checkpoint)

@@ -12,11 +12,13 @@ from collections.abc import Sequence
 from itertools import pairwise, product
 from typing import Any, NamedTuple
 
+from minicnn.arguments import count_of, describe, require_number, require_whole
 from minicnn.backend import Array, available_memory, get_array_module
 from minicnn.errors import InputError
 from minicnn.losses import weighted_sum
 from minicnn.network import Network
 from minicnn.receptive_field import ReceptiveField, receptive_field
+from minicnn.visualize.entry import enter
 
 LARGEST_WHOLE = 1024                # longest side of an image that `choose_tile` does not cut, pixels
 SIDES = (1024, 512, 256, 128, 64)   # sides of tiles, pixels; the first one that fits in memory is used
@@ -68,7 +70,8 @@ def tiled_loss_and_gradient(net: Network, image: Array, terms: Sequence[tuple[fl
     >>> gradient.shape == x.shape, bool(np.isclose(total, (net.predict(x, "relu2") ** 2).sum() / 2))
     (True, True)
     """
-    layers = {net.find(loss.layer) for _, loss in terms}
+    image, tile = enter(net, image, "image"), require_whole("tile", tile, 1)
+    layers = {net.find(loss.layer) for _, loss in require_terms(terms)}
     if len(layers) > 1:
         raise InputError(f"terms that are computed by tiles must be on one layer, not on {', '.join(sorted(layers))}")
     layer, = layers
@@ -86,6 +89,17 @@ def tiled_loss_and_gradient(net: Network, image: Array, terms: Sequence[tuple[fl
         total += part
         sums = [before + value for before, value in zip(sums, values, strict=True)]
     return total, gradient, sums
+
+
+def require_terms(terms: Sequence[tuple[float, Any]]) -> Sequence[tuple[float, Any]]:
+    """Return the terms. Raises InputError unless they are pairs (weight, loss on a layer), at least one."""
+    if not count_of(terms) or any(count_of(term) != 2 for term in terms):
+        raise InputError(f"terms is {describe(terms)}; expected a list of pairs (weight, loss)")
+    for weight, loss in terms:
+        require_number("a weight", weight)
+        if not callable(loss) or not isinstance(getattr(loss, "layer", None), str):
+            raise InputError(f"a loss is {describe(loss)}; expected a loss on a layer, such as LayerNorm2('relu1')")
+    return terms
 
 
 def local(span: Span, field: ReceptiveField) -> slice:

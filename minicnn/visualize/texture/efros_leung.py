@@ -10,8 +10,11 @@ from typing import Any
 import numpy as np
 from scipy.ndimage import binary_dilation, correlate
 
+from minicnn.arguments import Seed, require_generator, require_number
 from minicnn.backend import Array, available_memory, device_of, get_array_module, to_device, to_host
 from minicnn.errors import InputError
+from minicnn.visualize.arrays import as_mask, as_picture
+from minicnn.visualize.entry import require_watchers
 from minicnn.visualize.texture.windows import (
     Texture,
     gather_windows,
@@ -30,7 +33,7 @@ GROWTH = 1.1           # factor of max_error after a round in which no pixel mat
 WEIGHT_UNIT = 2.0**-24  # the Gaussian's values are multiples of it, see gaussian_weights
 
 
-def efros_leung(sample: Array, size: int | Sequence[int], *, window: int = 11, rng: np.random.Generator,
+def efros_leung(sample: Array, size: int | Sequence[int], *, window: int = 11, rng: Seed,
                 tolerance: float = 0.1, max_error: float = 0.3, callback: Callback | None = None) -> Texture:
     """Return a Texture that grows from a seed of 3x3 pixels of the sample, placed in its middle.
 
@@ -56,8 +59,10 @@ def efros_leung(sample: Array, size: int | Sequence[int], *, window: int = 11, r
     >>> texture.image.shape, bool((texture.image == photo[texture.source[..., 0], texture.source[..., 1]]).all())
     ((8, 8, 3), True)
     """
+    sample, rng = as_picture("sample", sample, grey=True), require_generator(rng)
     pixels = sample_pixels(sample)
-    require_window(window, pixels)
+    window = require_window(window, pixels)
+    require_watchers(callback)
     H, W = output_size(size)
     texture = Texture(np.zeros((H, W, *sample.shape[2:]), np.uint8), np.full((H, W, 2), -1))
     height, width = min(SEED_SIZE, H), min(SEED_SIZE, W)
@@ -72,7 +77,7 @@ def efros_leung(sample: Array, size: int | Sequence[int], *, window: int = 11, r
     return texture
 
 
-def efros_leung_fill(image: Array, hole: Array, *, window: int = 11, rng: np.random.Generator, tolerance: float = 0.1,
+def efros_leung_fill(image: Array, hole: Array, *, window: int = 11, rng: Seed, tolerance: float = 0.1,
                      max_error: float = 0.3, callback: Callback | None = None) -> Texture:
     """Return a Texture: the image, with the pixels where `hole` is True grown from their surroundings.
 
@@ -82,7 +87,7 @@ def efros_leung_fill(image: Array, hole: Array, *, window: int = 11, rng: np.ran
     Parameters
     ----------
     image : uint8, (H, W, 3) or grey (H, W).
-    hole : bool, (H, W).
+    hole : bool, (H, W), or 0 and 1.
     window, rng, tolerance, max_error, callback : as for `efros_leung`.
 
     Raises
@@ -95,12 +100,12 @@ def efros_leung_fill(image: Array, hole: Array, *, window: int = 11, rng: np.ran
     >>> bool((filled.image == photo)[~hole].all()), bool((filled.source[hole] >= 0).all())
     (True, True)
     """
+    image, rng = as_picture("image", image, grey=True), require_generator(rng)
     pixels = sample_pixels(image)
-    require_window(window, pixels)
-    hole = to_host(hole)
+    window = require_window(window, pixels)
+    require_watchers(callback)
     H, W = pixels.shape[:2]
-    if hole.shape != (H, W) or hole.dtype != bool:
-        raise InputError(f"expected a hole of type bool and shape ({H}, {W}), got {hole.dtype} {hole.shape}")
+    hole = as_mask("a hole", hole, (H, W))
     touched = np.lib.stride_tricks.sliding_window_view(hole, (window, window)).any(axis=(2, 3))
     centres = np.argwhere(~touched) + window // 2
     if not len(centres):
@@ -128,8 +133,7 @@ class Candidates:
 def grow(texture: Texture, candidates: Candidates, rng: np.random.Generator, tolerance: float, max_error: float,
          callback: Callback | None) -> None:
     """Fill the pixels of the texture whose source is negative, in place, one layer after another."""
-    if not (tolerance >= 0 and max_error > 0):
-        raise InputError(f"tolerance must be at least 0 and max_error above 0, got {tolerance} and {max_error}")
+    tolerance, max_error = require_number("tolerance", tolerance, 0), require_number("max_error", max_error, above=0)
     window, pixels = candidates.window, candidates.pixels
     half, scale = window // 2, pixels.shape[2] * 255.0**2
     source, image = texture.source, texture.image.reshape(*texture.source.shape[:2], -1)  # (H, W, C), the same memory

@@ -9,17 +9,19 @@ from typing import Any
 
 import numpy as np
 
+from minicnn.arguments import Seed, require_choice, require_fields, require_generator, require_kind
 from minicnn.backend import Array, get_array_module, to_device, to_host
-from minicnn.errors import InputError, unknown_name
-from minicnn.network import Network
+from minicnn.errors import InputError
+from minicnn.network import POOLINGS, Network
 from minicnn.optimize import LBFGS, Adam, Clamp, optimize_image
 from minicnn.optimize.checkpoint import Checkpoint
 from minicnn.optimize.progress import Progress
 from minicnn.training.train import CosineSchedule
-from minicnn.visualize.entry import enter
+from minicnn.visualize.entry import enter, require_sides, require_watchers
 from minicnn.visualize.style.require import Layers, as_weights, require_layers, require_maps, require_size
-from minicnn.visualize.style.terms import gram_targets, style_terms
+from minicnn.visualize.style.terms import REDUCTIONS, gram_targets, style_terms
 
+OPTIMIZERS = ("lbfgs", "adam")
 BETA2 = 0.95  # of Adam: decay of the running mean of squared gradients
 
 
@@ -34,6 +36,12 @@ class TextureSettings:
     num_steps: int = 600          # number of steps
     learning_rate: float = 0.3    # of Adam in the first step; falls to 0 along half a cosine
     noise: float = 0.3            # standard deviation of the first image, relative to the source's
+
+    def __post_init__(self) -> None:
+        as_weights(self.layers, "texture")
+        require_fields(self, num_steps=1, learning_rate=0, noise=0)
+        for name, choices in (("reduction", REDUCTIONS), ("pooling", tuple(POOLINGS)), ("optimizer", OPTIMIZERS)):
+            require_choice(name, getattr(self, name), choices)
 
 
 # Gatys' program for VGG-19 normalised has w = 1e9 in each layer, so the weight is w / 4 (see style/terms.py), and noise
@@ -57,7 +65,7 @@ def texture_of_layers(layers: Sequence[str]) -> TextureSettings:
     return TextureSettings(dict.fromkeys(layers, 1.0), noise=0.1)
 
 
-def synthesize_texture(net: Network, source: Array, settings: TextureSettings, *, rng: np.random.Generator,
+def synthesize_texture(net: Network, source: Array, settings: TextureSettings, *, rng: Seed,
                        size: tuple[int, int] | None = None,
                        callback: Callable[[Progress, Array], Any] | None = None,
                        checkpoint: Checkpoint | None = None) -> tuple[np.ndarray, list[Progress]]:
@@ -88,11 +96,15 @@ def synthesize_texture(net: Network, source: Array, settings: TextureSettings, *
     >>> image.shape, history[2].total < history[0].total
     ((1, 3, 16, 24), True)
     """
-    source = enter(net, source)
+    source, rng = enter(net, source, "source"), require_generator(rng)
+    if len(source) != 1:
+        raise InputError(f"expected one source (1, C, H, W), got {tuple(source.shape)}")
+    require_kind("settings", settings, TextureSettings, "give TextureSettings(...), or a preset of TEXTURE_PRESETS")
+    require_watchers(callback, checkpoint)
     xp = get_array_module(source)
     weights = texture_weights(net, settings.layers)
     net = net.with_pooling(settings.pooling)
-    shape = (source.shape[1], *(size or source.shape[2:]))
+    shape = (source.shape[1], *(source.shape[2:] if size is None else require_sides("size", size)))
     require_size(net, source.shape[1:], weights, "the source")
     require_size(net, shape, weights, "the texture")
     mean, spread, low, high = (of(source, axis=(0, 2, 3))[:, None, None] for of in (xp.mean, xp.std, xp.min, xp.max))
@@ -132,8 +144,7 @@ def make_update(optimizer: str, learning_rate: float, within: Clamp | None = Non
     The gradients become a thousand times smaller during the run. Adam divides by their running root mean square, so it
     must forget the first ones quickly: BETA2 replaces the usual 0.999. Raises UnknownNameError for another name.
     """
-    if optimizer not in ("lbfgs", "adam"):
-        raise unknown_name("optimizer", optimizer, ["lbfgs", "adam"])
+    require_choice("optimizer", optimizer, OPTIMIZERS)
     return LBFGS(memory=20, within=within) if optimizer == "lbfgs" else Adam(learning_rate, beta2=BETA2)
 
 

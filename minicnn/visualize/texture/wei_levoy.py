@@ -13,8 +13,11 @@ from typing import Any
 import numpy as np
 from scipy.ndimage import correlate1d
 
+from minicnn.arguments import Seed, require_generator, require_whole
 from minicnn.backend import Array
 from minicnn.errors import InputError
+from minicnn.visualize.arrays import as_picture
+from minicnn.visualize.entry import require_watchers
 from minicnn.visualize.texture.windows import (
     Texture,
     gather_windows,
@@ -26,13 +29,14 @@ from minicnn.visualize.texture.windows import (
 )
 
 LEVELS = 4                                  # largest default number of pyramid levels
+MOST_LEVELS = 32                            # more levels halve every picture to a pixel
 PLACES = 4                                  # positions of the window along the coarsest sample, for the default
 BINOMIAL = np.array([1, 4, 6, 4, 1]) / 16   # the filter of Burt and Adelson's Gaussian pyramid
 BLOCK = 2**22                               # float64 values in a block of distances: 32 MB
 
 
 def wei_levoy(sample: Array, size: int | Sequence[int], *, window: int = 7, levels: int | None = None, passes: int = 2,
-              rng: np.random.Generator, callback: Callable[[int, int, Texture], Any] | None = None) -> Texture:
+              rng: Seed, callback: Callable[[int, int, Texture], Any] | None = None) -> Texture:
     """Return a Texture made from noise with the sample's histogram, in reading order at each level of a pyramid.
 
     The texture wraps around at its edges, so it can be laid like tiles. In the first pass only the pixels next to the
@@ -60,12 +64,12 @@ def wei_levoy(sample: Array, size: int | Sequence[int], *, window: int = 7, leve
     >>> texture.image.shape, bool((texture.image == photo[texture.source[..., 0], texture.source[..., 1]]).all())
     ((8, 8, 3), True)
     """
+    sample, rng = as_picture("sample", sample, grey=True), require_generator(rng)
     pixels = sample_pixels(sample)
-    require_window(window, pixels)
+    window, passes = require_window(window, pixels), require_whole("passes", passes, 1)
+    require_watchers(callback)
     H, W = output_size(size)
     levels = choose_levels(window, levels, pixels.shape[:2], (H, W))
-    if passes < 1:
-        raise InputError(f"{passes} passes: at least one is needed")
     image = histogram_noise(pixels, H, W, rng)
     samples, results = pyramid(pixels, levels, "reflect"), pyramid(image, levels, "wrap")
     done, total = 0, passes * sum(level.shape[0] * level.shape[1] for level in results)
@@ -170,6 +174,7 @@ def choose_levels(window: int, levels: int | None, sample_shape: Sequence[int], 
         result = min(-(-side // 2**(count - 1)) for side in output_shape)
         # the parents' windows are half as wide, so they fit into the finer levels too
         return coarsest >= window + room and result > window // 2
+    levels = None if levels is None else require_whole("levels", levels, 0, MOST_LEVELS)
     if levels is None:
         levels = max([count for count in range(1, LEVELS + 1) if fits(count, PLACES - 1)], default=1)
     if levels < 1 or not fits(levels, 0):

@@ -4,12 +4,14 @@ Both methods copy each pixel of a texture from the place of the sample whose sur
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from minicnn.arguments import count_of, describe, whole
 from minicnn.backend import Array, get_array_module, to_host
 from minicnn.errors import InputError
+from minicnn.visualize.entry import require_sides
 
 
 class Texture(NamedTuple):
@@ -27,35 +29,32 @@ def sample_pixels(sample: Array) -> np.ndarray:
     """Return the sample, uint8 (H, W, 3) or grey (H, W), on the host and with an axis for its channels: (H, W, C).
 
     The pixels are whole numbers, so sums of squared differences are exact in any order of adding.
-    Raises InputError if the sample has another type or shape.
+    sample : of `as_picture`, which raises the InputErrors.
     """
-    if sample.dtype != np.uint8:
-        raise InputError(f"expected a picture of type uint8 from 0 to 255, got {sample.dtype}; convert values from 0 "
-                         "to 1 by np.rint(255 * picture).astype(np.uint8)")
-    if sample.ndim == 3 and sample.shape[2] == 4:
-        raise InputError("the picture has an alpha channel; lay it over a colour first, as images.load_image does")
-    if sample.ndim not in (2, 3) or (sample.ndim == 3 and sample.shape[2] != 3) or not sample.size:
-        raise InputError(f"expected a picture of shape (H, W, 3) or grey (H, W), got {sample.shape}")
     return to_host(sample).reshape(*sample.shape[:2], -1)
 
 
 def output_size(size: int | Sequence[int]) -> tuple[int, int]:
     """Return (height, width) of a size given as one whole number or two. Raises InputError if one is below 1."""
-    sides: list[Any] = list(size) if isinstance(size, (tuple, list)) else [size, size]
-    if len(sides) != 2 or not all(isinstance(side, (int, np.integer)) and side >= 1 for side in sides):
-        raise InputError(f"size is {size!r}; expected a whole number of pixels from 1 on, or two (height, width)")
-    return sides[0], sides[1]
+    sides = [whole(side) for side in ((size, size) if count_of(size) is None else size)]  # type: ignore[union-attr]
+    if len(sides) != 2 or not all(side is not None and side >= 1 for side in sides):
+        raise InputError(f"size is {describe(size)}; expected a whole number of pixels from 1 on, or two (height, "
+                         "width)")
+    return require_sides("size", sides)
 
 
-def require_window(window: int, pixels: np.ndarray) -> None:
-    """Raise InputError unless the side of the window is odd, at least 3, and at most the sides of the picture."""
-    if not isinstance(window, (int, np.integer)) or window < 3 or window % 2 == 0:
-        raise InputError(f"window is {window!r}; expected an odd number of pixels from 3 on, so that the window has a "
-                         "middle pixel")
+def require_window(window: int, pixels: np.ndarray) -> int:
+    """Return the side of the window. Raises InputError unless it is odd, at least 3, and fits into the picture."""
+    side = whole(window)
+    if side is None or side < 3 or side % 2 == 0:
+        raise InputError(f"window is {describe(window)}; expected an odd number of pixels from 3 on, so that the "
+                         "window has a middle pixel")
+    window = side
     H, W = pixels.shape[:2]
     if window > min(H, W):
         raise InputError(f"a sample of {W}x{H} pixels is smaller than the window of {window}x{window}; give a larger "
                          "sample or a smaller window")
+    return window
 
 
 def window_sums(queries: np.ndarray, patches: Array) -> Array:

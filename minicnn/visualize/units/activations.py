@@ -6,7 +6,7 @@ from minicnn.backend import Array, to_host
 from minicnn.errors import unknown_name
 from minicnn.network import Network
 from minicnn.receptive_field import ReceptiveField
-from minicnn.visualize.entry import enter, require_maps
+from minicnn.visualize.entry import enter, require_layer, require_maps
 
 
 def feature_maps(net: Network, x: Array, layer: str) -> Array:
@@ -17,7 +17,8 @@ def feature_maps(net: Network, x: Array, layer: str) -> Array:
     >>> feature_maps(net, x, "pool1").shape
     (1, 24, 32, 32)
     """
-    maps = to_host(net.predict(enter(net, x), layer))
+    x, layer = enter(net, x), require_layer(net, layer)
+    maps = to_host(net.predict(x, layer))
     require_maps(layer, maps.shape)
     return maps
 

@@ -4,11 +4,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from minicnn.arguments import require_flag, require_whole
 from minicnn.backend import Array, to_host
 from minicnn.errors import InputError
 from minicnn.layers import Conv2D
 from minicnn.models.preprocessing import Preprocessing
 from minicnn.network import Network
+from minicnn.visualize.arrays import on_host
+from minicnn.visualize.entry import require_layer, require_preprocessing
 from minicnn.visualize.grid import tile_images
 
 
@@ -26,10 +29,13 @@ def filter_weights(net: Network, layer: str, preprocessing: Preprocessing | None
     >>> filter_weights(net, "conv1", model.preprocessing).shape
     (24, 3, 7, 7)
     """
+    layer = require_layer(net, layer)
     conv = net.layer(layer)
     if not isinstance(conv, Conv2D):
         raise InputError(f"layer {layer!r} is a {type(conv).__name__} and has no filters; "
                          f"convolutions: {', '.join(conv_layers(net))}")
+    if preprocessing is not None:
+        require_preprocessing(preprocessing)
     w = to_host(conv.params["w"])
     return w if preprocessing is None else preprocessing.to_pixel_directions(w)
 
@@ -72,6 +78,9 @@ def filter_grid(w: Array, columns: int | None = None, gap: int = 1, zoom: int = 
     >>> filter_grid(filter_weights(net, "conv1", model.preprocessing)).shape  # 5 x 5 tiles of 7 x 7 pixels
     (39, 39, 3)
     """
+    w, gap, zoom = on_host("w", w, "(F, C, KH, KW)", 4), require_whole("gap", gap), require_whole("zoom", zoom, 1)
+    columns = None if columns is None else require_whole("columns", columns, 1)
+    same_scale = require_flag("same_scale", same_scale)
     if w.shape[1] == 3:
         return tile_images(colour_filters(w, same_scale), columns, gap, fill=1.0, zoom=zoom)
     return grey_filter_grid(w, columns, gap, zoom)

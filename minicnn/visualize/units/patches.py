@@ -9,12 +9,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from minicnn.arguments import count_of, require_callable, require_iterable, require_kind, require_whole, whole
+from minicnn.array_likes import as_numbers
 from minicnn.backend import Array, to_host
 from minicnn.errors import InputError
 from minicnn.network import Network, warn_if_slow
 from minicnn.receptive_field import ReceptiveField
 from minicnn.sweep import Store, network_function, sweep
-from minicnn.visualize.entry import enter, require_channels, require_maps
+from minicnn.visualize.entry import enter, require_channels, require_layer, require_maps, require_sides
+from minicnn.visualize.units.patch_pictures import require_field
+
+MOST = 1_000_000  # patches of a channel
 
 
 class TopPatches(NamedTuple):
@@ -65,10 +70,11 @@ def top_patches(net: Network, batches: Iterable[Array], layer: str, top: int = 9
     >>> best.values.shape, best.images.tolist()  # both channels respond most to picture 1
     ((2, 1), [[1], [1]])
     """
-    layer = net.find(layer)
-    rows = requested_channels(net, layer, channels)
-    if top < 1:
-        raise InputError(f"expected a number of patches from 1 on, not {top}")
+    layer = require_layer(net, layer)
+    rows, top = requested_channels(net, layer, channels), require_whole("top", top, 1, MOST)
+    batches = require_batches(batches)
+    require_callable("callback", callback)
+    require_callable("report", report)
     if isinstance(batches, Sized):
         warn_if_slow(net, len(batches))
     best: TopPatches | None = None
@@ -99,11 +105,24 @@ def requested_channels(net: Network, layer: str, channels: Iterable[int] | None 
     """
     shape = net.shapes()[layer]
     require_maps(layer, shape)
-    numbers = list(range(shape[1])) if channels is None else [int(channel) for channel in channels]
-    require_channels(layer, numbers, shape[1])
-    if not numbers:
-        raise InputError(f"the list of channels is empty; layer {layer!r} has channels 0 to {shape[1] - 1}")
-    return numbers
+    if channels is None:
+        return list(range(shape[1]))
+    if isinstance(channels, Iterable) and count_of(channels) is None and whole(channels) is None:
+        channels = list(require_iterable("channels", channels, "channels"))
+    numbers = require_channels(layer, channels, shape[1])
+    return numbers if isinstance(numbers, list) else [numbers]
+
+
+def require_batches(batches: Iterable[Array]) -> Iterable[Array]:
+    """Return the batches, an iterable of images; a single array of images is one batch.
+
+    Raises InputError for things that are not iterable.
+    """
+    if getattr(batches, "shape", ()):
+        return [batches]  # type: ignore[list-item]  # an array
+    if count_of(batches) is not None:
+        return batches  # its length is known, for `warn_if_slow`
+    return require_iterable("batches", batches, "arrays (N, C, H, W)")
 
 
 def numbered(batches: Iterable[Array], store: Store | None) -> Iterator[tuple[tuple, Array]]:
@@ -112,7 +131,10 @@ def numbered(batches: Iterable[Array], store: Store | None) -> Iterator[tuple[tu
     With a store, the key also has a digest of the batch, so that a changed batch is computed again.
     """
     first = 0
-    for x in batches:
+    for x in map(partial(as_numbers, "a batch"), batches):
+        x = x[None] if x.ndim == 3 else x
+        if x.ndim != 4:
+            raise InputError(f"expected batches of shape (N, C, H, W), got {x.shape}")
         digest = () if store is None else (hashlib.sha256(np.ascontiguousarray(to_host(x)).data).hexdigest()[:16],)
         yield (first, len(x), *digest), x
         first += len(x)
@@ -167,6 +189,9 @@ def strongest_channels(patches: TopPatches, count: int, field: ReceptiveField, h
     >>> len(strongest_channels(best, 4, minicnn.visualize.receptive_field(net, "relu1"), 64, 64))
     4
     """
+    require_kind("patches", patches, TopPatches, "give the result of top_patches")
+    require_field(field)
+    count, (height, width) = require_whole("count", count), require_sides("the size", (height, width))
     inside = np.array([field.fits(y, x, height, width)
                        for y, x in zip(patches.ys.flat, patches.xs.flat, strict=True)]).reshape(patches.ys.shape)
     values = np.where(patches.images >= 0, patches.values, 0)

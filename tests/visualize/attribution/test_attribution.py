@@ -61,7 +61,7 @@ def test_transfers_happen_only_at_the_edges(method, strict_cupy, rng):
 
 @EVERY
 @pytest.mark.parametrize(("x", "label", "message"), [
-    (np.zeros((3, 16, 16), np.float32), 0, r"expected images of shape \(N, 3, H, W\), got \(3, 16, 16\)"),
+    (np.zeros((2, 16, 16), np.float32), 0, r"expected images of shape \(N, 3, H, W\), got \(2, 16, 16\)"),
     (np.full((1, 3, 16, 16), np.inf, np.float32), 0, "not finite"),
     (np.zeros((1, 3, 16, 16), np.float32), 5, "no class 5: the network has 5"),
     (np.zeros((1, 3, 16, 16), np.float32), -1, "no class -1: the network has 5"),

@@ -74,7 +74,7 @@ def test_a_batch_equals_single_pictures_and_leaves_them_as_they_are(rng):
 
 @pytest.mark.parametrize(("label", "settings", "message"), [
     (5, {}, "no class 5: the network has 5"), ([1, 2, 3], {}, "3 labels for 2 images"),
-    (0, {"samples": 0}, "at least 1 sample"), (0, {"steps": 0}, "at least 1 step"),
+    (0, {"samples": 0}, "samples is 0; expected a whole"), (0, {"steps": 0}, "steps is 0; expected a whole"),
     (0, {"stride": 0}, "stride is 0"), (0, {"window": 17}, "is larger than the picture"),
     (0, {"layer": "fc3"}, "layer 'fc3' has no maps")])
 def test_wrong_arguments_are_refused_in_one_line(label, settings, message, rng):

@@ -112,7 +112,7 @@ def test_the_check_of_the_cascade_detects_a_layer_that_stays_trained(rng, monkey
 
 
 def test_no_stages_are_refused(rng):
-    with pytest.raises(InputError, match="at least 1 stage, not 0"):
+    with pytest.raises(InputError, match="stages is 0; expected a whole number from 1"):
         next(cascade(module_network(rng), pictures(rng, 1), 0, rng, 0))
 
 

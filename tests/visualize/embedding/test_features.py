@@ -34,5 +34,5 @@ def test_features_of_no_images_and_of_unknown_layers_are_refused():
         image_features(net, np.zeros((0, 3, 64, 64), np.float32))
     with pytest.raises(UnknownNameError, match="did you mean relu5"):
         image_features(net, np.zeros((1, 3, 64, 64), np.float32), "rleu5")
-    with pytest.raises(InputError, match="batch_size must be at least 1"):
+    with pytest.raises(InputError, match="batch_size is 0; expected a whole number from 1"):
         image_features(net, np.zeros((1, 3, 64, 64), np.float32), batch_size=0)

@@ -58,11 +58,11 @@ def test_a_single_thumbnail_is_in_the_middle():
 @pytest.mark.parametrize(("call", "message"), [
     (lambda t: thumbnail_map(t, np.zeros((3, 2)), 4), "thumbnails of 6x6 pixels do not fit into a map of 4x4"),
     (lambda t: thumbnail_map(t, np.zeros((2, 2)), 40), "3 thumbnails for 2 places"),
-    (lambda t: thumbnail_map(t / 255, np.zeros((3, 2)), 40), "expected thumbnails uint8"),
+    (lambda t: thumbnail_map(t / 255, np.zeros((3, 2)), 40), "expected a picture of type uint8"),
     (lambda t: grid_sheet(t, [0, 1], 2, 2, 6), "3 thumbnails for 2 places"),
     (lambda t: grid_sheet(t, [0, 1, 1], 2, 2, 6), "a cell of its own, from 0 to 3"),
     (lambda t: grid_sheet(t, [0, 1, 4], 2, 2, 6), "a cell of its own, from 0 to 3"),
-    (lambda t: grid_sheet(t, [0, 1, 2], 2, 2, 0), "at least 1 pixel")])
+    (lambda t: grid_sheet(t, [0, 1, 2], 2, 2, 0), "size is 0; expected a whole number of pixels from 1")])
 def test_thumbnails_that_do_not_fit_are_refused_in_one_line(call, message):
     with pytest.raises(InputError, match=message) as caught:
         call(plain_thumbnails(3))

@@ -47,7 +47,7 @@ def test_the_pca_check_fails_for_wrong_axes(rng):
 @pytest.mark.parametrize(("x", "components", "message"), [
     (np.zeros((1, 5)), 1, "at least two points"), (np.zeros((4, 5)), 5, "1 to 4 components, not 5"),
     (np.zeros((4, 5)), 0, "1 to 4 components, not 0"), (np.full((4, 5), np.nan), 1, "not finite"),
-    (np.zeros(4), 1, "at least two points")])
+    (np.zeros(4), 1, r"expected points of shape \(N, D\), got \(4,\)")])
 def test_points_and_numbers_of_components_that_do_not_fit_are_refused(x, components, message):
     with pytest.raises(InputError, match=message):
         pca(x, components)

@@ -92,7 +92,7 @@ def test_only_the_receptive_field_changes(net):
     (lambda net, **s: channel_visualization(net, "scores", 1, PIXELS, **s), "'scores' has no maps"),
     (lambda net, **s: neuron_visualization(net, "scores", 1, PIXELS, position=(0, 0), **s), "neurons have no position"),
     (lambda net, **s: neuron_visualization(net, "pool1", 1, PIXELS, position=(0, 8), **s),
-     r"has positions \(y, x\) up to \(7, 7\) in an image of 16 pixels, not \(0, 8\)"),
+     r"has positions \(y, x\) up to \(7, 7\), not \(0, 8\)"),
     (lambda net, **s: neuron_visualization(net, "rleu1", 1, PIXELS, **s), "no layer 'rleu1'; did you mean relu1"),
     (lambda net, **s: layer_visualization(net, "relu3", PIXELS, size=1, **s), "layer 'pool1': "),
     (lambda net, **s: neuron_visualization(net, "relu1", 1, PIXELS, MARGIN, **s), "only classes have a margin"),

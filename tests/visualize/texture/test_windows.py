@@ -47,7 +47,7 @@ def test_sizes_down_to_one_pixel(rng):
     ({"window": 13}, "a sample of 12x20 pixels is smaller than the window of 13x13; give a larger sample or a smaller"),
     ({"window": 6}, "window is 6; expected an odd number of pixels from 3 on"),
     ({"window": 1}, "window is 1; expected an odd"),
-    ({"window": -3}, "window is -3"), ({"window": 5.0}, "window is 5.0"),
+    ({"window": -3}, "window is -3"), ({"window": 5.5}, "window is 5.5"),
     ({"size": 0}, "size is 0; expected a whole number"), ({"size": (4, -1)}, "size is .4, -1."),
     ({"size": 2.5}, "size is 2.5"),
     ({"sample": np.zeros((1, 1, 3), np.uint8)}, "a sample of 1x1 pixels is smaller than the window"),
@@ -64,9 +64,9 @@ def test_bad_input(method, change, says):
 def test_more_bad_input(rng, monkeypatch):
     sample = np.zeros((20, 12, 3), np.uint8)
     for levels in (0, 3, -1):
-        with pytest.raises(InputError, match="give fewer levels"):
+        with pytest.raises(InputError, match="give fewer levels|levels is -1"):
             wei_levoy(sample, 30, window=5, levels=levels, rng=rng)
-    with pytest.raises(InputError, match="0 passes: at least one is needed"):
+    with pytest.raises(InputError, match="passes is 0; expected"):
         wei_levoy(sample, 30, window=5, passes=0, rng=rng)
     with pytest.raises(InputError, match="1 levels .* does not fit"):
         wei_levoy(sample, 2, window=5, rng=rng)

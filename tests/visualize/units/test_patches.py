@@ -187,7 +187,7 @@ def test_a_failed_batch_loses_only_its_own_pictures(drawn):
 @pytest.mark.parametrize(("layer", "settings", "message"), [
     ("relu2", {"channels": [32]}, "layer 'relu2' has channels 0 to 31, not 32"),
     ("relu2", {"channels": [-1]}, "layer 'relu2' has channels 0 to 31, not -1"),
-    ("relu2", {"channels": []}, "the list of channels is empty"), ("relu2", {"top": 0}, "from 1 on, not 0"),
+    ("relu2", {"channels": []}, "the list of channels is empty"), ("relu2", {"top": 0}, "top is 0; expected"),
     ("fc6", {}, "layer 'fc6' has no maps"), ("pool5", {}, "layer 'pool5' has no maps")])
 def test_wrong_arguments_are_refused_before_any_picture_is_read(drawn, layer, settings, message):
     def never():
