@@ -16,7 +16,7 @@ from minicnn.visualize.attribution.grad_cam import upsample_maps
 from minicnn.visualize.entry import require_channels
 from minicnn.visualize.grid import tile_corners, tile_images
 from minicnn.visualize.units.activations import feature_maps, scale_maps, strongest_neurons
-from minicnn.visualize.units.activations_check import check_feature_maps
+from minicnn.visualize.units.activations_check import check_feature_maps, check_sheet
 
 NAMES = ("activations", "channel")
 FRAME = "#30e030"  # colour of the frame around the enlarged channel
@@ -37,7 +37,7 @@ def pictures(model, photos, layers=(), channel=None, per="layer"):
         chosen.append((model.net.find(layer), maps))
     for (layer, maps), names in zip(chosen, stems(model, layers), strict=True):
         number = strongest(model, layer, maps, photo) if channel is None else channel
-        yield all_channels(names[0], photo, layer, maps, number, per)
+        yield all_channels(names[0], model, photo, layer, maps, number, per)
         yield enlarged(names[1], model, photo, layer, maps, number, per)
 
 
@@ -59,7 +59,7 @@ def strongest(model, layer, maps, photo):
     return strongest_neurons(maps, 1, field, *photo.image.shape[:2])[0][0]
 
 
-def all_channels(name, photo, layer, maps, channel, per):
+def all_channels(name, model, photo, layer, maps, channel, per):
     """Technique 7: return the Picture of the sheet of all channels."""
     C, H, W = maps.shape
     columns = 32 if C > 256 else 16 if C >= 64 else 8
@@ -75,7 +75,8 @@ def all_channels(name, photo, layer, maps, channel, per):
         name, title, figure, maps,
         f"Each tile shows the activations of one channel of {layer} on the photo; white is strong. {black} "
         f"The green frame marks channel {channel}.",
-        "Yosinski et al. 2015 (arXiv:1506.06579), figure 1", check_feature_maps(maps, columns),
+        "Yosinski et al. 2015 (arXiv:1506.06579), figure 1",
+        [check_feature_maps(model.net, photo.x, layer, maps), *check_sheet(maps, sheet, columns, per)],
         {"layer": layer, "scale": f"per {per}", "photo": photo.name, "columns": columns, "framed": channel})
 
 
@@ -97,7 +98,9 @@ def enlarged(name, model, photo, layer, maps, channel, per):
         name, f"{layer}, channel {channel}, next to the photo", figure, activations,
         f"One channel of {layer}: framed among all channels, and enlarged. It is bright where the photo has the "
         "channel's pattern.",
-        "Yosinski et al. 2015 (arXiv:1506.06579), figure 2", check_feature_maps(maps[channel:channel + 1], 1),
+        "Yosinski et al. 2015 (arXiv:1506.06579), figure 2",
+        [check_feature_maps(model.net, photo.x, layer, activations[None], [channel]),
+         *check_sheet(maps, sheet, columns, per)],
         {"layer": layer, "channel": channel, "photo": photo.name})
 
 

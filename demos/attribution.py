@@ -15,7 +15,9 @@ from minicnn.visualize.attribution.gradients_check import (
     check_smooth_grad,
 )
 from minicnn.visualize.attribution.guided_backprop import guided_backprop
+from minicnn.visualize.attribution.guided_backprop_check import check_neuron_gradient
 from minicnn.visualize.attribution.saliency import saliency_map
+from minicnn.visualize.attribution.saliency_check import check_saliency_map
 from minicnn.visualize.attribution.segment import outline, saliency_segment
 
 NAMES = ("attribution",)
@@ -34,7 +36,7 @@ def pictures(model, photos, label=None, layer=None, seed=0, steps=GALLERY_STEPS)
     explained = [attributions(model, photo, chosen, layer, seed, steps)
                  for photo, chosen in zip(photos, labels, strict=True)]
     panels = [panel for photo_panels, _, _ in explained for panel in photo_panels]
-    _, found, heat = explained[0]
+    _, found, shown = explained[0]
     yield Picture(
         "attribution", f"{model.name}: the pixels that a class score depends on", plot.show_panels(panels, 4),
         np.stack([np.concatenate(list(arrays.values())) for _, arrays, _ in explained]),
@@ -46,14 +48,14 @@ def pictures(model, photos, label=None, layer=None, seed=0, steps=GALLERY_STEPS)
         "Simonyan et al. 2013 (arXiv:1312.6034); Shrikumar et al. 2016 (arXiv:1605.01713); Smilkov et al. 2017 "
         "(arXiv:1706.03825); Sundararajan et al. 2017 (arXiv:1703.01365); Selvaraju et al. 2016 (arXiv:1610.02391); "
         "Springenberg et al. 2014 (arXiv:1412.6806)",
-        checks_of(model.net, photos[0].x, labels[0], layer, found, heat, seed, steps),
+        checks_of(model.net, photos[0].x, labels[0], layer, found, shown, seed, steps),
         {"photos": [photo.name for photo in photos], "classes": labels, "layer": layer, "seed": seed,
          "scores": "unnormalised", "steps": steps, "samples": 25, "noise": 0.15, "baseline": 0.0,
          "array": ["photos", list(found), "channels", "rows", "columns"]})
 
 
 def attributions(model, photo, label, layer, seed, steps):
-    """Return (panels, {method: attribution (1, C, H, W)}, the Grad-CAM map) of one photo."""
+    """Return (panels, {method: attribution (1, C, H, W)}, (saliency, Grad-CAM, Grad-CAM enlarged)) of one photo."""
     net, x = model.net, photo.x
     heat = grad_cam(net, x, label, layer)  # first, as it raises an error if the layer has no maps
     found = {
@@ -77,7 +79,7 @@ def attributions(model, photo, label, layer, seed, steps):
         ("guided backprop", colours("guided backprop")),
         ("guided Grad-CAM", colours("guided Grad-CAM")),
         ("integrated gradients", *signed(found["integrated gradients"][0]))]
-    return panels, found, heat
+    return panels, found, (saliency[None], heat, large[None])
 
 
 def signed(attribution, percentile=99.0):
@@ -87,14 +89,17 @@ def signed(attribution, percentile=99.0):
     return total, {"cmap": "seismic", "vmin": -largest, "vmax": largest}
 
 
-def checks_of(net, x, label, layer, found, heat, seed, steps):
-    """Return the Checks of all methods on one photo."""
-    return [*check_gradient_times_input(net, x, label),
+def checks_of(net, x, label, layer, found, shown, seed, steps):
+    """Return the Checks of all methods on one photo. found, shown : of `attributions`."""
+    saliency, heat, large = shown
+    rng = np.random.default_rng(seed)
+    return [*check_gradient_times_input(net, x, label, found["gradient x input"], rng),
+            check_saliency_map(net, x, label, saliency),
             *check_smooth_grad(net, x, label, found["SmoothGrad"], np.random.default_rng(seed)),
-            *check_integrated_gradients(net, x, label, found["integrated gradients"],
-                                        bound=1e-3 if steps >= STEPS else 1e-2),
-            *check_grad_cam(net, x, label, heat, layer),
-            *check_guided_grad_cam(heat, found["guided Grad-CAM"])]
+            *check_integrated_gradients(net, x, label, found["integrated gradients"], steps=steps),
+            *check_neuron_gradient(net, x, net.output, label, None, found["guided backprop"]),
+            *check_grad_cam(net, x, label, heat, layer, large),
+            *check_guided_grad_cam(net, x, label, heat, found["guided Grad-CAM"])]
 
 
 def run(arguments):

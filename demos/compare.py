@@ -12,7 +12,7 @@ from demos.shared.inputs import choose_model, load_photos
 from demos.shared.picture import Picture, run_demo
 from minicnn.datasets.shapes import CLASSES, draw_shapes
 from minicnn.visualize.attribution.compare import METHODS, attribution_maps, rank_correlations
-from minicnn.visualize.attribution.compare_check import check_correlations
+from minicnn.visualize.attribution.compare_check import check_correlations, check_maps
 from minicnn.visualize.attribution.deletion import deletion_insertion, mean_area
 from minicnn.visualize.attribution.deletion_check import check_curves
 from minicnn.visualize.attribution.pointing_game import pointing_game
@@ -72,7 +72,8 @@ def compare(model, photo, label, layer, seed, effort, name):
     failing = unchanged_methods(similarities) if similarities else {}
     flat = [method for method, values in maps.items() if np.ptp(values) == 0]
     conclusion = verdict(failing, flat) if similarities else "Ctrl-C ended the randomisation before its first result."
-    checks = [*check_curves(net, x, label, deletion, insertion), *check_correlations(stacked, matrix),
+    checks = [*check_maps(net, x, label, maps, np.random.default_rng(seed), layer, **effort.maps),
+              *check_curves(net, x, label, deletion, insertion, maps), *check_correlations(stacked, matrix),
               *(check_similarities(similarities) if similarities else ()),
               *(() if interrupted else check_cascade(net, x, label, np.random.default_rng([seed, 2, 0]),
                                                      effort.stages))]

@@ -1,7 +1,6 @@
 """The filters of the first and of deeper layers, of one network or of several networks:
 python -m demos.filters [NETWORK …] [--layer NAME …]"""
 
-import numpy as np
 
 from demos.shared.command import MODEL_HELP, OneLineParser, add_common, main
 from demos.shared.inputs import choose_model
@@ -42,10 +41,12 @@ def first_layers(models, seed):
     panels, checks = [], []
     for model, name, w in zip(models, names, filters, strict=True):
         caption = f"{model.name}: {len(w)} filters of {name}, {w.shape[2]}x{w.shape[3]}"
-        panels.append((f"{caption},\n{mean_colour_share(w).mean():.0%} of their energy in the mean colour",
-                       filter_grid(w, gap=2, zoom=max(1, 60 // w.shape[2]))))
-        checks += named_checks(models, model.name, [*check_filter_grid(w, np.random.default_rng(seed)),
-                                                    *check_filter_responses(model.net, name)])
+        zoom = max(1, 60 // w.shape[2])
+        grid = filter_grid(w, gap=2, zoom=zoom)
+        panels.append((f"{caption},\n{mean_colour_share(w).mean():.0%} of their energy in the mean colour", grid))
+        checks += named_checks(models, model.name, [
+            *check_filter_grid(model.net, name, grid, model.preprocessing, gap=2, zoom=zoom),
+            *check_filter_responses(model.net, name)])
     if len(models) == 1:
         (title, grid), = panels
         figure, title, array = plot.show_image(grid, title, width=6.5), caption, filters[0]
@@ -74,10 +75,12 @@ def deeper_layers(deeper):
         part = w[:rows, :SHOWN_CHANNELS]
         F, C, KH, KW = part.shape
         shown.append({"name": model.name, "layer": layer, "shape": w.shape, "shown": part.shape})
+        zoom = max(1, 24 // KH)
+        grid = grey_filter_grid(part, zoom=zoom)
         panels.append((f"{model.name}, {layer}: {F} of {len(w)} filters, {KH}x{KW}, on "
                        + (f"{C} channels" if C == w.shape[1] else f"{C} of {w.shape[1]} channels"),
-                       grey_filter_grid(part, zoom=max(1, 24 // KH))))
-        checks += named_checks(deeper, f"{model.name}, {layer}", check_signed_filters(w))
+                       grid))
+        checks += named_checks(deeper, f"{model.name}, {layer}", check_signed_filters(part, grid, zoom=zoom))
     title = panels[0][0] if len(deeper) == 1 else "filters of " + ", ".join(
         f"{model.name} {layer}" for model, layer, _ in deeper)
     return Picture(

@@ -11,10 +11,12 @@ from minicnn.errors import InputError
 from minicnn.layers import DeconvReLU, GuidedReLU, ReLU
 from minicnn.receptive_field import receptive_field
 from minicnn.visualize.attribution.guided_backprop import choose_neuron, guided_backprop, neuron_gradient
-from minicnn.visualize.attribution.guided_backprop_check import check_neuron_gradient
+from minicnn.visualize.attribution.guided_backprop_check import check_neuron_gradient, check_randomised
+from minicnn.visualize.check import Check
 from minicnn.visualize.units.activations import feature_maps, strongest_neurons
 
 NAMES = ("three_relus", "guided_backprop")
+CHECKED = 2  # neurons whose gradient is checked
 SPRINGENBERG = "Springenberg, Dosovitskiy, Brox and Riedmiller 2014 (arXiv:1412.6806)"
 
 
@@ -33,11 +35,14 @@ def three_relus(model, photos, seed):
     """Technique 11 for a class score: return the Picture of the gradient, the deconvnet and guided backprop."""
     net, shown = model.net, photos[:3]
     panels, gradients = [], []
+    checks: list[Check] = []
     chosen = [(photo.label, None) if photo.top else strongest_output(net, photo) for photo in shown]
     for photo, (channel, position) in zip(shown, chosen, strict=True):
         panels.append((caption(model, photo), photo.image))
-        for rule, relu in (("plain gradient", ReLU), ("deconvnet", DeconvReLU), ("guided backprop", GuidedReLU)):
+        for rule, relu in (("gradient", ReLU), ("deconvnet", DeconvReLU), ("guided backprop", GuidedReLU)):
             gradient = neuron_gradient(net, photo.x, net.output, channel, position, relu)
+            if photo is shown[0]:
+                checks += check_neuron_gradient(net, photo.x, net.output, channel, position, gradient, rule)
             gradients.append(model.preprocessing.to_pixel_directions(gradient)[0])
             # In some networks the deconvnet's gradient of a class score is zero everywhere: the caption says so.
             zero = "" if gradients[-1].any() else ": exactly zero"
@@ -50,7 +55,7 @@ def three_relus(model, photos, seed):
         "gradient is positive, and guided backprop's where both are. Only guided backprop shows clean "
         "outlines: it removes all gradients that would weaken a neuron.",
         f"{SPRINGENBERG}, figure 1; Zeiler and Fergus 2014 (arXiv:1311.2901)",
-        check_neuron_gradient(net, photo.x, net.output, channel, position, np.random.default_rng(seed)),
+        [*checks, check_randomised(net, shown[0].x, net.output, *chosen[0], np.random.default_rng(seed))],
         {"layer": net.output, "classes" if shown[0].top else "neurons": [channel for channel, _ in chosen],
          "positions": [position for _, position in chosen], "seed": seed,
          "photos": [photo.name for photo in shown]})
@@ -80,13 +85,16 @@ def neurons(model, photo, layer, channel, position, seed):
             raise InputError(f"channel {neuron} at ({y}, {x}) of {layer!r} is 0 on {photo.name}, and no gradient "
                              "passes a ReLU whose output is 0; choose another neuron, or a layer before its ReLU")
     patches, gradients, crops = [], [], []
+    checks: list[Check] = []
     for neuron, y, x in chosen:
         gradient = guided_backprop(net, photo.x, layer, neuron, (y, x))
+        if len(checks) < 2 * CHECKED:
+            checks += check_neuron_gradient(net, photo.x, layer, neuron, (y, x), gradient)
         gradients.append(model.preprocessing.to_pixel_directions(gradient)[0])
         top, bottom, left, right = field.box(y, x, height, width)
         patches.append((f"channel {neuron} at ({y}, {x})", photo.image[top:bottom, left:right]))
         crops.append(("guided backprop", plot.gradient_to_colours(gradients[-1][:, top:bottom, left:right])))
-    checks = check_neuron_gradient(net, photo.x, layer, chosen[0][0], chosen[0][1:], np.random.default_rng(seed))
+    checks.append(check_randomised(net, photo.x, layer, chosen[0][0], chosen[0][1:], np.random.default_rng(seed)))
     return Picture(
         "guided_backprop", f"{layer}: its strongest neurons in {photo.name}",
         plot.show_panels(patches + crops, len(chosen), size=2.0), np.stack(gradients),

@@ -19,7 +19,13 @@ from minicnn.sweep import Store
 from minicnn.visualize.check import Check
 from minicnn.visualize.embedding.features import feature_layer
 from minicnn.visualize.embedding.neighbours import nearest, nearest_others, neighbour_sheet
-from minicnn.visualize.embedding.neighbours_check import check_distances, check_mirrored, check_precision
+from minicnn.visualize.embedding.neighbours_check import (
+    check_distances,
+    check_neighbour_sheet,
+    check_neighbours,
+    report_mirrored,
+    report_precision,
+)
 
 NAMES = ("neighbours",)
 QUERIES = 6
@@ -65,7 +71,8 @@ def pictures(model: Model, gallery: Iterable[FolderPhoto] | None = None, queries
         "pixels. Neighbours in pixels have the same colours in the same places. Neighbours in features show the same "
         "kind of thing." + (" A green frame marks the same class, a red frame another one." if known else ""),
         "Krizhevsky, Sutskever and Hinton 2012, ImageNet classification with deep convolutional neural networks, "
-        "figure 4", checks_of(found, k, judged, mirror, rng),
+        "figure 4",
+        [*neighbour_checks(asked, found, indices, sheets, not queries), *checks_of(found, k, judged, mirror, rng)],
         {"layer": found.layer, "k": k, "gallery": len(found.names), "queries": asked.names, "seed": seed,
          "neighbours": {name: [[found.names[n] for n in row] for row in rows.tolist()]
                         for name, rows in zip(("features", "pixels"), indices, strict=True)},
@@ -100,14 +107,27 @@ def choose_queries(found: Collection, rng: np.random.Generator) -> np.ndarray:
     return np.sort(order[:QUERIES])
 
 
+def neighbour_checks(asked: Collection, found: Collection, indices: Sequence[np.ndarray],
+                     sheets: Sequence[np.ndarray], from_gallery: bool) -> list[Check]:
+    """Return the Checks of the neighbours shown. from_gallery : whether the queries are photos of the gallery."""
+    itself = np.array([next(n for n, other in enumerate(found.names) if other == name
+                            and np.array_equal(found.features[n], features))
+                       for name, features in zip(asked.names, asked.features, strict=True)]) if from_gallery else None
+    pixels = found.pixels[itself] if itself is not None else asked.pixels
+    return [*check_neighbours(asked.features, found.features, indices[0], itself),
+            *check_neighbours(pixels, found.pixels, indices[1], itself, "pixels"),
+            *(check for sheet, rows in zip(sheets, indices, strict=True)
+              for check in check_neighbour_sheet(sheet, asked.thumbnails, found.thumbnails, rows))]
+
+
 def checks_of(found: Collection, k: int, judged: bool, mirror: bool, rng: np.random.Generator) -> list[Check]:
     """Return the Checks of a Collection. judged : whether the network should know its classes."""
     checks = check_distances(found.features, rng)
     if found.labelled and judged:
-        checks += check_precision(found.features, found.pixels, found.labels, k)
+        checks += report_precision(found.features, found.pixels, found.labels, k)
     if mirror:
         originals = np.arange(len(found.mirrored))
-        checks += check_mirrored(found.mirrored, found.features, originals,
+        checks += report_mirrored(found.mirrored, found.features, originals,
                                  found.thumbnails[originals, :, ::-1].reshape(len(originals), -1), found.pixels)
     return checks
 

@@ -45,7 +45,7 @@ def pictures(model, photos, label=None, window=None, stride=None, colour=None):
         f"A window of {colour_name} hides one place of the photo after another. For each place, the network computes "
         "the probability of the class again. If the probability falls, the hidden part is important for the class.",
         "Zeiler and Fergus 2014 (arXiv:1311.2901), section 4.2",
-        check_occlusion(model.net, x, labels, maps, window, stride, fill),
+        check_occlusion(model.net, x, labels, maps, window, stride, fill, spread),
         {"photos": [photo.name for photo in photos], "classes": labels, "window": window, "stride": stride,
          "fill": colour_name, "probability": p.tolist(), "lowest": maps.min(axis=(1, 2)).tolist(),
          "window with the lowest, (top, left)": corners, "scores": "softmax"})

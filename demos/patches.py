@@ -26,7 +26,7 @@ from minicnn.receptive_field import receptive_field
 from minicnn.visualize.grid import tile_images
 from minicnn.visualize.units.patch_pictures import crop_patch, guided_patch, shrink_patch
 from minicnn.visualize.units.patches import TopPatches, requested_channels, strongest_channels, top_patches
-from minicnn.visualize.units.patches_check import check_patches
+from minicnn.visualize.units.patches_check import Shown, check_patches
 
 NAMES = ("patches",)
 TOP = 9
@@ -84,7 +84,13 @@ def picture_of_patches(model, sources, layer=None, channels=None, rows=8, worker
     def load(number):
         return model.preprocessing.to_input(found[number].load())
 
+    def colour(gradient):
+        gradient = model.preprocessing.to_pixel_directions(gradient[None])[0]
+        return plot.gradient_to_colours(shrink_patch(gradient, -(-field.size // LARGEST)))
+
     crops, guided, table = draw_patches(model, found, layer, field, shown, best, load)
+    cropped, gradients = (part.reshape(len(shown), TOP, *part.shape[1:]) for part in (crops, guided))
+    tiles = Shown(cropped, gradients, lambda number: found[number].load(), colour)
     count = f"{len(found):,} picture{'s' if len(found) != 1 else ''}"
     yield Picture(
         "patches", f"{layer}: the strongest patches in {count}" + (", interrupted" if interrupted else ""),
@@ -95,7 +101,7 @@ def picture_of_patches(model, sources, layer=None, channels=None, rows=8, worker
         "activates the channel.",
         "Springenberg, Dosovitskiy, Brox and Riedmiller 2014 (arXiv:1412.6806), figure 3; Zeiler and Fergus 2014 "
         "(arXiv:1311.2901)",
-        check_patches(net, layer, shown, best, len(found), load),
+        check_patches(net, layer, shown, best, len(found), load, tiles),
         {"layer": layer, "pictures": len(found), "receptive_field": field._asdict(), "interrupted": interrupted,
          "patches": {str(channel): row for channel, row in zip(shown, table, strict=True)}})
     if interrupted:

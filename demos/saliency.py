@@ -38,7 +38,7 @@ def pictures(model, photos, label=None, seed=0):
         "score to the pixel: its largest absolute value over the colours. The map takes one forward pass and one "
         "backward pass.",
         "Simonyan, Vedaldi and Zisserman 2013 (arXiv:1312.6034), section 3",
-        check_saliency(model.net, x, labels, np.random.default_rng(seed)),
+        check_saliency(model.net, x, labels, maps, np.random.default_rng(seed)),
         {"photos": [photo.name for photo, _ in shown], "classes": labels, "seed": seed,
          "scores": "unnormalised", "colours": "hot, cut off at the 99.7th percentile"})
 

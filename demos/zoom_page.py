@@ -27,7 +27,7 @@ from minicnn.sweep import Store
 from minicnn.visualize.embedding.features import feature_layer
 from minicnn.visualize.embedding.grid_assignment import assign_to_grid
 from minicnn.visualize.embedding.grid_map import grid_sheet, thumbnail_map
-from minicnn.visualize.embedding.grid_map_check import check_grid, check_sheet
+from minicnn.visualize.embedding.grid_map_check import check_free_map, check_grid, check_sheet
 from minicnn.visualize.embedding.tsne import TsneSettings, tsne
 
 NAMES = ("grid_map",)
@@ -185,7 +185,8 @@ def pictures(model: Model, gallery: Iterable[FolderPhoto] | None = None, layer: 
         "Karpathy 2014, t-SNE visualization of CNN codes; van der Maaten and Hinton, Visualizing Data using t-SNE, "
         "JMLR 2008",
         [*check_grid(positions, cells, rows, columns, rng),
-         *check_sheet(sheet, found.thumbnails, cells, rows, columns, size)],
+         *check_sheet(sheet, found.thumbnails, cells, rows, columns, size),
+         *check_free_map(free, found.thumbnails, positions)],
         {"layer": found.layer, "rows": rows, "columns": columns, "thumbnail": size, "steps": steps, "seed": seed,
          "names": found.names})
 

@@ -2,7 +2,7 @@
 
 from minicnn.backend import Array, get_array_module, to_host
 from minicnn.errors import InputError
-from minicnn.layers import Dropout, GuidedReLU
+from minicnn.layers import Conv2D, Dropout, GuidedReLU, Linear
 from minicnn.layers.pool import Pool2D
 from minicnn.network import Network, Trace
 from minicnn.visualize.arrays import as_floats
@@ -69,16 +69,22 @@ def weighted_maps(net: Network, trace: Trace, seeds: dict[str, Array], layer: st
 
 
 def last_maps(net: Network) -> str:
-    """Return the name of the last layer with maps of more than one pixel, except pools and Dropout.
+    """Return the name of the last layer with maps of more than one pixel, before the layer that computes the scores.
 
-    In VGG-16 it is relu5_3. Raises InputError if the network has no such layer.
+    In VGG-16 it is relu5_3. In SqueezeNet it is fire9/concat: the maps of conv10 have one channel for each class, so
+    Grad-CAM there would be the class's own channel. Pools and Dropout do not count. In a network with a single
+    convolution, it is the convolution's map.
+    Raises InputError if the network has no maps.
     """
     shapes = net.shapes()
-    for name, layer, _ in reversed(net.nodes):
-        shape = shapes[name]
-        if len(shape) == 4 and max(shape[2:]) > 1 and not isinstance(layer, Pool2D | Dropout):
-            return name
-    raise InputError("no layer of the network has maps")
+    maps = [name for name, layer, _ in net.nodes if len(shapes[name]) == 4 and max(shapes[name][2:]) > 1
+            and not isinstance(layer, Pool2D | Dropout)]
+    if not maps:
+        raise InputError("no layer of the network has maps")
+    scoring = max((net.positions[name] for name, layer, _ in net.nodes if isinstance(layer, Conv2D | Linear)),
+                  default=len(net.nodes))
+    before = [name for name in maps if net.positions[name] < scoring]
+    return (before or maps)[-1]
 
 
 def upsample_maps(maps: Array, height: int, width: int) -> Array:

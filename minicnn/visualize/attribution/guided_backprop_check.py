@@ -1,52 +1,59 @@
-"""The objective numbers of the gradient of a single neuron by guided backprop."""
+"""The objective numbers of the gradient of a single neuron, by each rule for the ReLU."""
 
 import numpy as np
 
-from minicnn.backend import Array, to_device, to_host
-from minicnn.layers import ReLU
+from minicnn.backend import Array, get_array_module, to_device, to_host
 from minicnn.network import Network
 from minicnn.receptive_field import receptive_field
+from minicnn.visualize.attribution.derivatives_check import relative_distance, rule_gradient
 from minicnn.visualize.attribution.guided_backprop import guided_backprop
-from minicnn.visualize.check import Check, above, below
+from minicnn.visualize.check import Check, below, reported
+from minicnn.visualize.entry import enter
+
+FORMULAS = {"gradient": "dout (x > 0)", "deconvnet": "dout (dout > 0)", "guided backprop": "dout (x > 0) (dout > 0)"}
 
 
 def check_neuron_gradient(net: Network, x: Array, layer: str, channel: int, position: tuple[int, int] | None,
-                          rng: np.random.Generator) -> list[Check]:
-    """Return the Checks of guided backprop of one neuron.
+                          gradient: Array, rule: str = "guided backprop") -> list[Check]:
+    """Return the Checks that a neuron's gradient has the rule at each ReLU, and is zero outside the receptive field.
 
-    The gradient is exactly zero outside the receptive field, and not everywhere zero inside. All ReLUs on the path have
-    the rule. The last number is reported, not judged: the parameter-randomisation test of Adebayo et al. 2018
-    (arXiv:1810.03292), which is the correlation with the picture of a network with shuffled weights.
-
-    x : one image, (1, C, H, W). position : (y, x), or None for a layer without maps.
+    x : one image, (1, C, H, W). position : (y, x), or None for a layer without maps. gradient : as it is shown, of
+    neuron_gradient, (1, C, H, W). rule : "gradient", "deconvnet" or "guided backprop".
     """
-    guided = guided_backprop(net, x, layer, channel, position)[0]
-    H, W = guided.shape[1:]
+    layer = net.find(layer)
+    expected = ruled_gradient(net, x, layer, channel, position, rule)
+    H, W = gradient.shape[2:]
     field = receptive_field(net, layer)
     top, bottom, left, right = (0, H, 0, W) if field is None or position is None else field.box(*position, H, W)
-    outside = np.abs(guided).copy()
-    outside[:, top:bottom, left:right] = 0
-    replaced, on_path = count_relus(net, layer)
-    similarity = randomised_similarity(net, x, layer, channel, position, guided, rng)
-    return [below("largest gradient outside the receptive field", outside.max(), 0.0),
-            above("largest gradient inside", np.abs(guided).max(), 0.0),
-            Check("ReLUs with the rule, of the ReLUs on the path", replaced, str(on_path), replaced == on_path),
-            Check("correlation with the same picture of a network whose weights are shuffled", similarity,
-                  "reported, not judged: above 0.5 the picture shows edges more than learned features", True)]
+    outside = np.abs(gradient).copy()
+    outside[..., top:bottom, left:right] = 0
+    return [below(f"{rule}: the gradient against one with {FORMULAS[rule]} written out at each ReLU, relative",
+                  relative_distance(gradient, expected), 1e-2),
+            below(f"{rule}: largest gradient outside the receptive field", outside.max(), 0.0)]
 
 
-def count_relus(net: Network, layer: str) -> tuple[int, int]:
-    """Return (ReLUs that with_relu replaces, all ReLUs) on the path from the input to `layer`."""
-    class Marked(ReLU):
-        pass
-    layer = net.find(layer)
-    path = {layer}
-    for node in reversed(net.nodes):
-        if node.name in path:
-            path.update(node.inputs)
-    marked = net.with_relu(Marked())
-    on_path = [name for name, step, _ in net.nodes if name in path and isinstance(step, ReLU)]
-    return sum(type(marked.layer(name)) is Marked for name in on_path), len(on_path)
+def ruled_gradient(net: Network, x: Array, layer: str, channel: int, position: tuple[int, int] | None,
+                   rule: str) -> Array:
+    """Return the gradient of one neuron by the rule, written out at each ReLU, (1, C, H, W) on the host."""
+    x = enter(net, x)
+    trace = net.forward(x, upto=layer)
+    seed = get_array_module(x).zeros_like(trace.activations[layer])
+    index = (0, channel, *(position or ()))
+    seed[index] = 1
+    return to_host(rule_gradient(net, trace, {layer: seed}, rule))
+
+
+def check_randomised(net: Network, x: Array, layer: str, channel: int, position: tuple[int, int] | None,
+                     rng: np.random.Generator) -> Check:
+    """Return the correlation of the neuron's guided backprop with that of random weights; it is not judged.
+
+    This is the parameter-randomisation test of Adebayo et al. 2018 (arXiv:1810.03292). The parameters are those of
+    `check_neuron_gradient`.
+    """
+    guided = guided_backprop(net, x, layer, channel, position)[0]
+    return reported("guided backprop: correlation with the picture of shuffled weights",
+                    randomised_similarity(net, x, layer, channel, position, guided, rng),
+                    "above 0.5 the picture shows edges more than learned features")
 
 
 def randomised_similarity(net: Network, x: Array, layer: str, channel: int, position: tuple[int, int] | None,

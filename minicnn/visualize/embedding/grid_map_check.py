@@ -3,7 +3,7 @@
 import numpy as np
 
 from minicnn.backend import Array, Generator
-from minicnn.visualize.check import Check
+from minicnn.visualize.check import Check, below, reported
 from minicnn.visualize.embedding.grid_assignment import assignment_cost, greedy_assignment
 from minicnn.visualize.embedding.neighbours import nearest_others
 
@@ -13,8 +13,8 @@ GREEDY_POINTS = 4000  # for more points, the greedy assignment takes longer than
 def check_grid(positions: Array, cells: Array, rows: int, columns: int, rng: Generator, k: int = 8) -> list[Check]:
     """Return Checks of an assignment of points (N, 2) to cells (N,) of a grid.
 
-    No cell is used twice. The assignment costs less than a greedy and a random one. Points that are among the k
-    nearest neighbours on the map remain among them in the grid more often than by chance.
+    No cell is used twice. The assignment costs at most as much as a greedy and a random one. The share of a point's k
+    nearest neighbours on the map that are among its k nearest in the grid is reported.
     """
     N = len(positions)
     used = len(np.unique(cells))
@@ -29,8 +29,8 @@ def check_grid(positions: Array, cells: Array, rows: int, columns: int, rng: Gen
     if N > k:
         agreement = neighbour_agreement(positions, cells, columns, k)
         chance = k / (N - 1)
-        checks.append(Check(f"share of an image's {k} nearest on the map that are among its {k} nearest in the grid",
-                            agreement, f"more than {chance:.3g}, by chance", agreement > chance))
+        checks.append(reported(f"share of an image's {k} nearest on the map that are among its {k} nearest in the grid",
+                               agreement, f"by chance {chance:.3g}"))
     return checks
 
 
@@ -52,3 +52,21 @@ def check_sheet(sheet: Array, thumbnails: Array, cells: Array, rows: int, column
     return [Check("pixels of the sheet", sheet.shape[0] * sheet.shape[1], f"{expected[1]}x{expected[0]}",
                   sheet.shape == expected),
             Check("every thumbnail is in its cell, pixel by pixel", float(right), "1", right)]
+
+
+def check_free_map(picture: Array, thumbnails: Array, positions: Array, fill: int = 255) -> list[Check]:
+    """Return the Check that the map shows each thumbnail at its position: x to the right, y upwards.
+
+    Each pixel is taken from the last thumbnail over it. picture : of thumbnail_map, uint8 (side, side, 3). thumbnails :
+    uint8 (N, H, W, 3). positions : (N, 2).
+    """
+    side, (N, H, W, _) = len(picture), thumbnails.shape
+    x, y = np.asarray(positions, np.float64).T
+    lefts, bottoms = ((values - values.min()) / (np.ptp(values) or 1.0) if np.ptp(values) else np.full(N, 0.5)
+                      for values in (x, y))
+    expected = np.full((side, side, 3), fill, np.uint8)
+    for n in range(N):
+        left, top = round(lefts[n] * (side - W)), round((1 - bottoms[n]) * (side - H))
+        expected[top:top + H, left:left + W] = thumbnails[n]
+    wrong = float((picture != expected).any(axis=2).mean()) if picture.shape == expected.shape else 1.0
+    return [below("share of the pixels of the map that differ from thumbnails drawn at their positions", wrong, 0.01)]

@@ -5,12 +5,14 @@ import numpy as np
 from minicnn.backend import Array, Generator
 from minicnn.errors import InputError
 from minicnn.gradient_check import directional_error
-from minicnn.visualize.check import Check, above, below
+from minicnn.visualize.check import Check, below, reported
 from minicnn.visualize.embedding.affinities import affinities, conditional_probabilities, require_points
 from minicnn.visualize.embedding.neighbours import nearest_others, squared_distances
 from minicnn.visualize.embedding.tsne import TsneSettings, kl_divergence, kl_gradient, tsne
 
-BLOCK = 500  # rows of distances at a time
+BLOCK = 500      # rows of distances at a time
+SAME_DIVERGENCE = 0.01  # relative: t-SNE computes the forces of far points by interpolation
+ALL_PAIRS = 800  # points, of whose pairs the divergence is computed again
 
 
 def trustworthiness(x: Array, positions: Array, k: int = 12) -> float:
@@ -52,23 +54,68 @@ def entropy_error(x: Array, perplexity: float) -> float:
 
 def check_map(x: Array, labels: Array, positions: Array, by_pca: Array, history: list[tuple[int, float]],
               perplexity: float) -> list[Check]:
-    """Return Checks of a t-SNE map of x (N, D) and its history.
+    """Return Checks of a t-SNE map of x (N, D) and its history; report how well it keeps neighbours and classes.
 
-    by_pca : the map by two principal components, (N, 2), which must be worse.
+    The divergence of the map as it is shown must be the last one of the history. It is computed again from the formula,
+    with the probabilities of all pairs of points, or with those of the 3 * perplexity nearest, as t-SNE may choose.
+    by_pca : the map by two principal components, (N, 2).
     """
     k = min(12, (len(x) - 1) // 2)
-    start, end = history[0][1], history[-1][1]
-    trust_by_pca, accuracy_by_pca = trustworthiness(x, by_pca, k), one_nearest_accuracy(by_pca, labels)
-    in_features = one_nearest_accuracy(x, labels)
-    trust, accuracy = trustworthiness(x, positions, k), one_nearest_accuracy(positions, labels)
-    return [below("entropies of the neighbours' probabilities, largest difference from log2(perplexity), in bits",
-                  entropy_error(x, perplexity), 1e-5),
-            Check("divergence of the map from the features at the end, in nats", end,
-                  f"less than {start:.3f}, its first value", end < start),
-            above(f"trustworthiness, k = {k}, more than by two principal components", trust, trust_by_pca),
-            Check("share of points whose nearest on the map is of their class", accuracy,
-                  f"more than {accuracy_by_pca:.4f}, by two principal components (all the features: {in_features:.4f})",
-                  accuracy > accuracy_by_pca)]
+    checks = [below("entropies of the neighbours' probabilities, largest difference from log2(perplexity), in bits",
+                    entropy_error(x, perplexity), 1e-5)]
+    if len(x) <= ALL_PAIRS:
+        end = history[-1][1]
+        for nearest in (len(x), int(np.ceil(3 * perplexity))):
+            p = pair_probabilities(x, perplexity, nearest)
+            error = abs(end / max(map_divergence(p, positions), 1e-30) - 1)
+            if error <= SAME_DIVERGENCE:
+                break
+        moved = map_divergence(p, np.roll(positions, 1, axis=0))
+        checks += [below("divergence of the map shown, computed again from the formula, against the last one of t-SNE, "
+                         "relative", error, SAME_DIVERGENCE),
+                   reported("divergence of the map shown, in nats", end,
+                            f"with each point at the place of another {moved:.3f}")]
+    return [*checks,
+            reported(f"trustworthiness, k = {k}", trustworthiness(x, positions, k),
+                     f"by two principal components {trustworthiness(x, by_pca, k):.4f}"),
+            reported("share of points whose nearest on the map is of their class",
+                     one_nearest_accuracy(positions, labels),
+                     f"by two principal components {one_nearest_accuracy(by_pca, labels):.4f}, "
+                     f"in the features {one_nearest_accuracy(x, labels):.4f}")]
+
+
+def pair_probabilities(x: Array, perplexity: float, nearest: int) -> Array:
+    """Return the probabilities of the pairs of points x (N, D) by the formula of van der Maaten and Hinton, (N, N).
+
+    Those of points that are not among the `nearest` others are 0.
+    The precision of each point is found by halving an interval until the entropy is log2(perplexity).
+    """
+    x = np.asarray(x, np.float64)
+    d2 = np.stack([((x - point) ** 2).sum(axis=1) for point in x])
+    np.fill_diagonal(d2, np.inf)
+    if nearest < len(x) - 1:
+        d2[d2 > np.partition(d2, nearest - 1, axis=1)[:, nearest - 1:nearest]] = np.inf
+    d2 -= d2.min(axis=1, keepdims=True)
+    scale = np.median(d2[np.isfinite(d2)]) or 1.0
+    low, high = np.full((len(x), 1), -40.0), np.full((len(x), 1), 40.0)  # logarithms of the precision
+    for _ in range(45):
+        middle = (low + high) / 2
+        p = np.exp(-d2 / scale * np.exp(middle))
+        p /= p.sum(axis=1, keepdims=True)
+        entropy = -(p * np.log(np.maximum(p, 1e-300))).sum(axis=1, keepdims=True)
+        wide = entropy > np.log(perplexity)
+        low, high = np.where(wide, middle, low), np.where(wide, high, middle)
+    return (p + p.T) / (2 * len(x))
+
+
+def map_divergence(p: Array, positions: Array) -> float:
+    """Return the Kullback-Leibler divergence of a map (N, 2) from probabilities p (N, N), in nats."""
+    y = np.asarray(positions, np.float64)
+    q = 1 / (1 + ((y[:, None] - y) ** 2).sum(axis=2))
+    np.fill_diagonal(q, 0)
+    q /= q.sum()
+    pairs = p > 0
+    return float((p[pairs] * np.log(p[pairs] / np.maximum(q[pairs], 1e-300))).sum())
 
 
 def check_map_gradient(x: Array, positions: Array, rng: Generator, count: int = 60) -> Check:

@@ -2,41 +2,51 @@
 
 import numpy as np
 
-from minicnn.backend import Array
+from minicnn.backend import Array, to_host
 from minicnn.layers import Conv2D
+from minicnn.models.preprocessing import Preprocessing
 from minicnn.network import Network
-from minicnn.visualize.check import Check, below
-from minicnn.visualize.grid import tile_corners, tile_images
-from minicnn.visualize.units.filters import filter_grid, filter_weights, mean_colour_share, signed_filters
+from minicnn.visualize.check import Check, below, reported
+from minicnn.visualize.units.filters import filter_weights, mean_colour_share
 
 
-def check_filter_grid(w: Array, rng: np.random.Generator) -> list[Check]:
-    """Return the Checks of the picture of first-layer filters, (F, 3, KH, KW).
+def check_filter_grid(net: Network, layer: str, sheet: Array, preprocessing: Preprocessing | None = None, gap: int = 1,
+                      zoom: int = 1) -> list[Check]:
+    """Return the Checks of the picture of first-layer filters: a tile for each filter, which holds its weights.
 
-    The picture has a tile for each filter. In 8 bits, it holds the weights. The largest response of a filter is to its
-    own picture.
+    sheet : as it is shown, of filter_grid, (height, width, 3) for filters on three channels, or (height, width).
+    preprocessing : of the network, whose channel order may be BGR. gap, zoom : of filter_grid.
     """
-    F, _, KH, KW = w.shape
-    sheet = np.rint(filter_grid(w) * 255) / 255
-    columns = (sheet.shape[1] + 1) // (KW + 1)
-    cells = (sheet.shape[0] + 1) // (KH + 1) * columns
-    tiles = np.stack([sheet[top:top + KH, left:left + KW] for top, left in tile_corners(cells, KH, KW, columns)])
-    filled = int((tiles < 1).any(axis=(1, 2, 3)).sum())  # the darkest colour of a filter is 0; an empty cell is white
-    low, high = w.min(axis=(1, 2, 3), keepdims=True), w.max(axis=(1, 2, 3), keepdims=True)
-    recovered = tiles[:F].transpose(0, 3, 1, 2) * (high - low) + low
-    worst = (np.abs(recovered - w) / np.maximum(high - low, np.finfo(w.dtype).tiny)).max()
-    # Cauchy-Schwarz: of all patches of norm 1, w / |w| has the largest response, |w|.
-    filters = w.reshape(F, -1)
-    norms = np.linalg.norm(filters, axis=1)
-    random = rng.standard_normal((1000, filters.shape[1]))
-    random /= np.linalg.norm(random, axis=1, keepdims=True)
-    ratio = ((random @ filters.T).max(axis=0) / norms).max()
-    share = float(mean_colour_share(w).mean())
-    return [Check("tiles in the sheet", filled, f"{F} filters", filled == F),
-            below("weights read back from the 8-bit tiles, error as a share of each filter's range", worst, 1 / 255),
-            below("largest response of 1,000 random patches, as a share of the filter's response to itself", ratio, 1),
-            Check("share of a filter's energy that is in its mean colour, on average", share,
-                  "0 to 1; small if the filters look for patterns", 0 <= share <= 1)]
+    w = to_host(net.layer(layer).params["w"]).astype(np.float64)
+    order = "RGB" if preprocessing is None else preprocessing.channel_order
+    colours = np.repeat(w, 3, axis=1) if order == "L" else w[:, ::-1] if order == "BGR" else w
+    F, C, KH, KW = colours.shape
+    if C != 3:
+        return check_signed_filters(w, sheet, gap, zoom)
+    sheet = np.rint(np.asarray(sheet, np.float64) * 255) / 255
+    columns = (sheet.shape[1] + gap) // (KW * zoom + gap)
+    worst = 0.0
+    for k, weights in enumerate(colours):
+        tile = read_tile(sheet, k, columns, (KH, KW), gap, zoom)
+        low, high = weights.min(), weights.max()
+        if tile is None:
+            worst = np.inf
+        elif high > low:
+            worst = max(worst, float(np.abs(tile - (weights.transpose(1, 2, 0) - low) / (high - low)).max()))
+    return [below(f"weights of {F} filters read back from the 8-bit tiles, error as a share of each filter's range",
+                  worst, 1 / 255),
+            reported("share of a filter's energy that is in its mean colour, on average",
+                     float(mean_colour_share(colours).mean()), "small if the filters look for patterns")]
+
+
+def read_tile(sheet: Array, k: int, columns: int, size: tuple[int, int], gap: int, zoom: int) -> Array | None:
+    """Return tile k of a sheet, one value a weight, or None if the sheet does not hold it or its pixels differ."""
+    height, width = size[0] * zoom, size[1] * zoom
+    top, left = k // columns * (height + gap), k % columns * (width + gap)
+    pixels = sheet[top:top + height, left:left + width]
+    tile = pixels[::zoom, ::zoom]
+    enlarged = tile.repeat(zoom, axis=0).repeat(zoom, axis=1)
+    return tile if tile.shape[:2] == size and np.array_equal(pixels, enlarged) else None
 
 
 def check_filter_responses(net: Network, layer: str) -> list[Check]:
@@ -61,17 +71,18 @@ def check_filter_responses(net: Network, layer: str) -> list[Check]:
                   (responses / scale).max(), 1 + 1e-6)]
 
 
-def check_signed_filters(w: Array) -> list[Check]:
-    """Return the Checks of the picture of deeper filters, (F, C, KH, KW).
+def check_signed_filters(w: Array, sheet: Array, gap: int = 1, zoom: int = 1) -> list[Check]:
+    """Return the Check of the picture of filters as grey maps: a row for each filter, a tile for each of its channels.
 
-    The picture has a tile for each filter and channel, and the grey levels add up to the weights.
+    A weight of zero is 0.5, the largest of a filter is 0 or 1. w : the weights shown, (F, C, KH, KW). sheet : as it is
+    shown, of grey_filter_grid, (height, width).
     """
     F, C, KH, KW = w.shape
-    tiles = signed_filters(w).reshape(F * C, KH, KW)
-    sheet = tile_images(tiles, C, gap=1, fill=0.5)
-    largest = np.abs(w).max(axis=(1, 2, 3))[:, None]
-    found = np.array([sheet[top:top + KH, left:left + KW].sum() for top, left in tile_corners(F * C, KH, KW, C)])
-    sums = ((found.reshape(F, C) - 0.5 * KH * KW) * 2 * largest).sum(axis=1)
-    error = np.abs(sums - w.sum(axis=(1, 2, 3))).max() / np.abs(w).sum(axis=(1, 2, 3)).max()
-    return [Check("tiles in the sheet", len(found), f"{F} filters x {C} channels = {F * C}", len(found) == F * C),
-            below("sum of the weights read back from the tiles, relative error", error, 1e-4)]
+    worst = 0.0
+    for filter_number, channel in np.ndindex(F, C):
+        largest = max(float(np.abs(w[filter_number]).max()), 1e-30)
+        tile = read_tile(sheet, filter_number * C + channel, C, (KH, KW), gap, zoom)
+        worst = np.inf if tile is None else max(worst, float(np.abs((tile - 0.5) * 2 - w[filter_number, channel]
+                                                                    / largest).max()))
+    return [below(f"weights of {F} filters x {C} channels read back from the tiles, error as a share of each filter's "
+                  "largest", worst, 1e-4)]

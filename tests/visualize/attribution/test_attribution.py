@@ -100,7 +100,7 @@ def test_the_demo_draws_every_method_and_passes_its_checks(monkeypatch):
     picture, = demo.pictures(model, photos)
     assert [axis.get_title() for axis in picture.figure.axes].count("SmoothGrad") == 2
     assert len(picture.figure.axes) == 16 and picture.array.shape == (2, 5, 3, 64, 64)
-    assert len(picture.checks) == 7 and all(check.passed for check in picture.checks), picture.checks
+    assert len(picture.checks) == 13 and all(check.passed for check in picture.checks), picture.checks
     monkeypatch.setattr(demo, "STEPS", 5)
     other, = demo.pictures(model, photos[:1], label=3, layer="relu3")
     assert not np.allclose(other.array[0], picture.array[0])

@@ -98,6 +98,7 @@ def test_rank_correlations_against_scipy(rng):
     assert found[0, 2] == pytest.approx(1) and found[1, 3] < -0.5
     assert all(check.passed for check in check_correlations(maps, found))
     assert not check_correlations(maps, found + np.triu(np.full((4, 4), 1e-3)))[0].passed
+    assert not check_correlations(maps, np.corrcoef(maps.reshape(4, -1)))[1].passed
 
 
 def test_a_constant_map_has_correlation_zero(rng):
@@ -116,7 +117,7 @@ def test_the_demo_writes_its_picture_its_maps_and_every_number(tmp_path, capsys)
     said = capsys.readouterr().out
     assert "FAIL" not in said and "upper half untrained" in said and "guided backprop (0." in said
     card = json.loads((tmp_path / "compare.json").read_text())
-    assert all(check["passed"] for check in card["checks"]) and len(card["checks"]) == 7
+    assert all(check["passed"] for check in card["checks"]) and len(card["checks"]) == 12
     assert np.load(tmp_path / "compare.npy").shape == (9, 64, 64) and Image.open(tmp_path / "compare.png").width > 1000
     numbers = card["parameters"]
     assert numbers["stages"] == ["conv5", "conv3", "conv1"] and list(numbers["fails"]) == ["guided backprop"]

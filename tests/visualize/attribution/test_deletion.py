@@ -59,10 +59,14 @@ def test_the_curves_begin_and_end_at_whole_pictures(rng):
     for method in deletion:
         np.testing.assert_allclose(deletion[method][:, [0, -1]], [[photo, grey]] * len(deletion[method]), atol=1e-14)
         np.testing.assert_allclose(insertion[method][:, [0, -1]], [[soft, photo]] * len(deletion[method]), atol=1e-14)
-    checks = check_curves(net, x, 1, deletion, insertion)
-    assert all(check.passed for check in checks) and "reported, not judged" in checks[1].expected
+    checks = check_curves(net, x, 1, deletion, insertion, maps, grid=4)
+    assert all(check.passed for check in checks) and [check.judged for check in checks] == [True, True, False, False]
     wrong = {method: curve + 1e-3 for method, curve in insertion.items()}
-    assert not check_curves(net, x, 1, deletion, wrong)[0].passed
+    assert not check_curves(net, x, 1, deletion, wrong, maps, grid=4)[0].passed
+    least_first = deletion_insertion(net, x, 1, {method: -values for method, values in maps.items()}, rng, grid=4,
+                                     steps=5, orders=1)
+    checks = check_curves(net, x, 1, *least_first, maps, grid=4)
+    assert checks[0].passed and not checks[1].passed
 
 
 def corner_network():

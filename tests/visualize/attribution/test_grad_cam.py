@@ -14,7 +14,7 @@ from small_networks import on
 from minicnn.backend import to_host
 from minicnn.errors import InputError, UnknownNameError
 from minicnn.gradient_check import numerical_gradient
-from minicnn.layers import Conv2D
+from minicnn.layers import Conv2D, GlobalAvgPool2D
 from minicnn.models import load_model, resnet18, squeezenet1_1, vgg16
 from minicnn.network import Network
 from minicnn.visualize.attribution.grad_cam import grad_cam, guided_grad_cam, last_maps, upsample_maps
@@ -29,7 +29,7 @@ def test_grad_cam_is_cam_if_the_network_ends_in_the_mean_and_a_linear_layer(xp, 
     weights = net.layer("fc3").params["w"][[0, 1, 2]]
     expected = np.maximum(np.einsum("nk,nkyx->nyx", weights, maps), 0)
     np.testing.assert_allclose(heat * maps[0, 0].size, expected, atol=1e-5)
-    np.testing.assert_allclose(class_activation_map(on(xp, net), x, [0, 1, 2]), expected, atol=1e-5)
+    np.testing.assert_allclose(class_activation_map(on(xp, net), x, [0, 1, 2], "relu2"), expected, atol=1e-5)
     assert all(check.passed for check in check_grad_cam(on(xp, net), x, [0, 1, 2], heat))
     assert not check_grad_cam(net, x, [0, 1, 2], heat ** 2)[1].passed
 
@@ -53,8 +53,12 @@ def test_grad_cam_of_a_deep_layer_by_finite_differences(rng):
 
 def test_the_last_layer_with_maps():
     names = {build: last_maps(build(seed=None)) for build in (squeezenet1_1, vgg16, resnet18)}
-    assert list(names.values()) == ["relu_conv10", "relu5_3", "relu5b"]
+    assert list(names.values()) == ["fire9/concat", "relu5_3", "relu5b"]
     assert [last_maps(load_model(name, "cpu").net) for name in ("shapes", "digits")] == ["relu5", "relu3"]
+    single = Network((3, 8, 8))
+    single.add("conv1", Conv2D(3, 2, 3))
+    single.add("pool1", GlobalAvgPool2D())
+    assert last_maps(single) == "conv1"
     flat = Network((3, 1, 1))
     flat.add("conv1", Conv2D(3, 2, 1))
     with pytest.raises(InputError, match="no layer of the network has maps"):
@@ -90,17 +94,18 @@ def test_guided_grad_cam_is_the_product(xp, rng):
     np.testing.assert_allclose(found, upsample_maps(heat, 16, 16)[:, None] * guided, atol=1e-6)
     heat[:, :3] = 0
     found = upsample_maps(heat, 16, 16)[:, None] * guided
-    assert check_guided_grad_cam(heat, found)[0].passed and (found[:, :, :6] == 0).all()
-    assert not check_guided_grad_cam(heat, guided)[0].passed
+    assert check_guided_grad_cam(net, x, 1, heat, found)[0].passed and (found[:, :, :6] == 0).all()
+    assert not check_guided_grad_cam(net, x, 1, heat, guided)[0].passed
+    assert not check_guided_grad_cam(net, x, 1, heat, -found)[0].passed
 
 
-@pytest.mark.parametrize("layer", [None, "fire9/concat", "pool5", "fire3/relu_expand3x3"])
+@pytest.mark.parametrize("layer", [None, "relu_conv10", "pool5", "fire3/relu_expand3x3"])
 def test_grad_cam_against_autograd(oracle, real_squeezenet, test_data, layer):
     net, module, x, labels = squeezenet_twins(oracle, real_squeezenet, test_data)
     heat = grad_cam(net, x, labels, layer)
     torch = oracle.torch
     kept = oracle.activations(module, oracle.SQUEEZENET1_1_NAMES, torch.from_numpy(x).requires_grad_(True))
-    scores, maps = kept["pool10"], kept[layer or "relu_conv10"]
+    scores, maps = kept["pool10"], kept[layer or "fire9/concat"]
     gradient, = torch.autograd.grad(scores[[0, 1], labels].sum(), maps)
     expected = torch.relu((gradient.mean(dim=(2, 3), keepdim=True) * maps).sum(dim=1))
     assert np.linalg.norm(heat - expected.detach().numpy()) < 1e-9 * expected.norm().item()
@@ -112,11 +117,13 @@ def test_grad_cam_against_autograd(oracle, real_squeezenet, test_data, layer):
 
 
 def test_grad_cam_on_squeezenet_is_its_class_map(real_squeezenet, test_data):
-    """conv10 makes the class's map of fire9's maps, so both layers give the same map, except for conv10's bias."""
+    """At conv10, Grad-CAM is the class's own channel. At fire9 it is the map before conv10's bias and ReLU."""
     net = real_squeezenet
     x, labels = real_photos(test_data)
     x, labels = x[:1], labels[:1]
-    heat = grad_cam(net, x, labels)
-    assert all(check.passed for check in check_grad_cam(net, x, labels, heat)) and heat.shape == (1, 13, 13)
-    deeper = grad_cam(net, x, labels, "fire9/concat")
+    heat = grad_cam(net, x, labels, "relu_conv10")
+    checks = check_grad_cam(net, x, labels, heat, "relu_conv10")
+    assert len(checks) == 2 and all(check.passed for check in checks) and heat.shape == (1, 13, 13)
+    deeper = grad_cam(net, x, labels)
+    assert len(check_grad_cam(net, x, labels, deeper)) == 1 and check_grad_cam(net, x, labels, deeper)[0].passed
     assert np.corrcoef(heat.ravel(), deeper.ravel())[0, 1] > 0.99

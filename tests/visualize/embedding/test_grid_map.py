@@ -6,7 +6,7 @@ import pytest
 from minicnn.errors import InputError
 from minicnn.images import load_image, save_image
 from minicnn.visualize.embedding.grid_map import grid_sheet, thumbnail_map
-from minicnn.visualize.embedding.grid_map_check import check_sheet
+from minicnn.visualize.embedding.grid_map_check import check_free_map, check_sheet
 
 
 def plain_thumbnails(count, size=6):
@@ -67,3 +67,14 @@ def test_thumbnails_that_do_not_fit_are_refused_in_one_line(call, message):
     with pytest.raises(InputError, match=message) as caught:
         call(plain_thumbnails(3))
     assert "\n" not in str(caught.value)
+
+
+def test_the_check_of_the_free_map_detects_turned_maps(rng):
+    thumbnails, positions = rng.integers(0, 256, (20, 8, 8, 3), dtype=np.uint8), rng.standard_normal((20, 2))
+    picture = thumbnail_map(thumbnails, positions, 90)
+    assert check_free_map(picture, thumbnails, positions)[0].passed
+    for wrong in (picture[::-1], picture[:, ::-1], picture.swapaxes(0, 1),
+                  thumbnail_map(thumbnails[::-1], positions, 90)):
+        assert not check_free_map(wrong, thumbnails, positions)[0].passed
+    one_place = np.zeros((20, 2))
+    assert check_free_map(thumbnail_map(thumbnails, one_place, 90), thumbnails, one_place)[0].passed

@@ -151,8 +151,20 @@ def test_the_checks_of_a_map_pass_and_fail(rng):
     positions, history = tsne(x, TsneSettings(10, 500), rng=rng)
     plain = pca(x, 2).positions
     assert all(check.passed for check in check_map(x, labels, positions, plain, history, 10))
-    shuffled = check_map(x, labels, rng.permutation(positions), plain, history[::-1], 10)
-    assert [check.passed for check in shuffled] == [True, False, False, False]
+    assert [check.judged for check in check_map(x, labels, positions, plain, history, 10)] == 2 * [True] + 3 * [False]
+    shuffled = check_map(x, labels, rng.permutation(positions), plain, history, 10)
+    assert [check.passed for check in shuffled][:2] == [True, False]
+    for wrong in (2 * positions, positions[::-1], positions * [1, 0.5], plain):
+        assert not all(check.passed for check in check_map(x, labels, wrong, plain, history, 10))
+
+
+def test_the_checks_of_a_map_bear_equal_points_and_a_single_step(rng):
+    x = np.zeros((40, 5))
+    x[20:] = 1
+    for points in (x, np.zeros((40, 5)), rng.standard_normal((40, 5))):
+        positions, history = tsne(points, TsneSettings(5, 1), rng=rng)
+        checks = check_map(points, np.arange(40) % 3, positions, rng.standard_normal((40, 2)), history, 5)
+        assert np.isfinite([check.value for check in checks]).all()
 
 
 def test_the_check_of_the_gradient_passes_and_fails(rng, monkeypatch):

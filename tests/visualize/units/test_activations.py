@@ -9,8 +9,9 @@ from minicnn.receptive_field import ReceptiveField
 from minicnn.visualize import (
     feature_maps,
 )
+from minicnn.visualize.grid import tile_images
 from minicnn.visualize.units.activations import scale_maps, strongest_neurons
-from minicnn.visualize.units.activations_check import check_feature_maps
+from minicnn.visualize.units.activations_check import check_feature_maps, check_sheet
 
 
 def test_feature_maps_are_the_activations_on_the_host(xp, rng):
@@ -19,7 +20,24 @@ def test_feature_maps_are_the_activations_on_the_host(xp, rng):
     maps = feature_maps(on(xp, net), x, "concat")
     assert isinstance(maps, np.ndarray) and maps.dtype == np.float32
     assert np.allclose(maps, net.forward(x).activations["concat"], atol=1e-6)
-    assert all(check.passed for check in check_feature_maps(maps[0], 3))
+    for channels in (None, [4, 1]):
+        shown = maps[0] if channels is None else maps[0, channels]
+        assert check_feature_maps(on(xp, net), x[:1], "concat", shown, channels).passed
+        for wrong in (shown[::-1], shown[:, ::-1], shown.swapaxes(1, 2), np.abs(shown - 0.1)):
+            assert not check_feature_maps(on(xp, net), x[:1], "concat", wrong, channels).passed
+
+
+@pytest.mark.parametrize("per", ["layer", "channel"])
+def test_the_check_of_the_sheet_reads_every_tile(rng, per):
+    maps = rng.standard_normal((7, 5, 6)).astype(np.float32)
+    sheet = tile_images(scale_maps(maps, per), 3, fill=0.1)
+    judged, zeros = check_sheet(maps, sheet, 3, per)
+    assert judged.passed and judged.judged and not zeros.judged
+    for wrong in (sheet[::-1], sheet.T, tile_images(scale_maps(maps[::-1], per), 3), tile_images(maps, 3)):
+        assert not check_sheet(maps, wrong, 3, per)[0].passed
+    other = "channel" if per == "layer" else "layer"
+    assert not check_sheet(maps, sheet, 3, other)[0].passed
+    assert check_sheet(np.zeros((2, 3, 3)), tile_images(scale_maps(np.zeros((2, 3, 3)))), 2)[0].passed
 
 
 def test_maps_are_scaled_per_layer_or_per_channel(rng):

@@ -26,7 +26,6 @@ def test_first_layer_filters_fill_the_range_and_read_back(rng):
     colours = colour_filters(w)
     assert colours.shape == (10, 5, 5, 3)
     assert np.allclose(colours.min(axis=(1, 2, 3)), 0) and np.allclose(colours.max(axis=(1, 2, 3)), 1)
-    assert all(check.passed for check in check_filter_grid(w, rng))
 
 
 def test_with_same_scale_a_weak_filter_looks_weak(rng):
@@ -45,7 +44,9 @@ def test_signed_filters_show_zero_as_middle_grey(rng):
     w = rng.standard_normal((4, 6, 3, 3)).astype(np.float32)
     maps = signed_filters(w)
     assert np.allclose(np.sign(maps - 0.5), np.sign(w)) and maps.min() >= 0 and maps.max() <= 1
-    assert all(check.passed for check in check_signed_filters(w))
+    assert check_signed_filters(w, grey_filter_grid(w, zoom=2), zoom=2)[0].passed
+    for wrong in (-w, w[::-1], w[:, ::-1], w[:, :, ::-1], np.abs(w)):
+        assert not check_signed_filters(w, grey_filter_grid(wrong, zoom=2), zoom=2)[0].passed
 
 
 def test_filter_grid_has_a_tile_or_a_row_for_each_filter(rng):
@@ -60,16 +61,38 @@ def test_mean_colour_share_is_one_for_a_flat_and_zero_for_a_balanced_filter():
     assert mean_colour_share(flat)[0] == pytest.approx(1) and mean_colour_share(edge)[0] == pytest.approx(0)
 
 
-def test_the_check_of_the_grid_detects_missing_and_changed_filters(rng, monkeypatch):
-    from minicnn.visualize.units import filters_check as checks_filters
+def first_layer(w):
+    net = Network((w.shape[1], 32, 32))
+    net.add("conv1", Conv2D(w.shape[1], len(w), w.shape[2]))
+    net.layer("conv1").params["w"] = w
+    return net
+
+
+@pytest.mark.parametrize(("gap", "zoom"), [(1, 1), (2, 3)])
+def test_the_check_of_the_grid_detects_missing_and_changed_filters(rng, gap, zoom):
     w = rng.standard_normal((10, 3, 5, 5)).astype(np.float32)
-    plain = checks_filters.filter_grid
-    for spoil in (lambda sheet: np.maximum(sheet, np.arange(sheet.shape[0])[:, None, None] >= 12),  # no last row
-                  lambda sheet: sheet[:, ::-1], lambda sheet: sheet ** 1.1):
-        monkeypatch.setattr(checks_filters, "filter_grid", lambda w, spoil=spoil: spoil(plain(w)))
-        assert not all(check.passed for check in check_filter_grid(w, rng))
-    monkeypatch.undo()
-    assert len(check_filter_grid(w, rng)) == 4 and all(check.passed for check in check_filter_grid(w, rng))
+    net, sheet = first_layer(w), filter_grid(w, gap=gap, zoom=zoom)
+    checks = check_filter_grid(net, "conv1", sheet, gap=gap, zoom=zoom)
+    assert [check.judged for check in checks] == [True, False] and checks[0].passed
+    lower = np.arange(sheet.shape[0])[:, None, None] >= 12 * zoom
+    for wrong in (np.maximum(sheet, lower), sheet[:, ::-1], sheet ** 1.1, sheet[..., ::-1], 1 - sheet,
+                  filter_grid(w.swapaxes(2, 3), gap=gap, zoom=zoom), filter_grid(w[::-1], gap=gap, zoom=zoom)):
+        assert not check_filter_grid(net, "conv1", wrong, gap=gap, zoom=zoom)[0].passed
+
+
+def test_the_check_of_the_grid_knows_the_order_of_the_channels(rng):
+    w = rng.standard_normal((4, 3, 5, 5)).astype(np.float32)
+    net, bgr = first_layer(w), PLAIN._replace(channel_order="BGR")
+    assert check_filter_grid(net, "conv1", filter_grid(filter_weights(net, "conv1", bgr)), bgr)[0].passed
+    assert not check_filter_grid(net, "conv1", filter_grid(w), bgr)[0].passed
+
+
+def test_the_check_of_the_grid_reads_grey_filters_too(rng):
+    w = rng.standard_normal((4, 1, 5, 5)).astype(np.float32)
+    assert check_filter_grid(first_layer(w), "conv1", filter_grid(w))[0].passed
+    assert not check_filter_grid(first_layer(w), "conv1", filter_grid(-w))[0].passed
+    flat = np.ones((2, 3, 3, 3), np.float32)
+    assert check_filter_grid(first_layer(flat), "conv1", filter_grid(flat))[0].passed
 
 
 @pytest.mark.parametrize(("kernel", "stride", "pad"), [(3, 1, 1), (7, 2, 0), (11, 4, 2), (5, 3, 4)])
