@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from minicnn.backend import Array
-from minicnn.errors import InputError, one_line
+from minicnn.errors import InputError
 from minicnn.files import replacing, require_target
 from minicnn.models import cache_folder
 from minicnn.models.weights import Header, row_blocks, write_arrays
+from minicnn.models.weights.recognise import shown
 from weights_converter.digests import files_sha256, progress
 from weights_converter.formats.containers import open_arrays, read_values, recognise, source_files
 from weights_converter.formats.stored import StoredArray
@@ -52,15 +53,15 @@ def convert(path: FilePath, output: FilePath | None = None, network: str = "auto
     names = read_labels(labels) if labels else None
     kind, sha256 = require_input_and_output(path, output, overwrite)
     with open_arrays(path, kind) as arrays:
-        match, line = identify(path, arrays, network, features_only, sha256, preprocessing, prefix)
+        match, taken = identify(path, arrays, network, features_only, sha256, preprocessing, prefix)
         require_values(path, match)
         class_names = labels_of(match, labels, names)
-        for line in [*describe(path, kind, match, sha256), line, *describe_classes(match, class_names)]:
+        for line in [*describe(path, kind, match, sha256), taken, *describe_classes(match, class_names)]:
             say(line)
         target = Path(output) if output else default_output(match.model_name)
         write(path, target, converted(path, match), header(match, sha256, class_names), overwrite)
     hint = "" if output else f"; load_model({match.model_name!r}) finds it"
-    say(f"wrote {one_line(target, 1000)} ({target.stat().st_size / 1e6:.1f} MB) in {perf_counter() - start:.1f} s{hint}")
+    say(f"wrote {shown(target)} ({target.stat().st_size / 1e6:.1f} MB) in {perf_counter() - start:.1f} s{hint}")
     return target
 
 
@@ -75,7 +76,7 @@ def identify(path: FilePath, arrays: Sequence[StoredArray], network: str, featur
     try:
         return take_preprocessing(match, first, sha256, preprocessing)
     except InputError as problem:
-        raise InputError(f"{one_line(path, 300)}: {problem}") from None
+        raise InputError(f"{shown(path)}: {problem}") from None
 
 
 # ---- validation --------------------------------------------------------------------------------------------
@@ -106,8 +107,8 @@ def require_digest(path: FilePath, kind: str) -> str:
     digest = files_sha256(source_files(path, kind))
     expected = digest_in_name(path)
     if expected and not digest.startswith(expected):
-        raise InputError(f"{one_line(path, 300)} is damaged: its sha256 begins with {digest[:8]}, not with {expected} as its name "
-                         "says; download it again (or rename it if the name has no digest)")
+        raise InputError(f"{shown(path)} is damaged: its sha256 begins with {digest[:8]}, not with {expected} as its "
+                         "name says; download it again (or rename it if the name has no digest)")
     return digest
 
 
@@ -122,13 +123,13 @@ def require_values(path: FilePath, match: Match) -> None:
     source = match.source
     for array, name in match.constants:
         if not np.array_equal(read_values(path, array), source.constants[name]):
-            raise InputError(f"{one_line(path, 300)} is not {source.name}: {array.name} has other values")
+            raise InputError(f"{shown(path)} is not {source.name}: {array.name} has other values")
     count, expected = count_parameters(match), source.num_parameters
     if match.own_classes:  # the classifier has a row of weights and a bias for each class
         per_class = sum(array.size for array, _, shape in match.arrays[-2:]) // (match.num_classes or 1)
         expected += ((match.num_classes or 0) - (match.usual_classes or 0)) * per_class
     if not match.last and count != expected:
-        raise InputError(f"{one_line(path, 300)} has {count:,} parameters instead of the {expected:,} of {source.name}")
+        raise InputError(f"{shown(path)} has {count:,} parameters instead of the {expected:,} of {source.name}")
 
 
 # ---- report ------------------------------------------------------------------------------------------------
@@ -138,7 +139,7 @@ def describe(path: FilePath, kind: str, match: Match, sha256: str) -> list[str]:
     """Return lines with the file's format, network and size, its unused arrays, and warnings."""
     source = match.source
     part = f" up to {match.last}" if match.last else ""
-    line = (f"{one_line(path, 1000)} is {kind}: {source.name}{part} with {source.publisher}'s names, "
+    line = (f"{shown(path)} is {kind}: {source.name}{part} with {source.publisher}'s names, "
             f"{len(match.arrays)} arrays, {count_parameters(match):,} parameters")
     if match.left_out:
         groups = dict.fromkeys(name.partition(".")[0] for name in match.left_out)

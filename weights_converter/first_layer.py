@@ -5,10 +5,11 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from minicnn.errors import InputError, one_line, unknown_name
+from minicnn.errors import InputError, unknown_name
 from minicnn.models.first_layer import LARGEST_KERNEL, MOST_FILTERS
 from minicnn.models.preprocessing import CAFFE_VGG, PREPROCESSINGS, TORCHVISION, Preprocessing
 from minicnn.models.weights import Header
+from minicnn.models.weights.recognise import shown
 from weights_converter.convert import (
     Blocks,
     FilePath,
@@ -32,7 +33,8 @@ CAFFE_KINDS = (CAFFEMODEL, DEEP_COMPRESSION)  # formats of networks that take BG
 
 
 def extract(path: FilePath, output: FilePath | None = None, name: str | None = None, channels: str | None = None,
-            overwrite: bool = False, say: Callable[[str], object] = print, preprocessing_name: str | None = None) -> Path:
+            overwrite: bool = False, say: Callable[[str], object] = print,
+            preprocessing_name: str | None = None) -> Path:
     """Write the filters of the first convolution of `path` as a network of one layer; return the path of its file.
 
     Parameters
@@ -54,7 +56,7 @@ def extract(path: FilePath, output: FilePath | None = None, name: str | None = N
         preprocessing, reason = find_preprocessing(array, arrays, kind, sha256, channels)
         if preprocessing_name:
             preprocessing, reason = PREPROCESSINGS[preprocessing_name], ", as given by --preprocessing"
-        say(f"{one_line(path, 1000)} is {kind}: {array.name} {array.shape}, {shape[0]} filters of {shape[2]}x{shape[3]}, "
+        say(f"{shown(path)} is {kind}: {array.name} {array.shape}, {shape[0]} filters of {shape[2]}x{shape[3]}, "
             f"channels in the order {preprocessing.channel_order}{reason}")
         for line in unknown_digest(path, sha256):
             say(line)

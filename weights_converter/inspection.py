@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from minicnn.errors import InputError, one_line
+from minicnn.errors import InputError
 from minicnn.models import cache_folder
+from minicnn.models.weights.recognise import shown
 from weights_converter.convert import FilePath, describe, identify, require_digest, require_values
 from weights_converter.formats.containers import open_arrays, recognise
 from weights_converter.formats.number_formats import type_name
@@ -28,7 +29,7 @@ def inspect(path: FilePath, network: str = "auto", features_only: bool = False,
     kind = recognise(path)
     sha256 = require_digest(path, kind)
     published = published_as(sha256)
-    say(f"{one_line(path, 1000)} is {kind}, {Path(path).stat().st_size:,} bytes")
+    say(f"{shown(path)} is {kind}, {Path(path).stat().st_size:,} bytes")
     say(f"sha256 {sha256}: " + (f"published as {published.url}" if published else "not a published file known here"))
     with open_arrays(path, kind) as arrays:
         match = None

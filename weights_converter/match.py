@@ -11,6 +11,7 @@ from minicnn.errors import InputError, one_line, unknown_name
 from minicnn.layers import Add, Concat, ReLU
 from minicnn.models import build_network
 from minicnn.models.weights import named_arrays
+from minicnn.models.weights.recognise import shown
 from minicnn.network import Network
 from weights_converter.classifier import Classifier, classes_of, renamed_classifier
 from weights_converter.formats.number_formats import is_short, is_weight_type, scales_of, type_name
@@ -87,7 +88,7 @@ def find_source(path: str | os.PathLike[str], arrays: Sequence[StoredArray], net
     different = {(candidate.model_name, candidate.source.preprocessing): candidate for candidate in fitting}
     if len(different) > 1:
         source_names = [candidate.source.name for candidate in different.values()]
-        raise InputError(f"{one_line(path)} fits {' and '.join(source_names)} equally well; choose one, as in "
+        raise InputError(f"{shown(path)} fits {' and '.join(source_names)} equally well; choose one, as in "
                          f"--network {source_names[0]}")
     if fitting:
         require_not_quantised(path, fitting[0], arrays)
@@ -108,13 +109,13 @@ def no_source(path: str | os.PathLike[str], arrays: Sequence[StoredArray], sourc
     weights = sum(not has_integers(array) for array in arrays)
     if not nearest or 2 * nearest.recognised < min(weights, len(nearest.source.names)):
         examples = ", ".join(array.name for array in arrays[:4]) + (", …" if len(arrays) > 4 else "")
-        return InputError(f"{one_line(path)} has {len(arrays)} arrays ({examples}) that do not belong to any known "
+        return InputError(f"{shown(path)} has {len(arrays)} arrays ({examples}) that do not belong to any known "
                           f"network: {publishers_of(sources)}; for any other network, --first-layer converts the "
                           f"filters of the first convolution{export_hint(arrays)}")
     hint = part_hint(path)
     if not features_only and not match(nearest.source, arrays, features_only=True).problems:
         hint += "; if you need only the layers that are there, add --features-only"
-    return InputError(f"{one_line(path)} does not fit {nearest.source.name} with {nearest.source.publisher}'s names: "
+    return InputError(f"{shown(path)} does not fit {nearest.source.name} with {nearest.source.publisher}'s names: "
                       + "; ".join(nearest.problems) + hint)
 
 
@@ -122,7 +123,7 @@ def with_prefix(path: str | os.PathLike[str], arrays: Sequence[StoredArray], pre
     """Return the arrays whose names begin with `prefix`. Raises InputError if there are none."""
     chosen = [array for array in arrays if array.name.startswith(prefix)]
     if not chosen and prefix:
-        raise InputError(f"{one_line(path)} has no array whose name begins with {one_line(prefix, 100)!r}; its names "
+        raise InputError(f"{shown(path)} has no array whose name begins with {one_line(prefix, 100)!r}; its names "
                          f"begin with {listed(list(dict.fromkeys(array.name.split('.')[0] for array in arrays)), 8)}")
     return chosen
 
@@ -254,7 +255,7 @@ def require_not_quantised(path: str | os.PathLike[str], match: Match, arrays: Se
     short = [array for array, _, _ in match.arrays if is_short(array.dtype)]
     scales = scales_of(array.name for array in arrays) if short else []
     if scales:
-        raise InputError(f"{one_line(path)} is quantised: {short[0].name} is {type_name(short[0].dtype)} and "
+        raise InputError(f"{shown(path)} is quantised: {short[0].name} is {type_name(short[0].dtype)} and "
                          f"{scales[0]} belongs to it; take the float file")
 
 

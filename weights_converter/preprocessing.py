@@ -105,7 +105,7 @@ def _of_source(name: str) -> Preprocessing:
 
 
 def _are_equal(a: Preprocessing, b: Preprocessing) -> bool:
-    """Return True if both give the same input up to two grey levels: Caffe's means have been rounded in several ways."""
+    """Return True if both give the same input up to two grey levels: Caffe's means are rounded in several ways."""
     def black_and_slope(p: Preprocessing) -> Array:
         std = np.array(p.std)
         return np.array([p.scale / std, np.array(p.mean) / p.scale])

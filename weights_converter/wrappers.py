@@ -3,7 +3,7 @@
 No list of wrappers is needed. An array fits if its name ends like a name of the network, whatever stands in front,
 and if it has the right shape. A word in the middle may be left out too, as DataParallel adds one when it wraps a part
 of a network: features.module.0.weight. The names that a trunk has by itself, 0.weight instead of features.0.weight,
-fit as well. All arrays of a network should have the same wrapper; if several wrappers fit, the order of `_rank` decides.
+fit as well. All arrays of a network should have the same wrapper; if several wrappers fit, `_rank` decides.
 """
 
 import re

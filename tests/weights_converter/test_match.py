@@ -8,7 +8,7 @@ import pytest
 from weight_cases import TRUNK, announced, source_id, source_of
 
 from minicnn.errors import InputError
-from weights_converter.match import find_source
+from weights_converter.match import FLOATS, find_source
 from weights_converter.sources import SOURCES
 
 
@@ -81,8 +81,8 @@ def test_each_wrong_type_is_named_once():
     with pytest.raises(InputError) as refusal:
         find_source("x", arrays)
     line = str(refusal.value)
-    assert ": F6_E2M3 instead of float64, float32 or a type that float32 holds exactly: features.0.weight, features.0.bias, " in line
-    assert line.endswith("; complex64 instead of float64, float32 or a type that float32 holds exactly: classifier.1.bias")
+    assert f": F6_E2M3 instead of {FLOATS}: features.0.weight, features.0.bias, " in line
+    assert line.endswith(f"; complex64 instead of {FLOATS}: classifier.1.bias")
     assert line.count("F6_E2M3") == 1 and "u1" not in line
 
 

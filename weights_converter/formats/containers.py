@@ -5,7 +5,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import BinaryIO
+from io import BufferedReader
 
 from minicnn.backend import Array
 from minicnn.errors import InputError, one_line
@@ -23,6 +23,7 @@ from minicnn.models.weights.recognise import (
     describe_file,
     kind_of_members,
     require_ordinary,
+    shown,
 )
 from weights_converter.formats.caffemodel import begins_as_caffemodel, caffemodel_arrays
 from weights_converter.formats.deep_compression import begins_as_deep_compression, deep_compression_arrays
@@ -70,15 +71,14 @@ def recognise(path: Path) -> str:
     the format and the way out.
     """
     size = require_ordinary(path)
-    shown = one_line(path, 300)
     if size > SIZE_LIMIT:
-        raise InputError(f"{shown} has {size:,} bytes, more than the limit of {SIZE_LIMIT:,}")
+        raise InputError(f"{shown(path)} has {size:,} bytes, more than the limit of {SIZE_LIMIT:,}")
     with open_file(path) as file:
         kind = _kind(file, size, path)
     if kind == UNKNOWN:
-        raise InputError(f"{shown} is {kind.what}; formats that can be read: {READABLE}")
+        raise InputError(f"{shown(path)} is {kind.what}; formats that can be read: {READABLE}")
     if kind.way_out:
-        raise InputError(f"{shown} is {kind.what}; {kind.way_out}")
+        raise InputError(f"{shown(path)} is {kind.what}; {kind.way_out}")
     return kind.what
 
 
@@ -129,7 +129,7 @@ def source_files(path: Path, kind: str) -> list[Path]:
 def _arrays_of(file: SourceFile, path: Path, kind: str) -> list[StoredArray]:
     """List the arrays of an open file. Raises InputError if a name cannot be printed in a message."""
     if kind not in READERS:
-        raise InputError(f"{one_line(path, 300)} is {kind}, which cannot be a part of a model")
+        raise InputError(f"{shown(path)} is {kind}, which cannot be a part of a model")
     with readable(path):
         arrays = READERS[kind](file)
         if len(arrays) > MOST_ARRAYS:
@@ -141,12 +141,12 @@ def _arrays_of(file: SourceFile, path: Path, kind: str) -> list[StoredArray]:
 
 
 @contextmanager
-def open_file(path: Path) -> Iterator[BinaryIO]:
+def open_file(path: Path) -> Iterator[BufferedReader]:
     """Open a file for reading bytes. Raises InputError if that is not permitted."""
     try:
         file = open(path, "rb")
     except OSError as problem:
-        raise InputError(f"{one_line(path, 300)} cannot be read: {problem.strerror}") from None
+        raise InputError(f"{shown(path)} cannot be read: {problem.strerror}") from None
     with file:
         yield file
 
@@ -169,7 +169,7 @@ def readable(path: Path) -> Iterator[None]:
     try:
         yield
     except InputError as problem:
-        raise InputError(f"{one_line(path, 300)}: {problem}") from None
+        raise InputError(f"{shown(path)}: {problem}") from None
     except MemoryError:
         raise
     except OSError as problem:
@@ -177,9 +177,9 @@ def readable(path: Path) -> Iterator[None]:
         if problem.errno in (None, errno.EINVAL):
             raise damaged(path, problem) from None
         if problem.errno in DISK_FULL:
-            raise InputError(f"{one_line(path, 300)} cannot be unpacked: there is not enough space in {tempfile.gettempdir()} "
+            raise InputError(f"{shown(path)} cannot be unpacked: there is not enough space in {tempfile.gettempdir()} "
                              f"({problem.strerror}); free some, or set TMPDIR to another folder") from None
-        raise InputError(f"{one_line(path, 300)} cannot be read: {problem.strerror}") from None
+        raise InputError(f"{shown(path)} cannot be read: {problem.strerror}") from None
     except Exception as problem:  # zipfile, zlib, h5py and NumPy raise a dozen kinds for damaged files
         raise damaged(path, problem) from None
 
@@ -187,4 +187,4 @@ def readable(path: Path) -> Iterator[None]:
 def damaged(path: Path, problem: Exception) -> InputError:
     """Return the InputError for a damaged file."""
     reason = one_line(" ".join(str(problem).split()) or type(problem).__name__, 300)
-    return InputError(f"{one_line(path, 300)} is damaged or truncated: {reason}; download it again")
+    return InputError(f"{shown(path)} is damaged or truncated: {reason}; download it again")

@@ -45,7 +45,8 @@ def _layers(mat: MatFile, elements: dict[str, Element]) -> tuple[MatFile, Matrix
                                  "read")
             if "layers" in fields:
                 return inside, inside.matrix(fields["layers"])
-    raise InputError(f"it has no layers of MatConvNet; its variables: {', '.join(map(repr, list(elements)[:4])) or 'none'}")
+    raise InputError("it has no layers of MatConvNet; its variables: "
+                     f"{', '.join(map(repr, list(elements)[:4])) or 'none'}")
 
 
 def _layer_arrays(mat: MatFile, layer: Matrix) -> list[StoredArray]:

@@ -94,6 +94,15 @@ class Kind(NamedTuple):
 UNKNOWN = Kind("of no known format", "?")
 
 
+def shown(path: str | os.PathLike[str]) -> str:
+    """Return a path in a form that is safe to print: one line, control characters escaped.
+
+    >>> shown("a\\n.h5")
+    'a\\\\n.h5'
+    """
+    return one_line(path, 300)
+
+
 def require_ordinary(path: str | os.PathLike[str]) -> int:
     """Return the size of an ordinary file in bytes. Raises InputError for anything else: a pipe could block for ever.
 
@@ -101,21 +110,21 @@ def require_ordinary(path: str | os.PathLike[str]) -> int:
     Traceback (most recent call last):
     minicnn.errors.InputError: no such file.h5 does not exist
     """
-    shown = one_line(path, 300)
+    name = shown(path)
     try:
         if os.path.isdir(path):
-            raise InputError(f"{shown} is {describe_folder(path)}")
+            raise InputError(f"{name} is {describe_folder(path)}")
         if os.path.islink(path) and not os.path.exists(path):
-            raise InputError(f"{shown} is a link to {one_line(os.readlink(path), 200)}, which does not exist")
+            raise InputError(f"{name} is a link to {one_line(os.readlink(path), 200)}, which does not exist")
         if not os.path.exists(path):
-            raise InputError(f"{shown} does not exist")
+            raise InputError(f"{name} does not exist")
         if not os.path.isfile(path):
-            raise InputError(f"{shown} is not an ordinary file, but a pipe or a device")
+            raise InputError(f"{name} is not an ordinary file, but a pipe or a device")
         size = os.path.getsize(path)
-    except (OSError, ValueError) as problem:
-        raise InputError(f"{shown} cannot be read: {getattr(problem, 'strerror', None) or problem}") from None
+    except OSError as problem:
+        raise InputError(f"{name} cannot be read: {problem.strerror}") from None
     if size == 0:
-        raise InputError(f"{shown} is empty; download it again")
+        raise InputError(f"{name} is empty; download it again")
     return size
 
 
@@ -124,7 +133,7 @@ def describe_file(path: str | os.PathLike[str]) -> Kind:
 
     Raises InputError if the file cannot be read.
 
-    >>> describe_file("minicnn/data/digits.h5").what
+    >>> describe_file(minicnn.models.load.weights_path("digits")).what
     'an HDF5 file'
     """
     size = require_ordinary(path)
@@ -137,7 +146,7 @@ def describe_file(path: str | os.PathLike[str]) -> Kind:
                 file.seek(0)
                 return kind_of_json(file.read(JSON_LIMIT + 1))
     except OSError as problem:
-        raise InputError(f"{one_line(path, 300)} cannot be read: {problem.strerror}") from None
+        raise InputError(f"{shown(path)} cannot be read: {problem.strerror}") from None
     return kind_of_bytes(head, tail, Path(path).name)
 
 
@@ -166,7 +175,8 @@ def kind_of_bytes(head: bytes, tail: bytes = b"", name: str = "") -> Kind:
 
 def kind_of_protobuf(head: bytes, name: str) -> Kind | None:
     """Return the Kind of a model of TensorFlow or Core ML, which begin like an ONNX model; None for other files."""
-    found = re.match(rb"\x08([\x01-\x0f])\x12[\x80-\xff]{0,4}[\x00-\x7f]\n", head)  # version, then a message of messages
+    # the version, then a message that begins with a message; in an ONNX model a text follows
+    found = re.match(rb"\x08([\x01-\x0f])\x12[\x80-\xff]{0,4}[\x00-\x7f]\n", head)
     if found and (found[1] > b"\x01" or name.endswith(".mlmodel")):
         return Kind("a Core ML model (.mlmodel)", EXPORT)
     if found:

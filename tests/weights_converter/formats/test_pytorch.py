@@ -430,7 +430,8 @@ def test_keys_of_the_state_dict(container, key):
 @pytest.mark.parametrize("container", READERS)
 def test_dicts_in_dicts_give_the_names(container):
     one = tensor_of(container)
-    body = dict_of({"ema": dict_of({"b": one}), "net": global_name("a.B"), "model": dict_of({"0": dict_of({"a": one})})})
+    body = dict_of({"ema": dict_of({"b": one}), "net": global_name("a.B"),
+                    "model": dict_of({"0": dict_of({"a": one})})})
     assert list(read(container, file_of(container, body))) == ["ema.b", "model.0.a"]
 
 
@@ -439,7 +440,8 @@ def test_a_dict_in_itself():
     assert list(read("zip", zip_file(body))) == ["w"]
 
 
-@pytest.mark.parametrize("names", [["module.a", "b"], ["module.a", "module.b"], ["module.a", "model.b"], ["modules.a"], ["a", "n_averages"],
+@pytest.mark.parametrize("names", [["module.a", "b"], ["module.a", "module.b"], ["module.a", "model.b"], ["modules.a"],
+                                   ["a", "n_averages"],
                                    ["module"], ["modula.module.a"]], ids=str)
 def test_prefixes_stay(names):
     assert list(read("zip", zip_file(dict_of(dict.fromkeys(names, tensor()))))) == names
