@@ -55,7 +55,8 @@ def three_relus(model, photos, seed):
         "gradient is positive, and guided backprop's where both are. Only guided backprop shows clean "
         "outlines: it removes all gradients that would weaken a neuron.",
         f"{SPRINGENBERG}, figure 1; Zeiler and Fergus 2014 (arXiv:1311.2901)",
-        [*checks, check_randomised(net, shown[0].x, net.output, *chosen[0], np.random.default_rng(seed))],
+        [*checks, check_randomised(net, shown[0].x, net.output, chosen[0][0], chosen[0][1],
+                                   np.random.default_rng(seed))],
         {"layer": net.output, "classes" if shown[0].top else "neurons": [channel for channel, _ in chosen],
          "positions": [position for _, position in chosen], "seed": seed,
          "photos": [photo.name for photo in shown]})

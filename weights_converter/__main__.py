@@ -8,6 +8,7 @@ from typing import NoReturn
 from minicnn import program
 
 DESCRIPTION = "Convert weights of other frameworks to minicnn's HDF5 format."
+PREPROCESSING_NAMES = ("torchvision", "caffe", "caffe-rgb", "unit", "minus1-1", "tf", "none")  # a test compares them
 EPILOG = """Formats of SOURCE: PyTorch .pth, safetensors, ONNX, Caffe .caffemodel, Keras .h5, MatConvNet .mat, NumPy
 .npz, and SqueezeNet's Deep Compression .net. The first bytes of the file decide, not its name. The names and shapes of
 the arrays identify the network. Other commands: python -m weights_converter inspect FILE describes a file and converts
@@ -45,6 +46,9 @@ def convert_parser() -> OneLineParser:
     """Return the parser of the conversion."""
     parser = OneLineParser(prog="python -m weights_converter", description=DESCRIPTION, epilog=EPILOG)
     add_source(parser, "SOURCE", "the file to convert")
+    parser.add_argument("--labels", metavar="FILE", type=not_empty,
+                        help="the names of the classes: a text with one name a line, or JSON (default: ImageNet's for "
+                             "1000 classes, else none)")
     parser.add_argument("-o", "--output", metavar="OUT.h5", type=not_empty,
                         help="the file to write (default: in the cache folder, where load_model finds it by name)")
     parser.add_argument("--first-layer", action="store_true",
@@ -75,7 +79,14 @@ def add_source(parser: argparse.ArgumentParser, metavar: str, text: str) -> None
     parser.add_argument("--network", metavar="NAME", type=not_empty, default="auto",
                         help="the network in the file, such as vgg16 or vgg16_caffe (default: auto, recognise it)")
     parser.add_argument("--features-only", action="store_true",
-                        help="leave out the classifier; needed for a file without a complete classifier")
+                        help="leave out the classifier; needed for a file that ends before its last feature layer")
+    parser.add_argument("--preprocessing", choices=PREPROCESSING_NAMES,
+                        help="the input that the network was trained on: torchvision (RGB, ImageNet's mean and std), "
+                             "caffe (BGR, 0..255 minus the mean), caffe-rgb (the same in RGB), unit (RGB, 0..1), "
+                             "minus1-1 or tf (RGB, -1..1), none (RGB, 0..255) (default: as published, or recognised by "
+                             "the values)")
+    parser.add_argument("--prefix", metavar="TEXT", type=not_empty,
+                        help="take only the arrays whose names begin with TEXT, of a file that holds several networks")
 
 
 def fetch_parser() -> OneLineParser:
@@ -107,6 +118,10 @@ def require_consistent(parser: argparse.ArgumentParser, arguments: argparse.Name
         parser.error("--first-layer converts one layer of any network: leave out --network and --features-only")
     if not arguments.first_layer and (arguments.array or arguments.channels):
         parser.error("--array and --channels need --first-layer")
+    if arguments.first_layer and (arguments.labels or arguments.prefix):
+        parser.error("--first-layer converts filters only: leave out --labels and --prefix")
+    if arguments.channels and arguments.preprocessing:
+        parser.error("--preprocessing has a channel order: leave out --channels")
 
 
 # ---- commands ----------------------------------------------------------------------------------------------
@@ -117,19 +132,21 @@ def run_convert(arguments: argparse.Namespace) -> None:
     if arguments.first_layer:
         from weights_converter.first_layer import extract
 
-        extract(arguments.source, arguments.output, arguments.array, arguments.channels, arguments.overwrite, say)
+        extract(arguments.source, arguments.output, arguments.array, arguments.channels, arguments.overwrite, say,
+                arguments.preprocessing)
     else:
         from weights_converter.convert import convert
 
         convert(arguments.source, arguments.output, arguments.network, arguments.features_only, arguments.overwrite,
-                say)
+                say, arguments.labels, arguments.preprocessing, arguments.prefix or "")
 
 
 def run_inspect(arguments: argparse.Namespace) -> None:
     """Describe a file."""
     from weights_converter.inspection import inspect
 
-    inspect(arguments.source, arguments.network, arguments.features_only, say)
+    inspect(arguments.source, arguments.network, arguments.features_only, say, arguments.preprocessing,
+            arguments.prefix or "")
 
 
 def run_fetch(arguments: argparse.Namespace) -> None:

@@ -2,22 +2,25 @@
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 
-import minicnn
 from minicnn.backend import Array
 from minicnn.errors import InputError
 from minicnn.files import replacing, require_target
 from minicnn.models import cache_folder
 from minicnn.models.weights import Header, row_blocks, write_arrays
-from weights_converter.digests import file_sha256, progress
-from weights_converter.formats.containers import open_arrays, read_values, recognise
-from weights_converter.match import Match, find_source
+from minicnn.models.weights.recognise import shown
+from weights_converter.digests import files_sha256, progress
+from weights_converter.formats.containers import open_arrays, read_values, recognise, source_files
+from weights_converter.formats.stored import StoredArray
+from weights_converter.labels import describe_classes, labels_of, read_labels
+from weights_converter.match import Match, find_source, listed
+from weights_converter.preprocessing import take_preprocessing
 from weights_converter.sources.published import published_as
 from weights_converter.sources.source import Source
 
@@ -28,7 +31,8 @@ Blocks = tuple[str, tuple[int, ...], Iterator[Array]]  # an array's name, shape 
 
 
 def convert(path: FilePath, output: FilePath | None = None, network: str = "auto", features_only: bool = False,
-            overwrite: bool = False, say: Callable[[str], object] = print) -> Path:
+            overwrite: bool = False, say: Callable[[str], object] = print, labels: FilePath | None = None,
+            preprocessing: str | None = None, prefix: str = "") -> Path:
     """Convert the file `path` and return the path of the HDF5 file.
 
     Parameters
@@ -39,21 +43,40 @@ def convert(path: FilePath, output: FilePath | None = None, network: str = "auto
     features_only : leave out the classifier, which the file then need not contain.
     overwrite : replace an existing output.
     say : function that takes each line of the report.
+    labels : a file of the class names; by default ImageNet's for 1000 classes, and no names for another number.
+    preprocessing : a name of PREPROCESSINGS. By default see `take_preprocessing`.
+    prefix : take only the arrays whose names begin with this text, of a file with several networks.
 
     Raises InputError if the file cannot be used. Then nothing is written, and an existing output stays as it was.
     """
     start = perf_counter()
+    names = read_labels(labels) if labels else None
     kind, sha256 = require_input_and_output(path, output, overwrite)
     with open_arrays(path, kind) as arrays:
-        match = find_source(path, arrays, network, features_only, sha256)
-        for line in describe(path, kind, match, sha256):
-            say(line)
+        match, taken = identify(path, arrays, network, features_only, sha256, preprocessing, prefix)
         require_values(path, match)
+        class_names = labels_of(match, labels, names)
+        for line in [*describe(path, kind, match, sha256), taken, *describe_classes(match, class_names)]:
+            say(line)
         target = Path(output) if output else default_output(match.model_name)
-        write(path, target, converted(path, match), header(match, sha256), overwrite)
+        write(path, target, converted(path, match), header(match, sha256, class_names), overwrite)
     hint = "" if output else f"; load_model({match.model_name!r}) finds it"
-    say(f"wrote {target} ({target.stat().st_size / 1e6:.1f} MB) in {perf_counter() - start:.1f} s{hint}")
+    say(f"wrote {shown(target)} ({target.stat().st_size / 1e6:.1f} MB) in {perf_counter() - start:.1f} s{hint}")
     return target
+
+
+def identify(path: FilePath, arrays: Sequence[StoredArray], network: str, features_only: bool, sha256: str,
+             preprocessing: str | None, prefix: str) -> tuple[Match, str]:
+    """Return the Match of a file's arrays with its preprocessing, and a line about the preprocessing."""
+    match = find_source(path, arrays, network, features_only, sha256, prefix)
+    array, target, shape = match.arrays[0]
+    first = None
+    if len(shape) == 4 and not preprocessing:
+        first = np.ascontiguousarray(target.layout.to_ours(read_values(path, array)), np.float32).reshape(shape)
+    try:
+        return take_preprocessing(match, first, sha256, preprocessing)
+    except InputError as problem:
+        raise InputError(f"{shown(path)}: {problem}") from None
 
 
 # ---- validation --------------------------------------------------------------------------------------------
@@ -69,7 +92,7 @@ def require_input_and_output(path: FilePath, output: FilePath | None, overwrite:
         require_output(path, output, overwrite)
     else:
         cache_folder()
-    return kind, require_digest(path)
+    return kind, require_digest(path, kind)
 
 
 def require_output(path: FilePath, target: FilePath, overwrite: bool) -> None:
@@ -79,13 +102,13 @@ def require_output(path: FilePath, target: FilePath, overwrite: bool) -> None:
     require_target(target, overwrite)
 
 
-def require_digest(path: FilePath) -> str:
-    """Return the file's sha256, hexadecimal. Raises InputError if the file's name gives another one."""
-    digest = file_sha256(path)
+def require_digest(path: FilePath, kind: str) -> str:
+    """Return the sha256 of the file and its parts, hexadecimal. Raises InputError if the file's name gives another."""
+    digest = files_sha256(source_files(path, kind))
     expected = digest_in_name(path)
     if expected and not digest.startswith(expected):
-        raise InputError(f"{path} is damaged: its sha256 begins with {digest[:8]}, not with {expected} as its name "
-                         "says; download it again (or rename it if the name has no digest)")
+        raise InputError(f"{shown(path)} is damaged: its sha256 begins with {digest[:8]}, not with {expected} as its "
+                         "name says; download it again (or rename it if the name has no digest)")
     return digest
 
 
@@ -98,12 +121,15 @@ def digest_in_name(path: FilePath) -> str | None:
 def require_values(path: FilePath, match: Match) -> None:
     """Raise InputError if arrays that identify the source have other values, or if parameters are missing."""
     source = match.source
-    for array in match.constants:
-        if not np.array_equal(read_values(path, array), source.constants[array.name]):
-            raise InputError(f"{path} is not {source.name}: {array.name} has other values")
-    count = count_parameters(match)
-    if not match.last and count != source.num_parameters:
-        raise InputError(f"{path} has {count:,} parameters instead of the {source.num_parameters:,} of {source.name}")
+    for array, name in match.constants:
+        if not np.array_equal(read_values(path, array), source.constants[name]):
+            raise InputError(f"{shown(path)} is not {source.name}: {array.name} has other values")
+    count, expected = count_parameters(match), source.num_parameters
+    if match.own_classes:  # the classifier has a row of weights and a bias for each class
+        per_class = sum(array.size for array, _, shape in match.arrays[-2:]) // (match.num_classes or 1)
+        expected += ((match.num_classes or 0) - (match.usual_classes or 0)) * per_class
+    if not match.last and count != expected:
+        raise InputError(f"{shown(path)} has {count:,} parameters instead of the {expected:,} of {source.name}")
 
 
 # ---- report ------------------------------------------------------------------------------------------------
@@ -113,15 +139,28 @@ def describe(path: FilePath, kind: str, match: Match, sha256: str) -> list[str]:
     """Return lines with the file's format, network and size, its unused arrays, and warnings."""
     source = match.source
     part = f" up to {match.last}" if match.last else ""
-    line = (f"{path} is {kind}: {source.name}{part} with {source.publisher}'s names, "
+    line = (f"{shown(path)} is {kind}: {source.name}{part} with {source.publisher}'s names, "
             f"{len(match.arrays)} arrays, {count_parameters(match):,} parameters")
     if match.left_out:
         groups = dict.fromkeys(name.partition(".")[0] for name in match.left_out)
         line += f"; left out: {len(match.left_out)} arrays of {', '.join(groups)}"
-    lines = [line]
+    lines = [line, *describe_wrappers(match)]
     if source.note:
         lines.append(f"note: {source.note}")
     return lines + unknown_digest(path, sha256)
+
+
+def describe_wrappers(match: Match) -> list[str]:
+    """Return lines about the wrappers that were taken off the names, and about arrays outside the network."""
+    lines = []
+    if match.choice.removed:
+        lines.append(f"taken off the names: {listed(match.choice.removed, 4)}")
+    if match.choice.others:
+        lines.append(f"{len(match.choice.others)} other wrappers fit as well: {listed(match.choice.others, 4)}; "
+                     f"to take one: --prefix {match.choice.others[0]}")
+    if match.outside:
+        lines.append(f"left out: {len(match.outside)} arrays outside the network: {listed(match.outside, 6)}")
+    return lines
 
 
 def count_parameters(match: Match) -> int:
@@ -187,11 +226,12 @@ def require_finite(path: FilePath, not_finite: list[str]) -> None:
                          f"{', '.join(not_finite)}")
 
 
-def header(match: Match, source_sha256: str) -> Header:
-    """Return the Header of the HDF5 file. It has class names only if the network has its whole classifier."""
+def header(match: Match, source_sha256: str, labels: list[str]) -> Header:
+    """Return the Header of the HDF5 file."""
     source = match.source
-    labels = imagenet_classes() if source.classes and not match.last else []
     options = {**source.options, "last": match.last} if match.last else source.options
+    if match.own_classes:
+        options = {**options, "num_classes": match.num_classes}
     return Header(match.model_name, source.architecture, source.preprocessing, labels, options,
                   origin(source, source_sha256), source.licence, source_sha256)
 
@@ -201,8 +241,3 @@ def origin(source: Source, sha256: str) -> str:
     if published_as(sha256):
         return source.origin
     return f"{source.origin} (recognised by its array names; not a known published file)"
-
-
-def imagenet_classes() -> list[str]:
-    """Return the names of ImageNet's 1000 classes, in the order of the scores."""
-    return (Path(minicnn.__file__).parent / "data" / "imagenet_classes.txt").read_text("utf-8").splitlines()

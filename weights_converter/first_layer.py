@@ -7,8 +7,9 @@ from pathlib import Path
 
 from minicnn.errors import InputError, unknown_name
 from minicnn.models.first_layer import LARGEST_KERNEL, MOST_FILTERS
-from minicnn.models.preprocessing import CAFFE_VGG, TORCHVISION, Preprocessing
+from minicnn.models.preprocessing import CAFFE_VGG, PREPROCESSINGS, TORCHVISION, Preprocessing
 from minicnn.models.weights import Header
+from minicnn.models.weights.recognise import shown
 from weights_converter.convert import (
     Blocks,
     FilePath,
@@ -21,8 +22,9 @@ from weights_converter.convert import (
 )
 from weights_converter.digests import progress
 from weights_converter.formats.containers import CAFFEMODEL, DEEP_COMPRESSION, open_arrays, read_values
+from weights_converter.formats.number_formats import is_weight_type, type_name
 from weights_converter.formats.stored import StoredArray
-from weights_converter.match import FLOATS, has_integers, is_float, listed, match, sources_of, type_name
+from weights_converter.match import FLOATS, has_integers, listed, match, sources_of
 from weights_converter.sources.layouts import AS_OURS, HWIO, Layout
 from weights_converter.sources.source import Source
 
@@ -31,7 +33,8 @@ CAFFE_KINDS = (CAFFEMODEL, DEEP_COMPRESSION)  # formats of networks that take BG
 
 
 def extract(path: FilePath, output: FilePath | None = None, name: str | None = None, channels: str | None = None,
-            overwrite: bool = False, say: Callable[[str], object] = print) -> Path:
+            overwrite: bool = False, say: Callable[[str], object] = print,
+            preprocessing_name: str | None = None) -> Path:
     """Write the filters of the first convolution of `path` as a network of one layer; return the path of its file.
 
     Parameters
@@ -43,6 +46,7 @@ def extract(path: FilePath, output: FilePath | None = None, name: str | None = N
         `find_preprocessing`.
     overwrite : replace an existing output.
     say : function that takes each line of the report.
+    preprocessing_name : of PREPROCESSINGS; overrides the channel order too.
 
     Raises InputError if the file has no such filters.
     """
@@ -50,7 +54,9 @@ def extract(path: FilePath, output: FilePath | None = None, name: str | None = N
     with open_arrays(path, kind) as arrays:
         array, layout, shape = first_convolution(path, arrays, name)
         preprocessing, reason = find_preprocessing(array, arrays, kind, sha256, channels)
-        say(f"{path} is {kind}: {array.name} {array.shape}, {shape[0]} filters of {shape[2]}x{shape[3]}, "
+        if preprocessing_name:
+            preprocessing, reason = PREPROCESSINGS[preprocessing_name], ", as given by --preprocessing"
+        say(f"{shown(path)} is {kind}: {array.name} {array.shape}, {shape[0]} filters of {shape[2]}x{shape[3]}, "
             f"channels in the order {preprocessing.channel_order}{reason}")
         for line in unknown_digest(path, sha256):
             say(line)
@@ -79,7 +85,7 @@ def first_convolution(path: FilePath, arrays: Sequence[StoredArray],
     for array in arrays:
         if found := filter_layout(array.shape):
             fitting[array.name] = array, *found
-    floats = {key: entry for key, entry in fitting.items() if is_float(entry[0].dtype)}
+    floats = {key: entry for key, entry in fitting.items() if is_weight_type(entry[0].dtype)}
     if name is None and floats:
         return next(iter(floats.values()))
     if name in floats:
@@ -134,10 +140,12 @@ def known_source(array: StoredArray, arrays: Sequence[StoredArray], kind: str, s
     """
     weights = sum(not has_integers(stored) for stored in arrays)
     for source in sources_of("auto", sha256):
-        if array.name != next(iter(source.names)) or kind in CAFFE_KINDS and source.publisher != "Caffe":
+        if kind in CAFFE_KINDS and source.publisher != "Caffe":
             continue
         candidate = match(source, arrays, features_only=True)
-        shapes = {stored.name: target.layout.source_shape(shape) for stored, target, shape in candidate.arrays}
+        first = next(iter(source.names.values())).key
+        shapes = {stored.name: target.layout.source_shape(shape) for stored, target, shape in candidate.arrays
+                  if target.key == first}
         if shapes.get(array.name) == array.shape and 2 * candidate.recognised >= weights:
             return source
     return None

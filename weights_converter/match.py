@@ -1,23 +1,27 @@
 """Find the known source of a file by the names, shapes and types of its arrays."""
 
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from functools import cache
+from typing import Any, NamedTuple
 
-import numpy as np
-
-from minicnn.errors import InputError, unknown_name
+from minicnn.errors import InputError, one_line, unknown_name
 from minicnn.layers import Add, Concat, ReLU
 from minicnn.models import build_network
 from minicnn.models.weights import named_arrays
+from minicnn.models.weights.recognise import shown
 from minicnn.network import Network
+from weights_converter.classifier import Classifier, classes_of, renamed_classifier
+from weights_converter.formats.number_formats import is_short, is_weight_type, scales_of, type_name
 from weights_converter.formats.onnx import export_hint
 from weights_converter.formats.stored import StoredArray
 from weights_converter.sources import SOURCES
 from weights_converter.sources.source import Source, Target
+from weights_converter.wrappers import Choice, Fit, NameIndex, choose, first_word, own_words
 
-FLOATS = "float16, float32 or float64"
+FLOATS = "float64, float32 or a type that float32 holds exactly"
 
 Shape = tuple[int, ...]
 
@@ -27,19 +31,27 @@ class Match(NamedTuple):
 
     last : name of the layer at which the network ends; None for the whole network.
     arrays : (array in the file, its Target, minicnn's shape) of each array to convert.
-    constants : arrays in the file that must have the values of the source's constants.
+    constants : (array in the file, the source's name) of arrays that must have the values of the source's constants.
     left_out : names of known arrays that are not converted.
+    outside : names of arrays that do not belong to the network, such as criterion.weight.
     problems : a text for each kind of error.
     recognised : number of arrays in the file with a name and shape of the source.
+    num_classes : number of outputs of the classifier; None if the source has no classes.
+    usual_classes : the number in the published network, such as ImageNet's 1000.
+    choice : the wrappers that were taken off the names.
     """
 
     source: Source
     last: str | None
     arrays: list[tuple[StoredArray, Target, Shape]]
-    constants: list[StoredArray]
+    constants: list[tuple[StoredArray, str]]
     left_out: list[str]
+    outside: list[str]
     problems: list[str]
     recognised: int
+    num_classes: int | None
+    usual_classes: int | None
+    choice: Choice
 
     @property
     def model_name(self) -> str:
@@ -48,9 +60,14 @@ class Match(NamedTuple):
         name = self.source.name if whole else f"{self.source.name}-{self.last}"
         return name.replace("/", "_")
 
+    @property
+    def own_classes(self) -> bool:
+        """True if the classifier has another number of outputs than the published one."""
+        return not self.last and self.num_classes != self.usual_classes
+
 
 def find_source(path: str | os.PathLike[str], arrays: Sequence[StoredArray], network: str = "auto",
-                features_only: bool = False, sha256: str = "") -> Match:
+                features_only: bool = False, sha256: str = "", prefix: str = "") -> Match:
     """Return the Match without problems of a file's arrays.
 
     Parameters
@@ -58,33 +75,66 @@ def find_source(path: str | os.PathLike[str], arrays: Sequence[StoredArray], net
     path : of the file, for messages.
     arrays : all arrays of the file.
     network : name of a source or of an architecture, or "auto" for all sources.
-    features_only : leave out the classifier.
+    features_only : leave out the classifier. A file that has exactly the layers before it needs no such request.
     sha256 : of the file, hexadecimal; identifies the sources that are one file only.
+    prefix : take only the arrays whose names begin with this text.
 
     Raises InputError if no source fits, with all problems of the nearest one, or if several fit.
     """
     sources = sources_of(network, sha256)
-    names = {array.name for array in arrays}
-    matches = [match(source, arrays, features_only) for source in sources if not names.isdisjoint(source.names)]
+    arrays = with_prefix(path, arrays, prefix)
+    matches = all_matches(sources, arrays, features_only)
     fitting = [candidate for candidate in matches if not candidate.problems]
     different = {(candidate.model_name, candidate.source.preprocessing): candidate for candidate in fitting}
     if len(different) > 1:
         source_names = [candidate.source.name for candidate in different.values()]
-        raise InputError(f"{path} fits {' and '.join(source_names)} equally well; choose one, as in "
+        raise InputError(f"{shown(path)} fits {' and '.join(source_names)} equally well; choose one, as in "
                          f"--network {source_names[0]}")
     if fitting:
+        require_not_quantised(path, fitting[0], arrays)
         return fitting[0]
+    raise no_source(path, arrays, sources, matches, features_only)
+
+
+def all_matches(sources: Sequence[Source], arrays: Sequence[StoredArray], features_only: bool) -> list[Match]:
+    """Return a Match, with its problems, for each source of which the file has any name."""
+    found = NameIndex(sources).fits(arrays)
+    return [match(sources[number], arrays, features_only, found[number]) for number in sorted(found)]
+
+
+def no_source(path: str | os.PathLike[str], arrays: Sequence[StoredArray], sources: Sequence[Source],
+              matches: Sequence[Match], features_only: bool) -> InputError:
+    """Return the error for a file that fits no source, with the problems of the nearest one."""
     nearest = max(matches, key=lambda candidate: (candidate.recognised, -len(candidate.problems)), default=None)
-    if not nearest or 2 * nearest.recognised < sum(not has_integers(array) for array in arrays):
+    weights = sum(not has_integers(array) for array in arrays)
+    if not nearest or 2 * nearest.recognised < min(weights, len(nearest.source.names)):
         examples = ", ".join(array.name for array in arrays[:4]) + (", …" if len(arrays) > 4 else "")
-        raise InputError(f"{path} has {len(arrays)} arrays ({examples}) that do not belong to any known network: "
-                         f"{publishers_of(sources)}; for any other network, --first-layer converts the filters of the "
-                         f"first convolution{export_hint(arrays)}")
-    hint = ""
+        return InputError(f"{shown(path)} has {len(arrays)} arrays ({examples}) that do not belong to any known "
+                          f"network: {publishers_of(sources)}; for any other network, --first-layer converts the "
+                          f"filters of the first convolution{export_hint(arrays)}")
+    hint = part_hint(path)
     if not features_only and not match(nearest.source, arrays, features_only=True).problems:
-        hint = "; if you need only the layers that are there, add --features-only"
-    raise InputError(f"{path} does not fit {nearest.source.name} with {nearest.source.publisher}'s names: "
-                     + "; ".join(nearest.problems) + hint)
+        hint += "; if you need only the layers that are there, add --features-only"
+    return InputError(f"{shown(path)} does not fit {nearest.source.name} with {nearest.source.publisher}'s names: "
+                      + "; ".join(nearest.problems) + hint)
+
+
+def with_prefix(path: str | os.PathLike[str], arrays: Sequence[StoredArray], prefix: str) -> list[StoredArray]:
+    """Return the arrays whose names begin with `prefix`. Raises InputError if there are none."""
+    chosen = [array for array in arrays if array.name.startswith(prefix)]
+    if not chosen and prefix:
+        raise InputError(f"{shown(path)} has no array whose name begins with {one_line(prefix, 100)!r}; its names "
+                         f"begin with {listed(list(dict.fromkeys(array.name.split('.')[0] for array in arrays)), 8)}")
+    return chosen
+
+
+def part_hint(path: str | os.PathLike[str]) -> str:
+    """Return advice for one part of a model that was saved in several files; else ""."""
+    part = re.search(r"^(.*)-\d{5}-of-(\d{5})\.(\w+)$", os.path.basename(os.fspath(path)))
+    if not part or int(part[2]) < 2:
+        return ""
+    return (f"; this is one of {int(part[2])} files of the model: put them into one folder and convert their index, "
+            f"{one_line(part[1], 100)}.{part[3]}.index.json")
 
 
 def sources_of(network: str, sha256: str) -> list[Source]:
@@ -108,42 +158,105 @@ def publishers_of(sources: Iterable[Source]) -> str:
     return ", ".join(f"{publisher} ({', '.join(names)})" for publisher, names in publishers.items())
 
 
-def match(source: Source, arrays: Sequence[StoredArray], features_only: bool) -> Match:
-    """Return the Match of a file's arrays with one Source. features_only : leave out the classifier."""
-    net = build_network(source.architecture, **source.options)
-    stored = {array.name: array for array in arrays}
-    last = _trunk_end(source, net, stored) if features_only or not source.classifier else None
-    shapes = {key: array.shape for key, array in named_arrays(net.trunk(last) if last else net).items()}
-    targets = {name: target for name, target in source.names.items() if target.key in shapes}
+# ---- one source ----------------------------------------------------------------------------------------------
+
+
+def match(source: Source, arrays: Sequence[StoredArray], features_only: bool = False,
+          fits: Sequence[Fit] | None = None) -> Match:
+    """Assign the arrays of a file to those of `source`, after taking the wrappers off their names.
+
+    fits : the ways to read the arrays as arrays of this source, if they are known already.
+    """
+    fits = NameIndex([source]).fits(arrays).get(0, []) if fits is None else fits
+    net, shapes = network_and_shapes(source.architecture, tuple(source.options.items()))
+    classifier = Classifier.of(source, net, shapes)
+    choice = choose(fits, lambda fit: _has_right_shape(fit, source, shapes, classifier),
+                    list(source.names)) if fits else Choice({}, "", [], [])
+    stored = {name: fit.array for name, fit in choice.fits.items()}
+    features_only = features_only or not source.classifier or _is_complete_trunk(source, net, stored)
+    if not features_only:
+        stored |= renamed_classifier(classifier, arrays, stored)
+    last = _trunk_end(source, net, stored) if features_only else None
+    kept = set(named_arrays(net.trunk(last))) if last else set(shapes)
+    targets = {name: target for name, target in source.names.items() if target.key in kept}
+    num_classes = classes_of(classifier, stored)
+    shapes = classifier.with_classes(shapes, num_classes)
     expected = {name: target.layout.source_shape(shapes[target.key]) for name, target in targets.items()}
     expected |= {name: array.shape for name, array in source.constants.items()}
-    names = {*source.names, *source.constants, *source.left_out}
+    used = {array.name for array in stored.values()}
+    rest = [array for array in arrays if array.name not in used and not has_integers(array)]
+    unknown = _unknown(source, targets, rest, choice.wrapper)
     return Match(
         source, last,
         arrays=[(stored[name], target, shapes[target.key]) for name, target in targets.items() if name in stored],
-        constants=[stored[name] for name in source.constants if name in stored],
-        left_out=[name for name in stored
-                  if name not in expected and (name in names or has_integers(stored[name]))],
-        problems=_problems(arrays, stored, expected, names),
-        recognised=sum(name in names and array.shape == expected.get(name, array.shape)
-                       for name, array in stored.items()))
+        constants=[(stored[name], name) for name in source.constants if name in stored],
+        left_out=[stored[name].name for name in stored if name not in expected],
+        outside=[array.name for array in rest if array.name not in unknown],
+        problems=_problems(arrays, stored, expected, unknown),
+        recognised=sum(array.shape == expected.get(name, array.shape) for name, array in stored.items()),
+        num_classes=num_classes, usual_classes=classifier.shape[0] if classifier.weight else None, choice=choice)
+
+
+@cache
+def network_and_shapes(architecture: str, options: tuple[tuple[str, Any], ...]) -> tuple[Network, dict[str, Shape]]:
+    """Return the network of an architecture and {"conv1/w": shape, …}. The arrays of zeros take no memory."""
+    net = build_network(architecture, **dict(options))
+    return net, {key: array.shape for key, array in named_arrays(net).items()}
+
+
+def _has_right_shape(fit: Fit, source: Source, shapes: Mapping[str, Shape], classifier: Classifier) -> bool:
+    """Return True if the array can be the one that the Fit names, with any number of classes."""
+    target = source.names.get(fit.name)
+    if target is None:
+        return fit.name not in source.constants or source.constants[fit.name].shape == fit.array.shape
+    if target.key in (classifier.weight, classifier.bias):
+        return classifier.number_in(target, fit.array.shape) is not None
+    return target.layout.source_shape(shapes[target.key]) == fit.array.shape
+
+
+def _is_complete_trunk(source: Source, net: Network, stored: Mapping[str, StoredArray]) -> bool:
+    """Return True if the file has each array of the features and none of the classifier."""
+    features = set(named_arrays(net.trunk(source.features)))
+    has_classifier = any(target.key not in features for target in source.names.values())
+    return has_classifier and all((target.key in features) == (name in stored) for name, target in source.names.items())
+
+
+def _unknown(source: Source, targets: Mapping[str, Target], rest: Sequence[StoredArray], wrapper: str) -> list[str]:
+    """Return the names in `rest` that show that the file is of another network.
+
+    They stand in a module of this network, as features.30.weight does, or belong to a sibling, as VGG-19's conv3_4.
+    """
+    own = own_words(targets)
+    siblings = {name for other in SOURCES if other is not source and 2 * len(other.names.keys() & source.names.keys())
+                > len(source.names) for name in (*other.names, *other.constants)}
+    return [array.name for array in rest
+            if first_word(array.name, wrapper) in own or array.name.removeprefix(wrapper) in siblings - {*source.names}]
 
 
 def _problems(arrays: Sequence[StoredArray], stored: Mapping[str, StoredArray], expected: Mapping[str, Shape],
-              names: set[str]) -> list[str]:
+              unknown: list[str]) -> list[str]:
     """Return all problems at once, one text for each kind."""
     present = [(stored[name], shape) for name, shape in expected.items() if name in stored]
     problems = {
         "missing": [name for name in expected if name not in stored],
-        "not known": [name for name, array in stored.items() if name not in names and not has_integers(array)],
+        "not known": unknown,
         "there twice": [name for name, count in Counter(array.name for array in arrays).items() if count > 1],
         "of another shape": [f"{array.name} {array.shape} instead of {shape}"
                              for array, shape in present if array.shape != shape],
     }
     for array, _ in present:
-        if not is_float(array.dtype):
+        if not is_weight_type(array.dtype):
             problems.setdefault(f"{type_name(array.dtype)} instead of {FLOATS}", []).append(array.name)
     return [f"{kind}: {listed(found)}" for kind, found in problems.items() if found]
+
+
+def require_not_quantised(path: str | os.PathLike[str], match: Match, arrays: Sequence[StoredArray]) -> None:
+    """Raise InputError if weights are short numbers that the file's scales would have to multiply."""
+    short = [array for array, _, _ in match.arrays if is_short(array.dtype)]
+    scales = scales_of(array.name for array in arrays) if short else []
+    if scales:
+        raise InputError(f"{shown(path)} is quantised: {short[0].name} is {type_name(short[0].dtype)} and "
+                         f"{scales[0]} belongs to it; take the float file")
 
 
 def listed(names: Sequence[str], limit: int = 100) -> str:
@@ -155,19 +268,6 @@ def listed(names: Sequence[str], limit: int = 100) -> str:
 def has_integers(array: StoredArray) -> bool:
     """Return True for an array of integers or booleans, such as a count of batches: it is no weight."""
     return array.dtype.kind in "iub"
-
-
-def is_float(dtype: np.dtype) -> bool:
-    """Return True if weights can have this type, one of FLOATS."""
-    return dtype.kind == "f" and dtype.itemsize in (2, 4, 8)
-
-
-def type_name(dtype: np.dtype) -> str:
-    """Return the name of a type, for messages: float32, or bfloat16.
-
-    NumPy has no bfloat16. The readers represent it by a record with one field of that name.
-    """
-    return dtype.names[0] if dtype.names else str(dtype)
 
 
 def _trunk_end(source: Source, net: Network, stored: Mapping[str, StoredArray]) -> str:

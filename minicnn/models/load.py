@@ -5,9 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from minicnn.arguments import require_path
-from minicnn.backend import keep_freed_memory
-from minicnn.errors import InputError, unknown_name
+from minicnn.backend import choose_device, keep_freed_memory
+from minicnn.errors import InputError, one_line, unknown_name
 from minicnn.models.alexnet import alexnet, caffenet
 from minicnn.models.decoder import shapes_decoder
 from minicnn.models.first_layer import first_layer
@@ -40,7 +39,8 @@ class Model(NamedTuple):
 
     def __repr__(self) -> str:
         """Return one line: name, kind of network, number of layers and classes."""
-        outputs = f", {len(self.labels):,} classes" if self.labels else ""
+        count = 0 if self.labels or self.styles else self.num_classes()
+        outputs = f", {len(self.labels):,} classes" if self.labels else f", {count:,} classes" if count else ""
         outputs += f", {len(self.styles)} styles" if self.styles else ""
         return f"<Model {self.name}: {type(self.net).__name__} of {len(self.net.nodes)} layers{outputs}>"
 
@@ -48,28 +48,67 @@ class Model(NamedTuple):
         """Return the model with its network made fast; see `Network.fast`."""
         return self._replace(net=self.net.fast())
 
+    def num_classes(self) -> int:
+        """Return the number of classes that the network has a score for; 0 if it ends before a classifier."""
+        outputs = self.net.shapes()[self.net.output]
+        return outputs[1] if len(outputs) == 2 else 0
+
     def find_class(self, name: Any) -> int:
         """Return the index of a class given by its number, its name, or any part of one name only.
 
+        name : an int, a NumPy scalar or array of one number, "281", "class 281", or a text.
         Raises UnknownNameError with the nearest class names if there is no such class. Raises InputError if several
-        class names contain `name`, or if the model has no class names.
+        class names contain `name`, if `name` is of another type, or if the network has no classes.
         """
+        count = len(self.labels) or self.num_classes()
+        if not count:
+            raise InputError(f"{self.name!r} has no classes: it ends at {self.net.output}, before a classifier")
+        number = class_number(name)
+        if number is not None and not 0 <= number < count:
+            raise unknown_name("class", one_line(name, 50), [f"0 to {count - 1}"])
+        if number is not None:
+            return number
         if not self.labels:
-            raise InputError(f"the weights of {self.name!r} store no class names")
-        if str(name).isdecimal():
-            if int(name) < len(self.labels):
-                return int(name)
-            raise unknown_name("class", name, [f"0 to {len(self.labels) - 1}"])
-        text = str(name).lower()
+            raise InputError(f"the weights of {self.name!r} store no class names; give a number from 0 to {count - 1}, "
+                             f"not {one_line(name, 50)!r}")
+        return self._find_name(str(name))
+
+    def _find_name(self, name: str) -> int:
+        """Return the index of the class with this name or part of a name."""
+        text, asked = name.lower(), one_line(name, 100)
         exact = [i for i, label in enumerate(self.labels) if text in label.lower().split(", ")]
-        partial = [i for i, label in enumerate(self.labels) if text in label.lower()]
+        partial = [i for i, label in enumerate(self.labels) if text and text in label.lower()]
         for matches in (exact, partial):
             if len(matches) == 1:
                 return matches[0]
+        if exact:
+            found = " and ".join(f"{i} ({self.labels[i]})" for i in exact[:8])
+            raise InputError(f"{asked!r} is the name of {len(exact)} classes: {found}; give the number")
         if partial:
-            raise InputError(f"class {name!r} is not unique: "
+            raise InputError(f"class {asked!r} is not unique: "
                              + "; ".join(f"{i} {self.labels[i]}" for i in partial[:8]))
-        raise unknown_name("class", name, [part for label in self.labels for part in label.split(", ")])
+        raise unknown_name("class", asked, [part for label in self.labels for part in label.split(", ")])
+
+
+def class_number(name: Any) -> int | None:
+    """Return the number of a class if `name` is one: an integer, an array or tensor of one, "281" or "class 281".
+
+    Returns None for another text. Raises InputError for another type.
+
+    >>> class_number("class 3"), class_number("tabby")
+    (3, None)
+    """
+    if isinstance(name, str):
+        digits = name.strip().lower().removeprefix("class ").strip()
+        return int(digits) if digits.isdecimal() and len(digits) < 20 else None
+    if hasattr(name, "item") and getattr(name, "shape", None) == ():
+        name = name.item()  # of a NumPy scalar, an array or a tensor of one number
+    if isinstance(name, int) and not isinstance(name, bool):
+        return name
+    if isinstance(name, float) and name.is_integer():
+        return int(name)
+    raise InputError(f"a class is given by its number or its name, not by {one_line(repr(name), 50)} of type "
+                     f"{type(name).__name__}")
 
 
 def build_network(architecture: str, last: str | None = None, **options: Any) -> Network:
@@ -112,7 +151,10 @@ def weights_path(name: str | Path) -> Path:
 
     Raises InputError, with the way to get the weights, if there is no such file.
     """
-    path, name = require_path("name", name), str(name)
+    if not isinstance(name, (str, os.PathLike)) or not isinstance(os.fspath(name), str):
+        raise InputError("load_model takes the name of a model or the path of its file as a text, not "
+                         f"{one_line(repr(name), 50)} of type {type(name).__name__}")
+    path, name = Path(name), str(name)
     # os.path, not Path: it returns False instead of raising OSError if the name is too long.
     if path.suffix.lower() in (".h5", ".hdf5") or os.path.isfile(path):
         return path
@@ -123,10 +165,16 @@ def weights_path(name: str | Path) -> Path:
         return cached
     if name in ARCHITECTURES:
         others = f"; in the cache folder: {', '.join(cached_models())}" if cached_models() else ""
-        raise InputError(f"no weights for {name!r}: {cached} does not exist; make it with: python -m "
+        raise InputError(f"no weights for {name!r}: {one_line(cached, 300)} does not exist; make it with: python -m "
                          "weights_converter FILE, or get published weights with: python -m weights_converter fetch NAME"
                          + others)
-    raise unknown_name("model", name, dict.fromkeys([*ARCHITECTURES, *EMBEDDED, *cached_models()]))
+    shown = one_line(name, 200)
+    if "://" in name:
+        raise InputError(f"{shown} is an address, not a file: download it, and convert it with: python -m "
+                         "weights_converter FILE")
+    if name and (os.path.lexists(path) or os.sep in name):  # a folder, a pipe, a link without an end, or nothing
+        return path
+    raise unknown_name("model", shown, dict.fromkeys([*ARCHITECTURES, *EMBEDDED, *cached_models()]))
 
 
 def cached_models() -> list[str]:
@@ -135,7 +183,8 @@ def cached_models() -> list[str]:
         folder = cache_folder()
     except InputError:
         return []
-    return sorted(path.stem for path in folder.glob("*.h5") if not path.name.startswith(".") and os.path.isfile(path))
+    return sorted(one_line(path.stem, 100) for path in folder.glob("*.h5")
+                  if not path.name.startswith(".") and os.path.isfile(path))
 
 
 def load_model(name: str | Path, device: str = "auto") -> Model:
@@ -152,23 +201,31 @@ def load_model(name: str | Path, device: str = "auto") -> Model:
     """
     from minicnn.models.weights import load_weights, read_header  # not needed to build a network
 
+    if not isinstance(device, str):
+        raise InputError(f'the device is "cpu", "gpu" or "auto", not {one_line(repr(device), 50)} of type '
+                         f"{type(device).__name__}")
+    device = choose_device(one_line(device, 50))
     path = weights_path(name)
     header = read_header(path)
     net = _build_for_header(path, header)
     load_weights(net, path)
     keep_freed_memory()  # the passes that follow allocate the same arrays again and again
-    styles = tuple(header.options.get("styles", ()))
+    styles = tuple(one_line(style, 200) for style in header.options.get("styles", ()))
     return Model(net.to_device(device), header.preprocessing, header.labels, header.name, styles)
 
 
 def _build_for_header(path: Path, header: "Header") -> Network:
     """Return the network that the Header describes, without weights. Raises InputError if it describes none."""
+    from minicnn.models.weights.bounds import require_small
+
     try:
+        require_small(header.options)
         net = build_network(header.architecture, **header.options)
         outputs = net.shapes()[net.output][1]
     except Exception as problem:  # a file may hold any options, which are not checked one by one
-        reason = str(problem) or type(problem).__name__
-        raise InputError(f"{path}: its network cannot be built: {reason}") from None
+        reason = one_line(str(problem) or type(problem).__name__, 1000)
+        raise InputError(f"{one_line(path, 300)}: its network cannot be built: {reason}") from None
     if len(header.labels) not in (0, outputs):
-        raise InputError(f"{path} has {len(header.labels):,} class names for a network of {outputs:,} outputs")
+        raise InputError(f"{one_line(path, 300)} has {len(header.labels):,} class names for a network of "
+                         f"{outputs:,} outputs")
     return net

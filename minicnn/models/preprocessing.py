@@ -114,3 +114,12 @@ def _is_number(value: Any) -> bool:
 TORCHVISION = Preprocessing("RGB", 1 / 255, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), 256, 224)
 CAFFE_VGG = Preprocessing("BGR", 1.0, (103.939, 116.779, 123.68), (1.0, 1.0, 1.0), 256, 224)
 CAFFE_SQUEEZENET = Preprocessing("BGR", 1.0, (104.0, 117.0, 123.0), (1.0, 1.0, 1.0), 256, 227)
+PREPROCESSINGS = {  # the names that users choose by
+    "torchvision": TORCHVISION,
+    "caffe": CAFFE_VGG,
+    "caffe-rgb": Preprocessing("RGB", 1.0, CAFFE_VGG.mean[::-1], (1.0, 1.0, 1.0), 256, 224),
+    "unit": Preprocessing("RGB", 1 / 255, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), 256, 224),  # 0..1
+    "minus1-1": Preprocessing("RGB", 1 / 127.5, (1.0, 1.0, 1.0), (1.0, 1.0, 1.0), 256, 224),  # -1..1
+    "tf": Preprocessing("RGB", 1 / 127.5, (1.0, 1.0, 1.0), (1.0, 1.0, 1.0), 256, 224),  # Keras's name of minus1-1
+    "none": Preprocessing("RGB", 1.0, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), 256, 224),  # 0..255
+}

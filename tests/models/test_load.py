@@ -43,8 +43,49 @@ def test_a_part_of_several_names():
 
 
 def test_a_model_without_class_names():
-    with pytest.raises(InputError, match="^the weights of 'named' store no class names$"):
-        model([]).find_class("0")
+    assert model([]).find_class("3") == model([]).find_class("class 3") == model([]).find_class(np.int64(3)) == 3
+    assert repr(model([])) == "<Model named: Network of 15 layers, 12 classes>"
+    line = "^the weights of 'named' store no class names; give a number from 0 to 11, not 'tench'$"
+    with pytest.raises(InputError, match=line):
+        model([]).find_class("tench")
+    with pytest.raises(UnknownNameError, match="no class '12'; class names: 0 to 11"):
+        model([]).find_class("12")
+
+
+def test_a_network_without_a_classifier_has_no_classes():
+    trunk = Model(shapes(seed=None).trunk("relu3"), TORCHVISION, [], "trunk")
+    with pytest.raises(InputError, match="^'trunk' has no classes: it ends at relu3, before a classifier$"):
+        trunk.find_class(0)
+
+
+@pytest.mark.parametrize("name", [None, True, np.True_, 1.5, float("nan"), float("inf"), b"tench", [1], (1,), {}, 1j,
+                                  np.array([1]), np.zeros((2, 3)), object(), np.float64("nan"), np.datetime64(1, "s")])
+def test_what_is_no_class(name):
+    line = refusal(model().find_class, name)
+    assert line.startswith("a class is given by its number or its name, not by ")
+
+
+@pytest.mark.parametrize("name", ["", "  ", "a\x1b[2J\nb", "x" * 10**6, "9" * 5000, 10**400, "-0x1", "\0"])
+def test_odd_names_of_classes(name):
+    assert len(refusal(model().find_class, name)) < 400
+
+
+def test_two_classes_of_one_name():
+    cranes = [*LABELS, "crane", "heron", "crane"]
+    with pytest.raises(InputError, match=r"^'Crane' is the name of 2 classes: 5 \(crane\) and 7 \(crane\); give the "
+                                         "number$"):
+        model(cranes).find_class("Crane")
+    assert load_classes()["crane"] == [134, 517]
+
+
+def load_classes():
+    """{name: numbers} of ImageNet's classes that have a name of their own twice."""
+    from weights_converter.labels import imagenet_classes
+
+    found = {}
+    for number, label in enumerate(imagenet_classes()):
+        found.setdefault(label, []).append(number)
+    return {label: numbers for label, numbers in found.items() if len(numbers) > 1}
 
 
 def test_the_repr_is_one_line():

@@ -23,7 +23,7 @@ def run_converter(*arguments):
 def test_convert_twice(two_layers, tmp_path):
     np.savez(tmp_path / "a.npz", **two_layers)
     done = run_converter(tmp_path / "a.npz", "-o", tmp_path / "a.h5", *TRUNK)
-    assert (done.returncode, done.stdout.count("\n"), done.stderr) == (0, 3, "")
+    assert (done.returncode, done.stdout.count("\n"), done.stderr) == (0, 4, "")
     again = run_converter(tmp_path / "a.npz", "-o", tmp_path / "a.h5", *TRUNK)
     assert (again.returncode, again.stderr.count("\n"), "Traceback" in again.stderr) == (2, 1, False)
 

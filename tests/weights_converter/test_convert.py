@@ -26,10 +26,14 @@ def test_random_squeezenet_comes_back_through_load_model(squeezenet, tmp_path, c
     with open(path, "wb") as file:
         np.savez_compressed(file, **squeezenet)
     assert main([str(path)]) == 0
-    recognised, warning, wrote = capsys.readouterr().out.splitlines()
+    recognised, warning, preprocessing, wrote = capsys.readouterr().out.splitlines()
     assert warning.startswith(f"warning: no published file with sha256 {sha256(path.read_bytes()).hexdigest()} is")
     assert recognised == (f"{path} is a NumPy archive (.npz): squeezenet1_1 with torchvision's names, 52 arrays, "
                           "1,235,496 parameters")
+    assert preprocessing == ("preprocessing: RGB, pixels 0..1, mean 0.485 0.456 0.406, std 0.229 0.224 0.225 "
+                             "(torchvision); the usual one for torchvision's names, as the values are not known here; "
+                             "if it was trained with another: --preprocessing torchvision|caffe|caffe-rgb|unit|"
+                             "minus1-1|tf|none")
     assert wrote.startswith(f"wrote {cache / 'squeezenet1_1.h5'} (5.1 MB) in ")
     model = load_model("squeezenet1_1", device="cpu")
     names = source_of("squeezenet1_1", "torchvision").names

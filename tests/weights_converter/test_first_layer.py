@@ -160,13 +160,17 @@ def test_a_missing_first_layer(resnet, tmp_path, capsys):
 
 def test_first_layer_of_another_type(tmp_path, capsys):
     output = ("-o", tmp_path / "a.h5")
-    line = refused(capsys, bfloat16_file(tmp_path), "--first-layer", *output)
-    assert line.endswith("conv1.weight (8, 3, 3, 3) is bfloat16 instead of float16, float32 or float64; save it as "
-                         "float32\n")
-    np.savez(tmp_path / "b.npz", w=np.zeros((4, 3, 3, 3), np.int8), v=np.zeros((5, 3, 3, 3), np.float16))
+    assert main([str(bfloat16_file(tmp_path)), "--first-layer", "-o", str(tmp_path / "bfloat16.h5")]) == 0
+    assert (load_model(tmp_path / "bfloat16.h5", "cpu").net.layer("conv1").params["w"] == 1).all()
+    capsys.readouterr()
+    np.savez(tmp_path / "c.npz", w=np.zeros((4, 3, 3, 3), np.int32))
+    line = refused(capsys, tmp_path / "c.npz", "--first-layer", *output)
+    assert line.endswith("w (4, 3, 3, 3) is int32 instead of float64, float32 or a type that float32 holds exactly; "
+                         "save it as float32\n")
+    np.savez(tmp_path / "b.npz", w=np.zeros((4, 3, 3, 3), np.int32), v=np.zeros((5, 3, 3, 3), np.float16))
     line = refused(capsys, tmp_path / "b.npz", "--first-layer", "--array", "w", *output)
-    assert "w (4, 3, 3, 3) is int8 instead of float16" in line
-    assert main([str(tmp_path / "b.npz"), "--first-layer", "-o", str(tmp_path / "a.h5")]) == 0  # takes v, as w is int8
+    assert "w (4, 3, 3, 3) is int32 instead of float64" in line
+    assert main([str(tmp_path / "b.npz"), "--first-layer", "-o", str(tmp_path / "a.h5")]) == 0  # takes v, as w is int32
     assert "v (5, 3, 3, 3)" in capsys.readouterr().out
 
 

@@ -24,7 +24,8 @@ def test_inspect_describes_the_conversion_and_writes_nothing(squeezenet_file, tm
     assert rest[0] == (f"names, shapes and types fit: would be converted to {cache / 'squeezenet1_1.h5'} if all values "
                        "are finite")
     assert "squeezenet1_1 with torchvision's names, 52 arrays, 1,235,496 parameters" in rest[1]
-    assert rest[2].startswith("warning: no published file") and len(rest) == 3
+    assert rest[2].startswith("warning: no published file") and len(rest) == 4
+    assert rest[3].startswith("preprocessing: RGB, pixels 0..1, mean 0.485 0.456 0.406, ")
     assert [item.name for item in tmp_path.iterdir()] == ["a.npz"]
 
 
@@ -87,4 +88,4 @@ def test_inspect_of_a_file_that_has_no_weights(tmp_path, capsys):
     assert main(["inspect", str(tmp_path / "a.pth")]) == 2
     said = capsys.readouterr()
     assert said.out == "" and said.err.startswith("python -m weights_converter inspect: error: ")
-    assert "a.pth is a web page or XML, not weights" in said.err
+    assert "a.pth is a web page, perhaps an error message" in said.err

@@ -20,7 +20,7 @@ from weights_converter.__main__ import main
 def test_the_output_is_validated_before_the_source_is_read(two_layers, tmp_path, monkeypatch, capsys, options, output,
                                                            words):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("weights_converter.convert.file_sha256", None)  # a call raises TypeError
+    monkeypatch.setattr("weights_converter.convert.files_sha256", None)  # a call raises TypeError
     np.savez("a.npz", **two_layers)
     Path("here.h5").touch()
     assert main(["a.npz", *options, "-o", output]) == 2
@@ -29,7 +29,7 @@ def test_the_output_is_validated_before_the_source_is_read(two_layers, tmp_path,
 
 
 def test_a_missing_home_folder_is_noticed_before_the_source_is_read(two_layers, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("weights_converter.convert.file_sha256", None)
+    monkeypatch.setattr("weights_converter.convert.files_sha256", None)
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.setenv("HOME", "")
     np.savez(tmp_path / "a.npz", **two_layers)

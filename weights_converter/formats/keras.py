@@ -1,4 +1,6 @@
-"""Keras's HDF5 weights, as written by Keras 1 and 2, and by Keras 3 if the file's name ends in plain .h5.
+"""HDF5 files: Keras's weights, as written by Keras 1 and 2, and by Keras 3 if the file's name ends in plain .h5.
+
+An HDF5 file without layers of Keras is read as arrays whose names are their paths, as h5py writes them.
 
 Each layer is a group with the attribute `weight_names`; its datasets are in that group or in groups below it. The
 reader tests only that the attribute exists and takes the names from the datasets, which are the same. h5py stores
@@ -43,10 +45,12 @@ def _arrays(hdf5: Hdf5) -> list[StoredArray]:
     _collect(hdf5, "", "", items)
     root = "model_weights/" if "model_weights" in items else ""  # model.save also stores the optimizer's state
     weights = {path: (item, layer) for path, (item, layer) in items.items() if layer and layer.startswith(root)}
-    if not weights:
-        raise InputError(_describe_other(hdf5, items))
-    arrays = [_stored_array(hdf5, item, f"{layer.removeprefix(root)}/{_parameter(path, layer)}")
-              for path, (item, layer) in weights.items() if _is_dataset(item)]
+    if weights:
+        named = {path: f"{layer.removeprefix(root)}/{_parameter(path, layer)}" for path, (_, layer) in weights.items()}
+    else:
+        require_plain_arrays(hdf5, items)
+        named = {path: path for path in items}
+    arrays = [_stored_array(hdf5, items[path][0], name) for path, name in named.items() if _is_dataset(items[path][0])]
     total = sum(array.size * array.dtype.itemsize for array in arrays)
     if total > SIZE_LIMIT:
         raise InputError(f"its arrays claim {total:,} bytes, more than the limit of {SIZE_LIMIT:,}")
@@ -91,20 +95,27 @@ def _is_dataset(item: Item) -> bool:
     return isinstance(item, h5py.Dataset)
 
 
-def _describe_other(hdf5: Hdf5, items: dict[str, tuple[Item, str]]) -> str:
-    """Describe an HDF5 file without Keras layers, for a message."""
+def require_plain_arrays(hdf5: Hdf5, items: dict[str, tuple[Item, str]]) -> None:
+    """Raise InputError unless an HDF5 file without Keras layers has arrays under names in groups, as h5py writes."""
     if "architecture" in hdf5.attrs and "preprocessing" in hdf5.attrs:
-        return "it is already a weights file of minicnn; load it with load_model"
+        raise InputError("it is already a weights file of minicnn; load it with load_model")
     if any(re.search(r"(^|/)vars/\d+$", path) for path in items):
-        return ("it has Keras 3's own layout (.weights.h5), which does not name its arrays; "
-                'load it in Keras and save the whole model with model.save("model.h5")')
-    names = [path for path in items if "/" not in path]
-    listed = ", ".join(repr(name[:60]) for name in names[:4]) + (", …" if len(names) > 4 else "")
-    return f"it is an HDF5 file without layers of Keras; it contains {listed or 'nothing'}"
+        raise InputError("it has Keras 3's own layout (.weights.h5), which does not name its arrays; "
+                         'load it in Keras and save the whole model with model.save("model.h5")')
+    if not any(_is_dataset(item) and item.shape for item, _ in items.values()):
+        names = [path for path in items if "/" not in path]
+        listed = ", ".join(repr(name[:60]) for name in names[:4]) + (", …" if len(names) > 4 else "")
+        raise InputError(f"it is an HDF5 file without layers of Keras; it contains {listed or 'nothing'}")
 
 
 def _parameter(path: str, layer: str) -> str:
-    """Return kernel, bias, gamma, … for a path such as conv1/kernel:0, conv1_W:0 or conv1_W_1:0 of layer conv1."""
+    """Return kernel, bias, gamma, … for a path such as conv1/kernel:0, conv1_W:0 or conv1_W_1:0 of layer conv1.
+
+    A network inside a network is one layer with groups in it: vgg16/block1_conv1/kernel:0 gives block1_conv1/kernel.
+    """
+    groups = path.removeprefix(f"{layer}/").split("/")[:-1]
+    if groups and not {groups[-1], re.sub(r"_\d+$", "", groups[-1])} & {*layer.split("/")}:  # Keras numbers repeats
+        return f"{groups[-1]}/{_parameter(path, f'{layer}/' + '/'.join(groups))}"
     name = re.sub(r":\d+$", "", path.rpartition("/")[2])
     name = name.removeprefix(layer.rpartition("/")[2] + "_")
     name = re.sub(r"_\d+$", "", name)

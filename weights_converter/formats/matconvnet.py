@@ -7,7 +7,7 @@ import numpy as np
 
 from minicnn.backend import Array
 from minicnn.errors import InputError
-from weights_converter.formats.mat_file import Element, MatFile, Matrix, open_mat, variable, variables
+from weights_converter.formats.mat_file import STRUCT, Element, MatFile, Matrix, open_mat, variable, variables
 from weights_converter.formats.stored import SIZE_LIMIT, SourceFile, StoredArray, read_array
 
 NUMBERS = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}  # of elements
@@ -24,15 +24,29 @@ def matconvnet_arrays(file: SourceFile) -> list[StoredArray]:
     elements = variables(mat)
     if "params" in elements:
         raise InputError("it is a DagNN of MatConvNet; only its SimpleNN networks (a cell of layers) can be read")
-    if "layers" not in elements:
-        raise InputError("it has no layers of MatConvNet; its variables: "
-                         f"{', '.join(map(repr, list(elements)[:4])) or 'none'}")
-    mat, layers = variable(mat, elements["layers"])
+    mat, layers = _layers(mat, elements)
     arrays = [array for layer in mat.cells(layers) for array in _layer_arrays(mat, layer)]
     total = sum(array.size * array.dtype.itemsize for array in arrays)
     if total > SIZE_LIMIT:
         raise InputError(f"its arrays claim {total:,} bytes, more than the limit of {SIZE_LIMIT:,}")
     return arrays
+
+
+def _layers(mat: MatFile, elements: dict[str, Element]) -> tuple[MatFile, Matrix]:
+    """Return the cell array `layers` and the file that it is in: a variable, or a field of a struct such as `net`."""
+    if "layers" in elements:
+        return variable(mat, elements["layers"])
+    for element in elements.values():
+        inside, matrix = variable(mat, element)
+        if matrix.kind == STRUCT and prod(matrix.dims) == 1:
+            fields = inside.fields(matrix)
+            if "params" in fields:
+                raise InputError("it is a DagNN of MatConvNet; only its SimpleNN networks (a cell of layers) can be "
+                                 "read")
+            if "layers" in fields:
+                return inside, inside.matrix(fields["layers"])
+    raise InputError("it has no layers of MatConvNet; its variables: "
+                     f"{', '.join(map(repr, list(elements)[:4])) or 'none'}")
 
 
 def _layer_arrays(mat: MatFile, layer: Matrix) -> list[StoredArray]:

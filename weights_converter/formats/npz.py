@@ -56,6 +56,9 @@ def _stored_array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> StoredAr
     if dtype.hasobject:
         raise InputError(f"{printable(name)} holds pickled Python objects, which are never loaded; save it as an "
                          "array of numbers")
+    if fields and dtype.kind == "V" and dtype.itemsize:  # NumPy forgets the names of the types of ml_dtypes
+        raise InputError(f"{printable(name)} is stored as {dtype.itemsize} bytes without a type (V{dtype.itemsize}), "
+                         "as NumPy stores bfloat16 and float8; save it as float32: array.astype('float32')")
     if not fields or not dtype.itemsize:
         raise InputError(f"{printable(name)} is not a plain array; its header is {header[:100]!r}")
     sizes = re.findall(r"-?\d+", fields[3])

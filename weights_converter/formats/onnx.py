@@ -12,6 +12,7 @@ import numpy as np
 
 from minicnn.backend import Array
 from minicnn.errors import InputError
+from weights_converter.formats.number_formats import record
 from weights_converter.formats.protobuf_wire import LENGTH, VARINT, Message, Span, fields, read_varints, require_shape
 from weights_converter.formats.stored import SIZE_LIMIT, SourceFile, StoredArray, read_array
 
@@ -34,10 +35,17 @@ DTYPES: dict[int, tuple[np.dtype, int]] = {
     7: (np.dtype("<i8"), INT64_DATA),
     9: (np.dtype("?"), INT32_DATA),
     12: (np.dtype("<u4"), UINT64_DATA),
-    16: (np.dtype([("bfloat16", "<u2")]), INT32_DATA),  # NumPy has no bfloat16; messages show this field name
+    2: (np.dtype("u1"), INT32_DATA),
+    3: (np.dtype("i1"), INT32_DATA),
+    16: (record("bfloat16", "<u2"), INT32_DATA),
+    17: (record("float8_e4m3fn"), INT32_DATA),
+    18: (record("float8_e4m3fnuz"), INT32_DATA),
+    19: (record("float8_e5m2"), INT32_DATA),
+    20: (record("float8_e5m2fnuz"), INT32_DATA),
+    24: (record("float8_e8m0fnu"), INT32_DATA),
 }
-QUANTISED_TYPES = {2: "uint8", 3: "int8", 17: "float8", 18: "float8", 19: "float8", 20: "float8", 21: "uint4",
-                   22: "int4", 23: "float4", 24: "float8", 25: "uint2", 26: "int2", 27: "float6", 28: "float6"}
+PACKED = {21: "uint4", 22: "int4", 23: "float4_e2m1"}  # two numbers to the byte, the first in the low bits
+QUANTISED_TYPES = {25: "uint2", 26: "int2", 27: "float6", 28: "float6"}
 QUANTISED_NODES = ("Quantize", "Dequantize", "DynamicQuantize", "QLinear", "ConvInteger", "MatMulInteger", "QGemm")
 
 # the wire type of each field of ModelProto
@@ -87,11 +95,30 @@ def _stored_array(tensor: Message, name: str) -> StoredArray:
     data_type = tensor.integer(DATA_TYPE)
     if data_type in QUANTISED_TYPES:
         raise InputError(f"it is a quantised model ({name!r} is {QUANTISED_TYPES[data_type]}); take the float one")
+    if data_type in PACKED:
+        return _packed_array(tensor, name, PACKED[data_type])
     if data_type not in DTYPES:
         raise InputError(f"{name!r} has ONNX's data type {data_type}, which cannot be read; export it as float32")
     dtype, field = DTYPES[data_type]
     shape = require_shape(name, tensor.integers(DIMS))
     return StoredArray(name, shape, dtype, _reader(tensor, name, shape, dtype, field))
+
+
+def _packed_array(tensor: Message, name: str, kind: str) -> StoredArray:
+    """Return the StoredArray of a TensorProto with two numbers to the byte."""
+    shape = require_shape(name, tensor.integers(DIMS))
+    pairs = _reader(tensor, name, ((prod(shape) + 1) // 2,), np.dtype("u1"), INT32_DATA)
+    dtype = record(kind) if kind.startswith("float") else np.dtype(kind.replace("int4", "int8"))
+    return StoredArray(name, shape, dtype, partial(_read_packed, pairs, shape, kind, dtype))
+
+
+def _read_packed(pairs: Callable[[], Array], shape: tuple[int, ...], kind: str, dtype: np.dtype) -> Array:
+    """Read an array that has two numbers to the byte."""
+    bytes_read = pairs()
+    numbers = np.stack([bytes_read & 15, bytes_read >> 4], axis=1).ravel()[:prod(shape)]
+    if kind == "int4":
+        numbers = (numbers ^ 8).astype(np.int8) - np.int8(8)  # two's complement of 4 bits
+    return numbers.view(dtype).reshape(shape)
 
 
 def _reader(tensor: Message, name: str, shape: tuple[int, ...], dtype: np.dtype, field: int) -> Callable[[], Array]:
@@ -114,10 +141,10 @@ def _reader(tensor: Message, name: str, shape: tuple[int, ...], dtype: np.dtype,
 
 
 def _read_integers(file: SourceFile, span: Span, shape: tuple[int, ...], dtype: np.dtype) -> Array:
-    """Read an array that is stored as varints; float16 and bfloat16 are stored as the integers of their bits."""
+    """Read an array that is stored as varints; shorter floats are stored as the integers of their bits."""
     if dtype.kind in "iub":
         return read_varints(file, span, shape, dtype)
-    return read_varints(file, span, shape, np.uint16).view(dtype)
+    return read_varints(file, span, shape, f"u{dtype.itemsize}").view(dtype)
 
 
 def export_hint(arrays: Sequence[StoredArray]) -> str:

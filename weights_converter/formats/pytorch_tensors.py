@@ -1,7 +1,7 @@
 """The tensors in the pickles of PyTorch's weight files, and the conversion to StoredArrays."""
 
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from math import prod
 from typing import Any, Literal, NamedTuple
@@ -11,20 +11,23 @@ from numpy.lib.stride_tricks import as_strided
 
 from minicnn.backend import Array
 from minicnn.errors import InputError
+from weights_converter.formats.number_formats import SHORT_FLOATS, record
 from weights_converter.formats.stored import SourceFile, StoredArray, filled_array
 from weights_converter.formats.unpickle import Placeholder, unpickle
 
 DTYPES: dict[str, np.dtype] = {  # PyTorch's name of the type, as in torch.FloatStorage
-    "Double": np.dtype("<f8"), "Float": np.dtype("<f4"), "Half": np.dtype("<f2"),
-    "BFloat16": np.dtype([("bfloat16", "<u2")]),  # NumPy has no bfloat16; `match` refuses it by this field name
+    "Double": np.dtype("<f8"), "Float": np.dtype("<f4"), "Half": np.dtype("<f2"), "BFloat16": record("bfloat16", "<u2"),
     "Long": np.dtype("<i8"), "Int": np.dtype("<i4"), "Short": np.dtype("<i2"),
     "Char": np.dtype("i1"), "Byte": np.dtype("u1"), "Bool": np.dtype("?"),
     "ComplexDouble": np.dtype("<c16"), "ComplexFloat": np.dtype("<c8"),
 }
-# keys of a checkpoint that hold the state_dict; if there are several, the first in this order is taken
+NEW_DTYPES: dict[str, np.dtype] = {  # types without a storage of their own, as in torch.uint16: _rebuild_tensor_v3
+    "uint16": np.dtype("<u2"), "uint32": np.dtype("<u4"), "uint64": np.dtype("<u8"),
+    **{name: record(name) for name in (*SHORT_FLOATS, "float8_e8m0fnu") if name.startswith("float8")},
+}
+# keys of a checkpoint that may hold a whole module instead of its state_dict
 CHECKPOINT_KEYS = ("state_dict", "model_state_dict", "model", "net", "network", "model_ema", "ema")
-# prefixes of DataParallel and averaged models, Lightning and torch.compile; removed if all names have the same
-PREFIXES = ("module.", "model.", "net.", "_orig_mod.")
+DEEPEST = 10  # dicts in dicts
 DIMENSION_LIMIT = 32
 
 
@@ -67,13 +70,14 @@ def unpickle_tensors(stream: SourceFile, order: Literal["<", ">"] = "<") -> tupl
 def known_names(order: Literal["<", ">"] = "<") -> dict[str, Any]:
     """Return {name: object} for all names that a pickle of weights may use. `order` is the byte order."""
     known = {"torch._utils._rebuild_tensor": Tensor, "torch._utils._rebuild_tensor_v2": _rebuild_tensor,
+             "torch._utils._rebuild_tensor_v3": _rebuild_tensor_v3,
              "torch._utils._rebuild_parameter": _parameter, "torch.nn.parameter.Parameter": _parameter,
              "torch.Size": _size, "torch.storage.UntypedStorage": DTYPES["Byte"]}
     for name, dtype in DTYPES.items():
         for module in ("torch", "torch.cuda"):
             known[f"{module}.{name}Storage"] = dtype.newbyteorder(order)
             known[f"{module}.{name}Tensor"] = Tensor
-    return known
+    return known | {f"torch.{name}": dtype.newbyteorder(order) for name, dtype in NEW_DTYPES.items()}
 
 
 def _rebuild_tensor(storage: Any, offset: Any, shape: Any, strides: Any, requires_grad: Any, hooks: Any,
@@ -82,6 +86,17 @@ def _rebuild_tensor(storage: Any, offset: Any, shape: Any, strides: Any, require
     if marks:
         raise InputError("it has tensors that are marked as conjugated or negated: save them resolved")
     return Tensor(storage, offset, shape, strides)
+
+
+def _rebuild_tensor_v3(storage: Any, offset: Any, shape: Any, strides: Any, requires_grad: Any, hooks: Any,
+                       dtype: Any, marks: Any = None) -> Any:
+    """Do what torch._utils._rebuild_tensor_v3 does: the storage is bytes, and the tensor has the type."""
+    if isinstance(dtype, Placeholder):
+        return Placeholder(f"torch._utils._rebuild_tensor_v3 of {dtype}")
+    if not isinstance(storage, Storage) or not isinstance(dtype, np.dtype) or storage.size % dtype.itemsize:
+        raise InputError("it has a tensor whose storage does not fit its type; the file is damaged")
+    typed = storage._replace(dtype=dtype, size=storage.size // dtype.itemsize, start=storage.start // dtype.itemsize)
+    return _rebuild_tensor(typed, offset, shape, strides, requires_grad, hooks, marks)
 
 
 def _parameter(tensor: Any = None, requires_grad: Any = None, hooks: Any = None) -> Any:
@@ -125,48 +140,57 @@ def require_natural(value: Any) -> int:
 # ---- from tensors to arrays -------------------------------------------------------------------------------
 
 def stored_arrays(found: Any, read_storage: Callable[[Storage], Array], limit: int) -> list[StoredArray]:
-    """List the arrays of a state_dict, or of a checkpoint that contains one.
+    """List the arrays of a state_dict, or of a checkpoint that contains one or several at any depth.
 
+    An array in a dict in a dict has the keys as its name: state_dict.module.conv1.weight.
     read_storage : function from a Storage to its numbers, of shape (size,). limit : bytes of an array at most.
     """
-    return [_stored_array(name, tensor, read_storage, limit) for name, tensor in _state_dict(found).items()]
+    tensors = dict(_tensors(found, "", set()))
+    if not tensors:
+        raise _no_tensors(found)
+    return [_stored_array(name, tensor, read_storage, limit) for name, tensor in tensors.items()]
 
 
-def _state_dict(found: Any) -> dict[str, Tensor]:
-    """Return {name: Tensor} from a state_dict or a checkpoint, without the prefixes that wrappers add."""
+def _tensors(found: Any, path: str, above: set[int]) -> Iterator[tuple[str, Tensor]]:
+    """Yield (name, Tensor) of all tensors in a dict and the dicts in it. Raises InputError for unusual tensors there.
+
+    A pickle can put a dict into itself: `above` holds the dicts around this one.
+    """
+    if not isinstance(found, dict) or id(found) in above or len(above) > DEEPEST:
+        return
+    tensors = {key: value for key, value in found.items() if isinstance(key, str) and isinstance(value, Tensor)}
+    for key, value in found.items():
+        if key in tensors:
+            yield f"{path}{key}", value
+        elif isinstance(value, Placeholder) and value.name.startswith("torch._utils._rebuild") and tensors:
+            raise InputError(f"{repr(key)[:100]} in it is no tensor, but {_describe(value)}: save the float weights")
+        elif isinstance(key, str | int):
+            yield from _tensors(value, f"{path}{str(key)[:200]}.", above | {id(found)})
+
+
+def _no_tensors(found: Any) -> InputError:
+    """Return the error for a pickle without tensors in dicts."""
     if isinstance(found, dict):
         inner = [found[key] for key in CHECKPOINT_KEYS if isinstance(found.get(key), (dict, Placeholder))]
         found = next((part for part in inner if isinstance(part, dict)), inner[0] if inner else found)
     if isinstance(found, Placeholder):
-        raise InputError(f"it has a whole {found} instead of its weights: save its state_dict() alone")
+        return InputError(f"it has a whole {found} instead of its weights: save its state_dict() alone")
     if not isinstance(found, dict) or not found:
         kind = type(found).__name__.lower() if found else "nothing"
-        raise InputError(f"it has no state_dict, but {kind}: save the state_dict, a dict of tensors by name")
-    for key, value in found.items():
-        if not isinstance(key, str) or not isinstance(value, Tensor):
-            raise InputError(f"{repr(key)[:100]} in it is no tensor, but {_describe(value)}: save the "
-                             f"state_dict alone, or as {', '.join(CHECKPOINT_KEYS)} in a dict")
-    return _without_prefixes(found)
+        return InputError(f"it has no state_dict, but {kind}: save the state_dict, a dict of tensors by name")
+    key, value = next(iter(found.items()))
+    return InputError(f"{repr(key)[:100]} in it is no tensor, but {_describe(value)}: save the state_dict alone, or "
+                      f"as {', '.join(CHECKPOINT_KEYS)} in a dict")
 
 
 def _describe(value: Any) -> str:
     """Describe a value that is not a tensor, for a message."""
     if not isinstance(value, Placeholder):
         return type(value).__name__.lower()
+    if "_rebuild_qtensor" in value.name:
+        return "a quantised tensor"
     unusual = value.name.startswith("torch._utils._rebuild")
     return f"a tensor of an unusual kind ({value})" if unusual else f"a {value}"
-
-
-def _without_prefixes(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the tensors under the names that they have without DataParallel, averaging and other wrappers."""
-    # an averaged model also has n_averaged, the number of models in the mean
-    tensors = {name: tensor for name, tensor in tensors.items() if name != "n_averaged"}
-    while tensors:
-        common = [prefix for prefix in PREFIXES if all(name.startswith(prefix) for name in tensors)]
-        if not common:
-            break
-        tensors = {name.removeprefix(common[0]): tensor for name, tensor in tensors.items()}
-    return tensors
 
 
 def _stored_array(name: str, tensor: Tensor, read_storage: Callable[[Storage], Array], limit: int) -> StoredArray:

@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from minicnn.errors import InputError
+from weights_converter.formats.number_formats import record
 from weights_converter.formats.stored import SIZE_LIMIT, SourceFile, StoredArray, read_array
 
 HEADER_LIMIT = 10_000_000  # bytes, about 100,000 arrays; the library allows ten times as many
@@ -21,10 +22,11 @@ DTYPES = {
     "BOOL": np.dtype("?"), "U8": np.dtype("u1"), "I8": np.dtype("i1"), "U16": np.dtype("<u2"), "I16": np.dtype("<i2"),
     "U32": np.dtype("<u4"), "I32": np.dtype("<i4"), "U64": np.dtype("<u8"), "I64": np.dtype("<i8"),
     "F16": np.dtype("<f2"), "F32": np.dtype("<f4"), "F64": np.dtype("<f8"), "C64": np.dtype("<c8"),
-    # NumPy has none of these types. `match` refuses them by these names, but only in arrays that the network needs.
-    "BF16": np.dtype([("bfloat16", "<u2")]),
-    **{kind: np.dtype([(kind, "u1")])
-       for kind in ("F8_E4M3", "F8_E5M2", "F8_E8M0", "F8_E4M3FNUZ", "F8_E5M2FNUZ", "F4", "F6_E2M3", "F6_E3M2")},
+    "BF16": record("bfloat16", "<u2"), "F8_E4M3": record("float8_e4m3fn"), "F8_E5M2": record("float8_e5m2"),
+    "F8_E4M3FNUZ": record("float8_e4m3fnuz"), "F8_E5M2FNUZ": record("float8_e5m2fnuz"),
+    "F8_E8M0": record("float8_e8m0fnu"),
+    # `match` refuses these by their names, but only in arrays that the network needs: their packing is not specified
+    **{kind: record(kind) for kind in ("F4", "F6_E2M3", "F6_E3M2")},
 }
 BITS = {"F4": 4, "F6_E2M3": 6, "F6_E3M2": 6}  # bits of a number, for the types that share bytes
 

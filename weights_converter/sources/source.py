@@ -33,7 +33,8 @@ class Source(NamedTuple):
     classifier : False if the file lacks the values of the classifier.
     file_digest : first digits of the sha256 of the only such file, if names and shapes do not identify it.
     note : a text for the user.
-    classes : True if the outputs are scores of ImageNet's classes.
+    classes : True if the outputs are scores of classes.
+    names_tell_nothing : True if files with these names have several preprocessings, so that the values must tell.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Source(NamedTuple):
     file_digest: str = ""
     note: str = ""
     classes: bool = True
+    names_tell_nothing: bool = False
 
 
 def weights_and_biases(layers: Mapping[str, str], weight: str = ".weight", bias: str = ".bias",

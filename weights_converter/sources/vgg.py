@@ -31,6 +31,8 @@ FEATURES19 = {
     "features.28": "conv5_1", "features.30": "conv5_2", "features.32": "conv5_3", "features.34": "conv5_4",
 }
 TORCHVISION_CLASSIFIER = {"classifier.0": "fc6", "classifier.3": "fc7", "classifier.6": "fc8"}
+# of the PyTorch ports of Caffe's VGG that neural-style downloads
+PORTED_CLASSIFIER = {"classifier.1": "fc6", "classifier.4": "fc7", "classifier.6": "fc8"}
 TIMM_CLASSIFIER = {"pre_logits.fc1": "fc6", "pre_logits.fc2": "fc7", "head.fc": "fc8"}
 KERAS_CLASSIFIER = {"fc1": "fc6", "fc2": "fc7", "predictions": "fc8"}
 MXNET_CLASSIFIER = {"vgg0_dense0": "fc6", "vgg0_dense1": "fc7", "vgg0_dense2": "fc8"}
@@ -74,6 +76,13 @@ def torchvision(network: str) -> Source:
     """Return the weights IMAGENET1K_V1."""
     return vgg(network, network, "torchvision", weights_and_biases(FEATURES[network] | TORCHVISION_CLASSIFIER),
                TORCHVISION, f"torchvision: {network}, trained on ImageNet", "BSD-3-Clause (torchvision)")
+
+
+def ported(network: str) -> Source:
+    """Return torchvision's names with another numbering of the classifier; its values decide the preprocessing."""
+    return torchvision(network)._replace(
+        names=weights_and_biases(FEATURES[network] | PORTED_CLASSIFIER), names_tell_nothing=True,
+        publisher="neural-style")
 
 
 def timm(network: str) -> Source:
@@ -139,6 +148,6 @@ def normalised() -> Source:
         licence=f"of the scaling: unknown; of VGG-19: {TERMS}")
 
 
-SOURCES = (*(publisher(network) for publisher in (torchvision, timm, caffe, keras, matconvnet, onnx_zoo)
+SOURCES = (*(publisher(network) for publisher in (torchvision, ported, timm, caffe, keras, matconvnet, onnx_zoo)
              for network in ("vgg16", "vgg19")),
            frossard(), amdegroot(), normalised())

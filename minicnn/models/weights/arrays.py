@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from minicnn.backend import Array, to_host
-from minicnn.errors import InputError
+from minicnn.errors import InputError, one_line
 from minicnn.network import Network
 
 BLOCK = 2**23  # bytes of an array that are converted, digested and written at a time
@@ -66,6 +66,6 @@ def weights_digest(net: Network) -> str:
 
 def require_finite(arrays: Mapping[str, Array], path: str | Path) -> None:
     """Raise InputError with the names of all arrays that contain NaN or infinite values. path : for the message."""
-    bad = [name for name, array in arrays.items() if not np.isfinite(array).all()]
+    bad = [one_line(name, 200) for name, array in arrays.items() if not np.isfinite(array).all()]
     if bad:
-        raise InputError(f"{path}: weights that are not finite in {', '.join(bad)}")
+        raise InputError(f"{one_line(path, 300)}: weights that are not finite in {', '.join(bad)}")

@@ -1,6 +1,5 @@
 """Read a weights file. Every problem with the file becomes one InputError that names it."""
 
-import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,15 +9,25 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minicnn.backend import Array
-from minicnn.errors import InputError
+from minicnn.errors import InputError, one_line
 from minicnn.models.preprocessing import Preprocessing
 from minicnn.models.weights.arrays import digest, named_arrays, require_finite
-from minicnn.models.weights.header import TEXTS, Header, decode_text, header_digest
+from minicnn.models.weights.bounds import (
+    LARGEST_ARRAYS,
+    LONGEST_TEXT,
+    read_json,
+    read_labels,
+    read_texts,
+    require_stored,
+)
+from minicnn.models.weights.header import TEXTS, Header, header_digest
+from minicnn.models.weights.recognise import HDF5, UNKNOWN, describe_file, require_ordinary, shown
 from minicnn.network import Network
 
 if TYPE_CHECKING:
     import h5py  # the functions import it: it takes longer to import than the rest of minicnn
 
+LONGEST_NAME = 200  # characters of the name of a network or a class; longer ones are cut
 MOST_ITEMS, DEEPEST = 10_000, 10  # limits for groups and datasets; VGG-19 has 57, a Fire module has 2 levels
 
 
@@ -29,23 +38,32 @@ def read_header(path: str | Path) -> Header:
     """
     with opened(path) as file:
         try:
-            texts = {key: decode_text(value) for key, value in file.attrs.items()}
-            preprocessing = json.loads(texts["preprocessing"])
+            texts = read_texts(file.attrs)
+            preprocessing = read_json(texts["preprocessing"], "preprocessing", 10_000)
             preprocessing |= {"mean": tuple(preprocessing["mean"]), "std": tuple(preprocessing["std"])}
             header = Header(**{key: texts[key] for key in TEXTS},
                             preprocessing=Preprocessing(**preprocessing),
-                            options=dict(json.loads(texts["options"])),
-                            labels=[decode_text(label) for label in file["labels"][:]])
+                            options=read_json(texts["options"], "options", LONGEST_TEXT),
+                            labels=read_labels(file["labels"]))
+        except InputError:
+            raise
         except (KeyError, TypeError, ValueError, AttributeError) as problem:
-            raise InputError(f"{path} is not a weights file of this library ({problem}); "
+            raise InputError(f"{shown(path)} is not a weights file of this library ({reason_of(problem)}); "
                              "make one with: python -m weights_converter SOURCE -o OUT.h5") from None
         if texts.get("header_sha256", header_digest(header)) != header_digest(header):
-            raise InputError(f"{path} is damaged: its attributes or labels differ from their recorded digest")
+            raise InputError(f"{shown(path)} is damaged: its attributes or labels differ from their recorded digest")
         try:
             header.preprocessing.require_valid()
         except InputError as problem:
-            raise InputError(f"{path} cannot be used: {problem}") from None
-    return header
+            raise InputError(f"{shown(path)} cannot be used: {problem}") from None
+    return printable_header(header)
+
+
+def printable_header(header: Header) -> Header:
+    """Return the Header with texts that are safe to print: control characters escaped, lengths cut."""
+    return header._replace(
+        name=one_line(header.name, LONGEST_NAME), origin=one_line(header.origin, 1000),
+        licence=one_line(header.licence, 1000), labels=[one_line(label, LONGEST_NAME) for label in header.labels])
 
 
 def load_weights(net: Network, path: str | Path) -> None:
@@ -59,11 +77,15 @@ def load_weights(net: Network, path: str | Path) -> None:
         stored = stored_arrays(file)
         problems = differences(expected, stored)
         if problems:
-            raise InputError(f"{path} does not fit the network: {'; '.join(problems)}")
+            raise InputError(f"{shown(path)} does not fit the network: {listed(problems, '; ')}")
+        if sum(4 * stored[name].size for name in expected) > LARGEST_ARRAYS:
+            raise InputError(f"{shown(path)} is refused: its arrays take more than {LARGEST_ARRAYS:,} bytes")
+        for name in expected:
+            require_stored(name, stored[name])
         arrays = {name: stored[name][()].astype(np.float32, copy=False) for name in expected}
-        damaged = [name for name in expected if decode_text(stored[name].attrs.get("sha256")) != digest(arrays[name])]
+        damaged = [name for name in expected if read_texts(stored[name].attrs).get("sha256") != digest(arrays[name])]
     if damaged:
-        raise InputError(f"{path} is damaged: {', '.join(damaged)} differ from their recorded digests")
+        raise InputError(f"{shown(path)} is damaged: {listed(damaged)} differ from their recorded digests")
     require_finite(arrays, path)
     for node in net.nodes:
         for values in (node.layer.params, node.layer.buffers):
@@ -96,31 +118,47 @@ def opened(path: str | Path) -> "Iterator[h5py.File]":
     """Open the HDF5 file for reading. Every error that HDF5 raises for damaged bytes becomes an InputError."""
     import h5py
 
+    require_ordinary(path)
     try:
         file = h5py.File(path, "r")
-    except FileNotFoundError:
-        raise InputError(f"{path} does not exist") from None
     except (OSError, ValueError) as problem:
-        raise InputError(f"{path} cannot be read as HDF5: {one_line(problem)}; convert weights in other formats first, "
-                         "with: python -m weights_converter") from None
+        raise not_hdf5(path, problem) from None
     with file:
         try:
             try:
                 all_items(file)
             except InputError as problem:
-                raise InputError(f"{path} is refused: {problem}") from None
+                raise InputError(f"{shown(path)} is refused: {problem}") from None
             yield file
-        except InputError:
-            raise
+        except InputError as problem:
+            if str(problem).startswith(shown(path)):
+                raise
+            raise InputError(f"{shown(path)} is refused: {problem}") from None
         except Exception as problem:  # h5py raises OSError, RuntimeError, KeyError and others
-            raise InputError(f"{path} is damaged: {one_line(problem)}") from None
+            raise InputError(f"{shown(path)} is damaged: {reason_of(problem)}") from None
 
 
-def one_line(problem: Exception) -> str:
+def not_hdf5(path: str | Path, problem: Exception) -> InputError:
+    """Return the error for a file that HDF5 cannot open: it says what the file is and the way out."""
+    kind = describe_file(path)
+    if kind in (UNKNOWN, (HDF5, "")):
+        return InputError(f"{shown(path)} cannot be read as HDF5: {reason_of(problem)}; convert weights in other "
+                          "formats first, with: python -m weights_converter FILE")
+    way_out = kind.way_out or f"convert it with: python -m weights_converter {shown(path)}"
+    return InputError(f"{shown(path)} is {kind.what}, not a weights file of this library; {way_out}")
+
+
+def reason_of(problem: Exception) -> str:
     """Return the reason in one line. HDF5's own text contains dates, addresses and line ends."""
     if isinstance(problem, OSError) and problem.errno:
         return os.strerror(problem.errno)
-    return " ".join(str(problem).split())
+    return one_line(" ".join(str(problem).split()), 300)
+
+
+def listed(texts: list[str], separator: str = ", ", limit: int = 50) -> str:
+    """Join texts that come from a file, as far as they fit into a message."""
+    more = f" and {len(texts) - limit:,} more" if len(texts) > limit else ""
+    return separator.join(one_line(text, 200) for text in texts[:limit]) + more
 
 
 def all_items(file: "h5py.File") -> dict[str, Any]:
@@ -148,5 +186,5 @@ def all_items(file: "h5py.File") -> dict[str, Any]:
             if len(found) > MOST_ITEMS or name.count("/") > DEEPEST:
                 raise InputError(f"it has more than {MOST_ITEMS:,} groups and datasets, or more than {DEEPEST} levels")
     if elsewhere:
-        raise InputError(f"it keeps {', '.join(elsewhere)} elsewhere, behind a link")
+        raise InputError(f"it keeps {listed(elsewhere)} elsewhere, behind a link")
     return found

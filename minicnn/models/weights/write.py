@@ -14,7 +14,7 @@ from minicnn.errors import InputError
 from minicnn.files import replacing
 from minicnn.models.weights.arrays import blocks_digest, float32_arrays, require_finite, row_blocks
 from minicnn.models.weights.header import TEXTS, Header, encode_texts, header_digest
-from minicnn.models.weights.read import one_line, opened, read_header
+from minicnn.models.weights.read import opened, read_header, reason_of
 from minicnn.network import Network
 
 Blocks = Iterable[tuple[str, tuple[int, ...], Iterable[Array]]]  # (name, shape, blocks of rows) of each array
@@ -49,7 +49,7 @@ def write_arrays(path: str | Path, arrays: Blocks, header: Header, dtype: Any = 
     try:
         digests = _write_file(path, arrays, header, dtype)
     except (OSError, RuntimeError) as problem:  # HDF5 raises both
-        raise InputError(f"the weights cannot be written: {one_line(problem)}") from None
+        raise InputError(f"the weights cannot be written: {reason_of(problem)}") from None
     read_header(path)  # compares the attributes and labels with their digest
     with opened(path) as file:
         differing = [name for name, digest in digests.items() if blocks_digest(row_blocks(file[name])) != digest]

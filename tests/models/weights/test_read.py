@@ -76,7 +76,7 @@ def test_no_hdf5(tmp_path, content):
 
 def test_truncated(saved):
     saved.write_bytes(saved.read_bytes()[:-100])
-    assert re.search("cannot be read as HDF5: .*; .*python -m weights_converter$", refusal(read_header, saved))
+    assert re.search("cannot be read as HDF5: .*; .*python -m weights_converter FILE$", refusal(read_header, saved))
 
 
 def test_missing(tmp_path):

@@ -65,7 +65,7 @@ def test_types_that_numpy_lacks_keep_their_names(tmp_path):
     with open(tmp_path / "a", "rb") as file:
         stored = {array.name: array for array in safetensors_arrays(file)}
         np.testing.assert_array_equal(stored["a"].read(), tensors["a"].numpy())
-        assert stored["b"].dtype.names == ("bfloat16",) and stored["c"].dtype.names == ("F8_E4M3",)
+        assert stored["b"].dtype.names == ("bfloat16",) and stored["c"].dtype.names == ("float8_e4m3fn",)
         assert stored["b"].read().view(np.uint16).tolist() == [0x3F80] * 3
 
 
