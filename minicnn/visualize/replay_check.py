@@ -17,6 +17,7 @@ from minicnn.visualize.check import Check, below, reported
 
 TOLERANCE = 2e-3  # largest difference between two images of the same step, relative to the change by the step
 ROUNDING = 1e-6   # difference that float32 explains, relative to the image itself
+RESOLVED = 1e-3   # size of a gradient relative to the largest one, below which rounding can turn its sign
 
 Seeds = Callable[[Mapping[str, np.ndarray]], Mapping[str, np.ndarray]]  # {layer: activations} -> {layer: gradient}
 
@@ -64,18 +65,54 @@ def down_the_gradient(step: int, before: np.ndarray, after: np.ndarray, gradient
     return Redone(step, before, after, np.where(free, before + max(0.0, length) * downhill, after))
 
 
+def redo_adam(images: Mapping[int, np.ndarray], start: int, count: int, rate: Callable[[int], float],
+              gradient: Callable[[np.ndarray], np.ndarray], project: Callable[[np.ndarray, int], np.ndarray],
+              beta2: float = 0.999) -> list[Redone]:
+    """Return `count` steps of Adam (Kingma and Ba 2014, algorithm 1) after the image of step `start`, Redone.
+
+    Adam's first steps hardly depend on the size of a gradient, so values whose gradient is below RESOLVED of the
+    largest one, and may be rounding alone, are left out.
+    images : {step: image}; with a missing one, there are none. rate : the learning rate of the step from 1.
+    project : (image, step) -> image, applied after the step.
+    """
+    if any(step not in images for step in range(start, start + count + 1)):
+        return []
+    mean = square = np.zeros(images[start].shape)
+    redone, counted = [], np.ones(images[start].shape, bool)
+    for step in range(1, count + 1):
+        before, after = images[start + step - 1], images[start + step]
+        slope = gradient(before)
+        counted &= abs(slope) >= RESOLVED * abs(slope).max()
+        mean, square = 0.9 * mean + 0.1 * slope, beta2 * square + (1 - beta2) * slope**2
+        change = mean / (1 - 0.9**step) / (np.sqrt(square / (1 - beta2**step)) + 1e-8)
+        expected = project(before.astype(np.float64) - rate(step) * change, step)
+        redone.append(Redone(start + step, before, after, np.where(counted, expected, after)))
+    return redone
+
+
+def check_no_rise(total: float, history: Sequence[Progress], name: str = "", floor: float = 0.0) -> Check:
+    """Return the Check that the last step of L-BFGS, which never goes uphill, ended at no more than the loss before.
+
+    total : the objective of the result by the formulas. history : all steps. floor : what rounding alone gives.
+    """
+    prefix, before = f"{name}: " if name else "", history[-1].total
+    return below(f"{prefix}objective of the result by the formulas, against the one before the last step", total,
+                 before + 2e-3 * abs(before) + 1e-6 * abs(history[0].total) + floor)
+
+
 def check_recorded(history: Sequence[Progress], step: int, weights: Sequence[float], values: Sequence[float],
-                   name: str = "") -> Check:
+                   name: str = "", floors: Sequence[float] = ()) -> Check:
     """Return the Check that the objective recorded at a step is the one of the image before this step.
 
-    history : all steps. weights, values : of each term, by the formulas. The errors are relative to the value and a
-    millionth of its first value, which is what float32 resolves.
+    history : all steps. weights, values : of each term, by the formulas. floors : for each term, the value that
+    rounding alone gives. The errors are relative to the value, plus a millionth of its first value, plus its floor.
     """
     recorded, first = history[step - 1], history[0]
-    total = float(np.dot(weights, values))
-    pairs = [(recorded.total, total, first.total), *zip(recorded.values, values, first.values, strict=True)]
-    error = max(abs(found - right) / max(max(abs(found), abs(right)) + 1e-6 * abs(start), 1e-30)
-                for found, right, start in pairs)
+    floors = floors or [0.0] * len(values)
+    found = [recorded.total, *recorded.values]
+    right, lowest = [float(np.dot(weights, values)), *values], [float(np.dot(weights, floors)), *floors]
+    error = max(abs(a - b) / max(max(abs(a), abs(b)) + 1e-6 * abs(start) + floor, 1e-30)
+                for a, b, start, floor in zip(found, right, [first.total, *first.values], lowest, strict=True))
     prefix = f"{name}: " if name else ""
     return below(f"{prefix}objective recorded at step {step} against the formulas, relative error", error, 1e-2)
 
@@ -129,5 +166,5 @@ def variation(x: np.ndarray, beta: float = 2.0) -> float:
 def check_range(image: np.ndarray, low: np.ndarray | float, high: np.ndarray | float, what: str) -> Check:
     """Return the Check that no value of an image lies outside low … high, up to rounding."""
     beyond = float(np.maximum(low - image, image - high).max())
-    width = float(np.max(np.asarray(high) - np.asarray(low)))
-    return below(f"largest distance of a value outside {what}", max(0.0, beyond), 1e-5 * width)
+    size = float(np.max(np.abs(np.stack(np.broadcast_arrays(low, high)))))
+    return below(f"largest distance of a value outside {what}", max(0.0, beyond), 1e-5 * size)

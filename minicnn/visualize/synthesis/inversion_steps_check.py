@@ -17,6 +17,7 @@ from minicnn.visualize.replay_check import (
     check_redone,
     down_the_gradient,
     input_gradient,
+    redo_adam,
     variation,
     variation_gradient,
 )
@@ -129,27 +130,23 @@ def noise(shape: tuple[int, ...], preprocessing: Preprocessing, settings: Invers
 def first_steps(goal: Objective, images: Mapping[int, np.ndarray], count: int, settings: InversionSettings,
                 unit: float) -> list[Redone]:
     """Return the first `count` steps by momentum or Adam, Redone, each from the kept image before it."""
-    rate = settings.rates[0][1] * (unit if settings.update == "adam" else unit**2)
-    if settings.normalized and settings.update != "adam":
-        rate *= PHOTO_RMS**2 * images[0].size
-    velocity = mean = square = np.zeros(images[0].shape)
+    def project(x: np.ndarray, step: int) -> np.ndarray:
+        bound = settings.clamp * unit
+        return np.clip(x, -bound, bound) if settings.clamp and step <= settings.clamp_until else x
+    rate = settings.rates[0][1] * unit
+    if settings.update == "adam":
+        return redo_adam(images, 0, count, lambda step: rate, goal.gradient, project)
+    rate *= unit * (PHOTO_RMS**2 * images[0].size if settings.normalized else 1)
+    velocity = np.zeros(images[0].shape)
     lowest, best, redone = float("inf"), (images[0], velocity), []
     for step in range(1, count + 1):
         x, gradient = images[step - 1].astype(np.float64), goal.gradient(images[step - 1])
-        if settings.update == "adam":
-            mean, square = 0.9 * mean + 0.1 * gradient, 0.999 * square + 0.001 * gradient**2
-            change = mean / (1 - 0.9**step) / (np.sqrt(square / (1 - 0.999**step)) + 1e-8)
-        else:
-            if settings.update == "guarded":
-                total = float(np.dot(goal.weights, goal.values(images[step - 1])))
-                if total <= lowest:
-                    lowest, best = total, (x, gradient)
-                elif total > UPHILL * lowest:  # back to the best image, with half of the rate and no velocity
-                    (x, gradient), velocity, rate = best, np.zeros(x.shape), rate / 2
-            velocity = 0.9 * velocity + gradient
-            change = velocity
-        expected = x - rate * change
-        if settings.clamp and step <= settings.clamp_until:
-            expected = np.clip(expected, -settings.clamp * unit, settings.clamp * unit)
-        redone.append(Redone(step, images[step - 1], images[step], expected))
+        if settings.update == "guarded":
+            total = float(np.dot(goal.weights, goal.values(images[step - 1])))
+            if total <= lowest:
+                lowest, best = total, (x, gradient)
+            elif total > UPHILL * lowest:  # back to the best image, with half of the rate and no velocity
+                (x, gradient), velocity, rate = best, np.zeros(x.shape), rate / 2
+        velocity = 0.9 * velocity + gradient
+        redone.append(Redone(step, images[step - 1], images[step], project(x - rate * velocity, step)))
     return redone
