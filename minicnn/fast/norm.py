@@ -5,6 +5,7 @@ from typing import Any
 from minicnn.backend import Array, get_array_module
 from minicnn.fast.memory import empty_like
 from minicnn.layers import BatchNorm2D, ConditionalInstanceNorm2D, InstanceNorm2D
+from minicnn.layers.norm import is_flat
 from minicnn.layers.sums import mean_over
 
 
@@ -16,7 +17,7 @@ def instance_norm(layer: InstanceNorm2D | ConditionalInstanceNorm2D, x: Array) -
     x_hat = xp.subtract(x, mean, out=empty_like(x))
     variance = mean_over(x_hat * x_hat, (2, 3))
     inverse_std = 1 / xp.sqrt(variance + layer.eps)
-    x_hat *= inverse_std
+    x_hat *= inverse_std * ~is_flat(mean, variance)
     return scaled(x_hat, gamma, beta), (x_hat, inverse_std)
 
 

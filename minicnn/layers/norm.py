@@ -9,15 +9,32 @@ from minicnn.initialize import ones, zeros
 from minicnn.layers.layer import ONE_PIXEL, Field, Layer
 from minicnn.layers.sums import mean_over, sum_over
 
+FLAT = 256  # rounding errors: a channel whose standard deviation is smaller has the same value everywhere
+
 
 def normalize(x: Array, axes: tuple[int, ...], eps: float) -> tuple[Array, Array, Array, Array]:
-    """Return x_hat = (x - mean) / sqrt(variance + eps) over `axes`, 1 / sqrt(variance + eps), mean and variance."""
+    """Return x_hat = (x - mean) / sqrt(variance + eps) over `axes`, 1 / sqrt(variance + eps), mean and variance.
+
+    x_hat is 0 where the channel `is_flat`.
+    """
     xp = get_array_module(x)
     mean = mean_over(x, axes)
     centred = x - mean
     variance = mean_over(centred * centred, axes)
     inverse_std = 1 / xp.sqrt(variance + eps)
-    return centred * inverse_std, inverse_std, mean, variance
+    return centred * (inverse_std * ~is_flat(mean, variance)), inverse_std, mean, variance
+
+
+def is_flat(mean: Array, variance: Array) -> Array:
+    """Return where the variance of a channel is only rounding error, as in a picture of one colour.
+
+    1 / sqrt(eps) is about 300, so each normalization would amplify the rounding errors 300 times, and several of them
+    make strokes of it. The errors are relative to the largest channel: a convolution computes all from one input.
+    mean, variance : (N, C, ...).
+    """
+    xp = get_array_module(mean)
+    rounding = xp.finfo(mean.dtype).eps * abs(mean).max(axis=1, keepdims=True)
+    return variance <= (FLAT * rounding) ** 2
 
 
 def normalize_backward(dx_hat: Array, x_hat: Array, inverse_std: Array, axes: tuple[int, ...]) -> Array:

@@ -13,6 +13,7 @@ import numpy as np
 
 from minicnn.backend import available_memory, device_of, to_device, to_host
 from minicnn.layers import BatchNorm2D, Conv2D, InstanceNorm2D, Layer, Upsample2D
+from minicnn.layers.norm import is_flat
 from minicnn.network import Network, warn_if_slow
 from minicnn.visualize.style.many_styles import as_single_style
 
@@ -137,6 +138,8 @@ def mean_and_variance(parts: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarr
 def with_statistics(layer: InstanceNorm2D, mean: np.ndarray, variance: np.ndarray) -> BatchNorm2D:
     """Return `layer` with a fixed mean and variance, (C,): a batch normalization after training."""
     fixed, gamma = BatchNorm2D(mean.size, layer.eps), layer.params["gamma"]
+    flat = is_flat(mean[None].astype(str(gamma.dtype)), variance[None])[0]
+    variance = np.where(flat, np.inf, variance)  # 1 / sqrt(inf) = 0, so a flat channel becomes 0 as in the layer
     fixed.params = layer.params
     fixed.buffers = {key: to_device(values.astype(str(gamma.dtype)), device_of(gamma))
                      for key, values in (("mean", mean), ("var", variance))}
