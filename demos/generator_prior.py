@@ -76,7 +76,8 @@ def gallery_pictures(model, seed=0):
 class Made(NamedTuple):
     """The results of each class, and the history of the first one.
 
-    by_pixels, generated : pictures (1, C, H, W) by optimizing pixels and codes. codes : the optimized codes, (1, …). checks : of the codes.
+    by_pixels, generated : pictures (1, C, H, W) by optimizing pixels and codes. codes : the optimized codes, (1, …).
+    checks : the Checks of the codes.
     """
 
     by_pixels: list

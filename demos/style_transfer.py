@@ -78,8 +78,8 @@ def pictures(model: Model, sources: Sources, settings: StyleSettings, seed: int 
         checks = check_style(problem, result.image, settings, np.random.default_rng([seed, 1]))
         checks += check_colours(result.picture, sources.content, sources.styles, settings,
                                 model.preprocessing.to_image(result.image))
-    checks += check_style_steps(model.net, sources.content, sources.styles, model.preprocessing, settings, result.image,
-                                frames, result.history, np.random.default_rng([seed, 0]), sources.masks)
+    checks += check_style_steps(model.net, sources.content, sources.styles, model.preprocessing, settings,
+                                result.image, frames, result.history, np.random.default_rng([seed, 0]), sources.masks)
     title = f"{model.name}: style transfer, Iteration {len(result.history)} / {total_steps(settings)}"
     title += ", stopped" if stopped else ""
     small = resize_side(sources.content, settings.size, settings.side)
@@ -129,7 +129,8 @@ def sweep_pictures(model: Model, sources: Sources, settings: StyleSettings, seed
         results = []
         for factor in factors:
             changed = replace(settings, **{field: getattr(settings, field) * factor})
-            result, stopped, _ = transfer(model, sources, changed, seed, run, f"{field}-{factor}", f"{title} x {factor}")
+            result, stopped, _ = transfer(model, sources, changed, seed, run, f"{field}-{factor}",
+                                          f"{title} x {factor}")
             results.append(result)
             if stopped:
                 break

@@ -36,10 +36,9 @@ def kept_style_steps(settings: StyleSettings) -> set[int]:
 
 def last_size_steps(settings: StyleSettings) -> tuple[int, int]:
     """Return (the last step before the last size, the last step of all)."""
-    sizes = len(settings.sizes())
-    if sizes == 1:
-        return 0, settings.num_steps
-    return settings.num_steps + settings.fine_steps * (sizes - 2), settings.num_steps + settings.fine_steps * (sizes - 1)
+    more = len(settings.sizes()) - 1
+    last = settings.num_steps + settings.fine_steps * more
+    return (last - settings.fine_steps if more else 0), last
 
 
 def check_style_steps(net: Network, content: np.ndarray, styles: Sequence[np.ndarray], preprocessing: Preprocessing,

@@ -39,11 +39,11 @@ class Goal(NamedTuple):
             return out
         seed = np.zeros_like(out)
         for n, unit in enumerate(self.units):
-            seed[(n, *unit)] = 1 / out[(n, *unit)].size
+            seed[n][unit] = 1 / out[n][unit].size
             if margin:
                 others = out[n].copy()
                 others[unit] = -np.inf
-                seed[(n, *unit)] += margin
+                seed[n][unit] += margin
                 seed[n, others.argmax()] -= margin
         return seed
 
@@ -124,10 +124,9 @@ class Replay:
         if settings.blur_sigma and number % settings.blur_every == 0:
             sigma = min(settings.blur_sigma, x.shape[2] / 32)
             x = gaussian_filter(x, (0, 0, sigma, sigma))
-        for percent, sizes in ((settings.small_norm, lambda: (x * x).sum(axis=1, keepdims=True)),
-                               (settings.small_contribution, lambda: abs((x * uphill).sum(axis=1, keepdims=True)))):
+        for percent, other in ((settings.small_norm, None), (settings.small_contribution, uphill)):
             if percent:
-                size = sizes()
+                size = abs((x * (x if other is None else other)).sum(axis=1, keepdims=True))
                 x = x * (size >= np.percentile(size, percent, axis=(2, 3), keepdims=True))
         return np.clip(x, low, high) if settings.clamp == "last" else x
 

@@ -31,7 +31,7 @@ def check_class_visualization(net: Network, image: np.ndarray, noise: np.ndarray
     white = noise if noise.any() else random
     share, noise_share = high_frequency_share(image), high_frequency_share(white)
     before, control_score = (float(other[label]) for other in others)
-    return [reported("rank of the class for the 8-bit picture", rank, "1 is the best; some classes stay behind another"),
+    return [reported("rank of the class for the 8-bit picture", rank, "1 is the best, and some classes stay behind"),
             reported("score of the class for the 8-bit picture", float(scores[label]),
                      f"{before:.2f} (first image) and {control_score:.2f} (random change of the same length)"),
             reported("share of the energy above half of the highest frequency", share,
@@ -39,7 +39,7 @@ def check_class_visualization(net: Network, image: np.ndarray, noise: np.ndarray
 
 
 def check_zeroed(image: np.ndarray, percent: float) -> list[Check]:
-    """Return the Check that at least `percent` of an image's pixels are exactly 0, after SmallNorm or SmallContribution.
+    """Return the Check that at least `percent` of the pixels are exactly 0, after SmallNorm or SmallContribution.
 
     There are more if more than these did not contribute at all. image : (1, C, H, W).
     """

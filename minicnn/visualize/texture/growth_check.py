@@ -10,7 +10,7 @@ import numpy as np
 from scipy.ndimage import correlate1d
 
 from minicnn.visualize.check import Check, below, reported
-from minicnn.visualize.texture.windows import Texture
+from minicnn.visualize.texture.windows import Texture, pixel_coordinates
 
 AGAIN = 60       # pixels of Efros-Leung's texture that are grown again
 PIECE, MADE = 20, 12  # sides of the piece of the sample and of the texture that Wei-Levoy makes of it, pixels
@@ -58,7 +58,7 @@ def check_filling(texture: Texture, image: np.ndarray, hole: np.ndarray, window:
     H, W = hole.shape
     centres = np.array([(y, x) for y in range(half, H - half) for x in range(half, W - half)
                         if not hole[y - half:y + half + 1, x - half:x + half + 1].any()])
-    places = np.stack(np.mgrid[:H, :W], axis=-1)
+    places = pixel_coordinates(H, W)
     source = np.where(hole[..., None], -1, places)
     grow_again(source, pixels, centres, window, rng, tolerance, max_error)
     source[~hole] = -1  # they were there before
@@ -86,8 +86,8 @@ def grow_again(source: np.ndarray, pixels: np.ndarray, centres: np.ndarray, wind
     values = pixels.astype(np.float64)
     while filled < AGAIN and (source[..., 0] < 0).any():
         known = source[..., 0] >= 0
-        around = sum(np.roll(np.pad(known, 1), (y, x), (0, 1)).astype(int) for y in (-1, 0, 1) for x in (-1, 0, 1))
-        around = around[1:-1, 1:-1]
+        shifts = [np.roll(np.pad(known, 1), (y, x), (0, 1)) for y in (-1, 0, 1) for x in (-1, 0, 1)]
+        around = np.sum(shifts, axis=0)[1:-1, 1:-1]
         places = np.argwhere((around > 0) & ~known)
         order = rng.permutation(len(places))
         order = order[np.argsort(-around[tuple(places[order].T)], kind="stable")]

@@ -34,9 +34,10 @@ def check_texture(name: str, texture: Texture, sample: np.ndarray, rng: np.rando
     noise = nearest_window_error(rng.permutation(sample.reshape(-1, 3)).reshape(sample.shape), sample, rng)
     error, colours = nearest_window_error(texture.image, sample, rng), histogram_distance(texture.image, sample)
     return [*checks,
-            reported(f"{name}: distance of a 5x5 window to the nearest in the sample, root mean square, 0 to 255", error,
-                     f"{noise:.1f} is the distance of noise of the same colours"),
-            reported(f"{name}: chi-squared distance of the colours' histogram to the sample's, 0 (equal) to 1", colours)]
+            reported(f"{name}: distance of a 5x5 window to the nearest in the sample, root mean square, 0 to 255",
+                     error, f"{noise:.1f} is the distance of noise of the same colours"),
+            reported(f"{name}: chi-squared distance of the colours' histogram to the sample's, 0 (equal) to 1",
+                     colours)]
 
 
 def check_tiles(name: str, texture: Texture, sample: np.ndarray, rng: np.random.Generator) -> Check:
