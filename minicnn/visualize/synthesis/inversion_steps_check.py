@@ -57,7 +57,9 @@ def check_inversion_steps(net: Network, layer: str, target: Array, image: np.nda
     redone: list[Redone] = []
     if settings.update == "lbfgs":
         if 1 in images:
-            redone = [down_the_gradient(1, images[0], images[1], goal.gradient(images[0]))]
+            bound = settings.clamp * unit_of(preprocessing, settings) if settings.clamp_until else 0.0
+            redone = [down_the_gradient(1, images[0], images[1], goal.gradient(images[0]), -bound or -np.inf,
+                                        bound or np.inf)]
     elif all(step in images for step in range(1, count + 1)):
         redone = first_steps(goal, images, count, settings, unit_of(preprocessing, settings))
     checks, last = [check_redone(redone, name)], settings.num_steps
