@@ -92,7 +92,8 @@ CLASS_MUTANTS = {
                       "ClassScore(net.output, (label + 1) % 12)"),
     "the sign of the margin": (SHORT, class_visualization, "class_visualization", "(settings.margin_weight, Class",
                   "(-settings.margin_weight, Class"),
-    "mirrored": (SHORT, ascent, "ascend", "return to_host(image), history", "return to_host(image)[..., ::-1], history"),
+    "mirrored": (SHORT, ascent, "ascend", "return to_host(image), history",
+                 "return to_host(image)[..., ::-1], history"),
 }
 
 

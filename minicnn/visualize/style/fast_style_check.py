@@ -20,7 +20,7 @@ from minicnn.visualize.texture.gram_check import DIRECTIONS, SLOPE_ERROR, median
 
 MOST = 100  # steps of the optimizer: Johnson's network reaches the loss of 50 to 100 steps
 LEVELS = 2  # grey levels by which two ways of computing the same 8-bit picture may differ
-CROP = 96   # side in pixels of the part of the picture that is painted by tiles as well
+STRIP = (224, 32)  # sides in pixels of the part that is painted by tiles as well: longer than a tile and its margins
 
 
 def check_painting(net: Network, picture: np.ndarray, painted: np.ndarray, preprocessing: Preprocessing,
@@ -36,8 +36,9 @@ def check_painting(net: Network, picture: np.ndarray, painted: np.ndarray, prepr
     side : side in pixels of the part of the picture where the gradient is checked, in float64.
     mixture : the weights of the styles, (S,), for a network of several; by default those chosen in `net`.
     """
-    crop = picture[:CROP, :CROP]
-    tile = max(8, max(crop.shape[:2]) // 2)
+    long, short = STRIP
+    crop = picture[:short, :long] if picture.shape[1] >= picture.shape[0] else picture[:long, :short]
+    tile = max(8, max(crop.shape[:2]) // 4)
     whole, tiled = (stylize(net, crop, preprocessing, tile=tile).astype(int) for tile in (None, tile))
     again = painted_again(net, picture, preprocessing, median, mixture)
     exact = net.astype("float64").to_device("cpu")
