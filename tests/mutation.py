@@ -1,7 +1,15 @@
 """Mutants: a technique with one piece of its source replaced, and the judged checks of the picture that it makes."""
 
 import inspect
+import os
 import textwrap
+
+import numpy as np
+import pytest
+
+from minicnn.models import load_model
+
+HARD = ("flat", "two colours", "nearly flat", "noise")  # kinds of pictures that are hard to check
 
 
 def mutate(monkeypatch, owner, name, old, new, *users):
@@ -39,3 +47,23 @@ def assert_found(checks):
     """Assert that at least one judged Check fails."""
     judged, failed = judged_and_failed(checks)
     assert failed, f"all of {judged} judged checks pass"
+
+
+def hard_picture(kind, height, width):
+    """Return a picture of a kind of HARD, uint8 (height, width, 3)."""
+    picture = np.full((height, width, 3), 90, np.uint8)
+    if kind == "two colours":
+        picture[:height // 3] = (20, 200, 60)
+    if kind == "nearly flat":
+        picture[3, 3] = 91
+    return np.random.default_rng(0).integers(0, 256, picture.shape, np.uint8) if kind == "noise" else picture
+
+
+def load_squeezenet(folder):
+    """Return SqueezeNet 1.1 with torchvision's weights, converted into a folder; skip the test without them."""
+    from weights_converter.convert import convert
+    data = os.environ.get("MINICNN_TEST_DATA")
+    if not data:
+        pytest.skip("MINICNN_TEST_DATA is not set: real weights and photos are not at hand")
+    convert(f"{data}/weights/squeezenet1_1.npz", folder / "squeezenet1_1.h5", say=lambda line: None)
+    return load_model(folder / "squeezenet1_1.h5", "cpu").fast()

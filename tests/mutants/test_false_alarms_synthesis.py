@@ -8,10 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from mutation import assert_right
+from mutation import assert_right, load_squeezenet
 
 from minicnn import images
-from minicnn.models import load_model
 
 sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
 import false_alarms_synthesis  # noqa: E402
@@ -22,15 +21,7 @@ PHOTOS = ("gerenuk", "airplanes", "stop_sign")  # folders of Caltech 101; of eac
 @pytest.fixture(scope="module")
 def squeezenet(tmp_path_factory):
     """SqueezeNet 1.1 with torchvision's weights."""
-    import os
-
-    from weights_converter.convert import convert
-    folder = os.environ.get("MINICNN_TEST_DATA")
-    if not folder:
-        pytest.skip("MINICNN_TEST_DATA is not set: real weights and photos are not at hand")
-    file = tmp_path_factory.mktemp("weights") / "squeezenet1_1.h5"
-    convert(f"{folder}/weights/squeezenet1_1.npz", file, say=lambda line: None)
-    return load_model(file, "cpu").fast()
+    return load_squeezenet(tmp_path_factory.mktemp("weights"))
 
 
 def pictures(test_data):

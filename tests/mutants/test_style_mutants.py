@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from mutation import assert_found, assert_right, card, mutate
+from mutation import HARD, assert_found, assert_right, card, hard_picture, mutate
 
 from demos import fast_style as fast_demo
 from demos import style_transfer as transfer_demo
@@ -107,9 +107,7 @@ def test_transfer_mutants_are_found(monkeypatch, model, mutant):
 @pytest.mark.filterwarnings("error::RuntimeWarning")
 @pytest.mark.parametrize("colours", ["style", "original", "luminance", "match"])
 def test_flat_pictures_and_noise_have_no_false_alarm(model, colours):
-    flat, noise = np.full((SIZE, SIZE, 3), 200, np.uint8), np.random.default_rng(0).integers(0, 256, (SIZE, SIZE, 3))
-    two, noise = flat.copy(), noise.astype(np.uint8)
-    two[:20] = (20, 150, 60)
+    flat, two, _, noise = (hard_picture(kind, SIZE, SIZE) for kind in HARD)
     for content, style in ((flat, two), (two, flat), (noise, two), (two, noise)):
         try:
             assert_right(transfer_card(model, content, [style], colours=colours))
@@ -161,17 +159,10 @@ def test_fast_style_mutants_are_found(monkeypatch, painter, mutant):
 
 
 @pytest.mark.filterwarnings("error::RuntimeWarning")
-@pytest.mark.parametrize("kind", ["flat", "two colours", "nearly flat", "noise", "tiny"])
-def test_fast_style_of_flat_pictures_has_no_false_alarm(painter, kind):
-    picture = np.full((40, 52, 3), 90, np.uint8)
-    if kind == "two colours":
-        picture[:10] = (20, 200, 60)
-    if kind == "nearly flat":
-        picture[3, 3] = 91
-    if kind in ("noise", "tiny"):
-        side = 5 if kind == "tiny" else 40
-        picture = np.random.default_rng(0).integers(0, 256, (side, side, 3)).astype(np.uint8)
-    assert_right(fast_card(painter, picture))
+@pytest.mark.parametrize("kind", HARD)
+def test_fast_style_of_hard_pictures_has_no_false_alarm(painter, kind):
+    assert_right(fast_card(painter, hard_picture(kind, 40, 52)))
+    assert_right(fast_card(painter, hard_picture(kind, 5, 7)))
 
 
 SHEET_MUTANTS = {

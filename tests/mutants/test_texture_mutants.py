@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from mutation import assert_found, assert_right, card, mutate
+from mutation import HARD, assert_found, assert_right, card, hard_picture, mutate
 
 from demos import texture_gram as gram_demo
 from demos import texture_pixels as pixel_demo
@@ -63,13 +63,9 @@ def test_pixel_textures_are_right(name):
 
 
 @pytest.mark.filterwarnings("error::RuntimeWarning")
-@pytest.mark.parametrize("kind", ["flat", "two colours", "noise"])
-def test_flat_samples_and_noise_have_no_false_alarm(kind):
-    sample = np.full((24, 24, 3), 90, np.uint8)
-    if kind == "two colours":
-        sample[:10] = (20, 200, 60)
-    if kind == "noise":
-        sample = np.random.default_rng(0).integers(0, 256, (24, 24, 3)).astype(np.uint8)
+@pytest.mark.parametrize("kind", HARD)
+def test_hard_samples_have_no_false_alarm(kind):
+    sample = hard_picture(kind, 24, 24)
     assert_right(pixel_card(sample, tuple(pixel_demo.METHODS)))
     assert_right(card(pixel_demo.filled(sample, box(sample), window=5, seed=4)))
 
@@ -144,14 +140,9 @@ def test_gram_textures_are_right(model, changed):
 
 
 @pytest.mark.filterwarnings("error::RuntimeWarning")
-@pytest.mark.parametrize("kind", ["flat", "two colours", "noise"])
-def test_gram_textures_of_flat_pictures_have_no_false_alarm(model, kind):
-    picture = np.full((40, 40, 3), 90, np.uint8)
-    if kind == "two colours":
-        picture[:10] = (20, 200, 60)
-    if kind == "noise":
-        picture = np.random.default_rng(0).integers(0, 256, (40, 40, 3)).astype(np.uint8)
-    assert_right(gram_card(model, picture))
+@pytest.mark.parametrize("kind", HARD)
+def test_gram_textures_of_hard_pictures_have_no_false_alarm(model, kind):
+    assert_right(gram_card(model, hard_picture(kind, 40, 40)))
 
 
 @pytest.mark.parametrize("mutant", GRAM_MUTANTS)
