@@ -7,7 +7,7 @@ import numpy as np
 
 from demos import class_presets
 from demos.shared.ascent_options import add_ascent_options, amplified
-from demos.shared.class_ascent import ascend_class, checks_of, default_labels
+from demos.shared.class_ascent import ascend_class, checks_of, default_labels, shown_steps
 from demos.shared.command import demo_parser, main, natural_number, positive_int
 from demos.shared.inputs import choose_model, short_label, warn_about_memory
 from demos.shared.long_run import add_long_run_options, chosen_settings, long_run
@@ -35,7 +35,8 @@ def pictures(model, labels=None, seed=0, size=None, settings=MARGIN, run=None):
     panels = [amplified(model, short_label(model, label), ascent.watch.image) for label, ascent in ascents.items()]
     if len(labels) == 1:
         panels = [amplified(model, f"step {step}", frame)
-                  for step, frame in ascents[labels[0]].watch.frames.items()] + panels
+                  for step, frame in ascents[labels[0]].watch.frames.items()
+                  if step in shown_steps(settings)] + panels
     steps = len(ascents[label].watch.history)
     title = f"{model.name}: Iteration {steps} / {settings.num_steps}" + (", stopped" if stopped else "")
     first = "noise" if settings.start_noise else "the mean colour"

@@ -29,6 +29,7 @@ from minicnn.visualize.synthesis.deepdream import (
     resize_maps,
 )
 from minicnn.visualize.synthesis.deepdream_check import check_deep_dream, check_tiles
+from minicnn.visualize.synthesis.dream_steps_check import check_dream_steps, kept_dream_steps
 from minicnn.visualize.synthesis.tiles import choose_tile
 
 NAMES = ("deepdream",)
@@ -89,9 +90,13 @@ def pictures(model, name, photo, dreams=None, seed=0, settings=DEEPDREAM_2015, t
         results.append(image)
         checks += check_deep_dream(model.net, x, image, watch.history, model.preprocessing, settings,
                                    np.random.default_rng([seed, 1]), **dream.objective(model))
+        checks.append(check_dream_steps(model.net, x, image, model.preprocessing, settings, watch.frames,
+                                        np.random.default_rng(seed), tile=tile, finished=watch.stopped is None,
+                                        **dream.objective(model)))
         if len(dreams) == 1:
             panels += [(f"octave {step // settings.num_steps}: {frame.shape[3]}x{frame.shape[2]}",
-                        model.preprocessing.to_image(frame), SMOOTH) for step, frame in watch.frames.items()]
+                        model.preprocessing.to_image(frame), SMOOTH) for step, frame in watch.frames.items()
+                       if step in octave_ends(settings)]
         if dream.guide is not None:
             panels.append(("guide", dream.guide, SMOOTH))
         panels.append((dream.caption, model.preprocessing.to_image(image), SMOOTH))
@@ -120,13 +125,18 @@ def make_dream(model, x, dream, seed, settings, tile, run):
     num_steps = settings.num_steps
     watch = DreamWatch(dream.caption, sizes, num_steps, ("objective",), x, run=run,
                        to_image=model.preprocessing.to_image,
-                       frames=[num_steps * octave for octave in range(1, len(sizes))])
+                       frames=kept_dream_steps(settings).union(octave_ends(settings)))
     with watch:
         watch.latest, watch.history = deep_dream(
             model.net, x, model.preprocessing, settings, rng=np.random.default_rng(seed), tile=tile, callback=watch,
             checkpoint=watch.checkpoint, **dream.objective(model))
     image = watch.image
     return image if image.shape == x.shape else resize_maps(image, x.shape[2:]), watch
+
+
+def octave_ends(settings):
+    """Return the last step of each octave but the last octave."""
+    return range(settings.num_steps, settings.num_octaves * settings.num_steps, settings.num_steps)
 
 
 def example_dreams(model):

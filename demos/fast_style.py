@@ -27,7 +27,12 @@ from minicnn.visualize.grid import tile_images
 from minicnn.visualize.style.fast_style import mirrored, require_transform, stylize
 from minicnn.visualize.style.fast_style_check import check_against_optimiser, check_painting
 from minicnn.visualize.style.many_styles import style_parameters
-from minicnn.visualize.style.many_styles_check import check_style_losses, check_style_pictures, check_styles
+from minicnn.visualize.style.many_styles_check import (
+    check_mixtures,
+    check_style_losses,
+    check_style_pictures,
+    check_styles,
+)
 from minicnn.visualize.style.perceptual import FAST_PRESETS
 from minicnn.visualize.style.require import require_weight
 from minicnn.visualize.style.tiled_transform import tile_that_fits
@@ -49,10 +54,11 @@ class Painted(NamedTuple):
 
 
 def pictures(painter: Model, painted: Sequence[Painted], style: str = "", more: Iterable[Check] = (), seed: int = 0,
-             median: int = 1) -> Iterator[Picture]:
+             median: int = 1, mixture: np.ndarray | None = None) -> Iterator[Picture]:
     """Yield the picture of technique 26: photos, and the output of the transform network of the Model `painter`.
 
     painted : the photos. style : the network's style in words. more : further Checks. median : as for `stylize`.
+    mixture : the weights of the styles, (S,), for a network of several.
     """
     panels = [panel for name, photo, result, _ in painted for panel in ((name, photo), (style or "painted", result))]
     _, photo, result, seconds = painted[0]
@@ -62,8 +68,8 @@ def pictures(painter: Model, painted: Sequence[Painted], style: str = "", more: 
         "One pass through a transform network. It was trained with the losses of style transfer on its output, which "
         "an optimizer minimizes in many steps.",
         "Johnson et al. 2016 (arXiv:1603.08155); instance norm: Ulyanov et al. 2016 (arXiv:1607.08022)",
-        check_painting(painter.net, photo, result, painter.preprocessing, np.random.default_rng(seed), median)
-        + list(more),
+        check_painting(painter.net, photo, result, painter.preprocessing, np.random.default_rng(seed), median,
+                       mixture=mixture) + list(more),
         {"painter": painter.name, "painter_sha256": weights_digest(painter.net), "device": painter.net.device,
          "style": style, "photos": [one.name for one in painted], "seconds": [one.seconds for one in painted],
          "median": median, "seed": seed})
@@ -87,7 +93,9 @@ def sheet_pictures(painter: Model, name: str, photo: np.ndarray, judge: Model, s
     pure = [paint_in(style) for style in np.eye(len(names))]
     blends = np.array([[paint_in(style) for style in row] for row in square])  # (rows, side, H, W, 3)
     x = painter.preprocessing.to_input(mirrored(photo))
-    checks = check_styles(painter.net, x)
+    checks = [*check_styles(painter.net, x), check_mixtures(painter.net, photo, painter.preprocessing,
+                                                            blends.reshape(-1, *photo.shape),
+                                                            square.reshape(-1, square.shape[-1]))]
     if set(names) <= set(STYLES):
         checks += check_style_pictures(painter, photo, [drawn_style(style) for style in names], judge,
                                        list(FAST_PRESETS[default_preset(judge)].style_layers))
@@ -122,7 +130,8 @@ def gallery_pictures(model: Model, photos: Sequence[tuple], seed: int = 0) -> It
         small = images.resize(photo, COMPARED, COMPARED)
         more = check_against_optimiser(losses[0], painter.net, painter.preprocessing.to_input(small),
                                        np.random.default_rng(seed))
-    yield from pictures(painter, [paint(painter, name, photo)], painter.styles[0], more, seed)
+    yield from pictures(painter, [paint(painter, name, photo)], painter.styles[0], more, seed,
+                        mixture=np.eye(len(painter.styles))[0])
     yield from sheet_pictures(painter, name, images.resize_long_side(photo, COMPARED), model, 3, losses)
 
 
@@ -174,7 +183,7 @@ def run(arguments):
         shown += [one] * (len(shown) < SHOWN)
     if not shown:
         raise InputError(f"none of the {len(files)} picture files can be read")
-    made = [pictures(painter, shown, style, seed=arguments.seed, median=arguments.median)]
+    made = [pictures(painter, shown, style, seed=arguments.seed, median=arguments.median, mixture=mixture)]
     if arguments.styles:
         name, photo = shown[0][:2]
         made.append(sheet_pictures(painter, name, images.resize_long_side(photo, min(SHEET_SIZE, max(photo.shape))),

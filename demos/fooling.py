@@ -14,7 +14,7 @@ from minicnn.backend import to_device, to_host
 from minicnn.errors import InputError
 from minicnn.models import load_model
 from minicnn.visualize.synthesis.fooling import FOOLING_PRESETS, MARGIN, fooling_image, fooling_report
-from minicnn.visualize.synthesis.fooling_check import check_fooling, check_transfer
+from minicnn.visualize.synthesis.fooling_check import check_first_step, check_fooling, check_transfer
 
 STINGRAY = 6  # the target of CS231n
 NAMES = ("fooling",)
@@ -37,7 +37,9 @@ def pictures(model, photos, target=None, seed=0, settings=MARGIN, other=None, ru
         fooled.append(picture)
         reports.append(report)
         checks += check_fooling(model.net, photo.image, picture, report, chosen, model.preprocessing,
-                                np.random.default_rng([seed, n]), photo.name, settings.epsilon)
+                                np.random.default_rng([seed, n]), photo.name, settings, watch.stopped is not None)
+        checks.append(check_first_step(model.net, photo.x, watch.frames.get(1), chosen, model.preprocessing, settings,
+                                       photo.name))
         if watch.stopped is not None:
             break
     photos, targets = photos[:len(fooled)], targets[:len(fooled)]
@@ -60,7 +62,7 @@ def pictures(model, photos, target=None, seed=0, settings=MARGIN, other=None, ru
 def fool(model, photo, target, settings, run, n):
     """Return (picture, Fooled, Watch) of the n-th photo. Ctrl-C ends it early and keeps the last picture."""
     watch = Watch(f"{photo.name}: {short_label(model, target)}", settings.num_steps, (settings.objective,), photo.x,
-                  run=run, part=n, to_image=model.preprocessing.to_image)
+                  run=run, part=n, to_image=model.preprocessing.to_image, frames=[1])
     with watch:
         picture, report, watch.history = fooling_image(
             model.net, photo.x, target, model.preprocessing, settings, callback=watch,

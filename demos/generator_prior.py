@@ -18,7 +18,12 @@ from minicnn.models import load_model, shapes_encoder
 from minicnn.visualize.synthesis.ascent_settings import CS231N
 from minicnn.visualize.synthesis.class_visualization import class_visualization
 from minicnn.visualize.synthesis.generator import GENERATOR_PRESETS, SHAPES, code_range, generated_class
-from minicnn.visualize.synthesis.generator_check import check_code_gradient, check_generated, nearest_drawn
+from minicnn.visualize.synthesis.generator_check import (
+    check_code_steps,
+    check_generated,
+    kept_code_steps,
+    nearest_drawn,
+)
 
 NAMES = ("generator_prior",)
 LABELS = (2, 1, 3, 7, 9, 10)  # shapes and textures in different pairs, to fill a row of the figure
@@ -37,14 +42,14 @@ def pictures(model, labels=LABELS, settings=SHAPES, seed=0, run=None):
     encoder = shapes_encoder(model.net)
     codes = to_host(encoder.predict(to_device(x, model.net.device)))
     start, highest = code_range(codes)
-    made, stopped = Made([], [], [], []), None
+    made, stopped = Made([], [], [], [], []), None
     for label in labels:
         stopped = generate(model, decoder, label, start, highest, settings, seed, run, made)
         if stopped is not None:
             break
     labels = list(labels[:len(made.generated)])
     generated = np.concatenate(made.generated)
-    checks = [check_code_gradient(decoder, model.net, labels[0], made.codes[0], np.random.default_rng([seed, 17]))]
+    checks = list(made.checks)
     if stopped is None:
         checks += check_generated(model.net, encoder, labels, generated, np.concatenate(made.by_pixels), x,
                                   drawn_labels, model.preprocessing)
@@ -74,12 +79,14 @@ class Made(NamedTuple):
     """The results of each class, and the history of the first one.
 
     by_pixels, generated : pictures (1, C, H, W) by optimizing pixels and codes. codes : the optimized codes, (1, …).
+    checks : the Checks of the codes.
     """
 
     by_pixels: list
     generated: list
     codes: list
     history: list
+    checks: list
 
 
 def generate(model, decoder, label, start, highest, settings, seed, run, made):
@@ -89,14 +96,16 @@ def generate(model, decoder, label, start, highest, settings, seed, run, made):
 
     name = short_label(model, label)
     num_steps = settings.num_steps
-    watch = Watch(f"{name}, code", num_steps, ("score",), start, run=run,
-                  part=f"code{label}", to_image=picture_of)
+    watch = Watch(f"{name}, code", num_steps, ("score",), start, run=run, part=f"code{label}", to_image=picture_of,
+                  frames=kept_code_steps(num_steps))
     with watch:
         watch.latest, _, watch.history = generated_class(
             decoder, model.net, label, start, highest, settings, callback=watch,
             checkpoint=watch.checkpoint)
     made.codes.append(watch.image)
     made.generated.append(to_host(decoder.predict(to_device(watch.image, decoder.device))))
+    made.checks.extend(check_code_steps(decoder, model.net, label, start, highest, watch.image, made.generated[-1],
+                                        settings, watch.frames, name, len(watch.history)))
     made.history.extend(watch.history if len(made.generated) == 1 else [])
     if watch.stopped is not None:
         return watch.stopped

@@ -16,6 +16,7 @@ from minicnn.optimize.progress import Progress
 from minicnn.visualize.synthesis.inversion import inversion_report, invert_features, tv_weight_by_depth
 from minicnn.visualize.synthesis.inversion_check import check_inversion
 from minicnn.visualize.synthesis.inversion_settings import INVERSION_PRESETS, TUNED
+from minicnn.visualize.synthesis.inversion_steps_check import check_inversion_steps, kept_inversion_steps
 
 QUICK = replace(TUNED, rates=((60, 4e-3), (60, 4e-4), (20, 4e-5)))  # a third of the steps; late layers look rougher
 DEPTH = ("relu_conv1", "fire2/concat", "fire3/concat", "fire5/concat", "fire7/concat", "fire9/concat")  # of SqueezeNet
@@ -36,7 +37,7 @@ def pictures(model, photos, layers=None, seed=0, settings=TUNED, run=None):
     finished: dict[str, np.ndarray] = {}
     history: list[Progress] = []
     for n, photo in enumerate(photos):
-        reports, targets = {}, {}
+        reports, targets, made = {}, {}, {}
         panels.append((photo.name + "\n", photo.image))
         for layer in layers:
             targets[layer] = to_host(net.predict(to_device(photo.x, net.device), layer))
@@ -45,13 +46,17 @@ def pictures(model, photos, layers=None, seed=0, settings=TUNED, run=None):
             reports[layer] = report = inversion_report(net, layer, watch.image, targets[layer], photo.image,
                                                        model.preprocessing)
             inverted.append(watch.image)
+            made[layer] = watch.image
+            checks += check_inversion_steps(net, layer, targets[layer], watch.image, model.preprocessing, settings,
+                                            watch.frames, watch.history, np.random.default_rng([seed, n]),
+                                            f"{photo.name}, {layer}")
             history, stopped = history or watch.history, watch.stopped
             picture = finished[f"{photo.name}_{layer}"] = model.preprocessing.to_image(watch.image)
             panels.append((f"{layer}\nerror {report.error_8bit:.1%}, {report.psnr:.1f} dB", picture))
             if stopped is not None:
                 break
         numbers[photo.name] = {layer: report._asdict() for layer, report in reports.items()}
-        checks += check_inversion(net, reports, targets, photo.name, photo.x.shape)
+        checks += check_inversion(net, reports, made, targets, photo.image, model.preprocessing, photo.name)
         if stopped is not None:
             break
     yield Picture(
@@ -70,7 +75,7 @@ def pictures(model, photos, layers=None, seed=0, settings=TUNED, run=None):
 def invert(model, photo, layer, target, settings, rng, run, part):
     """Return the Watch with the inverted image of one layer. Ctrl-C ends it early. part : its name in the LongRun."""
     watch = Watch(f"{photo.name}: {layer}", settings.num_steps, ("features", "TV", "norm"), np.zeros_like(photo.x),
-                  run=run, part=part, to_image=model.preprocessing.to_image)
+                  run=run, part=part, to_image=model.preprocessing.to_image, frames=kept_inversion_steps(settings))
     with watch:
         watch.latest, watch.history = invert_features(
             model.net, layer, target, model.preprocessing, settings, rng=rng, callback=watch,

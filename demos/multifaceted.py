@@ -15,9 +15,11 @@ from minicnn.backend import to_device, to_host
 from minicnn.datasets.shapes import CLASSES, draw_shapes
 from minicnn.errors import InputError
 from minicnn.visualize.embedding.features import feature_layer
+from minicnn.visualize.replay_check import check_redone
+from minicnn.visualize.synthesis.facet_steps_check import kept_facet_steps, redo_facet_steps
 from minicnn.visualize.synthesis.facets import find_facets, suggest_facets
 from minicnn.visualize.synthesis.multifaceted import FACET_PRESETS, centre_crop, facet_visualization, noise_start
-from minicnn.visualize.synthesis.multifaceted_check import check_facets, check_inertias
+from minicnn.visualize.synthesis.multifaceted_check import check_clusters, check_facets, check_starts
 
 NAMES = ("multifaceted",)
 DRAWN, DRAWN_CLASS = 300, CLASSES.index("dotted disc")
@@ -43,8 +45,9 @@ def pictures(model, x=None, label=DRAWN_CLASS, num_facets=None, layer=None, sett
               for group in range(num_facets)]
     results, stopped = ascend_all(model, label, facets.starts, noises, settings.stages, seed, run)
     images, from_noise = (made + [None] * (num_facets - len(made)) for made in (results.facets, results.from_noise))
-    checks = [check_inertias(facets.clusters.inertias)] if stopped else check_facets(
+    checks = check_clusters(facets.positions, facets.clusters) if stopped else check_facets(
         model.net, label, facets, images, from_noise, model.preprocessing, layer)
+    checks += [check_starts(x, facets, settings.nearest), check_redone(results.redone, f"{len(results.facets)} facets")]
     size = min(image.shape[-1] for image in results.facets)  # an interrupted image may not have its final size yet
     title = (f"{model.name}: {num_facets} facets of {len(x):,} images of {short_label(model, label)}"
              + (", stopped" if stopped else ""))
@@ -63,27 +66,34 @@ def pictures(model, x=None, label=DRAWN_CLASS, num_facets=None, layer=None, sett
 
 
 class Results(NamedTuple):
-    """The images (1, C, S, S) that started from means and from noise, and the history of the first one."""
+    """The images (1, C, S, S) that started from means and from noise, the history of the first one, and Redone steps.
+    """
 
     facets: list
     from_noise: list
     history: list
+    redone: list
 
 
 def ascend_all(model, label, starts, noises, stages, seed, run):
     """Return (Results, the exception that ended the run early or None): first from every start, then from every noise.
     """
-    results = Results([], [], [])
+    results = Results([], [], [], [])
     num_steps = sum(stage.num_steps for stage in stages)
     for made, kind, firsts in ((results.facets, "facet", starts), (results.from_noise, "noise", noises)):
         for group, start in enumerate(firsts):
             watch = Watch(f"{kind} {group + 1} of {len(starts)}", num_steps, ("score",), start[None], run=run,
-                          part=f"{kind}{group}", to_image=model.preprocessing.to_image)
+                          part=f"{kind}{group}", to_image=model.preprocessing.to_image,
+                          frames=kept_facet_steps(stages))
             with watch:
                 watch.latest, watch.history = facet_visualization(
                     model.net, label, start, model.preprocessing, rng=np.random.default_rng([seed, group, 2]),
                     callback=watch, checkpoint=watch.checkpoint, stages=stages)
             made.append(watch.image)
+            if kind == "facet":
+                results.redone.extend(redo_facet_steps(
+                    model.net, label, start, watch.image if watch.stopped is None else None, watch.frames,
+                    model.preprocessing, stages, np.random.default_rng([seed, group, 2])))
             if kind == "facet" and group == 0:
                 results.history.extend(watch.history)
             if watch.stopped is not None:

@@ -20,8 +20,9 @@ from demos.shared.picture import Picture, demo_folder, run_demo
 from minicnn import plot
 from minicnn.backend import to_device, to_host
 from minicnn.errors import InputError, unknown_name
-from minicnn.visualize.check import Check
+from minicnn.visualize.check import reported
 from minicnn.visualize.grid import tile_images
+from minicnn.visualize.synthesis.ascent_check import Goal, check_ascent, kept_steps
 from minicnn.visualize.synthesis.ascent_settings import NEURON, NEURON_PRESETS
 from minicnn.visualize.synthesis.neuron_view import neuron_view
 from minicnn.visualize.synthesis.neuron_visualization import (
@@ -82,7 +83,7 @@ def pictures(model, sources, kind="neuron", layer=None, channels=None, position=
         "a neuron has the size of its receptive field. A channel consists of all neurons that respond to the same "
         "pattern.",
         "Yosinski et al. 2015 (arXiv:1506.06579), figure 4; Erhan et al. 2009",
-        checks_of(model, kind, row, natural, seed),
+        checks_of(model, kind, row, natural, seed, settings),
         {"kind": kind, "layer": layer, "channels": channels, "position": row.position, "size": side, "seed": seed,
          "pictures": len(natural)} | asdict(settings), row.watch.history, finished_pictures(model, kind, [row]))
     if run is not None:
@@ -101,7 +102,7 @@ def grid_pictures(model, sources, layers=None, columns=8, seed=0, settings=NEURO
         stopped = rows[-1].watch.stopped
         if stopped is not None:
             break
-        checks += checks_of(model, "neuron", rows[-1], natural, seed)
+        checks += checks_of(model, "neuron", rows[-1], natural, seed, settings)
     sheets, captions = [], []
     for row in rows:
         linear = is_linear(model.net, row.layer)
@@ -156,9 +157,10 @@ def ascend_layer(model, kind, layer, channels, position, size, seed, settings, r
     shape = (len(channels), net.input_shape[0], side, side)
     warn_about_memory(net.trunk(layer), shape)
     watch = Watch(layer, settings.num_steps, (kind, "L2"), np.zeros(shape, np.float32), run=run,
-                  part=layer, to_image=lambda images: tile_images(model.preprocessing.to_images(images)))
+                  part=layer, to_image=lambda images: tile_images(model.preprocessing.to_images(images)),
+                  frames=kept_steps(settings))
     common: dict[str, Any] = {"rng": np.random.default_rng([seed, *layer.encode()]), "size": side, "callback": watch,
-              "checkpoint": watch.checkpoint}
+                              "checkpoint": watch.checkpoint}
     with watch:
         if kind == "layer":
             result = layer_visualization(net, layer, model.preprocessing, settings, **common)
@@ -171,8 +173,8 @@ def ascend_layer(model, kind, layer, channels, position, size, seed, settings, r
     return Row(layer, channels, watch, position)
 
 
-def checks_of(model, kind, row, natural, seed):
-    """Return the Checks of the images of one layer, as 8-bit pictures."""
+def checks_of(model, kind, row, natural, seed, settings):
+    """Return the Checks of the images of one layer: of their steps, and of their responses as 8-bit pictures."""
     x = model.preprocessing.to_input(model.preprocessing.to_images(row.watch.image))
     out = to_host(model.net.predict(to_device(x, model.net.device), row.layer))
     if kind == "neuron":
@@ -180,12 +182,17 @@ def checks_of(model, kind, row, natural, seed):
         values = np.array([out[neuron] for neuron in neurons])
     else:
         values = layer_responses(kind, out)[range(len(out)), row.channels]
-    checks = check_responses(kind, row.layer, values, natural[:, row.channels])
+    units = {"neuron": [(channel, *(row.position or ())) for channel in row.channels],
+             "channel": [(channel,) for channel in row.channels], "layer": None}[kind]
+    checks = check_ascent(model.net, Goal(row.layer, units), model.preprocessing, settings, row.watch.frames,
+                          row.watch.image, np.random.default_rng([seed, *row.layer.encode()]), row.layer,
+                          len(row.watch.history))
+    checks += check_responses(kind, row.layer, values, natural[:, row.channels])
     if kind == "neuron":
         checks += check_field(model.net, row.layer, row.channels[0], np.random.default_rng(seed))
         ranks = [rank_in_layer(out[n], channel, row.position) for n, channel in enumerate(row.channels)]
-        checks.append(Check(f"{row.layer}: images whose neuron is the most active of the layer", ranks.count(1),
-                            f"reported, not judged: of {len(ranks)}", True))
+        checks.append(reported(f"{row.layer}: images whose neuron is the most active of the layer", ranks.count(1),
+                               f"of {len(ranks)}"))
     return checks
 
 

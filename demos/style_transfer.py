@@ -38,6 +38,7 @@ from minicnn.visualize.style.transfer_check import (
     check_style,
     content_error,
 )
+from minicnn.visualize.style.transfer_steps_check import check_style_steps, kept_style_steps
 
 NAMES = ("style_transfer",)
 RATIOS = (0.01, 0.1, 1, 10, 100)  # factors of the content weight
@@ -68,14 +69,17 @@ def pictures(model: Model, sources: Sources, settings: StyleSettings, seed: int 
 
     run : the LongRun that saves the unfinished image and the state, or None.
     """
-    result, stopped = transfer(model, sources, settings, seed, run)
+    result, stopped, frames = transfer(model, sources, settings, seed, run)
     problem = style_problem(model.net, sources.content, sources.styles, model.preprocessing, settings,
                             settings.size, sources.masks)
     if stopped and result.image.shape != problem.content.shape:  # stopped at a smaller size
         checks = []
     else:
         checks = check_style(problem, result.image, settings, np.random.default_rng([seed, 1]))
-        checks += check_colours(result.picture, sources.content, sources.styles, settings)
+        checks += check_colours(result.picture, sources.content, sources.styles, settings,
+                                model.preprocessing.to_image(result.image))
+    checks += check_style_steps(model.net, sources.content, sources.styles, model.preprocessing, settings,
+                                result.image, frames, result.history, np.random.default_rng([seed, 0]), sources.masks)
     title = f"{model.name}: style transfer, Iteration {len(result.history)} / {total_steps(settings)}"
     title += ", stopped" if stopped else ""
     small = resize_side(sources.content, settings.size, settings.side)
@@ -96,15 +100,17 @@ def pictures(model: Model, sources: Sources, settings: StyleSettings, seed: int 
 
 
 def transfer(model: Model, sources: Sources, settings: StyleSettings, seed: int, run: LongRun | None,
-             part: str = "", title: str = "style transfer") -> tuple[Stylized, BaseException | None]:
-    """Return (Stylized, the exception that stopped the run or None) and show a progress bar.
+             part: str = "",
+             title: str = "style transfer") -> tuple[Stylized, BaseException | None, dict[int, np.ndarray]]:
+    """Return (Stylized, the exception that stopped the run or None, images of some steps) and show a progress bar.
 
     part : the name of this transfer in a run of several.
     """
     watch = Watch(title, total_steps(settings), terms_of(sources, settings),
                   model.preprocessing.to_input(resize_side(sources.content, settings.sizes()[0], settings.side)),
                   run=run, part=part,
-                  to_image=lambda x: finished_picture(x, sources.content, model.preprocessing, settings.colours))
+                  to_image=lambda x: finished_picture(x, sources.content, model.preprocessing, settings.colours),
+                  frames=kept_style_steps(settings))
     with watch:
         result = transfer_style(model.net, sources.content, sources.styles, model.preprocessing, settings,
                                 rng=np.random.default_rng([seed, 0]), masks=sources.masks, callback=watch,
@@ -112,7 +118,7 @@ def transfer(model: Model, sources: Sources, settings: StyleSettings, seed: int,
     if watch.stopped:
         picture = finished_picture(watch.image, sources.content, model.preprocessing, settings.colours)
         result = Stylized(picture, watch.image, watch.history)
-    return result, watch.stopped
+    return result, watch.stopped, watch.frames
 
 
 def sweep_pictures(model: Model, sources: Sources, settings: StyleSettings, seed: int = 0,
@@ -123,7 +129,8 @@ def sweep_pictures(model: Model, sources: Sources, settings: StyleSettings, seed
         results = []
         for factor in factors:
             changed = replace(settings, **{field: getattr(settings, field) * factor})
-            result, stopped = transfer(model, sources, changed, seed, run, f"{field}-{factor}", f"{title} x {factor}")
+            result, stopped, _ = transfer(model, sources, changed, seed, run, f"{field}-{factor}",
+                                          f"{title} x {factor}")
             results.append(result)
             if stopped:
                 break

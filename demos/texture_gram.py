@@ -28,6 +28,7 @@ from minicnn.visualize.texture.gram import (
     texture_weights,
 )
 from minicnn.visualize.texture.gram_check import check_texture
+from minicnn.visualize.texture.gram_steps_check import check_texture_steps, kept_texture_steps
 
 NAMES = ("texture_gram",)
 USUAL_SIZES = {"gatys": 256, "squeezenet": 192, BY_LAYERS: 192, "shapes": 96}  # short side of the source, pixels
@@ -53,17 +54,20 @@ def pictures(model: Model, source: Source | None = None, settings: TextureSettin
     settings = settings or texture_presets(model)[default_texture(model)]
     x = model.preprocessing.to_input(source.image)
     weights = texture_weights(model.net, settings.layers)
-    made, stopped = {}, None
+    made, checks, stopped = {}, [], None
     for count in stacks or range(1, len(weights) + 1):
         layers = dict(list(weights.items())[:count])
         watch = Watch(f"{count} of {len(weights)} layers", settings.num_steps, list(layers),
-                      np.zeros_like(x), run=run, part=count, to_image=model.preprocessing.to_image)
+                      np.zeros_like(x), run=run, part=count, to_image=model.preprocessing.to_image,
+                      frames=kept_texture_steps(settings.num_steps))
         with watch:
             image, history = synthesize_texture(
                 model.net, x, replace(settings, layers=layers), rng=np.random.default_rng([seed, count]),
                 callback=watch, checkpoint=watch.checkpoint)
         stopped = watch.stopped
         made[count] = (watch.image, watch.history) if stopped else (image, history)
+        checks += check_texture_steps(model.net, x, made[count][0], layers, settings, watch.frames, made[count][1],
+                                      np.random.default_rng([seed, count]), f"{count} of {len(weights)} layers")
         if stopped:
             break
     image, history = made[count]
@@ -79,8 +83,8 @@ def pictures(model: Model, source: Source | None = None, settings: TextureSettin
         "Noise was changed until its layers have the same Gram matrices as the source. Then the same features "
         "occur together in it, but in other places. Each added layer brings larger structures.",
         "Gatys et al. 2015 (arXiv:1505.07376), figure 2",
-        check_texture(model.net.with_pooling(settings.pooling), x, image, dict(list(weights.items())[:count]),
-                      np.random.default_rng([seed, 0])),
+        checks + check_texture(model.net.with_pooling(settings.pooling), x, image, dict(list(weights.items())[:count]),
+                               np.random.default_rng([seed, 0])),
         {"source": source.name, "seed": seed, "stacks": list(made), "image": list(source.image.shape[:2]),
          "histogram": histogram} | asdict(settings),
         history, {f"{count}_layers": picture for count, (_, picture) in zip(made, panels[1:], strict=True)})

@@ -16,6 +16,7 @@ from minicnn.datasets.textures import TEXTURES, draw_texture
 from minicnn.errors import InputError, unknown_name
 from minicnn.visualize.check import Check
 from minicnn.visualize.texture.efros_leung import efros_leung, efros_leung_fill
+from minicnn.visualize.texture.growth_check import check_filling, check_growth, check_wei_levoy
 from minicnn.visualize.texture.wei_levoy import wei_levoy
 from minicnn.visualize.texture.windows import Texture, source_colours
 from minicnn.visualize.texture.windows_check import (
@@ -69,9 +70,10 @@ def pictures(sample: np.ndarray | None = None, name: str = "scales", methods: Se
             break
     if not results:
         raise KeyboardInterrupt
-    checks = checks_of(sample, window, results, rng)
+    checks = checks_of(sample, window, results, seed, rng)
     if not interrupted:
         checks += check_texture_methods(sample, min(window, 7), rng)
+        checks.append(check_wei_levoy(METHODS["wei_levoy"][1], sample))
     yield Picture(
         "texture_pixels", f"{name}: the same texture on a larger area, without a network"
         + ", interrupted" * interrupted,
@@ -92,10 +94,13 @@ def pictures(sample: np.ndarray | None = None, name: str = "scales", methods: Se
         raise KeyboardInterrupt
 
 
-def checks_of(sample: np.ndarray, window: int, results: Sequence[Result], rng: np.random.Generator) -> list[Check]:
-    """Return the Checks of the textures made with this window, and of Wei-Levoy's as tiles."""
+def checks_of(sample: np.ndarray, window: int, results: Sequence[Result], seed: int,
+              rng: np.random.Generator) -> list[Check]:
+    """Return the Checks of the textures made with this window, of Efros-Leung's growth, and of Wei-Levoy's tiles."""
     checks = [check for method, side, texture in results if side == window
               for check in check_texture(method, texture, sample, rng)]
+    checks += [check_growth(f"{method} {side}", texture, sample, side, np.random.default_rng(seed))
+               for method, side, texture in results if method == METHODS["efros_leung"][0]]
     return checks + [check_tiles(method, texture, sample, rng) for method, side, texture in results
                      if method == METHODS["wei_levoy"][0] and (texture.source >= 0).all()]
 
@@ -115,7 +120,8 @@ def filled(image: np.ndarray, hole: np.ndarray, name: str = "picture", window: i
         plot.show_panels(panels, size=4), stack([texture]),
         "The grey pixels were missing. From the border inwards, each was copied from a random place in the rest of the "
         "picture among those with the most similar surroundings.",
-        f"{EFROS_LEUNG}, section 4", check_fill(texture, image, hole),
+        f"{EFROS_LEUNG}, section 4", [*check_fill(texture, image, hole),
+                                      check_filling(texture, image, hole, window, np.random.default_rng(seed))],
         {"picture": name, "size": image.shape[:2], "window": window, "seed": seed, "device": device,
          "missing": int(hole.sum()), "interrupted": interrupted,
          "array": "red, green and blue, and row and column of the source, -1 for unfilled pixels"})

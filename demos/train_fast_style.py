@@ -69,7 +69,7 @@ def run(arguments):
     painters = each_style(net, names)
     for name in styles:
         for check in check_against_optimiser(losses[name], painters[name], x, np.random.default_rng(0)):
-            print(f"{name}: {check.what}: {check.value:.4g} (expected {check.expected})")
+            print(f"{name}: {check.what}: {check.value:.4g} ({check.expected})")
     header = Header(Path(arguments.out).stem, "transform_network", model.preprocessing, options=options,
                     origin=f"trained by demos/train_fast_style.py with {model.name} as the loss network", licence="MIT")
     save_weights(arguments.out, net, header, overwrite=arguments.overwrite, half=arguments.half)

@@ -10,6 +10,7 @@ from demos.shared.long_run import LongRun, Watch
 from minicnn.models import Model
 from minicnn.visualize.check import Check
 from minicnn.visualize.synthesis.ascent import first_images
+from minicnn.visualize.synthesis.ascent_check import Goal, check_ascent, kept_steps
 from minicnn.visualize.synthesis.ascent_settings import AscentSettings
 from minicnn.visualize.synthesis.class_visualization import class_visualization
 from minicnn.visualize.synthesis.class_visualization_check import check_class_visualization, check_zeroed
@@ -49,7 +50,7 @@ def ascend_class(model: Model, label: int, seed: int, size: int, settings: Ascen
     terms = ("score", "margin", "L2") if settings.margin_weight else ("score", "L2")
     watch = Watch(name or short_label(model, label), num_steps, terms, noise, run=run,
                   part=name or label, to_image=model.preprocessing.to_image,
-                  frames=frames or (1, num_steps // 10, num_steps // 4, num_steps // 2))
+                  frames=kept_steps(settings).union(frames or shown_steps(settings)))
     with watch:
         watch.latest, watch.history = class_visualization(
             model.net, label, model.preprocessing, settings, rng=np.random.default_rng([seed, label]), size=size,
@@ -57,11 +58,17 @@ def ascend_class(model: Model, label: int, seed: int, size: int, settings: Ascen
     return ClassAscent(noise, watch)
 
 
+def shown_steps(settings: AscentSettings) -> tuple[int, ...]:
+    """Return the four steps whose images a figure of one class shows beside the result."""
+    return 1, settings.num_steps // 10, settings.num_steps // 4, settings.num_steps // 2
+
+
 def checks_of(model: Model, ascent: ClassAscent, label: int, seed: int, settings: AscentSettings) -> list[Check]:
     """Return the Checks of the image of one class."""
-    checks = check_class_visualization(model.net, ascent.watch.image, ascent.noise, label, model.preprocessing,
-                                       np.random.default_rng([seed, label, 1]))
-    if settings.inputs == "caffe":  # the steps of Yosinski et al. are for CaffeNet, and their code only reports success
-        checks[0] = checks[0]._replace(expected="reported, not judged: their code calls 1 a majority", passed=True)
+    watch, goal = ascent.watch, Goal(model.net.output, [(label,)], settings.margin_weight)
+    checks = check_ascent(model.net, goal, model.preprocessing, settings, watch.frames, watch.image,
+                          np.random.default_rng([seed, label]), short_label(model, label), len(watch.history))
+    checks += check_class_visualization(model.net, watch.image, ascent.noise, label, model.preprocessing,
+                                        np.random.default_rng([seed, label, 1]))
     percent = max(settings.small_norm, settings.small_contribution)
     return checks + (check_zeroed(ascent.watch.image, percent) if percent and ascent.watch.history else [])

@@ -54,7 +54,7 @@ def test_one_photo_in_its_own_size(painter, photos, tmp_path, capsys):
     np.testing.assert_array_equal(load_image(out / "a_painted.png"), expected)
     np.testing.assert_array_equal(np.load(out / "fast_style.npy"), expected)
     card = json.loads((out / "fast_style.json").read_text())
-    assert len(card["checks"]) == 2 and all(check["passed"] for check in card["checks"])
+    assert len(card["checks"]) == 3 and all(check["passed"] for check in card["checks"])
     assert card["parameters"]["painter"] == "p" and "40x33 in " in capsys.readouterr().out
 
 
@@ -142,7 +142,7 @@ def test_a_sheet_of_styles_and_blends(styles, photos, tmp_path, capsys):
     model = load_model(styles, device="cpu").fast()
     corner = stylize(with_style(model.net, np.eye(4)[3]), resize_long_side(draw_scene(40)[:33], 24), TORCHVISION)
     np.testing.assert_array_equal(blends[4, 4], corner)
-    assert card["parameters"]["parameters_of_a_style"] == 58 and len(card["checks"]) == 4
+    assert card["parameters"]["parameters_of_a_style"] == 58 and len(card["checks"]) == 6
     assert card["checks"][0]["passed"] and card["checks"][0]["value"] == 0
     assert "fast_styles.png: s: 4 styles in one network, 58 of " in capsys.readouterr().out
 

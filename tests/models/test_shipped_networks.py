@@ -100,21 +100,23 @@ def test_the_most_salient_pixel_is_in_the_object(model, drawn):
 
 def test_noise_is_no_class_visualization(model):
     first, second = np.random.default_rng(3).standard_normal((2, 1, 3, 64, 64), dtype="float32")
-    ranks, passed = [], []
+    ranks, smooth = [], []
     for label in range(12):
         rng = np.random.default_rng(0)
         checks = check_class_visualization(model.net, first, second, label, model.preprocessing, rng)
         ranks.append(checks[0].value)
-        passed.append(all(check.passed for check in checks))
-    assert sorted(ranks) == list(range(1, 13)) and not any(passed)
+        smooth.append(checks[2].value < 0.5)
+    assert sorted(ranks) == list(range(1, 13)) and not any(smooth)
 
 
 @pytest.mark.parametrize("label", range(0, 12, 3))
 def test_a_class_visualization_is_its_class_and_no_noise(model, label):
     noise = np.random.default_rng(label).standard_normal((1, 3, 64, 64), dtype="float32")
     image, _ = class_visualization(model.net, label, model.preprocessing, rng=np.random.default_rng(label))
-    checks = check_class_visualization(model.net, image, noise, label, model.preprocessing, np.random.default_rng(0))
-    assert all(check.passed for check in checks), checks
+    rank, score, share = check_class_visualization(model.net, image, noise, label, model.preprocessing,
+                                                   np.random.default_rng(0))
+    assert rank.value == 1 and share.value < 0.5
+    assert score.value > max(model.net.predict(noise)[0, label], 5)
 
 
 def test_class_visualizations_of_squeezenet_are_their_classes(test_data, tmp_path):
@@ -174,15 +176,15 @@ def painter():
 def test_every_style_of_the_painter_is_its_own(model, painter):
     assert painter.styles == tuple(STYLES) and len(painter.styles) >= 4
     picture = draw_scene(101)[:75]
-    pure, apart = check_styles(painter.net, painter.preprocessing.to_input(mirrored(picture)))
-    assert pure.passed and pure.value == 0 and apart.passed
+    pure, blend, apart = check_styles(painter.net, painter.preprocessing.to_input(mirrored(picture)))
+    assert pure.passed and pure.value == 0 and blend.passed and apart.value > 0.1
     own = style_parameters(painter.net)
     assert own < 0.01 * painter.net.num_parameters()
     pictures = [drawn_style(style) for style in painter.styles]
     right, steady = check_style_pictures(painter, picture, pictures, model, ("relu1", "relu2", "relu3"))
     print(f"styles: {own} parameters each; in the eyes of shapes {right.value} of {len(pictures)} are nearest to their "
           f"own picture; {steady.value} of {BLENDS - 1} steps of a blend lead from one to the other")
-    assert right.passed and steady.passed
+    assert right.value == len(pictures) and steady.value == BLENDS - 1
 
 
 @pytest.mark.parametrize("number, style", list(enumerate(STYLES)))
@@ -208,8 +210,9 @@ def test_photos_that_the_painter_has_not_seen(test_data, tmp_path, painter):
                                                  for name in ("kitten.jpg", "puppy.jpg")]))
     for check in check_style_losses(losses, painter.styles, painter.net, x):
         print(f"{check.what}: {check.value:.3g}, {check.expected}")
-        assert check.passed
+        assert check.value < float(check.expected.split(": ")[1].split(",")[0])
     less, from_noise, from_photo = check_against_optimiser(losses[0], painter.net, x, np.random.default_rng(0))
     print(f"{painter.styles[0]}: as low as after {from_noise.value:.3g} steps of L-BFGS from white noise, after "
           f"{from_photo.value:.3g} from the photo")
-    assert less.passed and from_noise.passed and from_photo.passed
+    assert less.value < float(less.expected.split(": ")[1].split(",")[0])
+    assert from_noise.value >= 12 and from_photo.value >= 6

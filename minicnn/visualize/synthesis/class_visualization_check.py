@@ -1,4 +1,4 @@
-"""The objective numbers of a class visualization: its class, its smoothness, and the regularizers of its preset."""
+"""The objective numbers of a class visualization: its class, its smoothness, and the pixels set to zero."""
 
 from collections.abc import Sequence
 
@@ -8,16 +8,17 @@ from minicnn.backend import to_device, to_host
 from minicnn.losses import L2, TotalVariation
 from minicnn.models.preprocessing import Preprocessing
 from minicnn.network import Network
-from minicnn.visualize.check import Check
+from minicnn.optimize.updates import TINY
+from minicnn.visualize.check import Check, above, reported
 
 
 def check_class_visualization(net: Network, image: np.ndarray, noise: np.ndarray, label: int,
                               preprocessing: Preprocessing, rng: np.random.Generator) -> list[Check]:
-    """Return the Checks that an image shows its class.
+    """Return the numbers that tell how well an image shows its class; they are reported, `check_ascent` judges it.
 
-    As an 8-bit picture, the image is classified as `label`. Its score is higher than the score of the first image, and
-    higher than the score after a random change of the same length. It is smoother than the first image, or smoother
-    than white noise if the first image was 0.
+    The rank and the score of its class for the 8-bit picture, beside the scores of the first image and after a random
+    change of the same length. The share of high frequencies, beside that of the first image, or of white noise if the
+    first image was 0. A hard class or few steps can make each of them small.
 
     image, noise : the image and the first image, (1, C, H, W) on the host.
     """
@@ -30,31 +31,28 @@ def check_class_visualization(net: Network, image: np.ndarray, noise: np.ndarray
     white = noise if noise.any() else random
     share, noise_share = high_frequency_share(image), high_frequency_share(white)
     before, control_score = (float(other[label]) for other in others)
-    return [Check("rank of the class for the 8-bit picture", rank, "1", rank == 1),
-            Check("score of the class for the 8-bit picture", float(scores[label]),
-                  f"more than {before:.2f} (first image) and {control_score:.2f} (random change of the same length)",
-                  bool(scores[label] > max(before, control_score))),
-            Check("share of the energy above half of the highest frequency", share,
-                  f"less than {noise_share:.3f} ({'first image' if noise.any() else 'white noise'})",
-                  share < noise_share)]
+    return [reported("rank of the class for the 8-bit picture", rank, "1 is the best, and some classes stay behind"),
+            reported("score of the class for the 8-bit picture", float(scores[label]),
+                     f"{before:.2f} (first image) and {control_score:.2f} (random change of the same length)"),
+            reported("share of the energy above half of the highest frequency", share,
+                     f"{noise_share:.3f} ({'first image' if noise.any() else 'white noise'})")]
 
 
 def check_zeroed(image: np.ndarray, percent: float) -> list[Check]:
-    """Return the Check that `percent` of an image's pixels are exactly 0, after SmallNorm or SmallContribution.
+    """Return the Check that at least `percent` of the pixels are exactly 0, after SmallNorm or SmallContribution.
 
-    image : (1, C, H, W).
+    There are more if more than these did not contribute at all. image : (1, C, H, W).
     """
-    pixels = image[0, 0].size
     share = float((image[0] == 0).all(axis=0).mean())
-    return [Check("share of the pixels that are exactly the mean colour", share, f"{percent / 100:g} (the setting)",
-                  abs(share - percent / 100) <= 1.5 / pixels)]
+    return [above("share of the pixels that are exactly the mean colour", share,
+                  percent / 100 - 1.5 / image[0, 0].size)]
 
 
 def check_smoother(image: np.ndarray, score: float, plain: Sequence[np.ndarray],
                    scores: Sequence[float]) -> list[Check]:
-    """Return the Checks that a regularized image is smoother than the image by plain L2 with the same score.
+    """Return how smooth a regularized image is beside the image by plain L2 with the same score; it is reported.
 
-    Smoother means less energy at high frequencies, and less total variation at the same contrast.
+    The numbers are the energy at high frequencies, and the total variation at the same contrast.
 
     Parameters
     ----------
@@ -68,28 +66,27 @@ def check_smoother(image: np.ndarray, score: float, plain: Sequence[np.ndarray],
     name = "plain L2 at the same score" if reached else "plain L2, which did not reach the score"
     share, plain_share = high_frequency_share(image), high_frequency_share(other)
     variation, plain_variation = relative_variation(image), relative_variation(other)
-    return [Check("share of the energy above half of the highest frequency", share,
-                  f"less than {plain_share:.3f} ({name})", share < plain_share),
-            Check("total variation over the deviation from the mean colour", variation,
-                  f"less than {plain_variation:.3f} ({name})", variation < plain_variation)]
+    return [reported("share of the energy above half of the highest frequency", share, f"{plain_share:.3f} ({name})"),
+            reported("total variation over the deviation from the mean colour", variation,
+                     f"{plain_variation:.3f} ({name})")]
 
 
 def relative_variation(image: np.ndarray) -> float:
     """Return the root mean square of the differences between neighbours over the root mean square of the values.
 
-    It is about 2 for white noise, and does not depend on the contrast. image : (N, C, H, W).
+    It is about 2 for white noise, 0 for an image of 0, and does not depend on the contrast. image : (N, C, H, W).
     """
     activations = {"input": image.astype(np.float64)}
-    return float((TotalVariation()(activations)[0] / L2()(activations)[0]) ** 0.5)
+    return float((TotalVariation()(activations)[0] / max(L2()(activations)[0], TINY)) ** 0.5)
 
 
 def high_frequency_share(image: np.ndarray, cutoff: float = 0.5) -> float:
     """Return the share of the energy at frequencies above `cutoff` times the highest one, without the mean.
 
-    image : (N, C, H, W).
+    It is 0 for one colour. image : (N, C, H, W).
     """
     image = image - image.mean(axis=(2, 3), keepdims=True)
     energy = np.abs(np.fft.fft2(image)) ** 2
     H, W = image.shape[2:]
     radius = np.hypot(np.fft.fftfreq(H)[:, None], np.fft.fftfreq(W)) / 0.5
-    return float(energy[..., radius > cutoff].sum() / energy.sum())
+    return float(energy[..., radius > cutoff].sum() / max(energy.sum(), TINY))

@@ -1,40 +1,77 @@
-"""The objective numbers of the generator prior: its gradient, the class, and the likeness to drawn pictures."""
+"""The objective numbers of the generator prior: its steps, the class, and the likeness to drawn pictures."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from minicnn.backend import Array, to_device, to_host
-from minicnn.gradient_check import directional_error
-from minicnn.losses import one_hot
+from minicnn.backend import to_device, to_host
 from minicnn.models.preprocessing import Preprocessing
 from minicnn.network import Network
-from minicnn.visualize.check import Check, below
+from minicnn.visualize.check import Check, below, reported
 from minicnn.visualize.embedding.neighbours import nearest, nearest_others
+from minicnn.visualize.replay_check import Redone, check_range, check_redone, input_gradient
 from minicnn.visualize.synthesis.class_visualization_check import high_frequency_share
-from minicnn.visualize.synthesis.generator import stacked
+from minicnn.visualize.synthesis.generator import GeneratorSettings
 
 
-def check_code_gradient(generator: Network, net: Network, label: int, code: Array,
-                        rng: np.random.Generator) -> Check:
-    """Return the Check that the gradient to the code is the slope of the score, in float64. code : (1, …)."""
-    exact = stacked(generator, net).astype("float64").to_device("cpu")
-    # Clamping puts an optimized code on the kinks of many ReLUs, so add a little noise.
-    code = to_host(code).astype(np.float64)
-    code = code + 1e-3 * np.abs(code).mean() * rng.standard_normal(code.shape)
-    seed = one_hot(exact.predict(code), label)
+def kept_code_steps(num_steps: int) -> set[int]:
+    """Return the steps whose codes `check_code_steps` needs."""
+    return {step for step in (1, num_steps - 1) if step > 0}
 
-    def score(at: np.ndarray) -> float:
-        return float((exact.predict(at) * seed).sum())
-    gradient = exact.backward(exact.forward(code), {exact.output: seed})["input"]
-    error = directional_error(score, code, gradient, rng, (1e-5, 1e-6, 1e-7))
-    return below("error of the gradient to the code along 5 random directions, float64", error, 1e-6)
+
+def check_code_steps(generator: Network, net: Network, label: int, start: np.ndarray, highest: np.ndarray,
+                     code: np.ndarray, picture: np.ndarray, settings: GeneratorSettings,
+                     frames: Mapping[int, np.ndarray], name: str, steps: int | None = None) -> list[Check]:
+    """Return the Checks that a code was made by the steps of the settings, lies in its bounds, and gives the picture.
+
+    The first and the last step are done again by the formulas: the gradient over its mean size, the decay, the clamp.
+
+    Parameters
+    ----------
+    generator, net, label, highest, settings : as in `generated_class`.
+    start : the first code, (1, …).
+    code, picture : the result, on the host.
+    frames : {step: code} for the steps of `kept_code_steps`. Steps without a code are not judged.
+    name : the class, for the Checks.
+    steps : the number of steps that were made; by default all of the settings.
+    """
+    last = settings.num_steps
+    codes = {0: start, **frames, **({last: code} if steps in (None, last) else {})}
+    redone = []
+    for step in sorted({1, last}):
+        if step - 1 in codes and step in codes:
+            uphill = code_gradient(generator, net, label, codes[step - 1])
+            rate = settings.learning_rate + (settings.last_rate - settings.learning_rate) * (step - 1) / last
+            moved = codes[step - 1] + rate / max(float(abs(uphill).mean()), 1e-30) * uphill
+            redone.append(Redone(step, codes[step - 1], codes[step],
+                                 np.clip(moved * (1 - settings.decay), 0, highest)))
+    again = to_host(generator.predict(to_device(code, generator.device)))
+    return [check_redone(redone, name), check_range(code, 0, highest, f"{name}: 0 and the code's upper bound"),
+            below(f"{name}: largest difference of the picture from the one that the code gives",
+                  abs(again - picture).max(), 1e-4)]
+
+
+def code_gradient(generator: Network, net: Network, label: int, code: np.ndarray) -> np.ndarray:
+    """Return the gradient of the class score to the code, (1, …) float64: through `net`, then through `generator`."""
+    trace = generator.forward(to_device(code, generator.device))
+    output = net.output
+
+    def seed(out: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        wanted = np.zeros_like(out[output])
+        wanted[0, label] = 1
+        return {output: wanted}
+    picture = to_host(trace.activations[generator.output])
+    dpicture = input_gradient(net, picture, [output], seed).astype(np.float32)
+    dcode = generator.backward(trace, {generator.output: to_device(dpicture, generator.device)})["input"]
+    return to_host(dcode).astype(np.float64)
 
 
 def check_generated(net: Network, encoder: Network, labels: Sequence[int], generated: np.ndarray,
                     by_pixels: np.ndarray, drawn: np.ndarray, drawn_labels: Sequence[int] | np.ndarray,
                     preprocessing: Preprocessing) -> list[Check]:
-    """Return the Checks that the generated pictures show their classes, look like drawn pictures, and are no copies.
+    """Return how well the generated pictures show their classes, look like drawn pictures, and are no copies.
+
+    All of it is reported: few steps, or a class that the decoder draws badly, can make each number small.
 
     Parameters
     ----------
@@ -59,16 +96,15 @@ def check_generated(net: Network, encoder: Network, labels: Sequence[int], gener
     closest = nearest_others(flat(drawn), 1)[1].min()
     least = float(nearest_drawn(generated, drawn)[1].min())
     return [
-        Check("share of the generated 8-bit pictures that are classified as their class", first, "1", first == 1),
-        Check("mean score of the generated pictures", score, f"more than {drawn_score:.2f} (drawn pictures); optimized "
-              f"pixels reach {pixel_score:.2f} in as many steps", score > drawn_score),
-        Check("mean distance of their codes to the nearest drawn picture's, in standard deviations", distance,
-              f"less than {pixel_distance:.2f} (optimized pixels)", distance < pixel_distance),
-        Check("share of their energy above half of the highest frequency", float(shares[0]),
-              f"nearer to {shares[2]:.4f} (drawn pictures) than to {shares[1]:.4f} (optimized pixels)",
-              bool(abs(shares[0] - shares[2]) < abs(shares[1] - shares[2]))),
-        Check(f"least distance of a generated picture to one of {len(drawn)} training pictures", least,
-              f"at least {closest:.1f} (least distance of two training pictures): no copy", bool(least >= closest))]
+        reported("share of the generated 8-bit pictures that are classified as their class", first),
+        reported("mean score of the generated pictures", score, f"{drawn_score:.2f} (drawn pictures); optimized pixels "
+                 f"reach {pixel_score:.2f} in as many steps"),
+        reported("mean distance of their codes to the nearest drawn picture's, in standard deviations", distance,
+                 f"{pixel_distance:.2f} (optimized pixels)"),
+        reported("share of their energy above half of the highest frequency", float(shares[0]),
+                 f"{shares[2]:.4f} (drawn pictures) and {shares[1]:.4f} (optimized pixels)"),
+        reported(f"least distance of a generated picture to one of {len(drawn)} training pictures", least,
+                 f"{closest:.1f} (least distance of two training pictures)")]
 
 
 def code_distances(encoder: Network, several: Sequence[np.ndarray], drawn: np.ndarray) -> list[float]:

@@ -7,7 +7,8 @@ import numpy as np
 from minicnn.backend import to_device, to_host
 from minicnn.models.preprocessing import Preprocessing
 from minicnn.network import Network
-from minicnn.visualize.check import Check
+from minicnn.visualize.check import Check, below, reported
+from minicnn.visualize.embedding.clusters import Clusters
 from minicnn.visualize.embedding.neighbours import squared_distances
 from minicnn.visualize.synthesis.facets import Facets, layout_features
 from minicnn.visualize.synthesis.multifaceted import centre_crop
@@ -16,13 +17,11 @@ from minicnn.visualize.synthesis.multifaceted import centre_crop
 def check_facets(net: Network, label: int, facets: Facets, images: Sequence[np.ndarray],
                  from_noise: Sequence[np.ndarray], preprocessing: Preprocessing,
                  layer: str | None = None) -> list[Check]:
-    """Return the Checks of a multifaceted visualization.
-
-    k-means lowers its sum of squares. The 8-bit pictures are classified as the class. Each image is like its own
-    cluster. The images differ more than images that started from noise do.
+    """Return the Checks of the clusters, and the likeness of each image to its own cluster, which is reported.
 
     The ascent raises all features of the class, so every image lies beyond all clusters. The likeness is therefore the
-    direction from the mean of all, by the cosine. Plain distances are reported.
+    direction from the mean of all, by the cosine. How alike the images become depends on the class and the steps;
+    `redo_facet_steps` tells how they were made.
 
     Parameters
     ----------
@@ -37,28 +36,52 @@ def check_facets(net: Network, label: int, facets: Facets, images: Sequence[np.n
         for some in (images, from_noise))
     scores = to_host(net.predict(to_device(views, net.device)))
     first = float((scores.argmax(axis=1) == label).mean())
-    checks = [check_inertias(facets.clusters.inertias),
-              Check("share of the facets whose 8-bit picture is classified as the class", first, "1", first == 1)]
+    checks = [*check_clusters(facets.positions, facets.clusters),
+              reported("share of the facets whose 8-bit picture is classified as the class", first)]
     if len(images) < 2:
         return checks
     features, others = layout_features(net, views, layer), layout_features(net, control, layer)
     means = facets.feature_means()
     alike, nearest = own_cluster(directions(features), directions(means)), own_cluster(features, means)
-    apart, apart_control = mean_distance(features), mean_distance(others)
+    chance = f"{1 / len(means):.2f} by chance"
     return checks + [
-        Check("share of the facets in the direction of their own cluster, not of another one", alike, "1", alike == 1),
-        Check("share of the facets whose nearest cluster is their own", nearest,
-              f"reported, not judged: {1 / len(means):.2f} by chance", True),
-        Check("mean distance of two facets' features", apart,
-              f"more than {apart_control:.2f} (two images from noise)", apart > apart_control)]
+        reported("share of the facets in the direction of their own cluster, not of another one", alike, chance),
+        reported("share of the facets whose nearest cluster is their own", nearest, chance),
+        reported("mean distance of two facets' features", mean_distance(features),
+                 f"{mean_distance(others):.2f} (two images from noise)")]
 
 
-def check_inertias(inertias: Sequence[float]) -> Check:
-    """Return the Check that k-means' sums of squares fall; or are 0, if each point is a cluster of its own."""
-    start, end = inertias[0], inertias[-1]
-    falling = all(after <= before * (1 + 1e-12) for before, after in zip(inertias, inertias[1:], strict=False))
-    return Check("k-means: sum of squared distances on the map to the clusters' centres", end,
-                 f"less than {start:.4g} (first round), and never rising", falling and (end < start or end == 0))
+def check_clusters(positions: np.ndarray, clusters: Clusters) -> list[Check]:
+    """Return the Checks of k-means: its sum of squares never rises and is that of the clusters, none of them empty.
+
+    positions : of the N images on the map, (N, d).
+    """
+    start, end = clusters.inertias[0], clusters.inertias[-1]
+    rising = sum(after > before * (1 + 1e-9) for before, after in zip(clusters.inertias, clusters.inertias[1:],
+                                                                      strict=False))
+    squares = squared_distances(np.asarray(positions, np.float64), np.asarray(clusters.centres, np.float64))
+    k = len(clusters.centres)
+    farther = int((squares[np.arange(len(squares)), clusters.labels]
+                   > squares.min(axis=1) + 1e-6 * max(float(squares.max()), 1e-30)).sum())
+    empty = k - len(np.unique(clusters.labels))
+    return [below(f"k-means: rounds, of {len(clusters.inertias)}, that raise the sum of squared distances to the "
+                  f"centres, from {start:.4g} to {end:.4g}", rising, 0),
+            below("images that are nearer to the centre of another cluster, and empty clusters", farther + empty, 0)]
+
+
+def check_starts(x: np.ndarray, facets: Facets, nearest: int) -> Check:
+    """Return the Check that each facet starts from the mean of the images nearest to its own cluster's centre.
+
+    x : the images, (N, C, H, W). nearest : the number of images in a mean, or all of a smaller cluster.
+    """
+    worst = 0.0
+    for group, start in enumerate(facets.starts):
+        members = np.flatnonzero(facets.clusters.labels == group)
+        far = ((facets.positions[members] - facets.clusters.centres[group]) ** 2).sum(axis=1)
+        chosen = members[np.argsort(far, kind="stable")[:nearest]]
+        worst = max(worst, float(abs(to_host(x)[chosen].astype(np.float64).mean(axis=0) - start).max()))
+    return below(f"first images against the means of each cluster's {nearest} images nearest to its centre, largest "
+                 "difference", worst, 1e-4 * max(1.0, float(abs(facets.starts).max())))
 
 
 def directions(x: np.ndarray) -> np.ndarray:

@@ -32,8 +32,9 @@ def test_the_content_is_painted_in_the_style(xp):
     assert all(check.passed for check in checks), checks
     assert [check.what.split()[0] for check in checks] == ["loss", "mean", "relative", "slopes"]
     noise = np.random.default_rng(5).standard_normal(result.image.shape, np.float32)
-    checks = check_style(problem(net), 3 * noise, PLAIN, np.random.default_rng(0), 12)
-    assert [check.passed for check in checks][:2] == [False, False]
+    others = check_style(problem(net), 3 * noise, PLAIN, np.random.default_rng(0), 12)
+    assert [check.judged for check in others] == [False, False, False, True]
+    assert all(right.value < other.value for right, other in zip(checks[:3], others[:3], strict=True))
 
 
 def test_both_backends_give_the_same_picture(strict_cupy):

@@ -5,7 +5,12 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from minicnn import plot
-from minicnn.visualize.synthesis.class_visualization_check import check_smoother, check_zeroed, relative_variation
+from minicnn.visualize.synthesis.class_visualization_check import (
+    check_smoother,
+    check_zeroed,
+    high_frequency_share,
+    relative_variation,
+)
 
 
 def test_check_zeroed_counts_whole_pixels(rng):
@@ -26,11 +31,13 @@ def test_relative_variation_of_noise_and_of_a_ramp(rng):
 def test_check_smoother_compares_at_the_same_score(rng):
     rough = rng.standard_normal((1, 3, 32, 32))
     smooth = gaussian_filter(rough, (0, 0, 2, 2))
-    passed = [check.passed for check in check_smoother(smooth, 5.0, [smooth, rough, smooth], [1.0, 5.5, 9.0])]
-    assert passed == [True, True]  # the second image is the first one that reaches 5
-    assert not any(check.passed for check in check_smoother(rough, 0.5, [smooth, rough], [1.0, 5.5]))
+    share, variation = check_smoother(smooth, 5.0, [smooth, rough, smooth], [1.0, 5.5, 9.0])
+    assert share.value == high_frequency_share(smooth) and f"{high_frequency_share(rough):.3f}" in share.expected
+    assert f"{relative_variation(rough):.3f} (plain" in variation.expected  # the second is the first that reaches 5
     best = check_smoother(smooth, 7.0, [smooth, rough, smooth], [1.0, 5.5, 2.0])
-    assert all(check.passed and "did not reach" in check.expected for check in best)
+    assert all("did not reach" in check.expected and not check.judged for check in best)
+    flat = np.zeros((1, 3, 8, 8))
+    assert [check.value for check in check_smoother(flat, 0.0, [flat], [1.0])] == [0, 0]
 
 
 def test_a_faint_picture_is_amplified_about_the_mean_colour_and_a_strong_one_is_not(rng):

@@ -25,7 +25,7 @@ from minicnn.optimize.checkpoint import Checkpoint
 from minicnn.visualize import deep_dream, dream_zoom
 from minicnn.visualize.synthesis import deepdream
 from minicnn.visualize.synthesis.deepdream import DREAM_PRESETS, DreamSettings, octave_sizes, resize_maps, zoom_in
-from minicnn.visualize.synthesis.deepdream_check import check_deep_dream, check_dream_zoom, check_tiles
+from minicnn.visualize.synthesis.deepdream_check import check_deep_dream, check_dream_zoom, check_tiles, mean_loss
 
 PRESET = DREAM_PRESETS["deepdream-2015"]
 QUICK = DreamSettings(num_octaves=3, num_steps=4, max_jitter=5)
@@ -167,10 +167,12 @@ def test_a_dream_of_the_shipped_network_by_the_preset():
     assert PRESET == DreamSettings(num_octaves=4, octave_scale=1.4, num_steps=10, step_size=1.5, max_jitter=32)
     checks = check_deep_dream(model.net, x, image, history, model.preprocessing, PRESET, np.random.default_rng(1),
                               layer="relu4")
-    assert all(check.passed for check in checks)
-    backwards = check_deep_dream(model.net, x, x, history[::-1], model.preprocessing, PRESET,
-                                 np.random.default_rng(1), layer="relu4")
-    assert [check.passed for check in backwards] == [False, False, True, True]
+    assert all(check.passed for check in checks) and [check.judged for check in checks] == [
+        True, False, False, True, True]
+    assert checks[1].value == 4 and checks[2].value > 3 * mean_loss(model.net, x, "relu4", LayerNorm2("relu4"))
+    undreamt = check_deep_dream(model.net, x, x, history[::-1], model.preprocessing, PRESET,
+                                np.random.default_rng(1), layer="relu4")
+    assert undreamt[1].value == 0 and [check.passed for check in undreamt] == [True, True, True, True, False]
 
 
 def test_a_dream_of_squeezenet_by_the_preset(test_data, tmp_path, monkeypatch):
@@ -262,8 +264,8 @@ def test_a_zoom_resumes_from_its_last_frame(xp, photo):
         assert (TORCHVISION.to_input(TORCHVISION.to_image(frame)) == frame).all()
     later = zoom_frames(frames[1], num_frames=4, first=2)
     assert len(later) == 2 and all((a == b).all() for a, b in zip(later, frames[2:], strict=True))
-    assert all(check.passed for check in check_dream_zoom(network(), photo, frames[-1], layer="relu2"))
-    assert not check_dream_zoom(network(), frames[-1], photo, layer="relu2")[0].passed
+    size, norm = check_dream_zoom(network(), photo, frames[-1], layer="relu2")
+    assert size.passed and norm.value > check_dream_zoom(network(), frames[-1], photo, layer="relu2")[1].value
 
 
 @pytest.mark.parametrize("zoom", [1.0, -0.1, float("nan")])

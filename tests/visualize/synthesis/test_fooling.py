@@ -200,13 +200,18 @@ def test_the_checks_fail_for_wrong_pictures_and_reports(rng, picture):
     target = other_class(net, x)
     fooled, report, _ = fooling_image(net, x, target, TORCHVISION, QUICK)
 
-    def failed(picture, report, epsilon=0):
-        checks = check_fooling(net, TORCHVISION.to_image(x), picture, report, target, TORCHVISION, rng, "it", epsilon)
+    def failed(picture, report, settings=QUICK, **more):
+        checks = check_fooling(net, TORCHVISION.to_image(x), picture, report, target, TORCHVISION, rng, "it", settings,
+                               **more)
         return [check.what.split(" ")[0] for check in checks if not check.passed]
-    assert failed(fooled, report._replace(psnr=35.0)) == []
-    assert failed(picture, report._replace(psnr=35.0)) == ["margin"]
-    assert failed(fooled, report._replace(psnr=29.0, survived=False)) == ["margin", "PSNR"]
-    assert failed(fooled, report._replace(psnr=35.0), report.linf - 1) == ["largest"]
+    assert failed(fooled, report) == [] and report.steps < QUICK.num_steps
+    assert failed(fooled, report._replace(psnr=29.0)) == failed(fooled, report._replace(linf=1)) == ["stated"]
+    unchanged = fooling_report(net, picture, picture, target, TORCHVISION, report.steps)
+    assert failed(picture, unchanged) == ["margin"] and failed(picture, unchanged, stopped=True) == []
+    assert failed(picture, unchanged, replace(QUICK, num_steps=report.steps)) == []  # the steps were used up
+    assert failed(fooled, report, replace(QUICK, epsilon=report.linf - 1)) == ["largest"]
+    other = 255 - picture
+    assert failed(other, fooling_report(net, picture, other, target, TORCHVISION, report.steps))[:1] == ["length"]
 
 
 def test_transfer_counts_changed_answers_and_hits(rng, picture):

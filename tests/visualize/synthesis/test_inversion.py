@@ -265,18 +265,26 @@ def test_the_report_is_true(rng):
 
 def test_the_checks_fail_for_bad_reports(x):
     net = small_network()
-    targets = {layer: net.predict(x, layer) for layer in ("relu1", "conv2", "relu2", "pool2")}
+    targets = {layer: net.predict(x, layer) for layer in ("relu1", "conv2", "relu2")}
+    original = LEVELS.to_image(x)
+    images = {layer: (x * share).astype(np.float32) for layer, share in zip(targets, (0.9, 0.7, 0.6), strict=True)}
+    reports = {layer: inversion_report(net, layer, image, targets[layer], original, LEVELS)
+               for layer, image in images.items()}
 
-    def failed(errors=(0.01,) * 4, rounded=1.5, psnrs=(30, 20, 15, 14)):
-        reports = {layer: Inverted(error, error * rounded, psnr)
-                   for layer, error, psnr in zip(targets, errors, psnrs, strict=True)}
-        checks = check_inversion(net, reports, targets, "it", x.shape)
-        return [k for k, check in enumerate(checks) if not check.passed]
-    assert failed() == failed(psnrs=(30, 20, 14, 14.4)) == failed(errors=(0.2, 0.01, 0.1, 0.02)) == []
-    assert failed(rounded=2.5) == [0] and failed(errors=(0.01, 0.01, 0.3, 0.01)) == [1]
-    assert failed(errors=(0.01, 0.01, 0.01, 3.0)) == [1, 2]
-    assert failed(psnrs=(30, 20, 14, 15)) == failed(psnrs=(14, 15, 20, 30)) == [3]
-    assert failed(psnrs=(20, 19.6, 20.1, 20)) == [] and failed(psnrs=(20, 19.6, 20, 20.2)) == [3]  # from the minimum
+    def numbers(**changed):
+        return check_inversion(net, {**reports, **changed}, images, targets, original, LEVELS, "it")
+    checks = numbers()
+    assert checks[0].passed and checks[0].value < 1e-6 and not any(check.judged for check in checks[1:])
+    assert checks[2].value == max(report.error for report in reports.values())
+    psnrs = [report.psnr for report in reports.values()]
+    assert checks[4].value == max(psnrs[1] - psnrs[0], psnrs[2] - min(psnrs[:2]))
+    wrong = reports["conv2"]
+    assert not numbers(conv2=wrong._replace(error=1.1 * wrong.error))[0].passed
+    assert not numbers(conv2=wrong._replace(psnr=wrong.psnr + 1))[0].passed
+    assert not numbers(conv2=reports["relu2"])[0].passed  # of another layer
+    same = {"relu1": Inverted(0.0, 0.0, float("inf"))}  # no division by zero
+    assert all(check.passed for check in check_inversion(net, same, {"relu1": LEVELS.to_input(original)}, {
+        "relu1": net.predict(LEVELS.to_input(original), "relu1")}, original, LEVELS, "it"))
 
 
 # ---- bad input -------------------------------------------------------------------------------------------------------

@@ -28,7 +28,13 @@ from minicnn.visualize.synthesis.multifaceted import (
     facet_visualization,
     noise_start,
 )
-from minicnn.visualize.synthesis.multifaceted_check import check_facets, directions, own_cluster
+from minicnn.visualize.synthesis.multifaceted_check import (
+    check_clusters,
+    check_facets,
+    check_starts,
+    directions,
+    own_cluster,
+)
 
 pytestmark = pytest.mark.usefixtures("empty_cache")
 
@@ -136,22 +142,40 @@ def test_directions_identify_the_cluster_at_any_distance():
     assert own_cluster(directions(means[[1, 2, 0]]), directions(means)) == 0
 
 
-def test_swapped_or_equal_facets_do_not_pass(rng):
+def test_swapped_or_equal_facets_have_other_numbers(rng):
     model = load_model("shapes", "cpu")
     x = demo.draw_class(model, 2, 60, 0)
     facets = find_facets(model.net, x, 3, rng=rng, tsne_steps=250)
     images = [start[None] for start in facets.starts]
-    names = ["k-means", "8-bit", "direction", "nearest", "distance"]
-    def passed(images, from_noise):
+    names = ["k-means", "nearer", "8-bit", "direction", "nearest", "distance"]
+
+    def values(images, from_noise):
         checks = check_facets(model.net, 2, facets, images, from_noise, model.preprocessing)
         assert all(name in check.what for name, check in zip(names, checks, strict=True))
-        return {name: check.passed for name, check in zip(names, checks, strict=True)}
+        assert [check.judged for check in checks] == [True, True, False, False, False, False]
+        return {name: check.value for name, check in zip(names, checks, strict=True)}
     noise = [0.01 * rng.standard_normal((1, 3, 64, 64)) for _ in images]
     real = [x[facets.nearest(group, 1)] for group in range(3)]
-    assert all(passed(real, noise).values())
-    assert not passed(real[1:] + real[:1], noise)["direction"]
-    assert not passed([real[0]] * 3, real)["distance"]
-    assert not passed(images[:2] + noise[:1], noise)["8-bit"]
+    right = values(real, noise)
+    assert right["k-means"] == right["nearer"] == 0 and right["8-bit"] == right["direction"] == 1
+    assert values(real[1:] + real[:1], noise)["direction"] < 1
+    assert values([real[0]] * 3, real)["distance"] < right["distance"]
+    assert values(images[:2] + noise[:1], noise)["8-bit"] < 1
+
+
+def test_wrong_clusters_and_wrong_starts_fail(rng):
+    model = load_model("shapes", "cpu")
+    x = demo.draw_class(model, 2, 60, 0)
+    facets = find_facets(model.net, x, 3, rng=rng, tsne_steps=250)
+    assert all(check.passed for check in check_clusters(facets.positions, facets.clusters))
+    assert check_starts(x, facets, 15).passed
+    rising = facets.clusters._replace(inertias=[*facets.clusters.inertias, 2 * facets.clusters.inertias[0]])
+    assert not check_clusters(facets.positions, rising)[0].passed
+    moved = facets.clusters._replace(labels=np.roll(facets.clusters.labels, 1))
+    assert not check_clusters(facets.positions, moved)[1].passed
+    alike = facets._replace(starts=np.repeat(facets.starts.mean(axis=0, keepdims=True), 3, axis=0))
+    assert not check_starts(x, alike, 15).passed
+    assert not check_starts(x, facets._replace(starts=facets.starts[[1, 2, 0]]), 15).passed
 
 
 def test_facets_of_digits_are_their_styles(test_data):
@@ -169,8 +193,10 @@ def test_facets_of_digits_are_their_styles(test_data):
         made = [make(start, group) for group, start in enumerate(facets.starts)]
         noise = [make(noise_start(x.shape[1:], model.preprocessing, np.random.default_rng([1, group])), group)
                  for group in range(4)]
-        *others, direction, nearest, distance = check_facets(model.net, digit, facets, made, noise, model.preprocessing)
-        assert all(check.passed for check in (*others, nearest, distance))
+        rounds, nearer, first, direction, nearest, distance = check_facets(model.net, digit, facets, made, noise,
+                                                                           model.preprocessing)
+        assert rounds.passed and nearer.passed and first.value == 1
+        assert distance.value > float(distance.expected.split(": ")[1].split(" ")[0])
         own.append(direction.value)
     # Of the 20 facets, 5 lie in the direction of their own cluster by chance. Other seeds give 17 to 20 facets. Another
     # BLAS rounds differently, which has the effect of another seed.
@@ -207,7 +233,7 @@ def test_the_demo_without_weights_draws_shapes_and_passes_its_checks(tmp_path, c
     said = capsys.readouterr().out
     assert "3 facets, fewer than the paper's 10, as there are 300 images, not 1,000" in said and "FAIL" not in said
     card = json.loads((tmp_path / "out" / "multifaceted.json").read_text())
-    assert len(card["checks"]) == 5 and len(card["history"]) == 37 and sum(card["parameters"]["sizes"]) == 300
+    assert len(card["checks"]) == 8 and len(card["history"]) == 37 and sum(card["parameters"]["sizes"]) == 300
     assert np.load(tmp_path / "out" / "multifaceted.npy").shape == (3, 3, 77, 77)
     assert Image.open(tmp_path / "out" / "multifaceted.png").size[0] > 500
 

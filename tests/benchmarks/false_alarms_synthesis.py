@@ -1,0 +1,147 @@
+"""False alarms: judged checks that fail on right pictures: python tests/benchmarks/false_alarms_synthesis.py
+
+The per-photo demos of synthesis, texture and style run on SqueezeNet 1.1 at a small size and with few steps, on the 25
+ImageNet photos, a share of Caltech 101, a flat grey picture, two colours, and noise. Every judged check must pass.
+Needs MINICNN_TEST_DATA, and SqueezeNet 1.1 in the cache folder.
+"""
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from demos import deepdream, fast_style, fooling, inversion, style_transfer, texture_gram, texture_pixels
+from demos.shared.inputs import Photo
+from demos.shared.style_inputs import Sources
+from minicnn import images
+from minicnn.backend import to_host
+from minicnn.datasets.drawings import draw_style
+from minicnn.errors import InputError
+from minicnn.models import Model, load_model
+from minicnn.visualize.check import Check
+from minicnn.visualize.style.settings import SQUEEZENET
+from minicnn.visualize.synthesis.deepdream import DreamSettings
+from minicnn.visualize.synthesis.fooling import FoolingSettings
+from minicnn.visualize.synthesis.inversion_settings import TUNED
+from minicnn.visualize.texture.gram import SQUEEZENET as GRAM
+
+LAYERS = ("fire2/concat", "fire9/concat")
+RATES = ((4, 4e-3), (2, 4e-4))
+
+
+def checks_of(pictures: Iterator) -> list[Check]:
+    """Return the Checks of a demo's Pictures."""
+    return [check for picture in pictures for check in picture.checks]
+
+
+def fitted(model: Model, photo: np.ndarray) -> Photo:
+    """Return the demos' Photo of a picture, uint8 (H, W, 3)."""
+    image = images.fit(photo, model.preprocessing.resize, model.preprocessing.crop)
+    x = model.preprocessing.to_input(image)
+    scores = to_host(model.net.predict(x))[0]
+    return Photo("photo", image, x, [(int(label), 0.0) for label in np.argsort(-scores)[:5]])
+
+
+def dream(model: Model, photo: np.ndarray) -> list[Check]:
+    """Return the Checks of a dream of two octaves."""
+    settings = DreamSettings(num_octaves=2, num_steps=2)
+    small = images.resize_long_side(photo, 160)
+    return checks_of(deepdream.pictures(model, "photo", small, [deepdream.Dream("fire8/concat")], settings=settings))
+
+
+def invert(model: Model, photo: np.ndarray) -> list[Check]:
+    """Return the Checks of two inverted layers."""
+    return checks_of(inversion.pictures(model, [fitted(model, photo)], LAYERS, settings=replace(TUNED, rates=RATES)))
+
+
+def fool(model: Model, photo: np.ndarray) -> list[Check]:
+    """Return the Checks of a fooling image within a bound, of up to 20 steps."""
+    return checks_of(fooling.pictures(model, [fitted(model, photo)], settings=FoolingSettings(num_steps=20, epsilon=4)))
+
+
+def transfer(model: Model, photo: np.ndarray) -> list[Check]:
+    """Return the Checks of a photo in drawn strokes, with its own colours."""
+    sources = Sources(photo, [draw_style("strokes", np.random.default_rng(0), 96)], ["photo", "strokes"], None)
+    return checks_of(style_transfer.pictures(model, sources, replace(SQUEEZENET, size=96, num_steps=4,
+                                                                     colours="original")))
+
+
+def paint(model: Model, photo: np.ndarray) -> list[Check]:
+    """Return the Checks of a photo painted by the shipped transform network, in its first style."""
+    painter = load_model("styles", model.net.device).fast()
+    painted = fast_style.paint(painter, "photo", images.resize_long_side(photo, 128))
+    return checks_of(fast_style.pictures(painter, [painted], mixture=np.eye(len(painter.styles))[0]))
+
+
+def gram_texture(model: Model, photo: np.ndarray) -> list[Check]:
+    """Return the Checks of a texture with the Gram matrices of two layers."""
+    source = texture_gram.Source("photo", images.resize_short_side(photo, 96))
+    layers = dict(list(GRAM.layers.items())[:2])
+    return checks_of(texture_gram.pictures(model, source, replace(GRAM, num_steps=4, layers=layers), (2,)))
+
+
+def pixel_texture(model: Model, photo: np.ndarray) -> list[Check]:
+    """Return the Checks of the textures of a crop of 32x32 pixels, copied pixel by pixel."""
+    top, left = ((side - 32) // 2 for side in photo.shape[:2])
+    sample = np.ascontiguousarray(photo[top:top + 32, left:left + 32])
+    return checks_of(texture_pixels.pictures(sample, "crop", size=24, window=7, sweep=()))
+
+
+DEMOS: dict[str, Callable[[Model, np.ndarray], list[Check]]] = {
+    "deepdream": dream, "inversion": invert, "fooling": fool, "style_transfer": transfer, "fast_style": paint,
+    "texture_gram": gram_texture, "texture_pixels": pixel_texture}
+
+
+def hard_pictures() -> dict[str, np.ndarray]:
+    """Return {name: uint8 (H, W, 3)} of a flat grey picture, two colours, and noise."""
+    flat = np.full((180, 224, 3), 128, np.uint8)
+    two = flat.copy()
+    two[:70] = (20, 200, 60)
+    return {"flat": flat, "two colours": two,
+            "noise": np.random.default_rng(0).integers(0, 256, flat.shape).astype(np.uint8)}
+
+
+def photos_of(folder: Path, share: int) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield (name, uint8 (H, W, 3)) of the hard pictures, the 25 ImageNet photos, and `share` photos of Caltech 101."""
+    yield from hard_pictures().items()
+    with np.load(folder / "photos" / "imagenet_25.npz") as file:
+        yield from ((f"imagenet {n}", photo) for n, photo in enumerate(file["X"]))
+    files = sorted((folder / "photos" / "caltech101").glob("*/*.jpg"))
+    for file in files[::max(1, len(files) // max(1, share))][:share]:
+        yield f"{file.parent.name}/{file.name}", images.load_image(file)
+
+
+def main() -> None:
+    """Print the judged checks that fail, and a line of counts for each demo. Exit with 1 if one fails."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--caltech", type=int, default=200, help="photos of Caltech 101 (default: 200)")
+    parser.add_argument("--demo", action="append", choices=DEMOS, help="only these demos")
+    arguments = parser.parse_args()
+    model = load_model("squeezenet1_1", "cpu").fast()
+    counts = {name: [0, 0, 0, 0, 0.0] for name in arguments.demo or DEMOS}  # photos, judged, failed, refused, seconds
+    for name, photo in photos_of(Path(os.environ["MINICNN_TEST_DATA"]), arguments.caltech):
+        for demo, count in counts.items():
+            start = time.perf_counter()
+            try:
+                judged = [check for check in DEMOS[demo](model, photo) if check.judged]
+            except InputError as problem:
+                print(f"{demo}, {name}: {problem}")
+                judged, count[3] = [], count[3] + 1
+            failed = [check for check in judged if not check.passed]
+            for check in failed:
+                print(f"FAIL {demo}, {name}: {check.what}: {check.value:.4g}, expected {check.expected}", flush=True)
+            count[0], count[1], count[2] = count[0] + 1, count[1] + len(judged), count[2] + len(failed)
+            count[4] += time.perf_counter() - start
+    for demo, (photos, judged, failed, refused, seconds) in counts.items():
+        print(f"{demo:15} {photos:4} photos, {judged:5} judged checks, {failed} failed, {refused} refused, "
+              f"{seconds / max(1, photos):.2f} s a photo")
+    sys.exit(any(count[2] for count in counts.values()))
+
+
+if __name__ == "__main__":
+    main()

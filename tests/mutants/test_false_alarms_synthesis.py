@@ -1,0 +1,41 @@
+"""No judged check of synthesis, texture and style fails on right pictures: a handful of photos, and hard pictures.
+
+The benchmark of the same name runs the same demos over hundreds of photos.
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mutation import assert_right, load_squeezenet
+
+from minicnn import images
+
+sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
+import false_alarms_synthesis  # noqa: E402
+
+PHOTOS = ("gerenuk", "airplanes", "stop_sign")  # folders of Caltech 101; of each, the first photo
+
+
+@pytest.fixture(scope="module")
+def squeezenet(tmp_path_factory):
+    """SqueezeNet 1.1 with torchvision's weights."""
+    return load_squeezenet(tmp_path_factory.mktemp("weights"))
+
+
+def pictures(test_data):
+    """Return {name: uint8 (H, W, 3)} of three photos, a flat picture, two colours, and noise."""
+    found = false_alarms_synthesis.hard_pictures()
+    for name in PHOTOS:
+        found[name] = images.load_image(min((test_data / "photos" / "caltech101" / name).glob("*.jpg")))
+    with np.load(test_data / "photos" / "imagenet_25.npz") as file:
+        found["imagenet 0"] = file["X"][0]
+    return found
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+@pytest.mark.parametrize("demo", false_alarms_synthesis.DEMOS)
+def test_photos_and_hard_pictures_have_no_false_alarm(squeezenet, test_data, demo):
+    for picture in pictures(test_data).values():
+        assert_right(false_alarms_synthesis.DEMOS[demo](squeezenet, picture))

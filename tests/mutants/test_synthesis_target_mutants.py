@@ -1,0 +1,183 @@
+"""Inversion, fooling, facets and the generator prior pass all judged checks of their cards; each mutant fails one."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from mutation import HARD, assert_found, assert_right, card, hard_picture, mutate
+
+from demos import fooling as fooling_demo
+from demos import generator_prior as generator_demo
+from demos import inversion as inversion_demo
+from demos import multifaceted as facet_demo
+from demos.shared.inputs import Photo, load_photos
+from minicnn.models import load_model
+from minicnn.optimize import updates
+from minicnn.visualize.synthesis import denoise, facets, fooling, generator, inversion, multifaceted
+from minicnn.visualize.synthesis.fooling import FoolingSettings
+from minicnn.visualize.synthesis.generator import SHAPES
+from minicnn.visualize.synthesis.inversion_settings import CS231N, TUNED
+from minicnn.visualize.synthesis.multifaceted import FacetSettings, Stage
+
+
+@pytest.fixture(scope="module")
+def model():
+    """The shipped network of drawn shapes."""
+    return load_model("shapes", "cpu").fast()
+
+
+@pytest.fixture(scope="module")
+def photos(model):
+    """A drawn shape as the demos load it."""
+    return load_photos(model, [])[:1]
+
+
+# ---- inversion -------------------------------------------------------------------------------------------------------
+
+INVERSION_MUTANTS = {
+    "another layer": ("inversion_terms", "FeatureMatch(layer, target)",
+                      'FeatureMatch(layer.replace("relu", "conv"), target)'),
+    "mirrored": ("invert_features", "return to_host(image), history", "return to_host(image)[..., ::-1], history"),
+    "the sign of total variation": ("inversion_terms", "(tv_weight * of_image", "(-tv_weight * of_image"),
+    "no norm": ("inversion_terms", "(settings.p_weight * of_image", "(0 * settings.p_weight * of_image"),
+    "features not normalized": ("inversion_terms", "of_features = 1 /", "of_features = 2 /"),
+    "small steps": ("invert_features", "Restarts(settings, unit, photo_norm(shape)",
+                    "Restarts(settings, unit, 0.5 * photo_norm(shape)"),
+    "dark noise": ("first_image", "PHOTO_RMS /", "0.5 * PHOTO_RMS /"),
+    "the error of another picture": ("inversion_report", "feature_error(net, layer, image, target)",
+                                     "feature_error(net, layer, image[..., ::-1], target)"),
+    "a velocity that is lost": (updates.Momentum, "delta", "self.momentum * self.velocity + gradient", "gradient"),
+}
+
+
+def inversion_card(model, photos, settings=None):
+    # at a small rate, no step goes uphill and is taken back
+    settings = settings or replace(TUNED, rates=((6, 1e-4), (2, 1e-5)), p_weight=1e-6)
+    return card(inversion_demo.pictures(model, photos, ["relu2", "relu3"], settings=settings))
+
+
+@pytest.mark.parametrize("update", ["momentum", "guarded", "adam", "lbfgs"])
+@pytest.mark.parametrize("base", [TUNED, CS231N], ids=["tuned", "cs231n"])
+def test_inversions_are_right(model, photos, update, base):
+    assert_right(inversion_card(model, photos, replace(base, update=update, rates=((5, base.rates[0][1]),))))
+
+
+@pytest.mark.parametrize("mutant", INVERSION_MUTANTS)
+def test_inversion_mutants_are_found(monkeypatch, model, photos, mutant):
+    *owner, name, old, new = INVERSION_MUTANTS[mutant]
+    users = [inversion_demo] if hasattr(inversion_demo, name) else []
+    mutate(monkeypatch, owner[0] if owner else inversion, name, old, new, *users)
+    assert_found(inversion_card(model, photos))
+
+
+# ---- fooling ---------------------------------------------------------------------------------------------------------
+
+FOOLING_MUTANTS = {
+    "descent": ("fooling_image", "[(-1.0, OBJECTIVES", "[(1.0, OBJECTIVES"),
+    "another target": ("fooling_image", "(net.output, target))]", "(net.output, (target + 1) % 12))]"),
+    "five times the step": ("fooling_image", "NormalizedStep(rate *", "NormalizedStep(5 * rate *"),
+    "success at once": ("fooling_image", "stop or target_margin(net, picture, target, preprocessing) > settings.margin",
+                        "True"),
+    "the bound ignored": ("bounds", "if not epsilon:", "if True:"),
+    "another difference": ("fooling_report", "picture.astype(np.float64) - original",
+                           "(picture.astype(np.float64) - original) / 2"),
+    "the margin of the original": ("fooling_report", "reached = target_margin(net, picture,",
+                                   "reached = target_margin(net, original,"),
+    "mirrored": ("fooling_image", "picture = preprocessing.to_image(to_host(image))\n    report",
+                 "picture = preprocessing.to_image(to_host(image))[:, ::-1]\n    report"),
+}
+
+
+def fooling_card(model, photos, target=None):
+    # small steps, so that a bound is reached and a few are needed
+    settings = FoolingSettings(num_steps=60, learning_rate=0.5, epsilon=2)
+    return card(fooling_demo.pictures(model, photos, target, settings=settings))
+
+
+def test_fooling_is_right(model, photos):
+    assert_right(fooling_card(model, photos))
+    assert_right(card(fooling_demo.pictures(model, photos, settings=FoolingSettings(num_steps=1, epsilon=1))))
+
+
+@pytest.mark.parametrize("mutant", FOOLING_MUTANTS)
+def test_fooling_mutants_are_found(monkeypatch, model, photos, mutant):
+    name, old, new = FOOLING_MUTANTS[mutant]
+    mutate(monkeypatch, fooling, name, old, new, *([fooling_demo] if hasattr(fooling_demo, name) else []))
+    assert_found(fooling_card(model, photos))
+
+
+# ---- facets ----------------------------------------------------------------------------------------------------------
+
+FACET_MUTANTS = {
+    "all alike": (facets, "find_facets", "clusters, group, nearest)]", "clusters, 0, nearest)]"),
+    "the mean of all": (facets, "find_facets", "to_host(x)[nearest_to_centre(positions, clusters, group, nearest)]",
+                        "to_host(x)"),
+    "a faint start": (multifaceted, "facet_visualization", "to_device(start[None]", "to_device(0.5 * start[None]"),
+    "descent": (multifaceted, "facet_visualization", "[(-1.0, ClassScore", "[(1.0, ClassScore"),
+    "another class": (multifaceted, "facet_visualization", "ClassScore(net.output, label)",
+                      "ClassScore(net.output, label + 1)"),
+    "no clamp": (multifaceted, "facet_visualization", "project=(clamp, ", "project=(lambda image, step: image, "),
+    "no denoising": (denoise, "denoise_tv", "for _ in range(num_steps):", "for _ in range(0):"),
+    "a mirrored window": (multifaceted.Window, "undo", "gradient[:, :, near:far, near:far]",
+                          "gradient[:, :, near:far, near:far][..., ::-1]"),
+}
+
+
+def facet_card(model):
+    stages = (Stage(2, 8.0, 9.0, 0.4, 0.4), Stage(2, 8.0, 8.0, 0.1, 2.0, scale=1.2),
+              Stage(2, 8.0, 8.0, 0.4, 0.4, margin=40))
+    return card(facet_demo.pictures(model, num_facets=2, settings=FacetSettings(stages, nearest=5), count=24))
+
+
+def test_facets_are_right(model):
+    assert_right(facet_card(model))
+
+
+@pytest.mark.parametrize("mutant", FACET_MUTANTS)
+def test_facet_mutants_are_found(monkeypatch, model, mutant):
+    owner, name, old, new = FACET_MUTANTS[mutant]
+    mutate(monkeypatch, owner, name, old, new, *([facet_demo] if hasattr(facet_demo, name) else []))
+    assert_found(facet_card(model))
+
+
+# ---- the generator ---------------------------------------------------------------------------------------------------
+
+GENERATOR_MUTANTS = {
+    "the code unclipped": ("Decay(settings.decay), Clamp(0.0, to_device(highest, net.device))",
+                           "Decay(settings.decay),"),
+    "no upper bound": ("to_device(highest, net.device))", "1e9)"),
+    "no decay": ("Decay(settings.decay)", "Decay(0.0)"),
+    "descent": ("[(-1.0, ClassScore", "[(1.0, ClassScore"),
+    "another class": ("ClassScore(both.output, label)", "ClassScore(both.output, label + 1)"),
+    "steps of one length": ("settings.last_rate, settings.num_steps", "settings.learning_rate, settings.num_steps"),
+}
+
+
+def generator_card(model, monkeypatch):
+    monkeypatch.setattr(generator_demo, "TRAINED_ON", 1)
+    return card(generator_demo.pictures(model, (2,), replace(SHAPES, num_steps=5, learning_rate=1.0)))
+
+
+def test_the_generator_is_right(monkeypatch, model):
+    assert_right(generator_card(model, monkeypatch))
+
+
+@pytest.mark.parametrize("mutant", GENERATOR_MUTANTS)
+def test_generator_mutants_are_found(monkeypatch, model, mutant):
+    old, new = GENERATOR_MUTANTS[mutant]
+    mutate(monkeypatch, generator, "generated_class", old, new, generator_demo)
+    assert_found(generator_card(model, monkeypatch))
+
+
+# ---- pictures that are hard to check ---------------------------------------------------------------------------------
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+@pytest.mark.parametrize("kind", HARD)
+def test_hard_pictures_have_no_false_alarm(model, kind):
+    picture = hard_picture(kind, 64, 64)
+    x = model.preprocessing.to_input(picture)
+    order = np.argsort(-model.net.predict(x)[0])[:5]
+    photo = [Photo("it", picture, x, [(int(label), 0.2) for label in order])]
+    assert_right(fooling_card(model, photo))
+    assert_right(inversion_card(model, photo))
