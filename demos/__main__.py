@@ -40,7 +40,7 @@ def run(arguments: Namespace) -> None:
     folder = output_folder(arguments.out, "gallery", files, arguments.overwrite)
     failed = write_gallery(folder, model, choice, Given(photos, arguments.seed, gallery_folder(arguments.folder)),
                            lambda line: print(one_line(line, 400), flush=True))
-    print(f"done in {time.perf_counter() - start:.0f} s: open {folder / 'index.html'}")
+    print(f"done in {time.perf_counter() - start:.0f} s: open {one_line(folder / 'index.html', 300)}")
     if failed:
         print(f"{len(failed)} of the demos failed: {', '.join(failed)}", file=sys.stderr)
         sys.exit(1)

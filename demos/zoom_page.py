@@ -231,7 +231,7 @@ def run(arguments: Namespace) -> None:
         height, width, _ = picture.shape
         images.save_image(png, picture, overwrite=True)
         write_zoom_page(page, png, f"{width}x{height} pixels: similar images are close together", overwrite=True)
-        print(f"{png}: {width}x{height} pixels; open {page} to zoom into it")
+        print(f"{one_line(png, 300)}: {width}x{height} pixels; open {one_line(page, 300)} to zoom into it")
 
 
 def parser() -> ArgumentParser:

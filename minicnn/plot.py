@@ -1,5 +1,6 @@
 """Draw arrays as matplotlib figures. Only contrast is computed here."""
 
+import textwrap
 from collections.abc import Sequence
 from functools import cache
 from io import BytesIO
@@ -19,6 +20,7 @@ __all__ = ["PANEL", "amplify", "figure_to_png", "gradient_to_colours", "grey_opt
            "saliency_range", "save_figure", "show_image", "show_panels", "show_rows"]
 
 PANEL = 2.6     # side of a panel in inches
+LETTERS = 14    # of a caption in an inch
 LONGEST = 120   # characters of a line of text; longer lines are cut
 MOST_LINES = 8  # of one text
 MOST_FONTS = 300                                                    # that are searched for a missing character
@@ -43,7 +45,7 @@ def show_panels(panels: Sequence[tuple], columns: int | None = None, title: str 
         axis.axis("off")
     for axis, (caption, picture, *options) in zip(axes, panels, strict=False):
         axis.imshow(picture, **({"interpolation": "nearest"} | (options[0] if options else {})))
-        axis.set_title(caption, fontsize=9)
+        axis.set_title(_wrapped(caption, size), fontsize=9)
     if title:
         figure.suptitle(title, fontsize=11)
     return plain_text(figure)
@@ -189,6 +191,15 @@ def plain_text(figure: Figure) -> Figure:
             text.set_parse_math(False)
             text.set_text(_drawable(text.get_text(), text))
     return figure
+
+
+def _wrapped(caption: str, inches: float) -> str:
+    """Return the caption with lines that fit above a panel, at most three for each of its own."""
+    room, lines = max(12, int(inches * LETTERS)), []
+    for line in str(caption).split("\n"):
+        parts = textwrap.wrap(line[:4 * room], room) if len(line) > 1.2 * room else [line]
+        lines += parts if len(parts) <= 3 else [*parts[:2], parts[2][:-1] + "…"]
+    return "\n".join(lines)
 
 
 def _drawable(written: str, text: Text) -> str:

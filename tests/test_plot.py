@@ -104,3 +104,15 @@ def test_amplify_and_colours_of_nothing():
     flat = np.full((4, 4, 3), 127, np.uint8)
     assert plot.amplify(flat, np.zeros((4, 4, 3)))[0].std() == 0
     assert (plot.gradient_to_colours(np.zeros((3, 4, 4))) == 0.5).all()
+
+
+def test_long_captions_do_not_cover_the_next_panel():
+    words = "a caption of many words that is too long for the panel below it, and goes on and on, and on"
+    figure = plot.show_panels([("n" * 500, PICTURE), (words, PICTURE), ("short", PICTURE), ("two\nlines", PICTURE)])
+    captions = [axis.get_title() for axis in figure.axes]
+    assert captions[0].count("\n") == 2 and captions[0].endswith("…") and captions[2:] == ["short", "two\nlines"]
+    assert captions[1].replace("\n", " ") == words
+    assert all(len(line) <= 40 for caption in captions for line in caption.split("\n"))
+    figure.draw_without_rendering()
+    extents = [axis.title.get_window_extent() for axis in figure.axes]
+    assert all(left.x1 <= right.x0 for left, right in zip(extents[1:], extents[2:], strict=False))
