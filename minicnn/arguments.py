@@ -64,7 +64,7 @@ def is_number(value: Any) -> bool:
     (True, False, False)
     """
     try:
-        return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+        return isinstance(value, Real) and not isinstance(value, (bool, np.generic)) and math.isfinite(value)
     except OverflowError:  # an integer that no float can hold
         return False
 
@@ -76,7 +76,7 @@ def whole(value: Any) -> int | None:
     (3, 2, None, None)
     """
     value = plain(value)
-    if isinstance(value, Integral) and not isinstance(value, bool):
+    if isinstance(value, Integral) and not isinstance(value, (bool, np.generic)):  # np.generic: a time span
         return int(value)
     return int(value) if isinstance(value, float) and value.is_integer() else None
 

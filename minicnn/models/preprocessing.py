@@ -60,6 +60,8 @@ class Preprocessing(NamedTuple):
             raise InputError(f"expected an image of shape (H, W, 3) or images of shape (N, H, W, 3), got {image.shape}")
         if not np.isfinite(image).all():
             raise InputError("the image has values that are not finite")
+        if image.dtype.kind in "iu" and image.size and not 0 <= image.min() <= image.max() <= 255:
+            raise InputError(f"the image has values from {image.min()} to {image.max()}; expected 0 to 255")
         if image.dtype.kind == "f" and image.size and 0 <= image.min() and 1e-3 < image.max() <= 1 \
                 and abs(image - np.rint(image)).max() > 1e-3:
             raise InputError(f"the image has values from {image.min():g} to {image.max():g}; expected 0 to 255: give "
@@ -74,6 +76,9 @@ class Preprocessing(NamedTuple):
 
     def to_images(self, x: Array) -> Array:
         """Return x of shape (N, C, H, W) as uint8 images (N, H, W, 3), clipped: the inverse of `to_input`."""
+        x = to_host(as_numbers("x", x))
+        if x.ndim != 4 or x.shape[1] != len(self.std):
+            raise InputError(f"expected images of shape (N, {len(self.std)}, H, W), got {x.shape}")
         pixels = (x.transpose(0, 2, 3, 1) * self._per_channel(self.std) + self._per_channel(self.mean)) / self.scale
         if self.channel_order == "L":
             pixels = np.repeat(pixels, 3, axis=3)
@@ -83,6 +88,9 @@ class Preprocessing(NamedTuple):
 
     def to_image(self, x: Array) -> Array:
         """Return x of shape (C, H, W) or (1, C, H, W) as one uint8 image (H, W, 3)."""
+        x = as_numbers("x", x)
+        if x.ndim not in (3, 4) or x.ndim == 4 and len(x) != 1:
+            raise InputError(f"expected one image of shape (C, H, W) or (1, C, H, W), got {x.shape}")
         return self.to_images(x.reshape(1, *x.shape[-3:]))[0]
 
     def to_pixel_directions(self, dx: Array) -> Array:

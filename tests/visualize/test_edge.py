@@ -205,6 +205,22 @@ def test_pictures_from_0_to_1_are_refused(rng):
     assert PLAIN.to_input(np.ones((2, 2, 3))).shape == (1, 3, 2, 2)  # almost black
 
 
+def test_pictures_outside_0_to_255_are_refused():
+    for levels, message in ((np.full((2, 2, 3), 40000, "u2"), "40000"), (np.full((2, 2, 3), -1), "-1 to -1")):
+        with pytest.raises(InputError, match=f"{message}.*expected 0 to 255"):
+            PLAIN.to_input(levels)
+
+
+def test_images_in_every_form_become_pictures(rng):
+    photo = rng.integers(0, 256, (4, 5, 3), np.uint8)
+    x = PLAIN.to_input(photo)
+    for given in (x, x[0], x.tolist(), x.astype("f8"), x.astype(object)):
+        assert (PLAIN.to_image(given) == photo).all()
+    for wrong in (x[0, 0], np.concatenate([x, x]), "x", x[:, :2], None):
+        with pytest.raises(InputError):
+            PLAIN.to_image(wrong)
+
+
 def test_a_raw_picture_is_no_input_of_a_network(net, rng):
     photo = rng.integers(0, 256, (16, 20, 3), np.uint8)
     for picture in (photo, photo[None], Image.fromarray(photo), photo.tolist(), photo[..., 0]):

@@ -15,7 +15,8 @@ from minicnn.backend import Array, to_host
 from minicnn.errors import InputError
 
 CHROMA = 8    # levels of 255 that the colours of a grey pixel may differ, as in a JPEG file
-DARKEST = 32  # levels of 255: whole numbers up to less are the labels of a segmentation, not grey levels
+DARKEST = 32  # levels of 255: a mask whose largest value is smaller would leave nothing of its style
+ROUNDING = 1e-3
 
 
 def require_masks(masks: Any, content: Array) -> list[np.ndarray] | None:
@@ -62,13 +63,14 @@ def mask_levels(name: str, mask: Any) -> np.ndarray:
     values = one_channel(name, to_host(as_numbers(name, mask)))
     if not np.isfinite(values).all():
         raise InputError(f"{name} has values that are not finite")
+    values = values.astype(np.float64)
     low, high = values.min(), values.max()
-    if low < 0 or high > 255:
+    if low < -ROUNDING or high > 255 + ROUNDING:
         raise InputError(f"{name} has values from {low:g} to {high:g}; expected 0 and 1, 0 to 1, or 0 to 255")
-    if high > 1 and high < DARKEST and (values == np.rint(values)).all():
-        raise InputError(f"{name} has whole numbers up to {high:g}, neither 0 and 1 nor 0 to 255; if these are the "
+    if 1 + ROUNDING < high < DARKEST:
+        raise InputError(f"{name} has values from {low:g} to {high:g}, neither 0 to 1 nor 0 to 255; if these are the "
                          "labels of a segmentation, give a mask of one of them, such as labels == 1")
-    levels = np.rint(values.astype(np.float64) * (255 if high <= 1 else 1)).astype(np.uint8)
+    levels = np.rint(np.clip(values * (255 if high < DARKEST else 1), 0, 255)).astype(np.uint8)
     if levels.max() <= 1:
         raise InputError(f"{name} is black everywhere, so its style would appear nowhere")
     return levels

@@ -30,7 +30,8 @@ FORMS = {
     "RGB of bool": np.repeat(MASK[..., None] > 0, 3, axis=2), "black and a colour": COLOUR,
     "grey and alpha": np.stack([MASK, np.full_like(MASK, 255)], axis=-1), "PIL L": Image.fromarray(MASK),
     "PIL 1": Image.fromarray(MASK).convert("1"), "PIL of 0 and 1": Image.fromarray(ONES),
-    "PIL RGBA": Image.fromarray(MASK).convert("RGBA"), "objects": ONES.astype(object), "read backwards": MASK[:, ::-1]}
+    "PIL RGBA": Image.fromarray(MASK).convert("RGBA"), "a rounding error above 1": MASK / 255 * (1 + 1e-7),
+    "objects": ONES.astype(object), "read backwards": MASK[:, ::-1]}
 FORMS["read backwards"] = MASK[:, ::-1].copy()[:, ::-1]
 
 
@@ -62,11 +63,12 @@ def test_one_mask_for_one_style_needs_no_list():
 @pytest.mark.parametrize(("mask", "message"), [
     (MASK.astype(int) * 257, "mask 1 has values from 0 to 65535; expected 0 and 1, 0 to 1, or 0 to 255"),
     (MASK / 255 - 0.5, "mask 1 has values from -0.5 to 0.5"), (MASK * np.nan, "not finite"),
-    (ONES * 15, "whole numbers up to 15, .* labels of a segmentation"), (0 * MASK, "mask 1 is black everywhere"),
+    (ONES * 15, "from 0 to 15, neither .* labels of a segmentation"), (0 * MASK, "mask 1 is black everywhere"),
     (MASK > 255, "mask 1 is black everywhere"), (MASK.T, r"mask 1 has 36x48 pixels, the content picture 48x36; they"),
     (np.repeat(MASK.T[..., None], 3, axis=2), "mask 1 has 36x48 pixels, the content picture 48x36"),
     (np.dstack([MASK, MASK[::-1], MASK[:, ::-1]]), "mask 1 is a picture in colours"),
     (with_alpha(MASK, 100), "mask 1 has transparent pixels"), (np.zeros((36, 48, 5)), r"the shape \(36, 48, 5\)"),
+    (MASK / 250, "values from 0 to 1.02, neither 0 to 1 nor 0 to 255"),
     ("cat.png", "mask 1 is str 'cat.png'"), (MASK * 1j, "complex"), (None, "mask 1 is None")], ids=str)
 def test_other_masks_are_refused_by_a_true_sentence(mask, message):
     with pytest.raises(InputError, match=message) as caught:
