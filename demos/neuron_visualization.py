@@ -85,7 +85,7 @@ def pictures(model, sources, kind="neuron", layer=None, channels=None, position=
         "Yosinski et al. 2015 (arXiv:1506.06579), figure 4; Erhan et al. 2009",
         checks_of(model, kind, row, natural, seed, settings),
         {"kind": kind, "layer": layer, "channels": channels, "position": row.position, "size": side, "seed": seed,
-         "pictures": len(natural)} | asdict(settings), row.watch.history, finished_pictures(model, kind, [row]))
+         "pictures": len(natural)} | asdict(settings), row.watch.history, finished_pictures(model, kind, row))
     if run is not None:
         run.finish(row.watch.stopped)
 
@@ -122,7 +122,7 @@ def grid_pictures(model, sources, layers=None, columns=8, seed=0, settings=NEURO
         "then come textures, then parts of objects.",
         "Yosinski et al. 2015 (arXiv:1506.06579), figure 4", checks,
         {"layers": layers, "channels": {row.layer: row.channels for row in rows}, "seed": seed} | asdict(settings),
-        rows[-1].watch.history, finished_pictures(model, "neuron", rows))
+        rows[-1].watch.history)
     if run is not None:
         run.finish(stopped)
 
@@ -134,10 +134,9 @@ def gallery_pictures(model, seed=0):
     yield from grid_pictures(model, drawn_sources(model, min(60, drawn_count(model)), seed), layers, seed=seed)
 
 
-def finished_pictures(model, kind, rows):
-    """Return {word for its file: picture, uint8 (H, W, 3)} of each image of the Rows."""
+def finished_pictures(model, kind, row):
+    """Return {word for its file: picture, uint8 (H, W, 3)} of each image of the Row."""
     return {"_".join((kind, row.layer, *([str(channel)] if kind != "layer" else []))): picture
-            for row in rows
             for channel, picture in zip(row.channels, model.preprocessing.to_images(row.watch.image), strict=True)}
 
 
