@@ -176,10 +176,10 @@ def run_fetch(arguments: argparse.Namespace) -> None:
 
 def say(line: str) -> None:
     """Print a line at once. Raises InputError if it cannot be written, for example to a full disk."""
-    from minicnn.errors import InputError
+    from minicnn.errors import InputError, one_line
 
     try:
-        print(line, flush=True)
+        print(one_line(line, 20_000), flush=True)
     except BrokenPipeError:
         raise
     except OSError as problem:
@@ -194,7 +194,9 @@ def discard_output() -> None:
 
 def report_error(parser: argparse.ArgumentParser, problem: object) -> int:
     """Print the problem in one line on stderr and return the exit code."""
-    print(f"{parser.prog}: error: {' '.join(str(problem).split())}", file=sys.stderr)
+    from minicnn.errors import one_line
+
+    print(f"{parser.prog}: error: {one_line(' '.join(str(problem).split()), 20_000)}", file=sys.stderr)
     return 2
 
 

@@ -71,7 +71,7 @@ def labels_of(match: Match, path: str | os.PathLike[str] | None, names: list[str
     if match.last or not match.source.classes:
         raise InputError(f"{match.model_name} has no classifier, so it takes no class names: leave out --labels")
     if len(names) != match.num_classes:
-        raise InputError(f"{shown(path)} has {len(names):,} class names for a network of "
+        raise InputError(f"{shown(path or '')} has {len(names):,} class names for a network of "
                          f"{match.num_classes:,} classes")
     return names
 
