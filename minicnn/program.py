@@ -159,7 +159,7 @@ def report(prefix: str, problem: object) -> None:
     from minicnn.errors import one_line
 
     try:
-        print(f"{prefix}{one_line(' '.join(str(problem).split()), 1000)}", file=sys.stderr, flush=True)
+        print(f"{prefix}{one_line(' '.join(str(problem).split()), 5000)}", file=sys.stderr, flush=True)
     except (OSError, ValueError):  # the error stream is full or closed, too: the exit code says it
         _discard(sys.stderr)
 

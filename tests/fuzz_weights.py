@@ -4,8 +4,9 @@ fuzz_weights.py FILE SEED WRITTEN [OPTION ...]
 
 A copy is truncated, has a flipped bit, or has an absurd length field. Each is given to the converter's main. It must
 end in one line and exit code 2 with nothing written, or in a converted file after a warning, within ten seconds and
-with bounded memory. A crash or a hang ends this process. WRITTEN is 1, or N for large files: then all values are
-read, but only every Nth converted copy is written, because HDF5 would take most of the time. Prints the number of
+with bounded memory. With the option --load each copy is given to load_model instead, which must return a model or
+raise a one-line InputError. A crash or a hang ends this process. WRITTEN is 1, or N for large files: then all values
+are read, but only every Nth converted copy is written, because HDF5 would take most of the time. Prints the number of
 each outcome as JSON.
 """
 
@@ -22,6 +23,8 @@ from unittest.mock import patch
 
 import numpy as np
 
+from minicnn.errors import InputError
+from minicnn.models import load_model
 from weights_converter.__main__ import main
 
 SECONDS = 10
@@ -29,7 +32,7 @@ MEMORY = 2**30  # bytes of address space in addition to the libraries
 LENGTHS = (2**64 - 1, 2**63, 2**63 - 1, 2**32 - 1, 2**31, 2**31 - 1, 2**40, 0)
 
 
-def damaged(content, rng, cuts=50, flips=1000, lengths=250):
+def damaged(content, rng, cuts=20, flips=160, lengths=60):
     """Yield damaged copies of the bytes. Half of the flipped bits are near the ends, where the headers are."""
     for length in np.linspace(0, len(content) - 1, cuts).astype(int):
         yield content[:length]
@@ -74,6 +77,27 @@ def outcome(folder, content, options, good=False):
     return "refused"
 
 
+def loaded(folder, content, options, good=False):
+    """Load the bytes with load_model and return the outcome. Raises AssertionError if it is not an allowed one."""
+    source = folder / "source.h5"
+    source.write_bytes(content)
+    said = io.StringIO()
+    faulthandler.dump_traceback_later(SECONDS, exit=True)
+    with redirect_stdout(said), redirect_stderr(said):
+        try:
+            model = load_model(source, device="cpu")
+        except InputError as problem:
+            model, line = None, str(problem)
+    faulthandler.cancel_dump_traceback_later()
+    assert said.getvalue() == ""
+    if model is not None:
+        assert model.net.num_parameters() > 0
+        return "loaded"
+    assert not good, line
+    assert line.isprintable() and str(source) in line and len(line) < 10_000, line[:1000]
+    return "refused"
+
+
 def without_writing(path, arrays, header):
     """Replace write_arrays: read all values and make an empty file."""
     for _, _, blocks in arrays:
@@ -85,15 +109,16 @@ def without_writing(path, arrays, header):
 def run(path, seed, written, options):
     """Count and print the outcomes of all damaged copies of a good file."""
     content, rng = Path(path).read_bytes(), np.random.default_rng(seed)
+    attempt = loaded if options == ["--load"] else outcome
     counts = Counter()
     with tempfile.TemporaryDirectory() as folder:
-        outcome(Path(folder), content, options, good=True)  # loads the libraries, before the limit is set
+        attempt(Path(folder), content, options, good=True)  # loads the libraries, before the limit is set
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         addresses = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (addresses + MEMORY, addresses + MEMORY))
         for i, copy in enumerate(damaged(content, rng)):
             with patch("weights_converter.convert.write_arrays", without_writing) if i % written else nullcontext():
-                counts[outcome(Path(folder), copy, options)] += 1
+                counts[attempt(Path(folder), copy, options)] += 1
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1000
     print(json.dumps({**counts, "megabytes": round(grown)}))
 

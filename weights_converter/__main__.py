@@ -158,7 +158,9 @@ def run_fetch(arguments: argparse.Namespace) -> None:
 
 def say(line: str) -> None:
     """Print a line at once."""
-    print(line, flush=True)
+    from minicnn.errors import one_line
+
+    print(one_line(line, 20_000), flush=True)
 
 
 if __name__ == "__main__":

@@ -72,7 +72,8 @@ def identify(path: FilePath, arrays: Sequence[StoredArray], network: str, featur
     array, target, shape = match.arrays[0]
     first = None
     if len(shape) == 4 and not preprocessing:
-        first = np.ascontiguousarray(target.layout.to_ours(read_values(path, array)), np.float32).reshape(shape)
+        with np.errstate(all="ignore"):  # damaged values, which are refused later
+            first = target.layout.to_ours(read_values(path, array)).astype(np.float32).reshape(shape)
     try:
         return take_preprocessing(match, first, sha256, preprocessing)
     except InputError as problem:

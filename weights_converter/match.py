@@ -19,7 +19,7 @@ from weights_converter.formats.onnx import export_hint
 from weights_converter.formats.stored import StoredArray
 from weights_converter.sources import SOURCES
 from weights_converter.sources.source import Source, Target
-from weights_converter.wrappers import Choice, Fit, NameIndex, choose, first_word, own_words
+from weights_converter.wrappers import Choice, Fit, NameIndex, choose, words_of
 
 FLOATS = "float64, float32 or a type that float32 holds exactly"
 
@@ -85,6 +85,8 @@ def find_source(path: str | os.PathLike[str], arrays: Sequence[StoredArray], net
     arrays = with_prefix(path, arrays, prefix)
     matches = all_matches(sources, arrays, features_only)
     fitting = [candidate for candidate in matches if not candidate.problems]
+    most = max((candidate.recognised for candidate in fitting), default=0)
+    fitting = [candidate for candidate in fitting if candidate.recognised == most]
     different = {(candidate.model_name, candidate.source.preprocessing): candidate for candidate in fitting}
     if len(different) > 1:
         source_names = [candidate.source.name for candidate in different.values()]
@@ -173,9 +175,9 @@ def match(source: Source, arrays: Sequence[StoredArray], features_only: bool = F
     choice = choose(fits, lambda fit: _has_right_shape(fit, source, shapes, classifier),
                     list(source.names)) if fits else Choice({}, "", [], [])
     stored = {name: fit.array for name, fit in choice.fits.items()}
-    features_only = features_only or not source.classifier or _is_complete_trunk(source, net, stored)
     if not features_only:
         stored |= renamed_classifier(classifier, arrays, stored)
+    features_only = features_only or not source.classifier or _is_complete_trunk(source, net, stored)
     last = _trunk_end(source, net, stored) if features_only else None
     kept = set(named_arrays(net.trunk(last))) if last else set(shapes)
     targets = {name: target for name, target in source.names.items() if target.key in kept}
@@ -226,11 +228,15 @@ def _unknown(source: Source, targets: Mapping[str, Target], rest: Sequence[Store
 
     They stand in a module of this network, as features.30.weight does, or belong to a sibling, as VGG-19's conv3_4.
     """
-    own = own_words(targets)
-    siblings = {name for other in SOURCES if other is not source and 2 * len(other.names.keys() & source.names.keys())
+    own = {words_of(name)[0] for name in targets}
+    siblings = {words_of(name) for other in SOURCES if 2 * len(other.names.keys() & source.names.keys())
                 > len(source.names) for name in (*other.names, *other.constants)}
-    return [array.name for array in rest
-            if first_word(array.name, wrapper) in own or array.name.removeprefix(wrapper) in siblings - {*source.names}]
+    unknown = []
+    for array in rest:
+        words = words_of(array.name.removeprefix(wrapper)) if array.name.startswith(wrapper) else ()
+        if words and (words[0] in own or words in siblings):
+            unknown.append(array.name)
+    return unknown
 
 
 def _problems(arrays: Sequence[StoredArray], stored: Mapping[str, StoredArray], expected: Mapping[str, Shape],

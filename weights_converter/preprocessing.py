@@ -66,7 +66,8 @@ def by_values(w: Array) -> tuple[KnownFilters, Preprocessing] | None:
         if w.shape != known.shape:
             continue
         theirs = known.filters()
-        ours = np.asarray(w[:len(theirs)], np.float64)
+        with np.errstate(all="ignore"):  # damaged values, which are refused later
+            ours = w[:len(theirs)].astype(np.float64)
         for candidate, flipped in (("RGB", known.order == "BGR"), ("BGR", known.order == "RGB")):
             cosine, norms = _compare(ours[:, ::-1] if flipped else ours, theirs)
             if cosine > similarity:
@@ -78,10 +79,10 @@ def by_values(w: Array) -> tuple[KnownFilters, Preprocessing] | None:
 def _compare(ours: Array, theirs: Array) -> tuple[float, Array]:
     """Return the mean cosine between two arrays of filters, and the norms of `ours`."""
     ours, theirs = ours.reshape(len(ours), -1), theirs.reshape(len(theirs), -1)
-    norms = np.sqrt((ours**2).sum(1))
-    with np.errstate(all="ignore"):
+    with np.errstate(all="ignore"):  # filters of zeros give NaN, which is similar to nothing
+        norms = np.sqrt((ours**2).sum(1))
         cosines = (ours * theirs).sum(1) / (norms * np.sqrt((theirs**2).sum(1)))
-    return float(np.mean(cosines)), norms  # NaN, for filters of zeros, is similar to nothing
+        return float(np.mean(cosines)), norms
 
 
 def _scaled(published: Preprocessing, order: str, ratios: Array) -> Preprocessing:

@@ -7,7 +7,7 @@ fit as well. All arrays of a network should have the same wrapper; if several wr
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from weights_converter.formats.stored import StoredArray
@@ -62,7 +62,7 @@ class NameIndex:
         self.joined: dict[str, list[tuple[int, str]]] = {}  # features_0_weight, for formats that forbid the dots
         for number, source in enumerate(sources):
             for name in (*source.names, *source.constants, *source.left_out):
-                words = tuple(WORD.findall(name))
+                words = words_of(name)
                 self.exact.setdefault(words, []).append((number, name))
                 self.joined.setdefault("_".join(words), []).append((number, name))
                 if words[0] == TRUNK:
@@ -142,14 +142,6 @@ def _rank(wrapper: str) -> int:
     return 2 if NOT_WEIGHTS.search(wrapper) else 1 if AVERAGED.search(wrapper) else 0
 
 
-def own_words(names: Mapping[str, object]) -> set[str]:
-    """Return the first words of a network's names, such as features and classifier."""
-    return {WORD.findall(name)[0] for name in names}
-
-
-def first_word(name: str, wrapper: str) -> str | None:
-    """Return the first word of a name after the wrapper; None if the name does not begin with the wrapper."""
-    if not name.startswith(wrapper):
-        return None
-    words = WORD.findall(name[len(wrapper):])
-    return words[0] if words else None
+def words_of(name: str) -> Words:
+    """Return the words of a name: ("features", "0", "weight")."""
+    return tuple(WORD.findall(name))

@@ -99,6 +99,20 @@ def test_a_signal_leaves_the_old_file_and_no_other(two_layers, tmp_path, name, i
     assert (tmp_path / "a.h5").read_bytes() == b"old"
 
 
+def test_control_characters_are_escaped_in_everything_printed(two_layers, tmp_path):
+    path = tmp_path / "a\x1b[2J\nforged line.npz"
+    with open(path, "wb") as file:
+        np.savez(file, **two_layers)
+    (tmp_path / "b\x1b[31m.pth").write_bytes(b"<html>")
+    for arguments in ((path, "-o", tmp_path / "o\x1b[2J.h5", *TRUNK), ("inspect", path), ("inspect", path, *TRUNK),
+                      (path, "--first-layer", "-o", tmp_path / "p\x1b.h5"), (tmp_path / "b\x1b[31m.pth",),
+                      (path, "--labels", tmp_path / "no\x1b[2J\n.txt"), (path, "--prefix", "x\x1b[2J\n")):
+        done = run_converter(*arguments)
+        said = done.stdout + done.stderr
+        assert "\x1b" not in said and "\nforged" not in said and "\\x1b[" in said
+        assert done.stderr.count("\n") == (1 if done.returncode else 0)
+
+
 def test_wrong_arguments():
     for arguments in ((), ("a.npz", "--netwrok", "vgg16")):
         done = run_converter(*arguments)

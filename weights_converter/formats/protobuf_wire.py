@@ -79,8 +79,8 @@ class Message:
                 integers.append(signed(value))
             else:
                 raise InputError(f"field {number} has wire type {kind} instead of integers; the file is damaged")
-        if len(integers) > DIMENSION_LIMIT:
-            raise InputError(f"it has an array of {len(integers)} dimensions; the limit is {DIMENSION_LIMIT}")
+            if len(integers) > DIMENSION_LIMIT:  # here, as a file can have millions of them
+                raise InputError(f"it has an array of more than {DIMENSION_LIMIT} dimensions")
         return integers
 
     def _packed(self, start: int, end: int) -> Iterator[int]:

@@ -78,5 +78,8 @@ def require_small(options: Mapping[str, Any]) -> None:
         for value in values if isinstance(values, list) else [values]:
             if isinstance(value, (int, float)) and not -limit <= value <= limit:
                 raise InputError(f"{key} is {one_line(value, 20)}, beyond the limit of {limit:,}")
-    if isinstance(styles := options.get("styles", ()), list) and len(styles) > MOST_STYLES:
+    styles = options.get("styles", ())
+    if not isinstance(styles, (list, tuple)):
+        raise InputError(f"its styles are {type(styles).__name__}, not a list of names")
+    if len(styles) > MOST_STYLES:
         raise InputError(f"it has {len(styles):,} styles, more than the limit of {MOST_STYLES:,}")

@@ -2,7 +2,7 @@
 
 import random
 from io import BytesIO
-from time import perf_counter
+from time import perf_counter, process_time
 
 import numpy as np
 import pytest
@@ -402,6 +402,16 @@ def test_onnx_integers_that_do_not_fit(onnx, shape, kind, values):
 def test_onnx_packed_dimensions():
     data = length(1, varint(2) + varint(3)) + integer(2, 1) + length(8, b"w") + length(9, bytes(24))
     assert onnx_arrays(BytesIO(onnx_graph(data)))[0].shape == (2, 3)
+
+
+@pytest.mark.parametrize("piece", [length(1, b"\x01" * 300), length(1, b"\x01"), integer(1, 1)],
+                         ids=["packed", "short", "single"])
+def test_onnx_millions_of_dimensions_are_refused_at_once(piece):
+    data = integer(2, 1) + length(8, b"w") + length(9, bytes(4)) + piece * (29_000_000 // len(piece))
+    start = process_time()
+    with pytest.raises(InputError, match="dimensions|more than 100,000 fields"):
+        onnx_arrays(BytesIO(onnx_graph(data)))
+    assert process_time() - start < 2
 
 
 def test_onnx_constants(onnx, weight):
