@@ -1,5 +1,6 @@
 """Resize, crop and compare images, uint8 RGB (H, W, 3)."""
 
+import operator
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ def resize(image: Array, height: int, width: int) -> Array:
     (32, 48, 3)
     """
     _require_rgb(image)
+    height, width = whole_number("the height", height), whole_number("the width", width)
     if min(height, width) < 1:
         raise InputError(f"cannot resize an image to {width}x{height} pixels; every side needs at least 1")
     if height * width > MAX_PIXELS:  # a long thin image, scaled up, could need any amount of memory
@@ -55,6 +57,7 @@ def center_crop(image: Array, size: int) -> Array:
     (48, 48, 3)
     """
     _require_rgb(image)
+    size = whole_number("the size of the crop", size)
     H, W, _ = image.shape
     if not 1 <= size <= min(H, W):
         raise InputError(f"cannot crop {size}x{size} pixels from an image of {W}x{H}; resize it first")
@@ -77,6 +80,11 @@ def psnr(image: Array, original: Array) -> float:
     >>> psnr(photo, photo)
     inf
     """
+    for one in (image, original):
+        if not (isinstance(one, np.ndarray) and one.dtype == np.uint8 and one.size):
+            raise InputError(f"expected two images of uint8, got {describe(image)} and {describe(original)}")
+    if image.shape != original.shape:
+        raise InputError(f"expected two images of one shape, got {image.shape} and {original.shape}")
     mean_square = float(((image.astype(np.float64) - original) ** 2).mean())
     return float(10 * np.log10(255**2 / mean_square)) if mean_square else float("inf")
 
@@ -84,10 +92,21 @@ def psnr(image: Array, original: Array) -> float:
 def _resize_side(image: Array, side: int, size: int) -> Array:
     # `side` becomes `size`, the other side int(size * ratio), as in CS231n, but in integers: with floats,
     # int(47 * (192 / 47)) is 191.
+    size = whole_number("the size", size)
     if size < 1:
         raise InputError(f"cannot resize an image to a side of {size} pixels; it needs at least 1")
     H, W, _ = image.shape
     return resize(image, max(1, H * size // side), max(1, W * size // side))
+
+
+def whole_number(name: str, value: Any) -> int:
+    """Return `value` as an int. Raises InputError with the `name` if it is not a whole number."""
+    try:
+        if isinstance(value, bool):
+            raise TypeError
+        return int(operator.index(value))
+    except (TypeError, ValueError):
+        raise InputError(f"{name} must be a whole number, not {type(value).__name__}") from None
 
 
 def is_rgb(image: Any) -> bool:

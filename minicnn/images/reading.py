@@ -40,7 +40,7 @@ def load_image(path: str | Path, min_side: int = 2) -> Array:
     >>> load_image(folder / "photo.png").shape
     (64, 64, 3)
     """
-    name = require_path(path)
+    name, min_side = require_path(path), geometry.whole_number("min_side", min_side)
     with _decoding, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about metadata; bad pixels raise an exception
         warnings.simplefilter("error", Image.DecompressionBombWarning)

@@ -1,6 +1,7 @@
 """Write images and animations."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,8 @@ from PIL import Image
 from minicnn.backend import Array
 from minicnn.errors import InputError, one_line
 from minicnn.files import replacing
-from minicnn.images.geometry import describe, is_rgb
-from minicnn.images.paths import SHOWN
+from minicnn.images.geometry import describe, is_rgb, whole_number
+from minicnn.images.paths import SHOWN, require_path
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")  # the formats of save_image
 ANIMATED = (".gif", ".webp")  # the formats of save_animation
@@ -25,12 +26,12 @@ def save_image(path: str | Path, image: Array, overwrite: bool = False) -> None:
 
     >>> save_image(folder / "grey.png", photo[..., 0])
     """
-    path = Path(path)
+    path = Path(require_path(path))
     if path.suffix.lower() not in SUFFIXES:
         raise InputError(f"{one_line(path, SHOWN)}: unknown image format {path.suffix!r}; use one of "
                          f"{', '.join(SUFFIXES)}")
     picture = _to_pillow(path, image)
-    with replacing(path, overwrite) as temporary:
+    with _printable_errors(), replacing(path, _flag(overwrite)) as temporary:
         try:
             picture.save(temporary, **_save_options(path))
         except (OSError, ValueError) as problem:
@@ -45,7 +46,14 @@ def save_animation(path: str | Path, frames: Iterable[Array], milliseconds: int 
 
     >>> save_animation(folder / "turn.gif", [photo, photo[::-1]])
     """
-    path, frames = Path(path), iter(frames)
+    path = Path(require_path(path))
+    milliseconds = whole_number("milliseconds", milliseconds)
+    if not 1 <= milliseconds <= 600_000:
+        raise InputError(f"each frame is shown for {milliseconds} milliseconds; expected 1 to 600,000")
+    try:
+        frames = iter(frames)
+    except TypeError:
+        raise InputError(f"expected the frames of an animation, got {type(frames).__name__}") from None
     if path.suffix.lower() not in ANIMATED:
         raise InputError(f"{one_line(path, SHOWN)}: unknown format {path.suffix!r} of an animation; use one of "
                          f"{', '.join(ANIMATED)}")
@@ -53,7 +61,7 @@ def save_animation(path: str | Path, frames: Iterable[Array], milliseconds: int 
     if first is None:
         raise InputError(f"{one_line(path, SHOWN)}: an animation needs at least one frame")
     picture, others = _to_pillow(path, first), (_to_pillow(path, frame) for frame in frames)
-    with replacing(path, overwrite) as temporary:
+    with _printable_errors(), replacing(path, _flag(overwrite)) as temporary:
         try:
             picture.save(temporary, save_all=True, append_images=others, duration=milliseconds, loop=0,
                          **_save_options(path))
@@ -61,6 +69,20 @@ def save_animation(path: str | Path, frames: Iterable[Array], milliseconds: int 
             raise
         except (KeyError, OSError, ValueError) as problem:  # KeyError: this Pillow was built without the format
             raise InputError(f"{one_line(path, SHOWN)}: cannot be written ({_reason(problem)})") from problem
+
+
+def _flag(overwrite: Any) -> bool:
+    if not isinstance(overwrite, bool | np.bool_ | int):
+        raise InputError(f"overwrite must be True or False, not {type(overwrite).__name__}")
+    return bool(overwrite)
+
+
+@contextmanager
+def _printable_errors() -> Iterator[None]:
+    try:
+        yield
+    except InputError as problem:  # it names the path, which may hold control characters
+        raise InputError(one_line(problem, 800)) from problem.__cause__
 
 
 def _to_pillow(path: Path, image: Array) -> Image.Image:
