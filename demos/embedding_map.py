@@ -28,7 +28,7 @@ from minicnn.visualize.embedding.tsne_check import check_map, check_map_gradient
 
 NAMES = ("embedding_map",)
 DRAWN, DRAWN_IN_GALLERY = 600, 240  # default numbers of drawn shapes
-FEWEST = 12  # photos of a folder in the gallery
+FEWEST = 200  # photos of a folder in the gallery; with fewer, two axes separate the classes as well as t-SNE
 
 History = list[tuple[int, float]]  # (step, divergence)
 

@@ -47,7 +47,7 @@ def replacing(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
         raise
     except OSError as problem:  # a full disk, a removed folder; on Windows, another program holds the old file open
         way_out = "free some space" if problem.errno in DISK_FULL else "give another name"
-        raise InputError(f"{path}: cannot be written ({_reason(problem)}); {way_out}") from problem
+        raise InputError(f"{_shown(path)}: cannot be written ({_reason(problem)}); {way_out}") from problem
     finally:
         temporary.unlink(missing_ok=True)
         program.unfinished.discard(str(temporary))
@@ -79,18 +79,18 @@ def require_target(path: str | os.PathLike[str], overwrite: bool = False) -> Non
     file = _followed(path)
     folder = file.parent
     if reason := unusable_name(file):
-        raise InputError(f"{path}: cannot be written ({reason}); give another name")
+        raise InputError(f"{_shown(path)}: cannot be written ({reason}); give another name")
     if os.path.isdir(file):
-        raise InputError(f"{path}: this is a folder; name a file to write in it")
+        raise InputError(f"{_shown(path)}: this is a folder; name a file to write in it")
     if os.path.lexists(file) and not os.path.isfile(file):  # moving a file onto /dev/null would destroy it
-        raise InputError(f"{path}: not an ordinary file; give another name")
+        raise InputError(f"{_shown(path)}: not an ordinary file; give another name")
     if not os.path.isdir(folder):
-        raise InputError(f"{path}: there is no folder {folder}; make it first or give another name")
+        raise InputError(f"{_shown(path)}: there is no folder {_shown(folder)}; make it first or give another name")
     if os.path.lexists(path) and not overwrite:
-        raise InputError(f"{path}: already exists; give another name or allow it to be replaced (--overwrite, in "
-                         "Python overwrite=True)")
+        raise InputError(f"{_shown(path)}: already exists; give another name or allow it to be replaced "
+                         "(--overwrite, in Python overwrite=True)")
     if not os.access(folder, os.W_OK):
-        raise InputError(f"{path}: no permission to write in {folder}; choose another folder")
+        raise InputError(f"{_shown(path)}: no permission to write in {_shown(folder)}; choose another folder")
 
 
 def _temporary_stem(file: Path) -> str:
@@ -122,6 +122,11 @@ def unusable_name(path: Path) -> str | None:
     except (OSError, ValueError) as problem:
         return problem.strerror if isinstance(problem, OSError) else str(problem)
     return None
+
+
+def _shown(path: str | os.PathLike[str]) -> str:
+    """Return a path as text for a message."""
+    return one_line(os.fsdecode(path), 600)
 
 
 def _followed(path: str | os.PathLike[str]) -> Path:

@@ -59,7 +59,9 @@ def tiff_kind(path: str) -> str | None:
             directory.load(file)
         bits = directory.get(BITS, (1,))
         values = FORMATS.get(directory.get(SAMPLE_FORMAT, (1,))[0], "values of unknown meaning")
-        return (f"a TIFF with {len(bits)} {'channels' if len(bits) > 1 else 'channel'} of {int(bits[0])}-bit {values}, "
-                f"which Pillow cannot read; {EIGHT_BIT}")
+        order = "big-endian " if head.startswith(b"MM") else ""
+        white = ", 0 as white" if directory.get(PHOTOMETRIC) == MIN_IS_WHITE else ""
+        return (f"a {order}TIFF with {len(bits)} {'channels' if len(bits) > 1 else 'channel'} of {int(bits[0])}-bit "
+                f"{values}{white}, which Pillow cannot read; {EIGHT_BIT}")
     except Exception:  # no TIFF, or a damaged one
         return None

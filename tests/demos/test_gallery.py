@@ -134,6 +134,7 @@ def test_names_of_users_are_text_on_the_page(tmp_path, monkeypatch, capsys):
 
 def test_a_folder_of_photos_takes_the_place_of_drawn_shapes(tmp_path, monkeypatch, capsys):
     few_demos(monkeypatch, "neighbours", "embedding_map", "zoom_page", "patches")
+    monkeypatch.setattr(embedding_map, "FEWEST", 36)
     write_shapes(tmp_path / "photos", 36)
     assert exit_code(gallery_module, "--model", "shapes", "--device", "cpu", "--folder", tmp_path / "photos", "--out",
                      tmp_path / "out") == 0

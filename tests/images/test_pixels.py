@@ -88,7 +88,9 @@ def test_floats_are_refused_by_name(tmp_path, dtype, channels):
 
 def test_a_kind_of_tiff_that_pillow_lacks_is_named(tmp_path):
     line = refusal(tiff(tmp_path, [0, 1], "u4", order=">"))
-    assert "1 channel of 32-bit integers, which Pillow cannot read; convert it to an 8-bit PNG" in line
+    assert "big-endian TIFF with 1 channel of 32-bit integers, which Pillow cannot read; convert it" in line
+    line = refusal(tiff(tmp_path, [0, 1], "u2", photometric=0, order=">"))
+    assert "1 channel of 16-bit integers, 0 as white, which Pillow" in line
     assert "2 channels of 16-bit integers" in refusal(tiff(tmp_path, [[0, 1]] * 2, "u2"))
 
 
@@ -124,13 +126,16 @@ def test_min_is_white(tmp_path, dtype, values):
     assert first_row(tiff(tmp_path, values, dtype, photometric=0)) == [255, 200, 0]
 
 
-def test_min_is_white_of_1_bit(tmp_path):
-    bits = Image.fromarray(np.array([[True, False, True]] * 2))
-    bits.save(tmp_path / "bits.tif", tiffinfo={262: 0})
-    shown = first_row(tmp_path / "bits.tif")
-    assert shown in ([255, 0, 255], [0, 255, 0])  # Pillow's writer may turn the bits as well as the tag
-    bits.save(tmp_path / "fax.tif", compression="group4")
-    assert first_row(tmp_path / "fax.tif") == [255, 0, 255]
+@pytest.mark.parametrize(("photometric", "expected"), [(0, [0, 255, 0]), (1, [255, 0, 255])])
+def test_min_is_white_of_1_bit(tmp_path, photometric, expected):
+    write_tiff(tmp_path / "bits.tif", np.array([[0b10100000]] * 2, np.uint8), photometric, bits=1, more={256: 3})
+    assert first_row(tmp_path / "bits.tif") == expected
+
+
+@pytest.mark.parametrize(("photometric", "expected"), [(0, [255, 170, 85, 0]), (1, [0, 85, 170, 255])])
+def test_min_is_white_of_2_bits(tmp_path, photometric, expected):
+    write_tiff(tmp_path / "bits.tif", np.array([[0b00011011]] * 2, np.uint8), photometric, bits=2, more={256: 4})
+    assert first_row(tmp_path / "bits.tif") == expected
 
 
 @pytest.mark.parametrize(("extra", "expected"), [(2, [177, 127, 127]), (1, [227, 127, 127])])
@@ -242,6 +247,12 @@ def test_the_gamma_of_a_grey_profile(tmp_path, bits):
     linear = grey[0] / 255
     expected = 255 * np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear**(1 / 2.4) - 0.055)
     assert np.abs(np.array(first_row(tmp_path / "grey.png")) - expected).max() <= 2
+
+
+def test_grey_with_alpha_and_a_profile(tmp_path):
+    Image.fromarray(np.array([[(55, 255), (55, 0), (255, 255)]] * 2, np.uint8), mode="LA").save(
+        tmp_path / "grey.png", icc_profile=grey_profile(1.0))
+    assert np.abs(np.array(first_row(tmp_path / "grey.png")) - [128, 255, 255]).max() <= 2
 
 
 def test_a_grey_picture_with_a_profile_of_colours(tmp_path):
