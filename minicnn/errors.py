@@ -36,7 +36,7 @@ def unknown_name(kind: str, name: object, valid: Iterable[str]) -> UnknownNameEr
 
 def _short(name: object, limit: int = 80) -> str:
     """Return a name as text, cut to `limit` characters; only the type of an object whose text cannot be had."""
-    if not isinstance(name, (str, int, float)):
+    if name is not None and not isinstance(name, (str, int, float)):
         name = type(name).__name__
     try:
         text = str(name)

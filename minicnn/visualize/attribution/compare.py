@@ -45,7 +45,7 @@ def attribution_maps(net: Network, x: Array, label: Labels, *, rng: Seed, layer:
     net : a network with class scores.
     x : images of shape (N, C, H, W).
     label : one class, or one for each image.
-    rng : the generator of SmoothGrad's noise.
+    rng : the generator of SmoothGrad's noise, or a seed.
     layer : the layer of Grad-CAM. By default, the last one with maps.
     samples : of SmoothGrad.
     steps : of integrated gradients.

@@ -30,7 +30,7 @@ def deletion_insertion(net: Network, x: Array, label: int, maps: Mapping[str, Ar
     x : one image, (1, C, H, W).
     label : the class.
     maps : {method: (1, H, W)}.
-    rng : the generator of the random orders.
+    rng : the generator of the random orders, or a seed.
     grid : blocks along each side. Blocks are exchanged, not pixels: pixels deleted in random order are noise, which
         lowers the probability even if they do not matter.
     steps : points of a curve after the first one.

@@ -40,7 +40,7 @@ def smooth_grad(net: Network, x: Array, label: Labels, *, rng: Seed, samples: in
     net : a network with class scores.
     x : images of shape (N, C, H, W).
     label : one class, or one for each image. The score is taken before the softmax.
-    rng : the generator of the noise.
+    rng : the generator of the noise, or a seed.
     samples : number of noisy copies of each image.
     noise : standard deviation of the noise, as a share of the image's largest value minus its smallest.
 

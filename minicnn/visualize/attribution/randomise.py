@@ -54,7 +54,7 @@ def cascade(net: Network, x: Array, label: int, rng: Seed,
     net : the trained network. It is not changed.
     x : one image, (1, C, H, W).
     label : the class.
-    rng : the generator of the weights.
+    rng : the generator of the weights, or a seed.
     stages : largest number of stages. The network's modules are divided equally among them.
 
     Raises

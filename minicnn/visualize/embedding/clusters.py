@@ -29,7 +29,7 @@ def kmeans(points: Array, k: int, rng: Seed, max_rounds: int = 100) -> Clusters:
     when no point changes its cluster. A cluster that loses all its points restarts at the point that is farthest from
     its centre. Lloyd 1982.
 
-    rng : draws the first centres. Raises InputError if fewer than k points are different.
+    rng : draws the first centres; or a seed. Raises InputError if fewer than k points are different.
 
     >>> kmeans(np.array([[0.0], [10.0], [11.0]]), 2, rng).labels
     array([1, 0, 0])

@@ -71,7 +71,7 @@ def tsne(x: Array, settings: TsneSettings = DEFAULT, *, rng: Seed, initial: Arra
 
     Parameters
     ----------
-    rng : draws noise with a standard deviation of 1e-6, which separates equal points at the start.
+    rng : draws noise with a standard deviation of 1e-6, which separates equal points at the start; or a seed.
     initial : the first positions, (N, 2). By default, `first_positions`.
     callback : called with (step, divergence, positions) at every tenth step and at the last one. If it returns a true
         value, the descent ends.

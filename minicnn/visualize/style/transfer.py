@@ -58,7 +58,7 @@ def transfer_style(net: Network, content: np.ndarray, styles: Sequence[np.ndarra
     styles : a list of pictures, uint8 (H, W, 3).
     preprocessing : the network's Preprocessing.
     settings : StyleSettings.
-    rng : for the noise of the first image.
+    rng : for the noise of the first image, or a seed.
     masks : for each style, the part of the content where it is painted, (H, W), of the content's size: True and
         False, 0 and 1, 0 to 1 or 0 to 255. By default, all styles are blended in the whole picture.
     callback : called with (Progress, image) after each step. Steps count through all sizes. If it returns a true value,

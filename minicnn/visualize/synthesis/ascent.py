@@ -43,7 +43,7 @@ def ascend(net: Network, terms: Sequence[tuple[float, Any]], preprocessing: Prep
     preprocessing : of the network's weights.
     shape : (N, size), the number of images and their side in pixels.
     settings : the AscentSettings.
-    rng : the generator of the first image and the jitter.
+    rng : the generator of the first image and the jitter, or a seed.
     callback : called with (Progress, image) after each step. Progress.values holds the terms before the step. A true
         return value ends the ascent.
     checkpoint : a Checkpoint for resuming an interrupted run.

@@ -29,7 +29,7 @@ def class_visualization(net: Network, label: Labels, preprocessing: Preprocessin
     preprocessing : of the network's weights.
     settings : the AscentSettings, such as a preset in CLASS_PRESETS. The margin to the best other class counts
         `margin_weight`. A weight of 0, as published, does not ensure that the class gets the highest score.
-    rng : the generator of the first image and the jitter.
+    rng : the generator of the first image and the jitter, or a seed.
     size : the side of the image in pixels. By default, the side of the network's input.
     callback : called with (Progress, image) after each step. Progress.values holds the score, the margin if its weight
         is not 0, and the L2 term, each before the step.

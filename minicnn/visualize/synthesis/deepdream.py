@@ -74,7 +74,7 @@ def deep_dream(net: Network, x: Array, preprocessing: Preprocessing, settings: D
     x : the photo, (1, C, H, W).
     preprocessing : of the network's weights.
     settings : the DreamSettings.
-    rng : the generator of the jitter.
+    rng : the generator of the jitter, or a seed.
     layer : the name of a layer.
     channel : one channel of the layer. By default, all of them.
     guide : another photo, (1, C, h, w).
@@ -205,7 +205,7 @@ def dream_zoom(net: Network, x: Array, preprocessing: Preprocessing, settings: D
     x : the photo; or frame first - 1 if `first` is not 0. Frames are rounded to 8-bit colours, so an image file of the
         last frame is enough to resume.
     num_frames : the number of frames of the whole zoom.
-    rng : the generator; each frame has its own child of it.
+    rng : the generator, or a seed; each frame has its own child of it.
     zoom : the share of the sides that each frame cuts off, from 0 to below 1.
     first : the number of the first frame to make, from 0.
 

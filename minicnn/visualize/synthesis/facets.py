@@ -56,7 +56,7 @@ def find_facets(net: Network, x: np.ndarray, num_facets: int, *, rng: Seed, laye
     net : the network.
     x : the images.
     num_facets : the number of facets, from 1 to N.
-    rng : the generator of t-SNE and k-means.
+    rng : the generator of t-SNE and k-means, or a seed.
     layer : the layer of the features. By default, the last one before the class scores.
     nearest : the first image of each facet is the mean of this number of images nearest to the cluster's centre.
     tsne_steps : the number of steps of t-SNE.

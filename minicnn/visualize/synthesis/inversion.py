@@ -63,7 +63,7 @@ def invert_features(net: Network, layer: str, target: Array, preprocessing: Prep
     target : phi0, the activations of one image at `layer`.
     preprocessing : of the network's weights.
     settings : the InversionSettings, such as a preset in INVERSION_PRESETS.
-    rng : the generator of the noise.
+    rng : the generator of the noise, or a seed.
     size : (H, W) of the image. By default, the size of the network's input.
     callback : called with (Progress, image) after each step. Progress.values holds the three terms of the network's
         input, without their weights.

@@ -78,7 +78,7 @@ def facet_visualization(net: Network, label: int, start: np.ndarray, preprocessi
     label : the class.
     start : the first image, (C, H, H). S is H times the scales of the stages. The network is shown windows of H pixels.
     preprocessing : of the network's weights.
-    rng : the generator of the windows.
+    rng : the generator of the windows, or a seed.
     stages : the settings of the stages.
     callback : called with (Progress, image) after each step. Step numbers continue through the stages. A true return
         value ends the visualization.

@@ -32,7 +32,7 @@ def neuron_visualization(net: Network, layer: str, channel: int | Sequence[int],
     channel : a channel, or a sequence of N channels for N images, (N, C, size, size).
     preprocessing : of the network's weights.
     settings : the AscentSettings, such as a preset in NEURON_PRESETS.
-    rng : the generator of the first image and the jitter.
+    rng : the generator of the first image and the jitter, or a seed.
     position : (y, x) in the layer's map. By default, see `neuron_view`.
     size : the side of the image in pixels. By default, the side of the receptive field or of the network's input,
         whichever is smaller.

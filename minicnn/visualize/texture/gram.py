@@ -83,7 +83,7 @@ def synthesize_texture(net: Network, source: Array, settings: TextureSettings, *
     ----------
     source : Array of shape (1, C, H, W).
     settings : TextureSettings, such as a value of TEXTURE_PRESETS.
-    rng : for the noise.
+    rng : for the noise, or a seed.
     size : (H, W) of the picture; by default the source's.
     callback, checkpoint : as for `optimize_image`. Progress.values are the sums of squares of the layers.
 

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from demo_runs import exit_code as demo
 
@@ -24,8 +25,10 @@ def test_bad_input_to_what_writes_nothing(module, arguments, expected, capsys):
     assert expected in error and error.count("\n") == 1
 
 
-def test_more_than_memory_holds_is_one_line(tmp_path, capsys):
-    assert demo(texture_pixels, "--size", "100000000", "--out", str(tmp_path / "out")) == 2
+def test_more_than_memory_holds_is_one_line(tmp_path, capsys, monkeypatch):
+    too_much = ("Efros-Leung", lambda *_, **__: np.zeros(2**50))
+    monkeypatch.setitem(texture_pixels.METHODS, "efros_leung", too_much)
+    assert demo(texture_pixels, "--method", "efros_leung", "--device", "cpu", "--out", str(tmp_path / "out")) == 2
     error = capsys.readouterr().err
     assert "not enough memory (Unable to allocate " in error and error.count("\n") == 1
     assert not (tmp_path / "out").exists()
