@@ -11,9 +11,16 @@ from minicnn.network import Network
 from minicnn.visualize.attribution.derivatives_check import relative_distance, rule_gradient
 from minicnn.visualize.attribution.grad_cam import grad_cam, last_maps
 from minicnn.visualize.attribution.grad_cam_check import enlarged, heat_error
-from minicnn.visualize.attribution.gradients_check import coarse_attribution, cosine, noisy_gradient
+from minicnn.visualize.attribution.gradients_check import (
+    COARSE,
+    FEWEST,
+    coarse_attribution,
+    coarse_distance,
+    noisy_gradient,
+)
 from minicnn.visualize.attribution.occlusion import Pixels, class_probability, pixel_pair
-from minicnn.visualize.check import Check, above, below
+from minicnn.visualize.attribution.occlusion_check import TOLERANCE, probability_scale
+from minicnn.visualize.check import Check, below
 from minicnn.visualize.entry import enter
 
 PAIRS = 5  # rank correlations that are computed again
@@ -48,11 +55,12 @@ def check_maps(net: Network, x: Array, label: int, maps: Mapping[str, Array], rn
     checks = [below(f"maps against their methods computed again with explicit rules, relative; the worst is {worst}",
                     errors[worst], 1e-2),
               below("occlusion: the map against windows that cover three pixels, hidden one by one, as a share of its "
-                    "range", occlusion_error(net, to_host(x), label, maps["occlusion"], stride, window), 1e-2)]
-    if steps >= 16:
-        coarse = np.abs(coarse_attribution(net, x, label, 0.0).sum(axis=1))
-        checks.append(above("integrated gradients: correlation of the map with one from 16 other points of the line",
-                            correlation(maps["integrated gradients"], coarse), 0.2))
+                    "range", occlusion_error(net, to_host(x), label, maps["occlusion"], stride, window), TOLERANCE)]
+    if steps >= FEWEST:
+        coarse = [np.abs(coarse_attribution(net, x, label, 0.0, points).sum(axis=1)) for points in COARSE]
+        checks.append(below("integrated gradients: distance of the map from that of {0} points of the line, in units "
+                            "of the distance between {1} and {0} points".format(*COARSE),
+                            coarse_distance(maps["integrated gradients"], *coarse), 1.5))
     return checks
 
 
@@ -77,12 +85,7 @@ def occlusion_error(net: Network, x: Array, label: int, shown: Array, stride: Pi
                     copies.append(hidden)
         fall = float(p - class_probability(net, np.stack(copies), label).mean()) if copies else 0.0
         error = max(error, abs(fall - float(shown[0, row, column])))
-    return error / max(float(np.ptp(shown)), 2e-3)
-
-
-def correlation(a: Array, b: Array) -> float:
-    """Return the correlation of two maps; 1 if both are constant."""
-    return cosine(a - a.mean(), b - b.mean())
+    return error / probability_scale(shown, p)
 
 
 def check_correlations(maps: Array, matrix: Array) -> list[Check]:

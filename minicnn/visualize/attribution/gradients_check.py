@@ -10,12 +10,13 @@ from minicnn.network import Network
 from minicnn.visualize.attribution.derivatives_check import class_gradients, relative_distance
 from minicnn.visualize.attribution.gradients import label_list
 from minicnn.visualize.attribution.saliency_check import proven_gradient
-from minicnn.visualize.check import Check, above, below, reported
+from minicnn.visualize.check import Check, below, reported
 from minicnn.visualize.entry import Labels, enter
 
-BATCH = 8      # images in a pass
-COARSE = 16    # points of the line in the check of integrated gradients
-GRID = 7       # blocks along each side, in which its attributions are compared
+BATCH = 8       # images in a pass
+COARSE = 12, 8  # points of the line in the checks of integrated gradients
+FEWEST = 16     # steps of integrated gradients that these checks judge
+GRID = 7        # blocks along each side, in which its attributions are compared
 
 
 def check_gradient_times_input(net: Network, x: Array, label: Labels, attribution: Array,
@@ -70,21 +71,29 @@ def check_integrated_gradients(net: Network, x: Array, label: Labels, attributio
                                baseline: float | Array = 0.0, steps: int = 50) -> list[Check]:
     """Return the Checks of completeness and of the place of the attributions.
 
-    Completeness: the attributions add up to the difference of the scores. The place: they resemble attributions at
-    COARSE points of the line, computed again; mirrored or moved attributions do not resemble them at all.
-    steps : of integrated_gradients. From fewer than COARSE steps the numbers are reported, not judged.
+    Completeness: the attributions add up to the difference of the scores. The place: they are as near to attributions
+    at a few points of the line as those at two numbers of points are to each other.
+    steps : of integrated_gradients. From fewer than FEWEST steps the numbers are reported, not judged.
     """
     blocks = block_sums(attribution)
     gaps = np.abs(blocks.sum(axis=(1, 2)) - score_differences(net, x, label, baseline))
     shares = gaps / np.maximum(np.abs(blocks).sum(axis=(1, 2)), 1e-30)
-    likeness = cosine(attribution, coarse_attribution(net, x, label, baseline))
+    distance = coarse_distance(attribution, *(coarse_attribution(net, x, label, baseline, points) for points in COARSE))
     names = (f"integrated gradients: sum against the difference of the scores, as a share of the sizes of the sums in "
              f"{GRID}x{GRID} blocks",
-             f"integrated gradients: cosine of the angle to attributions at {COARSE} other points of the line")
-    if steps < COARSE:
+             "integrated gradients: distance from those at {0} points of the line, in units of the distance between "
+             "{1} and {0} points".format(*COARSE))
+    if steps < FEWEST:
         few = f"{steps} points of the line are few"
-        return [reported(names[0], shares.max(), few), reported(names[1], likeness, few)]
-    return [below(names[0], shares.max(), 4 / steps), above(names[1], likeness, 0.2)]
+        return [reported(names[0], shares.max(), few), reported(names[1], distance, few)]
+    return [below(names[0], shares.max(), 4 / steps), below(names[1], distance, 1.5)]
+
+
+def coarse_distance(found: Array, finer: Array, coarser: Array) -> float:
+    """Return |found - finer| / |coarser - finer|. A distance below a hundredth of |finer| counts as that much."""
+    between = max(float(np.linalg.norm(coarser - finer)), 1e-2 * float(np.linalg.norm(finer)))
+    distance = float(np.linalg.norm(found - finer))
+    return distance / between if between else float("inf") if distance else 0.0
 
 
 def score_differences(net: Network, x: Array, label: Labels, baseline: float | Array) -> Array:
@@ -96,8 +105,8 @@ def score_differences(net: Network, x: Array, label: Labels, baseline: float | A
     return ((last - first) * one_hot(last, label)).sum(axis=1)
 
 
-def coarse_attribution(net: Network, x: Array, label: Labels, baseline: float | Array) -> Array:
-    """Return integrated gradients at COARSE points, (N, C, H, W) on the host: the middles of equal parts of a line.
+def coarse_attribution(net: Network, x: Array, label: Labels, baseline: float | Array, points: int) -> Array:
+    """Return integrated gradients at a few points, (N, C, H, W) on the host: the middles of equal parts of a line.
 
     The share t² of the way runs from 0 to 1 as t does: most ReLUs switch near the baseline. d(t²) = 2 t dt.
     """
@@ -105,9 +114,9 @@ def coarse_attribution(net: Network, x: Array, label: Labels, baseline: float | 
     xp = get_array_module(x)
     start = xp.broadcast_to(xp.asarray(baseline, x.dtype), x.shape)
     total: Any = 0
-    for k in range(COARSE):
-        t = (k + 0.5) / COARSE
-        total = total + class_gradients(net, start + (x - start) * xp.asarray(t * t, x.dtype), label) * (2 * t / COARSE)
+    for k in range(points):
+        t = (k + 0.5) / points
+        total = total + class_gradients(net, start + (x - start) * xp.asarray(t * t, x.dtype), label) * (2 * t / points)
     return to_host((x - start) * total)
 
 
@@ -117,13 +126,6 @@ def block_sums(attribution: Array) -> Array:
     rows, columns = ((np.arange(size) * GRID // size == np.arange(GRID)[:, None]).astype(np.float64)
                      for size in (H, W))
     return rows @ attribution.sum(axis=1, dtype=np.float64) @ columns.T
-
-
-def cosine(a: Array, b: Array) -> float:
-    """Return the cosine of the angle between two arrays; 1 if both are zero, 0 if one is."""
-    a, b = (np.asarray(values, np.float64).ravel() for values in (a, b))
-    sizes = float(np.linalg.norm(a)), float(np.linalg.norm(b))
-    return float(a @ b) / (sizes[0] * sizes[1]) if all(sizes) else float(sizes[0] == sizes[1])
 
 
 def roughness(maps: Array) -> Array:

@@ -20,7 +20,8 @@ from minicnn.visualize.check import Check, below, reported
 from minicnn.visualize.entry import Labels, enter
 
 PLACES = 6        # windows of an image that are hidden again, one by one
-ROUNDING = 2e-5   # of a probability in float32
+ROUNDING = 3e-7   # of a probability in float32
+TOLERANCE = 1e-2  # largest difference, as a share of `probability_scale`
 
 
 def check_occlusion(net: Network, x: Array, labels: Labels, maps: Array, window: Pixels, stride: Pixels,
@@ -43,11 +44,12 @@ def check_occlusion(net: Network, x: Array, labels: Labels, maps: Array, window:
     drops = p[:, None, None] - maps
     checks = [places, below(f"the map against {PLACES} windows of each picture, hidden again one by one: difference of "
                             "the probabilities, as a share of the map's range",
-                            hidden_again(net, x, labels, maps, window, stride, fill), 1e-2)]
+                            hidden_again(net, x, labels, maps, window, stride, fill), TOLERANCE)]
     if spread is not None:
-        error = np.abs(spread - painted_drops(drops, (h, w), (down, across), H, W)).max()
+        largest = max(float(np.abs(drops).max()), 1e3 * ROUNDING)
+        error = np.abs(spread - painted_drops(drops, (h, w), (down, across), H, W)).max() / largest
         checks.append(below("the map over the photo against the falls painted window by window: largest difference, as "
-                            "a share of the largest fall", error / max(float(np.abs(drops).max()), ROUNDING), 1e-3))
+                            "a share of the largest fall", error, 1e-3))
     agreement = gradient_agreement(net, x, labels, drops, window, stride, fill)
     return [*checks, reported("rank correlation of the change of the probability with |gradient x input| in the same "
                               "windows", float(agreement.mean()), f"over {drops[0].size} windows")]
@@ -57,12 +59,12 @@ def hidden_again(net: Network, x: Array, labels: Labels, maps: Array, window: Pi
                  fill: Fill) -> float:
     """Return the largest difference of the maps from the probability with one window hidden, at PLACES of each image.
 
-    It is a share of the range of the image's map; ranges below a hundred roundings of float32 count as that many.
+    It is a share of the `probability_scale` of the image.
     """
     (h, w), (down, across) = pixel_pair("window", window, 0), pixel_pair("stride", stride, 1)
     colour, worst = to_host(fill_values(fill, to_host(x))), 0.0
     for image, label, values in zip(to_host(x), label_list(labels, len(x)), maps, strict=True):
-        scale = max(float(np.ptp(values)), 100 * ROUNDING)
+        scale = probability_scale(values, values)
         for i, j in telling_places(values):
             hidden = image.copy()
             hidden[:, i * down:i * down + h, j * across:j * across + w] = colour
@@ -70,6 +72,14 @@ def hidden_again(net: Network, x: Array, labels: Labels, maps: Array, window: Pi
             powers = np.exp(scores - scores.max())
             worst = max(worst, abs(powers[label] / powers.sum() - float(values[i, j])) / scale)
     return worst
+
+
+def probability_scale(values: Array, p: Array | float) -> float:
+    """Return the range of `values`, or more if the rounding of float32 could exceed TOLERANCE of it.
+
+    An error d of a score changes a probability p by p (1 - p) d; scores have errors of up to 0.005.
+    """
+    return max(float(np.ptp(values)), 0.005 / TOLERANCE * float(np.max(p * (1 - p))), ROUNDING / TOLERANCE)
 
 
 def telling_places(values: Array) -> list[tuple[int, ...]]:

@@ -9,6 +9,7 @@ from minicnn.backend import Array, to_device, to_host
 from minicnn.errors import InputError
 from minicnn.network import Network
 from minicnn.receptive_field import ReceptiveField, receptive_field
+from minicnn.visualize.attribution.derivatives_check import relative_distance
 from minicnn.visualize.attribution.guided_backprop import guided_backprop
 from minicnn.visualize.attribution.guided_backprop_check import ruled_gradient
 from minicnn.visualize.check import Check, below, reported
@@ -72,11 +73,11 @@ def check_tiles(net: Network, layer: str, channels: Sequence[int], patches: TopP
         if index < GRADIENTS:
             gradient = ruled_gradient(net, load(image), layer, channels[row], (y, x), "guided backprop")
             padded = np.pad(gradient[0], [(0, 0)] + 2 * [(field.size, field.size)])[:, cut[0], cut[1]]
-            colours = max(colours, float(np.abs(shown.colour(padded) - shown.gradients[row, rank]).mean()))
+            colours = max(colours, relative_distance(shown.gradients[row, rank] - 0.5, shown.colour(padded) - 0.5))
     return [below("crops shown against the pictures, cut out again: largest difference of a colour, 0 to 1", crops,
                   1e-3),
-            below("guided gradients shown against ones with the rule written out at each ReLU: mean difference of a "
-                  "colour, 0 to 1", colours, 0.02)]
+            below("guided gradients shown against ones with the rule written out at each ReLU: difference of their "
+                  "colours from grey, relative", colours, 0.1)]
 
 
 def shrunk(picture: Array, side: int) -> Array:
