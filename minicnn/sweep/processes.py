@@ -18,7 +18,7 @@ def process_pool(workers: int) -> Iterator[ProcessPoolExecutor]:
     If the block ends with an exception, such as Ctrl-C, the processes do not finish their batches first.
 
     >>> with process_pool(2) as executor:
-    ...     [outcome.result for outcome in sweep(abs, [("a", -1), ("b", 2)], executor)]
+    ...     [outcome.result for outcome in minicnn.sweep.sweep(abs, [("a", -1), ("b", 2)], executor)]
     [1, 2]
     """
     others = set(active_children())
