@@ -117,7 +117,8 @@ def parser():
     parser = demo_parser("attribution", __doc__)
     parser.add_argument("--class", dest="label", metavar="CLASS", help="number or name of the class (default: the "
                         "class that the network predicts)")
-    parser.add_argument("--layer", help="the layer of Grad-CAM (default: the last one with maps)")
+    parser.add_argument("--layer", help="the layer of Grad-CAM (default: the last one with maps "
+                        "before the class scores)")
     parser.add_argument("--steps", type=positive_int, default=STEPS, metavar="N", help="steps of integrated gradients; "
                         f"from {STEPS} on, their sum is the score within a thousandth (default: {STEPS})")
     return parser

@@ -240,7 +240,8 @@ def parser():
     parser = demo_parser("compare", __doc__)
     parser.add_argument("--class", dest="label", metavar="CLASS", help="number or name of the class (default: the "
                         "class that the network predicts)")
-    parser.add_argument("--layer", help="the layer of Grad-CAM (default: the last one with maps)")
+    parser.add_argument("--layer", help="the layer of Grad-CAM (default: the last one with maps "
+                        "before the class scores)")
     parser.add_argument("--stages", type=positive_int, default=Effort().stages, metavar="N",
                         help="largest number of stages of the randomisation (default: %(default)s)")
     parser.add_argument("--draws", type=positive_int, default=Effort().draws, metavar="N",

@@ -29,7 +29,7 @@ PAIRS = 5  # rank correlations that are computed again
 def check_maps(net: Network, x: Array, label: int, maps: Mapping[str, Array], rng: np.random.Generator,
                layer: str | None = None, samples: int = 25, steps: int = 50, stride: Pixels | None = None,
                window: Pixels | None = None) -> list[Check]:
-    """Return the Checks that the maps of one image are those of their methods, each computed again in another way.
+    """Return the Checks that each map of one image belongs to its method, which is computed again in another way.
 
     x : (1, C, H, W). maps : of attribution_maps, {method: (1, H, W)}. The other parameters are the same as there, and
     rng is a generator in the state of the one that attribution_maps was given.
