@@ -101,7 +101,7 @@ def _temporary_stem(file: Path) -> str:
 def remove_leftovers(folder: str | Path, name: str | None = None) -> None:
     """Remove the temporary files that a killed program has left in the folder. No other program may be writing there.
 
-    name : of the only file whose temporary files are removed. By default, those of all files.
+    name : the file whose temporary files are removed. By default, all temporary files are.
 
     >>> (folder / f"{TEMPORARY}1234.png").touch()
     >>> remove_leftovers(folder)

@@ -1,4 +1,4 @@
-"""How a command ends: with one line and an exit code, whatever ends it, and without unfinished files.
+"""How a command ends: with one line and an exit code, and without unfinished files, also after a signal.
 
 `start` is called before anything else is imported, and `run` around the work. This module imports only small
 modules of Python's standard library, so that even Ctrl-C during the import of NumPy ends in one line.
@@ -53,7 +53,7 @@ class _Program:
         if self.stage != DONE:
             try:
                 os.write(2, f"{self.name}: interrupted; {self.kept}\n".encode(errors="backslashreplace"))
-            except OSError:  # nobody reads it
+            except OSError:  # the error stream is closed
                 pass
         os._exit(self.exit_code)
 
@@ -81,7 +81,7 @@ def run(name: str, work: Callable[[], object], kept: str = KEPT, word: str = "")
     """Call work() and return the exit code of the program.
 
     name : of the command. kept : the part of the line after an interruption that says which files are left.
-    word : what stands between the name and the text of an error, such as "error: ".
+    word : the text between the name and an error, such as "error: ".
     The code is 0 after success, 1 if the reader of the output has closed it, 2 after an error, which is printed in one
     line, and 128 + the signal's number after a signal: 130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP.
     """
@@ -165,7 +165,7 @@ def report(prefix: str, problem: object) -> None:
 
 
 def flush_output() -> None:
-    """Write out what was printed, or discard it if it cannot be written."""
+    """Write out all printed text, or discard it if it cannot be written."""
     try:
         if sys.stdout is not None:
             sys.stdout.flush()

@@ -88,7 +88,7 @@ class Watch:
     names : the names of the loss terms, in their order.
     image : the first image, of shape (N, C, H, W).
     run : the LongRun that saves the image and the state, or None.
-    part : the name of this optimization among those of the run.
+    part : the name of this optimization; a run may have several.
     to_image : the function from (N, C, H, W) to uint8 (H, W, 3) for `save_latest`.
     frames : the steps whose images are kept in the attribute `frames`.
 
@@ -176,7 +176,7 @@ def _require_unfinished(arguments: Namespace, folder: Path, name: str) -> None:
         if card.get("command") != command_of(arguments):
             raise InputError(f"{folder} holds {name}.png of another run and no state to continue from; give another "
                              "--out, or --overwrite")
-        print(f"{folder} holds the finished pictures of this run: there is nothing to continue")
+        print(f"{folder} holds the finished pictures of this run; no work is left")
         raise SystemExit(0)
     print(f"note: {folder} holds no state of an interrupted run; the run starts from the beginning")
 
