@@ -60,6 +60,7 @@ def forked(module, arguments, place, kind="call", number=0, send=0, count=False,
     os.dup2(os.open(errors, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
     sys.stdout, sys.stderr = open(1, "w"), open(2, "w")
     sys.argv = [module.__name__, *arguments]
+    sys.stderr.reconfigure(errors="backslashreplace")
     counter, code = Counter(kind, number, send), 0
     signal.signal(signal.SIGINT, signal.default_int_handler)
     start("test")
@@ -67,7 +68,9 @@ def forked(module, arguments, place, kind="call", number=0, send=0, count=False,
         before()
     sys.setprofile(counter if send or count else None)
     try:
-        main(module.run, module.parser())
+        if hasattr(module, "parser"):
+            main(module.run, module.parser())
+        sys.exit(module.main())  # the converter
     except SystemExit as end:
         code = end.code
     except BaseException:

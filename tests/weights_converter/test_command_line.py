@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from kill_runs import kill_runs
 from weight_cases import TRUNK
 
 from minicnn.models.weights import read_header
@@ -123,3 +124,13 @@ def test_a_closed_pipe_is_no_error(squeezenet_file):
     program = f"{sys.executable} -m weights_converter inspect {squeezenet_file[0]} | head -n 1"
     done = subprocess.run(program, shell=True, cwd=ROOT, capture_output=True, text=True)
     assert done.stdout.count("\n") == 1 and done.stderr == ""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has neither fork nor these signals")
+def test_a_conversion_that_is_ended_anywhere_leaves_no_file_or_a_whole_one(two_layers, tmp_path):
+    np.savez(tmp_path / "a.npz", **two_layers)
+    arguments = [str(tmp_path / "a.npz"), "-o", "{out}/a.h5", *TRUNK]
+    shares = (0.05, 0.3, 0.5, 0.7, 0.9, 0.97)
+    points = [("call", share, number) for share in shares for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
+    problems, ended = kill_runs("weights_converter.__main__", arguments, ["--overwrite"], tmp_path, points)
+    assert not problems and ended >= 15
