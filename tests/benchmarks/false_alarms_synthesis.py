@@ -144,7 +144,7 @@ def main() -> None:
             for demo, count in counts.items():
                 run(demo, model, name, photo, count)
     except KeyboardInterrupt:
-        print("interrupted: the counts of the photos so far")
+        print("interrupted: the counts until now")
     for demo, (photos, judged, failed, refused, seconds) in counts.items():
         print(f"{demo:15} {photos:4} photos, {judged:5} judged checks, {failed} failed, {refused} refused, "
               f"{seconds / max(1, photos):.2f} s a photo")
