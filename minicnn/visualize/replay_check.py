@@ -56,7 +56,7 @@ def down_the_gradient(step: int, before: np.ndarray, after: np.ndarray, gradient
                       low: np.ndarray | float = -np.inf, high: np.ndarray | float = np.inf) -> Redone:
     """Return the first step of L-BFGS, Redone: it goes straight down the gradient, some length that it chose itself.
 
-    The length is fitted. Values that the step moved to the bounds low and high are left out.
+    The length is fitted. Values that the step moved to the bounds low and high do not count.
     """
     free = (after > low) & (after < high)
     downhill = np.where(free, -gradient, 0.0)
@@ -70,8 +70,8 @@ def redo_adam(images: Mapping[int, np.ndarray], start: int, count: int, rate: Ca
               beta2: float = 0.999) -> list[Redone]:
     """Return `count` steps of Adam (Kingma and Ba 2014, algorithm 1) after the image of step `start`, Redone.
 
-    Adam's first steps hardly depend on the size of a gradient, so values whose gradient is below RESOLVED of the
-    largest one, and may be rounding alone, are left out.
+    Adam's first steps hardly depend on the size of a gradient. So values do not count if their gradient is below
+    RESOLVED of the largest one, and may be rounding alone.
     images : {step: image}; with a missing one, there are none. rate : the learning rate of the step from 1.
     project : (image, step) -> image, applied after the step.
     """

@@ -116,6 +116,21 @@ def photos_of(folder: Path, share: int) -> Iterator[tuple[str, np.ndarray]]:
         yield f"{file.parent.name}/{file.name}", images.load_image(file)
 
 
+def run(demo: str, model: Model, name: str, photo: np.ndarray, count: list) -> None:
+    """Run a demo on a photo, print the judged checks that fail, and add to `count`."""
+    start = time.perf_counter()
+    try:
+        judged = [check for check in DEMOS[demo](model, photo) if check.judged]
+    except InputError as problem:
+        print(f"{demo}, {name}: {problem}", flush=True)
+        judged, count[3] = [], count[3] + 1
+    failed = [check for check in judged if not check.passed]
+    for check in failed:
+        print(f"FAIL {demo}, {name}: {check.what}: {check.value:.4g}, expected {check.expected}", flush=True)
+    count[0], count[1], count[2] = count[0] + 1, count[1] + len(judged), count[2] + len(failed)
+    count[4] += time.perf_counter() - start
+
+
 def main() -> None:
     """Print the judged checks that fail, and a line of counts for each demo. Exit with 1 if one fails."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -124,19 +139,12 @@ def main() -> None:
     arguments = parser.parse_args()
     model = load_model("squeezenet1_1", "cpu").fast()
     counts = {name: [0, 0, 0, 0, 0.0] for name in arguments.demo or DEMOS}  # photos, judged, failed, refused, seconds
-    for name, photo in photos_of(Path(os.environ["MINICNN_TEST_DATA"]), arguments.caltech):
-        for demo, count in counts.items():
-            start = time.perf_counter()
-            try:
-                judged = [check for check in DEMOS[demo](model, photo) if check.judged]
-            except InputError as problem:
-                print(f"{demo}, {name}: {problem}")
-                judged, count[3] = [], count[3] + 1
-            failed = [check for check in judged if not check.passed]
-            for check in failed:
-                print(f"FAIL {demo}, {name}: {check.what}: {check.value:.4g}, expected {check.expected}", flush=True)
-            count[0], count[1], count[2] = count[0] + 1, count[1] + len(judged), count[2] + len(failed)
-            count[4] += time.perf_counter() - start
+    try:
+        for name, photo in photos_of(Path(os.environ["MINICNN_TEST_DATA"]), arguments.caltech):
+            for demo, count in counts.items():
+                run(demo, model, name, photo, count)
+    except KeyboardInterrupt:
+        print("interrupted: the counts until now")
     for demo, (photos, judged, failed, refused, seconds) in counts.items():
         print(f"{demo:15} {photos:4} photos, {judged:5} judged checks, {failed} failed, {refused} refused, "
               f"{seconds / max(1, photos):.2f} s a photo")

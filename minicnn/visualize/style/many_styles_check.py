@@ -43,7 +43,7 @@ def check_styles(net: Network, x: np.ndarray) -> list[Check]:
 
 def check_mixtures(net: Network, photo: np.ndarray, preprocessing: Preprocessing, pictures: np.ndarray,
                    mixtures: np.ndarray) -> Check:
-    """Return the Check that the painted pictures are those of their mixtures: of the first, the middle and the last.
+    """Return the Check that the first, the middle and the last painted picture belong to their mixtures.
 
     photo : uint8 (H, W, 3). pictures : uint8 (K, H, W, 3). mixtures : (K, S).
     """

@@ -48,7 +48,7 @@ def check_style_steps(net: Network, content: np.ndarray, styles: Sequence[np.nda
     """Return the Checks that an image is the result of this content, these styles and these weights.
 
     At the last size, the first step goes down the gradient of the objective; Adam's first steps are done again. The
-    objective recorded at the last step is that of the image before it. L-BFGS never goes uphill.
+    objective recorded at the last step is computed again from the image before it. L-BFGS never goes uphill.
 
     Parameters
     ----------

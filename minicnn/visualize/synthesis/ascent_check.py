@@ -55,7 +55,7 @@ def redone_steps(settings: AscentSettings) -> set[int]:
 
 
 def kept_steps(settings: AscentSettings) -> set[int]:
-    """Return the steps whose images `check_ascent` needs: those that it does again, and the ones before them."""
+    """Return the steps whose images `check_ascent` needs: the repeated steps, and the step before each."""
     return {step for one in redone_steps(settings) for step in (one - 1, one) if step > 0}
 
 

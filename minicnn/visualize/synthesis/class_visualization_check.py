@@ -16,9 +16,9 @@ def check_class_visualization(net: Network, image: np.ndarray, noise: np.ndarray
                               preprocessing: Preprocessing, rng: np.random.Generator) -> list[Check]:
     """Return the numbers that tell how well an image shows its class; they are reported, `check_ascent` judges it.
 
-    The rank and the score of its class for the 8-bit picture, beside the scores of the first image and after a random
-    change of the same length. The share of high frequencies, beside that of the first image, or of white noise if the
-    first image was 0. A hard class or few steps can make each of them small.
+    The rank and the score of its class are of the 8-bit picture. The score is compared with the first image and with a
+    random change of the same length. The share of high frequencies is compared with the first image, or with white
+    noise if the first image was 0. A hard class or few steps can make each of them small.
 
     image, noise : the image and the first image, (1, C, H, W) on the host.
     """
@@ -50,7 +50,7 @@ def check_zeroed(image: np.ndarray, percent: float) -> list[Check]:
 
 def check_smoother(image: np.ndarray, score: float, plain: Sequence[np.ndarray],
                    scores: Sequence[float]) -> list[Check]:
-    """Return how smooth a regularized image is beside the image by plain L2 with the same score; it is reported.
+    """Return how smooth a regularized image is, and the image by plain L2 with the same score; it is reported.
 
     The numbers are the energy at high frequencies, and the total variation at the same contrast.
 

@@ -19,14 +19,14 @@ def kept_facet_steps(stages: Sequence[Stage]) -> set[int]:
 def redo_facet_steps(net: Network, label: int, start: np.ndarray, image: np.ndarray | None,
                      frames: Mapping[int, np.ndarray], preprocessing: Preprocessing, stages: Sequence[Stage],
                      rng: np.random.Generator) -> list[Redone]:
-    """Return the first and the last step of one image, Redone by the formulas; `check_redone` judges those of all.
+    """Return the first and the last step of one image, Redone by the formulas; `check_redone` judges all images.
 
     Parameters
     ----------
     net, label, preprocessing, stages : as in `facet_visualization`.
     start : the first image, (C, H, H): the facet's own.
     image : the result, (1, C, S, S) on the host; None after a run that was stopped.
-    frames : {step: image} for the steps of `kept_facet_steps`. Steps without an image are left out.
+    frames : {step: image} for the steps of `kept_facet_steps`. Steps without an image are skipped.
     rng : a generator with the seed of the windows.
     """
     last = sum(stage.num_steps for stage in stages)

@@ -20,8 +20,8 @@ def check_inversion(net: Network, reports: Mapping[str, Inverted], images: Mappi
                     name: str) -> list[Check]:
     """Return the Checks of the inverted images of one photo at several layers.
 
-    The errors and PSNRs that the picture states are those of its images, as 8-bit pictures. The rest is reported: the
-    errors beside those of a flat picture, the effect of rounding, and the PSNR over the depth.
+    The stated errors and PSNRs are computed again from the images and their 8-bit pictures. The rest is reported: the
+    errors, compared with a flat picture, the effect of rounding, and the PSNR over the depth.
 
     No bound of the errors holds for every photo, layer and number of steps. A few numbers are easier to match than
     many. With the same smoothing at all layers the error falls with the depth. If late layers are smoothed more, it

@@ -40,7 +40,7 @@ def check_inversion_steps(net: Network, layer: str, target: Array, image: np.nda
     """Return the Checks that an image is the result of the settings' objective at this layer, and of their steps.
 
     The first steps are done again from the noise. With L-BFGS, whose step lengths are its own, the first step must go
-    down the gradient. The objective recorded at the last step must be that of the image before it.
+    down the gradient. The objective recorded at the last step is computed again from the image before it.
 
     Parameters
     ----------

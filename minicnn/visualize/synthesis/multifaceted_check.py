@@ -52,7 +52,9 @@ def check_facets(net: Network, label: int, facets: Facets, images: Sequence[np.n
 
 
 def check_clusters(positions: np.ndarray, clusters: Clusters) -> list[Check]:
-    """Return the Checks of k-means: its sum of squares never rises and is that of the clusters, none of them empty.
+    """Return the Checks of k-means: its sum of squares never rises, and each image is in its nearest cluster.
+
+    No cluster is empty.
 
     positions : of the N images on the map, (N, d).
     """

@@ -35,7 +35,7 @@ def without_padded_neurons(net: Network, layer: str, out: np.ndarray) -> np.ndar
 
 
 def check_responses(kind: str, layer: str, values: np.ndarray, natural: np.ndarray) -> list[Check]:
-    """Return the responses to the images beside those to pictures; they are reported, `check_ascent` judges the steps.
+    """Return how the responses to the images compare with pictures; reported, as `check_ascent` judges the steps.
 
     With few steps, or a neuron that pictures drive strongly, an image can stay behind.
     values : (K,), the responses to the images as 8-bit pictures. natural : (M, K), the responses to M pictures, by

@@ -35,7 +35,8 @@ def check_texture_steps(net: Network, source: np.ndarray, image: np.ndarray, lay
     """Return the Checks that an image is the result of these layers' Gram matrices, and that its values are in range.
 
     The first step goes down the gradient of the sum of squared differences of the Gram matrices; Adam's first steps are
-    done again. The objective recorded at the last step is that of the image before it. L-BFGS never goes uphill.
+    done again. The objective recorded at the last step is computed again from the image before it. L-BFGS never goes
+    uphill.
 
     Parameters
     ----------

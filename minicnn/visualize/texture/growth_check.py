@@ -66,7 +66,7 @@ def check_filling(texture: Texture, image: np.ndarray, hole: np.ndarray, window:
 
 
 def check_places(name: str, texture: Texture, source: np.ndarray) -> Check:
-    """Return the Check that the texture's sources are those of `source`, (H, W, 2), where both are known."""
+    """Return the Check that the texture's sources equal `source`, (H, W, 2), where both are known."""
     both = (source[..., 0] >= 0) & (texture.source[..., 0] >= 0)
     different = int((texture.source != source).any(axis=-1)[both].sum())
     return below(f"{name}: pixels, of the first {int(both.sum())}, that are not copied from the place that the method "
