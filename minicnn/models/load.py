@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from minicnn.arguments import describe
 from minicnn.backend import choose_device, keep_freed_memory
 from minicnn.errors import InputError, one_line, unknown_name
 from minicnn.models.alexnet import alexnet, caffenet
@@ -153,7 +154,7 @@ def weights_path(name: str | Path) -> Path:
     """
     if not isinstance(name, (str, os.PathLike)) or not isinstance(os.fspath(name), str):
         raise InputError("load_model takes the name of a model or the path of its file as a text, not "
-                         f"{one_line(repr(name), 50)} of type {type(name).__name__}")
+                         f"{describe(name)} of type {type(name).__name__}")
     path, name = Path(name), str(name)
     # os.path, not Path: it returns False instead of raising OSError if the name is too long.
     if path.suffix.lower() in (".h5", ".hdf5") or os.path.isfile(path):
@@ -202,7 +203,7 @@ def load_model(name: str | Path, device: str = "auto") -> Model:
     from minicnn.models.weights import load_weights, read_header  # not needed to build a network
 
     if not isinstance(device, str):
-        raise InputError(f'the device is "cpu", "gpu" or "auto", not {one_line(repr(device), 50)} of type '
+        raise InputError(f'the device is "cpu", "gpu" or "auto", not {describe(device)} of type '
                          f"{type(device).__name__}")
     device = choose_device(one_line(device, 50))
     path = weights_path(name)
