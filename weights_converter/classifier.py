@@ -50,7 +50,7 @@ class Classifier(NamedTuple):
 
 
 def classes_of(classifier: Classifier, stored: Mapping[str, StoredArray]) -> int | None:
-    """Return the number of classes in a file: that of the classifier's weights, or else the network's own."""
+    """Return the number of classes in a file: from the classifier's weights, or else the network's own."""
     if not classifier.weight:
         return None
     for name, target in classifier.names:

@@ -1,4 +1,4 @@
-"""The class names of a converted network: ImageNet's, those of a file, or none."""
+"""The class names of a converted network: from ImageNet, from a file, or none."""
 
 import json
 import os
@@ -62,7 +62,7 @@ def _names_in_json(text: str, where: str) -> Sequence[str]:
 
 
 def labels_of(match: Match, path: str | os.PathLike[str] | None, names: list[str] | None) -> list[str]:
-    """Return the class names to store: those of the file `path`, ImageNet's for 1000 classes, or none.
+    """Return the class names to store: `names`, ImageNet's for 1000 classes, or none.
 
     Raises InputError if the network has no classifier, or another number of classes than there are names.
     """

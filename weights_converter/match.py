@@ -99,7 +99,7 @@ def find_source(path: str | os.PathLike[str], arrays: Sequence[StoredArray], net
 
 
 def all_matches(sources: Sequence[Source], arrays: Sequence[StoredArray], features_only: bool) -> list[Match]:
-    """Return a Match, with its problems, for each source of which the file has any name."""
+    """Return a Match, with its problems, for each source whose names occur in the file."""
     found = NameIndex(sources).fits(arrays)
     return [match(sources[number], arrays, features_only, found[number]) for number in sorted(found)]
 
@@ -165,7 +165,7 @@ def publishers_of(sources: Iterable[Source]) -> str:
 
 def match(source: Source, arrays: Sequence[StoredArray], features_only: bool = False,
           fits: Sequence[Fit] | None = None) -> Match:
-    """Assign the arrays of a file to those of `source`, after taking the wrappers off their names.
+    """Assign the arrays of a file to the arrays of `source`, after taking the wrappers off their names.
 
     fits : the ways to read the arrays as arrays of this source, if they are known already.
     """
@@ -207,7 +207,7 @@ def network_and_shapes(architecture: str, options: tuple[tuple[str, Any], ...]) 
 
 
 def _has_right_shape(fit: Fit, source: Source, shapes: Mapping[str, Shape], classifier: Classifier) -> bool:
-    """Return True if the array can be the one that the Fit names, with any number of classes."""
+    """Return True if the array has the shape that the source gives to this name, with any number of classes."""
     target = source.names.get(fit.name)
     if target is None:
         return fit.name not in source.constants or source.constants[fit.name].shape == fit.array.shape

@@ -1,9 +1,9 @@
 """Take off the wrappers around a network's names: `module.`, `backbone.`, `params_ema.`, groups of a checkpoint, …
 
-No list of wrappers is needed. An array fits if its name ends like a name of the network, whatever stands in front,
-and if it has the right shape. A word in the middle may be left out too, as DataParallel adds one when it wraps a part
-of a network: features.module.0.weight. The names that a trunk has by itself, 0.weight instead of features.0.weight,
-fit as well. All arrays of a network should have the same wrapper; if several wrappers fit, `_rank` decides.
+No list of wrappers is needed. An array fits if its name ends like a name of the network and if it has the right
+shape. A word in the middle may be skipped too, as DataParallel adds one when it wraps a part of a network:
+features.module.0.weight. The names that a trunk has by itself, 0.weight instead of features.0.weight, fit as well. All
+arrays of a network should have the same wrapper; if several wrappers fit, `_rank` decides.
 """
 
 import re
@@ -23,7 +23,7 @@ NOT_WEIGHTS = re.compile(r"optim|momentum|exp_avg|grad|velocity|(^|[^a-z])adam",
 class Fit(NamedTuple):
     """One way to read an array as an array of a Source.
 
-    name : the source's name. wrapper : the text in front of it. middle : the word that was left out, or "".
+    name : the source's name. wrapper : the text in front of it. middle : the word that was skipped, or "".
     bare : True if `features.` is not in the name.
     """
 
@@ -98,7 +98,7 @@ class NameIndex:
 
 
 def _without_a_word(words: Words) -> list[tuple[str, Words]]:
-    """Return (word, the other words) for each word in the middle, and for a repeated word with all of it left out."""
+    """Return (word, the other words) for each word in the middle, and for a repeated word without any of it."""
     shorter = {words[:i] + words[i + 1:]: word for i, word in enumerate(words) if 0 < i < len(words) - 1}
     for word in {word for word in words[1:-1] if words.count(word) > 1}:
         shorter.setdefault(tuple(other for other in words if other != word), word)

@@ -9,7 +9,8 @@ from io import BufferedReader
 
 from minicnn.backend import Array
 from minicnn.errors import InputError, one_line
-from minicnn.models.weights.recognise import (
+from minicnn.models.weights.recognise import UNKNOWN, Kind, describe_file, kind_of_members, require_ordinary, shown
+from minicnn.models.weights.signatures import (
     HDF5,
     MATLAB,
     NPZ,
@@ -18,12 +19,6 @@ from minicnn.models.weights.recognise import (
     PYTORCH_ZIP,
     SAFETENSORS,
     SHARDED,
-    UNKNOWN,
-    Kind,
-    describe_file,
-    kind_of_members,
-    require_ordinary,
-    shown,
 )
 from weights_converter.formats.caffemodel import begins_as_caffemodel, caffemodel_arrays
 from weights_converter.formats.deep_compression import begins_as_deep_compression, deep_compression_arrays

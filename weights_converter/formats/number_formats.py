@@ -32,7 +32,7 @@ def type_name(dtype: np.dtype) -> str:
 
 
 def is_weight_type(dtype: np.dtype) -> bool:
-    """Return True for float64, which is rounded, and for every type of which float32 holds each value exactly."""
+    """Return True for float64, which is rounded, and for every type that float32 holds exactly."""
     if dtype.names:
         return len(dtype.names) == 1 and (dtype.names[0] in ("bfloat16", "float8_e8m0fnu") or
                                           dtype.names[0] in SHORT_FLOATS)

@@ -1,4 +1,4 @@
-"""Limits on what a weights file may ask for, counted before it is read or built.
+"""Limits on the memory and time that a weights file may ask for, counted before anything is read or built.
 
 HDF5 and JSON are short ways to describe a lot: a file of 700 kB can announce 2**26 labels or a million blocks.
 """

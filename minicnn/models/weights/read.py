@@ -21,7 +21,8 @@ from minicnn.models.weights.bounds import (
     require_stored,
 )
 from minicnn.models.weights.header import TEXTS, Header, header_digest
-from minicnn.models.weights.recognise import HDF5, UNKNOWN, describe_file, require_ordinary, shown
+from minicnn.models.weights.recognise import UNKNOWN, describe_file, require_ordinary, shown
+from minicnn.models.weights.signatures import HDF5
 from minicnn.network import Network
 
 if TYPE_CHECKING:

@@ -79,9 +79,9 @@ FILES = {  # content -> words of the message
     "pickled npy": (npy(np.array({"conv1": [1]}, dtype=object)), "of pickled Python objects, which are never loaded"),
     "config.json": (json.dumps({"architectures": ["ResNet"], "num_channels": 3}).encode(), "config.json"),
     "Keras's JSON": (b'{"class_name": "Functional", "config": {}}', "the architecture of a Keras model without"),
-    "JSON": (b"[1, 2, 3]", "a JSON text, not weights"), "broken JSON": (b'{"a": ', "a JSON text"),
-    "JSON bomb": (b"[" * 10**6, "a JSON text"), "text": (b"hello\nworld\n", "a text, not weights"),
-    "umlauts": ("grüße, 你好 ".encode() * 2000, "a text, not weights"), "ELF": (b"\x7fELF\x02\x01", "a program"),
+    "JSON": (b"[1, 2, 3]", "a JSON text"), "broken JSON": (b'{"a": ', "a JSON text"),
+    "JSON bomb": (b"[" * 10**6, "a JSON text"), "text": (b"hello\nworld\n", "is a text"),
+    "umlauts": ("grüße, 你好 ".encode() * 2000, "is a text"), "ELF": (b"\x7fELF\x02\x01", "a program"),
     "SQLite": (b"SQLite format 3\0", "SQLite"), "MP4": (b"\0\0\0\x20ftypisom", "a film"),
     "AVIF": (b"\0\0\0\x20ftypavif", "an AVIF picture"), "protocol 0": (b"(dp0\nS'a'\np1\n", "a Python pickle"),
 }
@@ -96,7 +96,7 @@ def test_what_a_file_is_and_the_way_out(tmp_path, name):
         for line in (refusal(load_model, path), refusal(convert, path)):
             assert line.startswith(f"{path} is ") and ";" in line and len(line) < 500, line
             assert all(part in line for part in words.split("; ")), line
-        assert words.partition(";")[0] in describe_file(path).what + describe_file(path).way_out
+        assert words.partition(";")[0].removeprefix("is ") in describe_file(path).what + describe_file(path).way_out
 
 
 @pytest.mark.parametrize("write, what", [

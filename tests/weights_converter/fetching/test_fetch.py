@@ -81,7 +81,8 @@ def test_an_existing_file_that_is_no_weights_file(server, cache):
     cache.mkdir(parents=True)
     (cache / "squeezenet1_1.h5").write_bytes(b"old")
     line = refused(cache, left=["squeezenet1_1.h5"])
-    assert "squeezenet1_1.h5 cannot be read as HDF5" in line and line.endswith("; --overwrite replaces it")
+    assert "squeezenet1_1.h5 is a text, not a weights file of this library" in line
+    assert line.endswith("; --overwrite replaces it")
     assert server.asked == []
 
 
