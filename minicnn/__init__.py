@@ -31,3 +31,8 @@ def __getattr__(name: str) -> Any:
     if name in HOMES:
         return getattr(import_module(f"minicnn.{HOMES[name]}"), name)
     raise AttributeError(f"module 'minicnn' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """Return all names, for completion: those that were imported, and those that will be."""
+    return sorted({*globals(), *MODULES, *HOMES})
