@@ -43,9 +43,9 @@ def test_every_mutant_of_grad_cam_fails_at_every_layer(drawn_model, layer):
 
 
 @pytest.mark.parametrize("name", CASES)
-@pytest.mark.parametrize("photo", [0, 7])
+@pytest.mark.parametrize("photo", [11, 7])
 def test_every_mutant_fails_on_photos(real_squeezenet, test_data, name, photo):
-    if photo and name == "nine maps":
+    if photo == 7 and name == "nine maps":
         pytest.skip("one photo is enough: its mutants take long")
     net = real_squeezenet.fast()
     x = middle(real_photos(test_data)[0][photo:photo + 1])
