@@ -98,7 +98,7 @@ def test_filters_of_several_networks_and_layers_side_by_side(tmp_path, capsys):
     assert (w[0] == load_model("shapes", "cpu").net.layer("conv1").params["w"]).all()
     chosen = [(network["name"], network["layer"]) for network in deeper["parameters"]["networks"]]
     assert chosen == [("shapes", "conv2"), ("digits", "conv2"), ("shapes", "conv5")]  # digits has no conv5
-    assert "digits: tiles in the sheet: 16" in capsys.readouterr().out
+    assert "digits: weights of 16 filters read back" in capsys.readouterr().out
 
 
 def test_activations_of_several_layers_have_a_picture_each(photo, tmp_path, capsys):
