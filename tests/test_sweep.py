@@ -283,7 +283,8 @@ def test_a_dask_cluster_gets_the_network_once_for_each_worker(dask, rng):
 
 
 WORK = """
-import os, time
+import os, signal, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 from minicnn.sweep import process_pool, sweep
 
 def sleep(n):

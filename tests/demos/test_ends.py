@@ -47,9 +47,14 @@ sys.meta_path.insert(0, Finder())
 """)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])}
     done = subprocess.run([sys.executable, "-m", *command], cwd=tmp_path, env=environment, capture_output=True,
-                          text=True)
+                          text=True, preexec_fn=obey_ctrl_c)
     assert done.returncode == 128 + number
     assert done.stderr.startswith("python -m ") and ": interrupted; " in done.stderr and done.stderr.count("\n") == 1
+
+
+def obey_ctrl_c():
+    """Let the process that is started obey Ctrl-C, which a job in the background of a shell ignores."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def test_only_one_run_writes_into_a_folder(tmp_path):
