@@ -391,7 +391,7 @@ def test_ctrl_c_keeps_the_patches_and_the_folder_allows_to_continue(folder, tmp_
 
 
 @pytest.mark.parametrize(("options", "message"), [
-    (["empty"], "empty holds no pictures"), (["missing"], "missing: there is no such file or folder"),
+    (["empty"], "empty holds no pictures"), (["missing"], "missing: there is no such folder; check the path"),
     (["--layer", "fc6"], "each neuron of 'fc6' depends on"),
     (["--layer", "rleu3"], "no layer 'rleu3'; did you mean relu"),
     (["--channels", "64"], "layer 'relu3' has channels 0 to 63, not 64"),
