@@ -30,13 +30,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     # a source file that is named inspect or fetch must be given as ./inspect or ./fetch
     make_parser = {"inspect": inspect_parser, "fetch": fetch_parser}.get(argv[0] if argv else "", convert_parser)
     parser = make_parser()
-
-    def work() -> None:
-        arguments = parser.parse_args(argv[1:] if make_parser is not convert_parser else argv)
-        if make_parser is convert_parser:
-            require_consistent(parser, arguments)
-        arguments.run(arguments)
-    return program.run(parser.prog, work, parser.get_default("kept"), "error: ")
+    arguments = parser.parse_args(argv[1:] if make_parser is not convert_parser else argv)
+    if make_parser is convert_parser:
+        require_consistent(parser, arguments)
+    return program.run(parser.prog, lambda: arguments.run(arguments), arguments.kept, "error: ")
 
 
 # ---- options -----------------------------------------------------------------------------------------------
