@@ -112,12 +112,12 @@ FACET_MUTANTS = {
     "all alike": (facets, "find_facets", "clusters, group, nearest)]", "clusters, 0, nearest)]"),
     "the mean of all": (facets, "find_facets", "to_host(x)[nearest_to_centre(positions, clusters, group, nearest)]",
                         "to_host(x)"),
-    "a faint start": (multifaceted, "facet_visualization", "to_device(start[None]", "to_device(0.5 * start[None]"),
+    "a faint start": (multifaceted, "facet_visualization", "enter(net, start, ", "enter(net, 0.5 * start, "),
     "descent": (multifaceted, "facet_visualization", "[(-1.0, ClassScore", "[(1.0, ClassScore"),
     "another class": (multifaceted, "facet_visualization", "ClassScore(net.output, label)",
                       "ClassScore(net.output, label + 1)"),
     "no clamp": (multifaceted, "facet_visualization", "project=(clamp, ", "project=(lambda image, step: image, "),
-    "no denoising": (denoise, "denoise_tv", "for _ in range(num_steps):", "for _ in range(0):"),
+    "no denoising": (denoise, "denoised", "for _ in range(num_steps):", "for _ in range(0):"),
     "a mirrored window": (multifaceted.Window, "undo", "gradient[:, :, near:far, near:far]",
                           "gradient[:, :, near:far, near:far][..., ::-1]"),
 }
@@ -143,9 +143,8 @@ def test_facet_mutants_are_found(monkeypatch, model, mutant):
 # ---- the generator ---------------------------------------------------------------------------------------------------
 
 GENERATOR_MUTANTS = {
-    "the code unclipped": ("Decay(settings.decay), Clamp(0.0, to_device(highest, net.device))",
-                           "Decay(settings.decay),"),
-    "no upper bound": ("to_device(highest, net.device))", "1e9)"),
+    "the code unclipped": ("Decay(settings.decay), Clamp(0.0, highest))", "Decay(settings.decay),)"),
+    "no upper bound": ("Clamp(0.0, highest)", "Clamp(0.0, 1e9)"),
     "no decay": ("Decay(settings.decay)", "Decay(0.0)"),
     "descent": ("[(-1.0, ClassScore", "[(1.0, ClassScore"),
     "another class": ("ClassScore(both.output, label)", "ClassScore(both.output, label + 1)"),
