@@ -64,7 +64,7 @@ class Checkpoint:
         arrays = {name: to_device(array, device_of(image)).transpose(tuple(np.argsort(stored["axes"][name]).tolist()))
                   for name, array in arrays.items() if not name.startswith(FRAME)}
         for key, value in stored["update"].items():
-            setattr(update, key, value)
+            setattr(update, key, tuple(value) if isinstance(value, list) else value)  # JSON has no tuples
         for key, count in stored["arrays"].items():
             setattr(update, key, arrays[key] if count is None else [arrays[f"{key}:{i}"] for i in range(count)])
         if rng is not None:

@@ -1,5 +1,6 @@
 """A run that continues from a checkpoint ends in the same image, bit for bit; other files are refused."""
 
+import contextlib
 import copy
 import json
 from functools import partial
@@ -65,6 +66,17 @@ def test_an_interrupted_run_ends_in_the_same_image(update, xp, tmp_path):
     assert to_host(image).tobytes() == to_host(whole).tobytes()
     assert again == history
     assert not list(tmp_path.glob(".*"))
+
+
+@each_update
+def test_a_run_can_be_interrupted_several_times(update, xp, tmp_path):
+    path = tmp_path / "run.npz"
+    whole, history = climb(xp, update, 9)
+    for step in (3, 5, 7):
+        with contextlib.suppress(KeyboardInterrupt):
+            climb(xp, update, 9, Checkpoint(path, every=1, resume=True), interrupt_at(step))
+    image, again = climb(xp, update, 9, Checkpoint(path, every=1, resume=True))
+    assert to_host(image).tobytes() == to_host(whole).tobytes() and again == history
 
 
 @each_update
