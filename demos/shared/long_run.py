@@ -25,6 +25,8 @@ from minicnn.optimize.checkpoint import Checkpoint
 from minicnn.optimize.progress import Progress
 from minicnn.program import note_kept
 
+STOPPED = ", stopped"  # ends the title of a picture whose run was interrupted
+
 
 class LongRun:
     """The files of a run that can be interrupted: NAME_latest.png to look at, and NAME_state*.npz to resume from.
@@ -172,7 +174,8 @@ def long_run(arguments: Namespace, folder: Path, name: str, model: Model, settin
 def _require_unfinished(arguments: Namespace, folder: Path, name: str) -> None:
     """Exit with code 0 if the folder holds the finished picture of this command, else say that the run begins."""
     card = read_card(folder, name)
-    if card is not None and not arguments.overwrite:
+    stopped = card is not None and str(card.get("title")).endswith(STOPPED)  # before its first state was saved
+    if card is not None and not arguments.overwrite and not stopped:
         if card.get("command") != command_of(arguments):
             raise InputError(f"{folder} holds {name}.png of another run and no state to continue from; give another "
                              "--out, or --overwrite")

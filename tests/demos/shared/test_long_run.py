@@ -50,6 +50,18 @@ def test_an_interrupted_class_visualization_goes_on_to_the_same_image(stop_at, t
     assert not differences(out, contents(tmp_path / "whole"))
 
 
+def test_a_run_that_was_stopped_before_its_first_state_begins_again(stop_at, tmp_path):
+    arguments = ["--model", "shapes", "--device", "cpu", "--steps", "8", "--save-every", "6", "--class", "dotted disc"]
+    assert demo(class_visualization, *arguments, "--out", str(tmp_path / "whole")) == 0
+    out = tmp_path / "out"
+    stop_at(3)
+    assert demo(class_visualization, *arguments, "--out", str(out)) == 130
+    assert not list(out.glob("*_state*")) and (out / "class_visualization.png").exists()
+    stop_at(None)
+    assert demo(class_visualization, *arguments, "--resume", "--out", str(out)) == 0
+    assert not differences(out, contents(tmp_path / "whole"))
+
+
 def test_ctrl_c_in_a_texture_saves_what_is_there_and_goes_on_later(stop_at, tmp_path, capsys):
     arguments = ["--model", "shapes", "--device", "cpu", "--steps", "6", "--save-every", "2", "--size", "32"]
     assert demo(texture_gram, *arguments, "--out", str(tmp_path / "whole")) == 0
