@@ -34,5 +34,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    """Return all names, for completion: those that were imported, and those that will be."""
+    """Return all public names, imported or not yet, for completion."""
     return sorted({*globals(), *MODULES, *HOMES})
