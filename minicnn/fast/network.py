@@ -1,14 +1,19 @@
 """The fast network: the nodes, weights and traces of a plain one, with layers computed in other ways."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, MutableMapping, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from minicnn.backend import Array
+from minicnn.errors import InputError
 from minicnn.fast import conv, elementwise, memory, norm, pool
+from minicnn.fast.rows.layer import ChainLayer
+from minicnn.fast.rows.plan import Plans
+from minicnn.fast.schedule import chain_up, plan_table
+from minicnn.fast.threads import get_num_threads
 from minicnn.fast.winograd_weights import WinogradWeights, require_tile
 from minicnn.layers import (
     BatchNorm2D,
@@ -26,6 +31,66 @@ from minicnn.network import Network, Node, Trace
 
 FLOAT32 = np.dtype("float32")
 RELUS = (ReLU, GuidedReLU, DeconvReLU)
+MOST = 32  # sizes of images for which a network remembers its chains
+
+
+class ChainedCaches(MutableMapping):
+    """The caches of a pass in which chains ran as single nodes.
+
+    For a question about one layer of a chain, the pass runs again, layer by layer.
+    net : the network. chained : the same with chains as nodes. x, upto, keep : of the pass. of_chains : its caches.
+    """
+
+    def __init__(self, net: "FastNetwork", chained: "FastNetwork", x: Array, upto: Any, keep: Sequence[str],
+                 of_chains: dict[str, Any]) -> None:
+        self.net, self.chained, self.x, self.upto, self.keep = net, chained, x, upto, keep
+        self.of_chains = of_chains
+        self.of_layers: dict[str, Any] | None = None
+
+    def fit(self, chained: "FastNetwork", names: Iterable[str]) -> bool:
+        """Return whether a backward pass of these chains can use the caches. names : of its ends."""
+        if self.of_layers is not None or not chained.positions.keys() >= set(names):
+            return False
+        return len(chained.nodes) == len(self.chained.nodes) and all(
+            node.name == other.name and (not isinstance(other.layer, ChainLayer) or (
+                isinstance(node.layer, ChainLayer) and node.layer.has_form_of(other.layer)))
+            for node, other in zip(chained.nodes, self.chained.nodes, strict=True))
+
+    def layers(self) -> dict[str, Any]:
+        """Return the caches of the single layers. They are those of a pass of its own."""
+        if self.of_layers is None:
+            left = list(self)
+            step = self.net._step_in_place(self.upto, self.keep)
+            caches = Network.forward(self.net, self.x, self.upto, self.keep, step).caches
+            self.of_layers, self.of_chains = {name: caches[name] for name in left}, {}
+        return self.of_layers
+
+    def __iter__(self) -> Iterator[str]:
+        if self.of_layers is not None:
+            return iter(list(self.of_layers))
+        first, names = 0, []
+        for node in self.chained.nodes:
+            last = self.net.positions[node.name] + 1
+            names += [each.name for each in self.net.nodes[first:last]] if node.name in self.of_chains else []
+            first = last
+        return iter(names)
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
+    def __contains__(self, name: object) -> bool:
+        return name in list(iter(self))
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self:
+            raise KeyError(name)
+        return self.layers()[name]
+
+    def __setitem__(self, name: str, cache: Any) -> None:
+        self.layers()[name] = cache
+
+    def __delitem__(self, name: str) -> None:
+        del self.layers()[name]
 
 
 class FastNetwork(Network):
@@ -40,34 +105,94 @@ class FastNetwork(Network):
     def __init__(self, input_shape: Sequence[int], aliases: dict[str, str] | None = None, winograd: Any = 4) -> None:
         super().__init__(input_shape, aliases)
         self.winograd = require_tile(winograd)
+        self._forget()
+
+    def _forget(self) -> None:
+        """Forget transformed weights and plans, which are made again."""
         self.transformed: WeakKeyDictionary[Layer, WinogradWeights] = WeakKeyDictionary()
+        self.plans = Plans()
+        self.chained: dict[Any, FastNetwork | None] = {}
 
     def forward(self, x: Array, upto: str | Iterable[str] | None = None, keep: Iterable[str] | None = None,
                 step: Callable[[Node, list[Array]], tuple[Array, Any]] | None = None) -> Trace:
-        if step is None:
-            in_place = self._in_place(upto, keep)
-
-            def step(node: Node, inputs: list[Array]) -> tuple[Array, Any]:
-                return self.forward_step(node, inputs, node.name in in_place)
-        return super().forward(x, upto, keep, step)
+        keep = None if keep is None else [self.find(name) for name in keep]
+        if step is not None:
+            return super().forward(x, upto, keep, step)
+        chained = None if keep is None else self._chained(x, upto, keep)
+        if chained is None:
+            return super().forward(x, upto, keep, self._step_in_place(upto, keep))
+        trace = Network.forward(chained, x, keep=keep, step=chained._step_in_place(None, keep))
+        return Trace(trace.activations, ChainedCaches(self, chained, x, upto, keep, trace.caches))
 
     def backward(self, trace: Trace, seeds: dict[str, Array], wrt: str | Sequence[str] = ("input",),
                  release: bool = False, step: Callable[[Node, Array, Any], Any] | None = None,
                  add: Callable[[Array, Array], Array] = memory.add) -> dict[str, Array]:
+        caches = trace.caches
+        if step is None and isinstance(caches, ChainedCaches) and all_float32(seeds.values()):
+            chained = caches.chained if caches.net is self else self._chained(caches.x, caches.upto, caches.keep)
+            if chained is not None and caches.fit(chained, (*seeds, *((wrt,) if isinstance(wrt, str) else wrt))):
+                return Network.backward(chained, Trace(trace.activations, caches.of_chains), seeds, wrt, release,
+                                        chained.backward_step, add)
         return super().backward(trace, seeds, wrt, release, step or self.backward_step, add)
 
     def features(self, x: Array, layers: Iterable[str]) -> dict[str, Array]:
         layers = [self.find(name) for name in layers]
-        in_place = self._in_place(layers, layers)
+        net = self._chained(x, layers, layers) or self
+        step = net._step_in_place(layers, layers)
 
         def forward_only(node: Node, inputs: list[Array]) -> tuple[Array, None]:
-            return self.forward_step(node, inputs, node.name in in_place)[0], None
-        activations = super().forward(x, layers, layers, forward_only).activations
+            if isinstance(node.layer, ChainLayer):
+                return node.layer.predict(*inputs), None
+            return step(node, inputs)[0], None
+        activations = Network.forward(net, x, layers, layers, forward_only).activations
         return {name: activations[name] for name in layers}
+
+    def plan(self, shape: Sequence[int], upto: str | Iterable[str] | None = None, keep: Iterable[str] = ()) -> str:
+        """Return how a pass of an input of `shape`, (N, C, H, W), runs, as a text: the chains that several threads
+        compute in step, and the layers that run one by one. upto, keep : as in `forward`.
+
+        Raises InputError if the input does not fit the network.
+        """
+        keep = [self.find(name) for name in keep]
+        nodes = self.nodes if upto is None else self._nodes_upto(upto)
+        shapes = self.shapes(shape[1:])
+        chained = chain_up(nodes, shapes, keep, self.winograd, get_num_threads(), self.plans)
+        return "\n".join([self._kind(), *plan_table(chained, shapes)])
+
+    def _chained(self, x: Array, upto: str | Iterable[str] | None, keep: Sequence[str]) -> "FastNetwork | None":
+        """Return this network with its chains of layers as single nodes, or None if it has none for such images.
+
+        upto, keep : as in `forward`. No chain goes beyond an activation that is kept.
+        """
+        if not isinstance(x, np.ndarray) or x.dtype != FLOAT32 or x.ndim != 4 or not len(x):
+            return None
+        nodes = self.nodes if upto is None else self._nodes_upto(upto)
+        key = x.shape[1:], len(nodes), frozenset(keep), get_num_threads()
+        if key not in self.chained:
+            try:
+                shapes = self.shapes(x.shape[1:])
+            except InputError:
+                return None  # the layer that x does not fit says so
+            found = chain_up(nodes, shapes, keep, self.winograd, get_num_threads(), self.plans)
+            while len(self.chained) >= MOST:
+                del self.chained[next(iter(self.chained))]
+            self.chained[key] = None if len(found) == len(nodes) else self._sibling(found)
+        return self.chained[key]
+
+    def _step_in_place(self, upto: str | Iterable[str] | None,
+                       keep: Iterable[str] | None) -> Callable[[Node, list[Array]], tuple[Array, Any]]:
+        """Return `forward_step`, in which some ReLUs write over their input."""
+        in_place = self._in_place(upto, keep)
+
+        def step(node: Node, inputs: list[Array]) -> tuple[Array, Any]:
+            return self.forward_step(node, inputs, node.name in in_place)
+        return step
 
     def forward_step(self, node: Node, inputs: list[Array], in_place: bool = False) -> tuple[Array, Any]:
         """Compute one node. in_place : whether a ReLU may write over its input."""
         layer, x = node.layer, inputs[0]
+        if type(layer) is ChainLayer:
+            return layer.forward(x)
         if not all_float32(inputs) or not all_float32(layer.params.values()):
             return layer.forward(*inputs)
         if type(layer) is Conv2D:
@@ -89,6 +214,8 @@ class FastNetwork(Network):
     def backward_step(self, node: Node, dout: Array, cache: Any) -> Any:
         """Go back through one node."""
         layer = node.layer
+        if type(layer) is ChainLayer:
+            return layer.backward(dout, cache)
         if not all_float32([dout]) or not all_float32(layer.params.values()):
             return layer.backward(dout, cache)
         if type(layer) is Conv2D and all_float32([cache]):
@@ -130,16 +257,16 @@ class FastNetwork(Network):
 
     def _sibling(self, nodes: list[Node]) -> Network:
         sibling = FastNetwork(self.input_shape, self.aliases, self.winograd)
-        sibling.transformed = self.transformed  # keyed by layer, so siblings share what they can
+        sibling.transformed, sibling.plans = self.transformed, self.plans  # keyed by layers: siblings share what they can
         return sibling._with_nodes(nodes)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return the state for copies and other processes, without the transformed weights, which are made again."""
-        return {key: value for key, value in vars(self).items() if key != "transformed"}
+        """Return the state for copies and other processes, without what is made again."""
+        return {key: value for key, value in vars(self).items() if key not in ("transformed", "plans", "chained")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
-        self.transformed = WeakKeyDictionary()
+        self._forget()
 
     def _kind(self) -> str:
         return f"fast network, Winograd tile {self.winograd}: net.plain() computes as the definition reads"

@@ -1,0 +1,228 @@
+"""The calls of a backward pass through a chain, to its input."""
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from minicnn.backend import Array
+from minicnn.fast.rows import images, pools, products, winograd
+from minicnn.fast.rows.bands import Band, Load, bands, winograd_load
+from minicnn.fast.rows.space import Space
+from minicnn.fast.rows.stages import Part, Stage
+from minicnn.fast.rows.steps import Chain, Rows, Step
+from minicnn.fast.rows.tape import ZERO, Calls, Scratch, Tape
+from minicnn.fast.rows.weights import Weights
+from minicnn.layers import DeconvReLU, GuidedReLU
+
+Local = dict[tuple[str, int], Array]  # gradients that only this band has
+EVERY = slice(None)
+
+
+class Backward:
+    """Writes down the calls of a backward pass in a space.
+
+    chain : with the ReLUs whose rules count; they may be others than on the way forward.
+    """
+
+    def __init__(self, space: Space, chain: Chain, weights: dict[str, Weights]) -> None:
+        self.space, self.chain, self.weights = space, chain, weights
+
+    def record(self, steps: list[Step], scratches: list[Scratch]) -> Calls:
+        """Return the calls of each step and thread."""
+        calls: Calls = []
+        for step in steps:
+            calls += [self.space.transform(self.weights[name], len(scratches)) for name in step.unkept]
+            tapes = [Tape(scratch) for scratch in scratches]
+            block = self.weights[self.parts_into(step.stages[0])[0][2].name].block if step.blocks else 0
+            for thread, tape in enumerate(tapes):
+                for band in bands(step, thread, self.loads(step), block):
+                    if self.chain.is_first_back(step):
+                        self.write_first(tape, step, band)
+                    else:
+                        self.write_band(tape, step, band)
+            calls.append([tape.calls for tape in tapes])
+        return calls
+
+    def parts_into(self, stage: Stage) -> list[tuple[Stage, int, Part]]:
+        """Return (stage, number, part) of the convolutions that read a stage's map, first those of single pixels."""
+        found = [(reader, k, part) for reader in self.chain.readers[stage.name]
+                 for k, part in enumerate(reader.parts) if part.source == stage.name]
+        return sorted(found, key=lambda each: not each[2].is_pointwise)
+
+    def loads(self, step: Step) -> list[Load]:
+        """Return what each stage of a step works on."""
+        loads = []
+        for stage, scale in zip(step.stages, step.scales, strict=True):
+            _, W, C = stage.shape
+            loads.append(Load(scale * W * C))
+            for reader, _, part in self.parts_into(stage):
+                F, channels, K, _ = part.layer.params["w"].shape
+                m = self.weights[part.name].m if part.name in self.weights else 0
+                if self.chain.planar and reader is self.chain.first:
+                    loads.append(Load(scale * reader.shape[1] * max(F, channels * K * K) / part.layer.stride))
+                else:
+                    loads.append(winograd_load(m, W, max(F, channels), scale) if m else
+                                 Load(scale * W * max(channels, F * K * K * (K > 1))))
+        return loads
+
+    def write_band(self, tape: Tape, step: Step, band: Band) -> None:
+        """Write down the calls that compute the gradients to a band of all stages of a step."""
+        local: Local = {}
+        for i, stage in enumerate(step.stages):
+            rows = step.rows(i, band.rows)
+            if rows[0] >= rows[1]:
+                continue
+            if stage is self.chain.entry:
+                self.write_input(tape, i, rows, local)
+                continue
+            targets = self.targets(tape, i, stage, rows, band, local)
+            if stage is self.chain.last:
+                self.write_output(tape, stage, rows, targets)
+            elif stage.pooled:
+                for (channels, target) in targets:
+                    self.through_pool(tape, self.chain.readers[stage.name][0], rows, channels, target, local)
+            elif len(targets) == 1 and stage.relu is None:
+                self.gather(tape, stage, rows, targets[0][1], band, local)
+            else:
+                width = len(range(stage.shape[2])[band.channels])
+                gradient = tape.scratch(f"gradient {i}", (rows[1] - rows[0], stage.shape[1], width))
+                self.gather(tape, stage, rows, gradient, band, local)
+                for channels, target in targets:
+                    own = EVERY if band.blocks else channels
+                    self.through_relu(tape, stage, rows, channels, gradient[..., own], target)
+
+    def targets(self, tape: Tape, i: int, stage: Stage, rows: Rows, band: Band, local: Local) -> list[tuple[slice, Array]]:
+        """Return [(channels of the map, where their gradient goes)] for each part of a stage: to a map that another
+        step reads, or to an array that only this band has."""
+        found = []
+        for k, part in enumerate(stage.parts or (None,)):
+            channels = part.channels if part and not band.blocks else band.channels
+            if (stage.name, k) in self.space.gradients:
+                target = self.space.gradients[stage.name, k].rows(*rows)[..., band.channels]
+            else:
+                width = len(range(stage.shape[2])[channels])
+                target = tape.scratch(f"band {i} {k}", (rows[1] - rows[0], stage.shape[1], width))
+            local[stage.name, k] = target
+            found.append((channels, target))
+        return found
+
+    def through_relu(self, tape: Tape, stage: Stage, rows: Rows, channels: slice, gradient: Array,
+                     target: Array) -> None:
+        """Write down the gradient to a map before its ReLU, by the ReLU's rule."""
+        if stage.relu is None:
+            tape.copy(gradient, target)
+        elif stage.relu is DeconvReLU:
+            tape.do(np.maximum, gradient, ZERO, target)
+        else:
+            tape.do(np.greater, self.space.maps[stage.name].rows(*rows)[..., channels], ZERO, target)
+            tape.do(np.multiply, target, gradient, target)
+            if stage.relu is GuidedReLU and not self.is_pooled(stage):
+                tape.do(np.maximum, target, ZERO, target)
+
+    def is_pooled(self, stage: Stage) -> bool:
+        """Return whether a stage is a pool whose ReLU comes before it in the network."""
+        return stage.pool is not None and self.chain.by_name[stage.source].pooled
+
+    def write_output(self, tape: Tape, stage: Stage, rows: Rows, targets: list[tuple[slice, Array]]) -> None:
+        """Write down how the gradient to the chain's output is taken from the caller."""
+        for channels, target in targets:
+            taken = tape.scratch("taken", target.shape)
+            tape.calls.append(partial(take_gradient, self.space, rows, channels, taken))
+            self.through_relu(tape, stage, rows, channels, taken, target)
+
+    def through_pool(self, tape: Tape, stage: Stage, rows: Rows, channels: slice, target: Array, local: Local) -> None:
+        """Write down the gradient to some rows of the map that a pool reads, in some of its channels."""
+        pool, (OH, OW, _) = stage.pool, stage.shape
+        W = self.chain.by_name[stage.source].shape[1]
+        windows = pools.windows_over(pool, rows, OH)
+        if (stage.name, 0) in local:
+            dout = local[stage.name, 0]  # of the same windows and channels, otherwise it would be another step
+        else:
+            dout = self.space.gradients[stage.name, 0].rows(*windows)[..., channels]
+        won_columns, won_rows = self.space.won[stage.name]
+        drows = tape.scratch("d row maxima", (rows[1] - rows[0], *dout.shape[1:]))
+        pools.spread(tape, dout, 0, pool, windows, OH, [won[slice(*windows), :, channels] for won in won_rows], rows,
+                     drows, "d rows")
+        pools.spread(tape, drows, 1, pool, (0, OW), OW, [won[slice(*rows), :, channels] for won in won_columns],
+                     (0, W), target, "d columns")
+        if self.is_pooled(stage) and stage.relu is GuidedReLU:
+            tape.do(np.maximum, target, ZERO, target)
+
+    def gather(self, tape: Tape, stage: Stage, rows: Rows, out: Array, band: Band, local: Local) -> None:
+        """Write down the sum of the gradients from all readers of a stage's map, in some rows."""
+        more = None
+        for reader, k, part in self.parts_into(stage):
+            weights, pad = self.weights[part.name], part.size - 1 - part.layer.pad
+            if part.is_pointwise:
+                source = local.get((reader.name, k))
+                source = self.space.gradients[reader.name, k].rows(*rows) if source is None else source
+                products.mix(tape, source, weights.array, out, more)
+            elif band.blocks:
+                winograd.convolve_by_blocks(tape, self.space.gradients[reader.name, k], pad, weights, band.blocks, out,
+                                            more)
+            elif weights.m:
+                winograd.convolve(tape, self.space.gradients[reader.name, k], pad, self.space.filters(weights), rows[0],
+                                  out, more)
+            else:
+                products.convolve(tape, self.space.gradients[reader.name, k], pad, weights.array, part.size, rows[0],
+                                  out, more)
+            more = out
+        for reader in self.chain.readers[stage.name]:
+            if reader.pool is not None:
+                target = out if more is None else tape.scratch("from a pool", out.shape)
+                self.through_pool(tape, reader, rows, band.channels, target, local)
+                if more is not None:
+                    tape.do(np.add, out, target, out)
+                more = out
+
+    def write_input(self, tape: Tape, i: int, rows: Rows, local: Local) -> None:
+        """Write down the gradient to some rows of the chain's input."""
+        chain, first = self.chain, self.chain.first
+        H, W, C = chain.entry.shape
+        if chain.planar:
+            part = first.parts[0]
+            needed = outputs_over(part, rows, first.shape[0])
+            found = tape.scratch("dx", (C, rows[1] - rows[0], W))
+            self.spread(tape, self.space.gradients[first.name, 0].rows(*needed), part, needed, rows, found)
+            found = found.transpose(1, 2, 0)
+        else:
+            found = tape.scratch(f"gradient {i}", (rows[1] - rows[0], W, C))
+            self.gather(tape, chain.entry, rows, found, Band(rows), local)
+        tape.calls.append(partial(give_gradient, self.space, found, rows))
+
+    def write_first(self, tape: Tape, step: Step, band: Band) -> None:
+        """Write down a band of the way through the first pool and the convolution of the image, without its map."""
+        first, part = self.chain.first, self.chain.first.parts[0]
+        rows, (_, W, C) = step.rows(1, band.rows), self.chain.entry.shape
+        if rows[0] >= rows[1]:
+            return
+        found = tape.scratch("dx", (C, rows[1] - rows[0], W))
+        needed = outputs_over(part, rows, first.shape[0])
+        gradient = tape.scratch("d first", (needed[1] - needed[0], *first.shape[1:]))
+        if needed[0] < needed[1]:
+            self.through_pool(tape, self.chain.readers[first.name][0], needed, EVERY, gradient, {})
+        self.spread(tape, gradient, part, needed, rows, found)
+        tape.calls.append(partial(give_gradient, self.space, found.transpose(1, 2, 0), rows))
+
+    def spread(self, tape: Tape, gradient: Array, part: Part, needed: Rows, rows: Rows, found: Array) -> None:
+        """Write down the gradient to some rows of the image, from that of the convolution's rows that they need."""
+        OW, F = gradient.shape[1:]
+        images.spread(tape, gradient.reshape(-1, F), part.layer, needed, OW, rows, found)
+
+
+def outputs_over(part: Part, rows: Rows, count: int) -> Rows:
+    """Return the rows of a convolution's map, of `count`, that depend on some rows of its input."""
+    s, pad = part.layer.stride, part.layer.pad
+    first = max(0, -(-(rows[0] + pad - part.size + 1) // s))
+    return first, max(first, min(count, (rows[1] - 1 + pad) // s + 1))
+
+
+def take_gradient(space: Space, rows: Rows, channels: slice, target: Any) -> None:
+    """Copy some rows of the gradient to the output from the caller's array."""
+    np.copyto(target, space.dout[rows[0]:rows[1], :, channels])
+
+
+def give_gradient(space: Space, found: Array, rows: Rows) -> None:
+    """Copy the gradient to some rows of the input to the caller's array."""
+    np.copyto(space.dx[rows[0]:rows[1]], found)

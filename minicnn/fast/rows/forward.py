@@ -1,0 +1,160 @@
+"""The calls of a forward pass through a chain."""
+
+from functools import partial
+
+import numpy as np
+
+from minicnn.backend import Array
+from minicnn.fast.rows import images, pools, products, winograd
+from minicnn.fast.rows.bands import Band, Load, bands, winograd_load
+from minicnn.fast.rows.space import Space
+from minicnn.fast.rows.stages import Part, Stage
+from minicnn.fast.rows.steps import Rows, Step
+from minicnn.fast.rows.tape import ZERO, Calls, Scratch, Tape, flat
+
+Local = dict[str, tuple[Array, int]]  # maps that only this band has: its rows, and the number of the first one
+
+
+class Forward:
+    """Writes down the calls of a forward pass in a space."""
+
+    def __init__(self, space: Space) -> None:
+        self.space, self.chain, self.weights = space, space.chain, space.weights
+
+    def record(self, steps: list[Step], scratches: list[Scratch]) -> Calls:
+        """Return the calls of each step and thread."""
+        calls: Calls = []
+        if not self.chain.planar:
+            calls.append([[partial(copy_input, self.space, rows)] for rows in self.space.shares_of_input(len(scratches))])
+        for step in steps:
+            calls += [self.space.transform(self.weights[name], len(scratches)) for name in step.unkept]
+            calls.append([self.record_thread(step, thread, Tape(scratch)) for thread, scratch in enumerate(scratches)])
+        return calls
+
+    def record_thread(self, step: Step, thread: int, tape: Tape) -> list:
+        """Return the calls of a thread in a step."""
+        share = step.shares[thread]
+        if self.chain.planar and self.chain.first in step.stages and share[0] < share[1]:
+            part = self.chain.first.parts[0]
+            rows = self.first_rows(step, share) if self.chain.pooled_first else step.rows(0, share)
+            self.phases = images.phases_for(part.layer, self.chain.entry.shape[:2], rows)  # of this thread
+            tape.calls.append(partial(sort_image, self.space, part, self.phases))
+        block = self.weights[step.stages[0].parts[0].name].block if step.blocks else 0
+        for band in bands(step, thread, self.loads(step), block):
+            self.write_band(tape, step, band)
+        return tape.calls
+
+    def first_rows(self, step: Step, band: Rows) -> Rows:
+        """Return the rows of the image's convolution that a pool's band needs; neighbours compute some of them, too."""
+        pool = step.stages[1].pool
+        first, last = step.rows(1, band)
+        return first * pool.stride, min(self.chain.first.shape[0], (last - 1) * pool.stride + pool.kernel_size)
+
+    def loads(self, step: Step) -> list[Load]:
+        """Return what each stage of a step works on."""
+        loads = []
+        for stage, scale in zip(step.stages, step.scales, strict=True):
+            _, W, C = stage.shape
+            loads.append(Load(scale * W * C * (stage.pool.stride if stage.pool is not None else 1)))
+            for part in stage.parts:
+                F, channels, K, _ = part.layer.params["w"].shape
+                m = self.weights[part.name].m if part.name in self.weights else 0
+                loads.append(winograd_load(m, W, max(F, channels), scale) if m else
+                             Load(scale * W * max(F, channels * K * K * (K > 1))))
+        return loads
+
+    def write_band(self, tape: Tape, step: Step, band: Band) -> None:
+        """Write down the calls that compute a band of all stages of a step."""
+        local: Local = {}
+        for i, stage in enumerate(step.stages):
+            rows = step.rows(i, band.rows)
+            if self.chain.pooled_first and stage is self.chain.first:
+                rows = self.first_rows(step, band.rows)
+            if rows[1] <= rows[0]:
+                continue
+            out = self.place(tape, i, stage, rows, band, local)
+            for part in stage.parts:
+                self.write_part(tape, stage, part, rows, out, band, local)
+            if stage.pool is not None:
+                self.write_pool(tape, stage, rows, out, band, local)
+            if stage.relu is not None:
+                tape.do(np.maximum, out, ZERO, out)
+            if stage is self.chain.last:
+                tape.calls.append(partial(copy_output, self.space, out, rows, band.channels))
+
+    def place(self, tape: Tape, i: int, stage: Stage, rows: Rows, band: Band, local: Local) -> Array:
+        """Return where some rows of a stage's map are computed."""
+        if stage.name in self.space.maps:
+            return self.space.maps[stage.name].rows(*rows)[..., band.channels]
+        _, W, C = stage.shape
+        channels = len(range(C)[band.channels])
+        local[stage.name] = tape.scratch(f"band {i}", (rows[1] - rows[0], W, channels)), rows[0]
+        return local[stage.name][0]
+
+    def rows_of(self, name: str, rows: Rows, channels: slice, local: Local) -> Array:
+        """Return rows of a stage's map, from this band or from an earlier step."""
+        if name in local:
+            array, first = local[name]
+            return array[rows[0] - first:rows[1] - first]
+        return self.space.maps[name].rows(*rows)[..., channels]
+
+    def write_part(self, tape: Tape, stage: Stage, part: Part, rows: Rows, out: Array, band: Band,
+                   local: Local) -> None:
+        """Write down the calls of a convolution, with its bias unless a pool comes first."""
+        bias = part.layer.params["b"][band.channels] if stage.bias and "b" in part.layer.params else None
+        target = out if band.blocks else out[..., part.channels]
+        if self.chain.planar and stage is self.chain.first:
+            self.write_image_part(tape, part, rows, target, bias)
+            return
+        weights, pad = self.weights[part.name], part.layer.pad
+        if part.is_pointwise:
+            products.mix(tape, self.rows_of(part.source, rows, slice(None), local), weights.array, target, bias)
+            return
+        source = self.space.maps[part.source]
+        if band.blocks:
+            winograd.convolve_by_blocks(tape, source, pad, weights, band.blocks, target, bias)
+        elif weights.m:
+            winograd.convolve(tape, source, pad, self.space.filters(weights), rows[0], target, bias)
+        else:
+            products.convolve(tape, source, pad, weights.array, part.size, rows[0], target, bias)
+
+    def write_image_part(self, tape: Tape, part: Part, rows: Rows, target: Array, bias: Array | None) -> None:
+        """Write down the calls of the convolution of an image."""
+        pixels = flat(target)
+        if pixels is None:
+            product = tape.scratch("product", target.shape)
+            images.convolve(tape, self.phases, part.layer, rows, product.reshape(-1, target.shape[2]))
+            tape.copy_or_add(product, bias, target)
+        else:
+            images.convolve(tape, self.phases, part.layer, rows, pixels)
+            if bias is not None:
+                tape.do(np.add, target, bias, target)
+
+    def write_pool(self, tape: Tape, stage: Stage, rows: Rows, out: Array, band: Band, local: Local) -> None:
+        """Write down the calls of a max pool, and the bias that comes after it."""
+        pool, (first, last), some = stage.pool, rows, band.channels
+        H, W, _ = self.chain.by_name[stage.source].shape
+        begin, end = first * pool.stride, min(H, (last - 1) * pool.stride + pool.kernel_size)
+        x = self.rows_of(stage.source, (begin, end), some, local)
+        won_columns, won_rows = self.space.won.get(stage.name, ([], []))
+        row_maxima = tape.scratch("row maxima", (end - begin, *out.shape[1:]))
+        pools.maxima(tape, x, 1, pool, (0, stage.shape[1]), W, 0, [won[begin:end, :, some] for won in won_columns],
+                     row_maxima)
+        pools.maxima(tape, row_maxima, 0, pool, rows, H, begin, [won[first:last, :, some] for won in won_rows], out)
+        if stage.bias:
+            tape.do(np.add, out, self.space.bias_of(stage)[some], out)
+
+
+def copy_input(space: Space, rows: Rows) -> None:
+    """Copy some rows of the input."""
+    np.copyto(space.maps[space.chain.entry.name].rows(*rows), space.x[slice(*rows)])
+
+
+def sort_image(space: Space, part: Part, phases: images.Phases) -> None:
+    """Sort the rows of the image that a thread needs."""
+    images.sort_image(space.x.transpose(2, 0, 1), part.layer, phases)
+
+
+def copy_output(space: Space, found: Array, rows: Rows, channels: slice) -> None:
+    """Copy some rows of the last map to the caller's array."""
+    np.copyto(space.out[rows[0]:rows[1], :, channels], found)

@@ -1,0 +1,81 @@
+"""What a thread does in a step: a list of calls of NumPy functions, each with its arrays, written down once."""
+
+import math
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from minicnn.backend import Array
+
+FLOAT32 = np.dtype(np.float32)
+ZERO = np.zeros((), FLOAT32)
+Calls = list[list[list[Callable[[], Any]]]]  # of each step, of each thread
+
+
+class Scratch:
+    """The working memory of one thread, by name. It grows; `growths` counts how often."""
+
+    def __init__(self) -> None:
+        self.arrays: dict[str, Array] = {}
+        self.growths = 0
+
+    def get(self, name: str, shape: tuple[int, ...], dtype: Any = FLOAT32) -> Array:
+        """Return an array with undefined values, in the same memory for the same name."""
+        size = math.prod(shape) * np.dtype(dtype).itemsize
+        memory = self.arrays.get(name)
+        if memory is None or memory.size < size:
+            memory = self.arrays[name] = np.empty(size, np.uint8)
+            self.growths += 1
+        return memory[:size].view(dtype).reshape(shape)
+
+
+class Tape:
+    """The calls of one thread in one step."""
+
+    def __init__(self, scratch: Scratch) -> None:
+        self.calls: list[Callable[[], Any]] = []
+        self.scratch = scratch.get
+
+    def do(self, function: Callable[..., Any], *operands: Any) -> None:
+        """Write down a call. Its result goes to the last operand."""
+        *inputs, out = operands
+        self.calls.append(partial(function, *inputs, out=out))
+
+    def fill(self, target: Array) -> None:
+        """Write down zeros."""
+        self.calls.append(partial(target.fill, 0))
+
+    def copy(self, source: Array, target: Array) -> None:
+        """Write down a copy."""
+        self.calls.append(partial(np.copyto, target, source))
+
+    def copy_or_add(self, source: Array, more: Array | None, target: Array) -> None:
+        """Write down target = source + more, or target = source."""
+        if more is None:
+            self.copy(source, target)
+        else:
+            self.do(np.add, source, more, target)
+
+
+class Bordered(NamedTuple):
+    """A map of shape (H, W, C) inside an array `whole` that has zeros around it."""
+
+    whole: Array
+    top: int
+    left: int
+    H: int
+    W: int
+
+    def rows(self, first: int, last: int) -> Array:
+        """Return some rows of the map, (rows, W, C)."""
+        return self.whole[self.top + first:self.top + last, self.left:self.left + self.W]
+
+
+def flat(rows: Array) -> Array | None:
+    """Return (rows, W, C) as pixels, (rows W, C), without a copy; None if the pixels do not follow at one distance."""
+    count, W, C = rows.shape
+    if count > 1 and rows.strides[0] != W * rows.strides[1]:
+        return None
+    return np.lib.stride_tricks.as_strided(rows, (count * W, C), rows.strides[1:])

@@ -1,0 +1,87 @@
+"""Run the calls of a pass in several threads, which meet between the steps."""
+
+import os
+import threading
+from concurrent.futures import Future
+from contextvars import copy_context
+
+from minicnn.fast.rows.tape import Calls, Scratch
+from minicnn.fast.threads import wait_for, workers
+
+
+class Team:
+    """The working memory of the threads that run a pass. One pass runs at a time; `lock` makes others wait.
+
+    scratches : of each thread. shared : for all of them.
+    """
+
+    def __init__(self) -> None:
+        self.process = os.getpid()
+        self.lock = threading.Lock()
+        self.scratches: list[Scratch] = []
+        self.shared = Scratch()
+
+    def resize(self, threads: int) -> list[Scratch]:
+        """Return the memory of this number of threads."""
+        self.scratches += [Scratch() for _ in range(threads - len(self.scratches))]
+        return self.scratches[:threads]
+
+    def growths(self) -> int:
+        """Return how often the memory has grown."""
+        return sum(scratch.growths for scratch in (*self.scratches, self.shared))
+
+
+_team = Team()
+
+
+def team() -> Team:
+    """Return the Team of this process. A forked process makes its own, as a lock may be held in the other."""
+    global _team
+    if _team.process != os.getpid():
+        _team = Team()
+    return _team
+
+
+def run(calls: Calls) -> None:
+    """Run all steps. Each thread runs its calls of a step and then waits for the others.
+
+    A thread that is a worker itself, or that has no others, does the work of all of them, which gives the same result.
+    An error or Ctrl-C in one thread ends the others, and is raised once.
+    """
+    helpers, count = workers(), max(map(len, calls), default=1)
+    if count == 1 or helpers.executor is None or helpers.in_worker() or count > helpers.count:
+        for step in calls:
+            for of_thread in step:
+                for call in of_thread:
+                    call()
+        return
+    meeting = threading.Barrier(count)
+
+    def work(thread: int) -> None:
+        try:
+            for i, step in enumerate(calls):
+                if i:
+                    meeting.wait()
+                for call in step[thread]:
+                    call()
+        except BaseException:
+            meeting.abort()
+            raise
+
+    others: list[Future] = []
+    problems: list[BaseException] = []
+    try:
+        for thread in range(1, count):  # in a copy of the caller's context, which holds np.errstate
+            others.append(helpers.executor.submit(copy_context().run, work, thread))
+        work(0)
+    except BaseException as problem:
+        meeting.abort()
+        problems.append(problem)
+    try:
+        wait_for(others)  # they write into the same arrays, so they must finish first
+    except KeyboardInterrupt as problem:
+        problems.append(problem)
+    problems += [problem for other in others if (problem := other.exception()) is not None]
+    causes = [problem for problem in problems if not isinstance(problem, threading.BrokenBarrierError)]
+    if problems:
+        raise (causes or problems)[0]

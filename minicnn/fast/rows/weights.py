@@ -1,0 +1,77 @@
+"""The weights of a chain's convolutions, in the order in which its calls read them."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from minicnn.backend import Array
+from minicnn.fast.rows.stages import Part
+from minicnn.fast.winograd_weights import block_size, fingerprint, transform_block, transform_weights
+from minicnn.layers import Conv2D
+
+MANY = 16             # channels on both sides from which Winograd's transforms save time
+FEW_PIXELS = 16**2    # up to these outputs and from these weights on, F(2, 3) is faster than F(4, 3), as fetching
+MANY_WEIGHTS = 2**16  # the transformed weights dominates
+KEPT = 2**24          # bytes of transformed filters that a layer keeps
+
+
+class Weights:
+    """The filters of one convolution in one direction.
+
+    m : of Winograd's F(m, 3), or 0. array : what the calls read: (C, F) for 1x1 filters, transformed filters for
+    Winograd, else (KH KW C, F). kept : whether it stays valid between passes; otherwise each pass makes it again.
+    """
+
+    def __init__(self, layer: Conv2D, m: int, backward: bool) -> None:
+        self.layer, self.m, self.backward = layer, m, backward
+        self.w = layer.params["w"]
+        self.mark: Array | None = None
+        F, C, K, _ = self.filters().shape
+        self.kept = True
+        if m:
+            self.block = block_size(F)
+            self.shape = m + 2, m + 2, F // self.block, C, self.block
+            self.size = math.prod(self.shape)
+            self.kept = 4 * self.size <= KEPT
+            self.array = np.empty(self.shape if self.kept else (0,), np.float32)
+        elif K == 1:
+            self.array = self.w[:, :, 0, 0] if backward else self.w[:, :, 0, 0].T
+        else:
+            self.array = np.empty((K * K * C, F), np.float32)
+
+    def filters(self) -> Array:
+        """Return the filters of this direction's convolution, (F, C, K, K)."""
+        return self.w[:, :, ::-1, ::-1].swapaxes(0, 1) if self.backward else self.w
+
+    def refresh(self) -> None:
+        """Compute the array again if the weights have changed."""
+        if not self.kept or self.w.shape[2] == 1:
+            return
+        mark = fingerprint(self.w)
+        if self.mark is not None and np.array_equal(mark, self.mark):
+            return
+        filters = self.filters()
+        if self.m:
+            self.array[...] = transform_weights(filters, self.m)
+        else:
+            F, C, K, _ = filters.shape
+            self.array.reshape(K, K, C, F)[...] = filters.transpose(2, 3, 1, 0)
+        self.mark = mark
+
+    def transform_blocks(self, target: Array, blocks: range) -> None:
+        """Transform some blocks of filters into `target`, (m + 2, m + 2, …, C, filters), which has one or all blocks."""
+        filters, alone = self.filters(), target.shape[2] == 1
+        for i in blocks:
+            transform_block(filters[i * self.block:(i + 1) * self.block], self.m, target[:, :, 0 if alone else i])
+
+
+def tile_for(part: Part, setting: Any, pixels: int) -> int:
+    """Return the m of Winograd's F(m, 3) for a part with this number of outputs, or 0 for another way.
+
+    setting : of the network, 4, 2 or "off".
+    """
+    F, C, K, _ = part.layer.params["w"].shape
+    if setting == "off" or K != 3 or part.layer.stride > 1 or part.layer.pad > 2 or min(C, F) < MANY:
+        return 0
+    return 2 if pixels <= FEW_PIXELS and C * F >= MANY_WEIGHTS else int(setting)

@@ -1,0 +1,83 @@
+"""Which nodes of a network run as chains, and in which order all of them run."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from minicnn.fast.rows.layer import ChainLayer
+from minicnn.fast.rows.plan import Plans
+from minicnn.fast.rows.stages import Stage, is_supported, stages_of
+from minicnn.layers import Conv2D, Dropout, MaxPool2D
+from minicnn.network import Node
+
+LEAST_WORK = 2**22  # multiply-adds of an image in a chain that is worth its calls
+
+
+def chain_up(nodes: Sequence[Node], shapes: dict[str, tuple[int, ...]], boundaries: Iterable[str], winograd: Any,
+             threads: int, plans: Plans) -> list[Node]:
+    """Return the nodes, with each chain of them as one node that has the name of the chain's last one.
+
+    shapes : {name: (1, C, H, W)}, of the input, too. boundaries : names whose activations are kept, or that gradients
+    start from or go to: no chain goes beyond them.
+    """
+    readers: dict[str, int] = {}  # the last node that reads an activation
+    for i, node in enumerate(nodes):
+        readers.update(dict.fromkeys(node.inputs, i))
+    boundaries = set(boundaries)
+    scheduled, i = [], 0
+    while i < len(nodes):
+        found = chain_from(nodes, i, shapes, readers, boundaries)
+        if found is None:
+            scheduled.append(nodes[i])
+            i += 1
+            continue
+        stages, end = found
+        layer = ChainLayer(stages, plans.get(tuple(stages), winograd, threads))
+        scheduled.append(Node(nodes[end].name, layer, (stages[0].name,)))
+        i = end + 1
+    return scheduled
+
+
+def chain_from(nodes: Sequence[Node], start: int, shapes: dict[str, tuple[int, ...]], readers: dict[str, int],
+               boundaries: set[str]) -> tuple[list[Stage], int] | None:
+    """Return (stages, number of the last node) of the longest chain that begins at a node, or None."""
+    if not isinstance(nodes[start].layer, Conv2D | MaxPool2D):
+        return None
+    entry, inside, reach, ends = nodes[start].inputs[0], set(), start, []
+    for end in range(start, len(nodes)):
+        node = nodes[end]
+        if not is_supported(node.layer, entry in node.inputs) or not inside.union({entry}).issuperset(node.inputs):
+            break
+        if reach <= end:  # nothing but this node's own output is read by later nodes
+            ends.append(end)
+        if node.name in boundaries:
+            break
+        inside.add(node.name)
+        reach = max(reach, readers.get(node.name, end))
+    for end in reversed(ends):
+        stages = stages_of(nodes[start:end + 1], shapes)
+        if stages is not None and is_worthwhile(stages, nodes[end], shapes):
+            return stages, end
+    return None
+
+
+def plan_table(nodes: Sequence[Node], shapes: dict[str, tuple[int, ...]]) -> list[str]:
+    """Return lines that say how nodes run: the steps of each chain, or the layer alone."""
+    lines = []
+    for node in nodes:
+        if isinstance(node.layer, ChainLayer):
+            lines += node.layer.plan.table()
+        else:
+            lines.append(f"{node.name}: {node.layer!r} alone")
+    return lines
+
+
+def is_worthwhile(stages: list[Stage], last: Node, shapes: dict[str, tuple[int, ...]]) -> bool:
+    """Return whether a chain is worth its calls. One that ends with 1x1 convolutions had better end before them: they
+    gain nothing from the rows, and the ordinary way back skips channels without a gradient."""
+    parts = [part for stage in stages for part in stage.parts]
+    if isinstance(last.layer, Dropout) or all(part.is_pointwise for part in parts):
+        return False
+    if stages[-1].parts and all(part.is_pointwise for part in stages[-1].parts):
+        return False
+    work = sum(part.layer.multiply_adds(shapes[part.name], shapes[part.name]) for part in parts)
+    return work >= LEAST_WORK
