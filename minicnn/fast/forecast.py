@@ -97,6 +97,9 @@ class Forecast:
     def forward_step(self, node: Node, inputs: list[Any]) -> tuple[Any, Any]:
         """Return (out, cache) of a node."""
         layer, x = node.layer, inputs[0]
+        if isinstance(layer, ChainLayer):
+            out = self.make(node.name)
+            return out, [Sized(self.pool, layer.plan.bytes(self.backward)) for _ in range(self.shapes[node.name][0])]
         moment = self.moment(node, forward=True)
         same = isinstance(layer, Dropout | Flatten) or node.name in self.in_place
         out = x if same else self.make(node.name)
@@ -119,6 +122,8 @@ class Forecast:
         """Return the gradients to the inputs of a node."""
         if isinstance(node.layer, Dropout | Flatten):
             return dout
+        if isinstance(node.layer, ChainLayer):
+            return self.make(node.inputs[0])
         if isinstance(node.layer, Concat | Add):
             return (dout,) * len(node.inputs)  # views of it
         moment = self.moment(node, forward=False)

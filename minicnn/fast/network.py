@@ -177,7 +177,10 @@ class FastNetwork(Network):
             while len(self.chained) >= MOST:
                 del self.chained[next(iter(self.chained))]
             self.chained[key] = None if len(found) == len(nodes) else self._sibling(found)
-        return self.chained[key]
+        chained = self.chained[key]
+        if chained is not None:
+            self.plans.use(chained.nodes)
+        return chained
 
     def _step_in_place(self, upto: str | Iterable[str] | None,
                        keep: Iterable[str] | None) -> Callable[[Node, list[Array]], tuple[Array, Any]]:

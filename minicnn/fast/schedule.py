@@ -75,7 +75,7 @@ def is_worthwhile(stages: list[Stage], last: Node, shapes: dict[str, tuple[int, 
     """Return whether a chain is worth its calls. One that ends with 1x1 convolutions had better end before them: they
     gain nothing from the rows, and the ordinary way back skips channels without a gradient."""
     parts = [part for stage in stages for part in stage.parts]
-    if isinstance(last.layer, Dropout) or all(part.is_pointwise for part in parts):
+    if len(stages) < 3 or isinstance(last.layer, Dropout) or all(part.is_pointwise for part in parts):
         return False
     if stages[-1].parts and all(part.is_pointwise for part in stages[-1].parts):
         return False

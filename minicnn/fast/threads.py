@@ -8,7 +8,6 @@ So from the first shared layer on, BLAS has one thread in this process.
 
 import os
 import threading
-import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
@@ -22,6 +21,7 @@ from minicnn.errors import InputError
 __all__ = ["get_num_threads", "set_num_threads"]
 
 BAND = 2**18   # values of an array in one piece of work
+MEETING = 2**21     # multiply-adds in the time in which a thread wakes up: about 50 microseconds
 LEAST_WORK = 2**22  # multiply-adds of a product that is not worth sharing: about 80 microseconds
 
 
@@ -39,7 +39,6 @@ class Workers:
     def resize(self, count: int) -> None:
         """Work with `count` threads from now on. Earlier work of a larger pool finishes in its own threads."""
         self.count = count
-        self.costs: tuple[float, float] | None = None
         self.executor = ThreadPoolExecutor(max(1, count - 1), "minicnn", initializer=self._mark) if count > 1 else None
 
     def _mark(self) -> None:
@@ -49,22 +48,6 @@ class Workers:
         """Return whether the calling thread is one of the workers. A worker shares nothing: it would wait for itself.
         """
         return getattr(self.local, "is_worker", False)
-
-    def measure(self) -> tuple[float, float]:
-        """Return (seconds lost when two threads share work, seconds of one multiply-add in a product), by one timing.
-        """
-        if self.costs is None:
-            a, b = np.ones((256, 256), np.float32), np.ones((256, 256), np.float32)
-            out = np.empty((256, 256), np.float32)
-
-            def multiply(rows: slice) -> None:
-                np.matmul(a[rows], b, out=out[rows])
-
-            halves = [slice(0, 128), slice(128, 256)]
-            half = min(_seconds(multiply, halves[0]) for _ in range(10))
-            both = sorted(_seconds(share_out, multiply, halves) for _ in range(10))[5]
-            self.costs = max(0, both - half), half / b.size / 128
-        return self.costs
 
 
 def blas_libraries() -> list[Any]:
@@ -110,16 +93,16 @@ def set_num_threads(count: int) -> None:
 
 
 def worth_sharing(multiply_adds: float, meetings: int = 1) -> bool:
-    """Return True if splitting this work across threads saves time, judged by a one-off timing.
+    """Return True if splitting this work across threads saves time.
 
     multiply_adds : the work, as multiply-adds of a product that take as long. meetings : how often the threads may
-    wait for each other, for example at the interpreter's lock.
+    wait for each other, for example at the interpreter's lock. The rule does not depend on a timing, which would be
+    another one on a busy machine.
     """
     team = workers()
     if team.count == 1 or team.in_worker():
         return False
-    overhead, one = team.measure()
-    return multiply_adds * one * (1 - 1 / team.count) > 2 * meetings * overhead
+    return multiply_adds * (1 - 1 / team.count) > 2 * meetings * MEETING
 
 
 def pieces(size: int, multiply_adds: float) -> list[slice]:
@@ -139,12 +122,6 @@ def bands(x: Array, axis: int) -> list[Any]:
     size = x.shape[axis]
     length = max(1, BAND * size // max(1, x.size))
     return [(slice(None),) * axis + (slice(start, start + length),) for start in range(0, size, length)]
-
-
-def _seconds(function: Callable[..., Any], *arguments: Any) -> float:
-    start = time.perf_counter()
-    function(*arguments)
-    return time.perf_counter() - start
 
 
 def share_out(work: Callable[[Any], Any], jobs: Sequence[Any], multiply_adds: float | None = None,

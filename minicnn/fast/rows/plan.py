@@ -7,15 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from minicnn.backend import Array
+from minicnn.backend import Array, available_memory
 from minicnn.fast.rows.backward import Backward
 from minicnn.fast.rows.forward import Forward
-from minicnn.fast.rows.space import Space
+from minicnn.fast.rows.space import Space, nothing
 from minicnn.fast.rows.stages import Part, Stage
 from minicnn.fast.rows.steps import Chain, Rows, Step, shares
 from minicnn.fast.rows.tape import Calls
 from minicnn.fast.rows.team import team
-from minicnn.fast.rows.weights import Weights, tile_for
+from minicnn.fast.rows.weights import BUDGET, Weights, tile_for
+from minicnn.layers import Conv2D
+from minicnn.network import Node
 
 FEW_TILES = 100       # with at most this many tiles, the filters fill the caches, not the maps
 MANY_FILTERS = 2**20  # transformed values of a layer, from which on reading them takes time
@@ -29,8 +31,8 @@ class Plan:
     stages : of the chain, with its input first. winograd : setting of the network. threads : that share the rows.
     """
 
-    def __init__(self, stages: Sequence[Stage], winograd: Any, threads: int) -> None:
-        self.chain, self.winograd, self.threads = Chain(stages), winograd, threads
+    def __init__(self, stages: Sequence[Stage], winograd: Any, threads: int, store: "WeightStore") -> None:
+        self.chain, self.winograd, self.threads, self.store = Chain(stages), winograd, threads, store
         self.spaces: list[Space] = []
         self.version = 0  # of the parameters' arrays
         self.read_parameters()
@@ -54,8 +56,8 @@ class Plan:
                 if self.chain.planar and stage is self.chain.first:
                     continue
                 (OH, OW, _), (H, W, _) = stage.shape, self.chain.by_name[part.source].shape
-                self.weights[part.name] = Weights(part.layer, tile_for(part, self.winograd, OH * OW), False)
-                self.weights_back[part.name] = Weights(part.layer, tile_for(part, self.winograd, H * W), True)
+                self.weights[part.name] = self.store.get(part.layer, tile_for(part, self.winograd, OH * OW), False)
+                self.weights_back[part.name] = self.store.get(part.layer, tile_for(part, self.winograd, H * W), True)
 
     def parts_into(self, stage: Stage) -> list[Part]:
         """Return the convolutions that read a stage's map."""
@@ -83,6 +85,7 @@ class Plan:
                 self.read_parameters()
                 break
         for each in weights.values():
+            each.allocate()
             each.refresh()
         for name, bias in self.biases.items():
             np.concatenate([layer.params["b"] for layer in self.chain.by_name[name].bias], out=bias)
@@ -101,6 +104,8 @@ class Plan:
     def make_space(self, differentiable: bool) -> Space:
         """Return new memory, with the calls of both ways."""
         scratches = team().resize(self.threads)
+        for weights in (*self.weights.values(), *self.weights_back.values()):
+            weights.allocate()
         while True:
             before = team().growths()
             space = Space(self.chain, self.weights, self.biases, team(), differentiable)
@@ -123,6 +128,14 @@ class Plan:
             space.backward_calls[key] = backward.record(steps, space.team.resize(self.threads))
         return space.backward_calls[key]
 
+    def bytes(self, differentiable: bool) -> int:
+        """Return the bytes of the maps of a pass of one image."""
+        space = Space(self.chain, self.weights, self.biases, team(), differentiable, nothing)
+        space.make_maps(self.forward_steps)
+        if differentiable:
+            space.make_gradients(self.backward_steps, self.weights_back)
+        return space.bytes
+
     def box(self, rows: Rows, columns: Rows) -> tuple[Rows, Rows]:
         """Return the rows and columns of the input on which these rows and columns of the output depend."""
         boxes = {self.chain.last.name: (rows, columns)}
@@ -136,6 +149,22 @@ class Plan:
         return (max(0, top), bottom), (max(0, left), right)
 
 
+class WeightStore:
+    """The weights of a network's convolutions in the order in which calls read them, one for all sizes of images."""
+
+    def __init__(self) -> None:
+        self.weights: dict[tuple[Conv2D, int, bool], Weights] = {}
+
+    def get(self, layer: Conv2D, m: int, backward: bool) -> Weights:
+        """Return the weights of a layer in one direction, for Winograd's F(m, 3), or 0."""
+        found = self.weights.get((layer, m, backward))
+        if found is None or found.w is not layer.params["w"]:
+            budget = min(BUDGET, (available_memory("cpu") or BUDGET) // 4)
+            kept = sum(each.bytes for each in self.weights.values())
+            found = self.weights[layer, m, backward] = Weights(layer, m, backward, budget - kept)
+        return found
+
+
 class Plans:
     """The plans of a network and its siblings, the last used one at the end.
 
@@ -144,22 +173,26 @@ class Plans:
 
     def __init__(self) -> None:
         self.plans: dict[Any, Plan] = {}
+        self.store = WeightStore()
+        self.nodes: list[Node] = []  # that ran last
 
     def get(self, stages: tuple[Stage, ...], winograd: Any, threads: int) -> Plan:
         """Return the plan of these stages."""
         key = stages, winograd, threads
-        plan = self.plans.pop(key, None) or Plan(stages, winograd, threads)
+        plan = self.plans.pop(key, None) or Plan(stages, winograd, threads, self.store)
         self.plans[key] = plan
+        if len(self.plans) > MOST:
+            del self.plans[next(iter(self.plans))]
         return plan
 
-    def free_others(self, plan: Plan) -> None:
-        """Free memory of the plans that were not used for the longest time."""
-        total = 0
-        for other in reversed(list(self.plans.values())):
-            if other is plan:
-                continue
-            total += sum(space.bytes for space in other.spaces)
-            if total > IDLE:
-                other.spaces.clear()
-        while len(self.plans) > MOST:
-            del self.plans[next(iter(self.plans))]
+    def use(self, nodes: list[Node]) -> None:
+        """Free memory of the plans that were not used for the longest time, but not of those of these nodes."""
+        if nodes is self.nodes:
+            return
+        self.nodes, total = nodes, 0
+        used = [node.layer.plan for node in nodes if hasattr(node.layer, "plan")]
+        for plan in reversed(list(self.plans.values())):
+            if plan not in used:
+                total += sum(space.bytes for space in plan.spaces)
+                if total > IDLE:
+                    plan.spaces.clear()

@@ -23,13 +23,13 @@ class Space:
     x, out, dout, dx : the arrays of the pass that runs: what the caller gave, and what it gets.
     maps : of the stages. won : of the pools, which elements have won, over columns and over rows.
     gradients : to the maps, for each part of a stage. user : a weak reference to the cache that needs them.
-    bytes : of all of these.
+    bytes : of all of these. allocate : a function (shape, dtype) that makes their arrays, filled with zeros.
     """
 
     def __init__(self, chain: Chain, weights: dict[str, Weights], biases: dict[str, Array], team: Team,
-                 differentiable: bool) -> None:
+                 differentiable: bool, allocate: Callable[..., Array] = np.zeros) -> None:
         self.chain, self.weights, self.biases, self.team = chain, weights, biases, team
-        self.differentiable = differentiable
+        self.differentiable, self.allocate = differentiable, allocate
         self.maps: dict[str, Bordered] = {}
         self.won: dict[str, tuple[list[Array], list[Array]]] = {}
         self.gradients: dict[tuple[str, int], Bordered] = {}
@@ -109,15 +109,20 @@ class Space:
         top, bottom, left, right = (max((0, *(need[side] for need in needs))) for side in range(4))
         size = H + top + bottom, W + left + right, C
         self.bytes += 4 * math.prod(size)
-        return Bordered((np.zeros if needs else np.empty)(size, np.float32), top, left, H, W)
+        return Bordered(self.allocate(size, np.float32), top, left, H, W)
 
     def winners(self, stage: Stage, height: int) -> tuple[list[Array], list[Array]]:
         """Return the booleans of a max pool over a map of this height: over columns, and over rows."""
         OH, OW, C = stage.shape
         count = stage.pool.kernel_size - 1
         self.bytes += count * (height + OH) * OW * C
-        return ([np.zeros((height, OW, C), bool) for _ in range(count)],
-                [np.zeros((OH, OW, C), bool) for _ in range(count)])
+        return ([self.allocate((height, OW, C), bool) for _ in range(count)],
+                [self.allocate((OH, OW, C), bool) for _ in range(count)])
+
+
+def nothing(shape: tuple[int, ...], dtype: Any) -> Array:
+    """Return an array of this shape without memory: to add up sizes."""
+    return np.broadcast_to(np.zeros((), dtype), shape)
 
 
 def nobody() -> None:

@@ -13,32 +13,42 @@ from minicnn.layers import Conv2D
 MANY = 16             # channels on both sides from which Winograd's transforms save time
 FEW_PIXELS = 16**2    # up to these outputs and from these weights on, F(2, 3) is faster than F(4, 3), as fetching
 MANY_WEIGHTS = 2**16  # the transformed weights dominates
-KEPT = 2**24          # bytes of transformed filters that a layer keeps
+KEPT = 2**24          # bytes of transformed filters that one layer keeps, in one direction
+BUDGET = 2**28        # bytes that all layers of a network keep; less where memory is short
 
 
 class Weights:
     """The filters of one convolution in one direction.
 
-    m : of Winograd's F(m, 3), or 0. array : what the calls read: (C, F) for 1x1 filters, transformed filters for
-    Winograd, else (KH KW C, F). kept : whether it stays valid between passes; otherwise each pass makes it again.
+    m : of Winograd's F(m, 3), or 0. shape : of the array that the calls read: (C, F) for 1x1 filters, transformed
+    filters, (m + 2, m + 2, F / block, C, block), for Winograd, else (K K C, F).
+    kept : whether the array stays valid between passes; otherwise each pass makes it again.
     """
 
-    def __init__(self, layer: Conv2D, m: int, backward: bool) -> None:
+    def __init__(self, layer: Conv2D, m: int, backward: bool, budget: int = BUDGET) -> None:
         self.layer, self.m, self.backward = layer, m, backward
         self.w = layer.params["w"]
         self.mark: Array | None = None
         F, C, K, _ = self.filters().shape
-        self.kept = True
-        if m:
-            self.block = block_size(F)
-            self.shape = m + 2, m + 2, F // self.block, C, self.block
-            self.size = math.prod(self.shape)
-            self.kept = 4 * self.size <= KEPT
-            self.array = np.empty(self.shape if self.kept else (0,), np.float32)
-        elif K == 1:
-            self.array = self.w[:, :, 0, 0] if backward else self.w[:, :, 0, 0].T
+        self.block = block_size(F)
+        self.shape = (m + 2, m + 2, F // self.block, C, self.block) if m else (K * K * C, F)
+        self.size = math.prod(self.shape)
+        self.kept = not m or 4 * self.size <= min(KEPT, budget)
+        self.array = np.empty((0,), np.float32)
+
+    @property
+    def bytes(self) -> int:
+        """The bytes that stay in memory between passes."""
+        return 4 * self.size if self.kept and self.w.shape[2] > 1 else 0
+
+    def allocate(self) -> None:
+        """Make the array that the calls read."""
+        if not self.kept or self.array.size:
+            return
+        if self.w.shape[2] == 1:
+            self.array = self.w[:, :, 0, 0] if self.backward else self.w[:, :, 0, 0].T  # it changes with the weights
         else:
-            self.array = np.empty((K * K * C, F), np.float32)
+            self.array = np.empty(self.shape, np.float32)
 
     def filters(self) -> Array:
         """Return the filters of this direction's convolution, (F, C, K, K)."""
