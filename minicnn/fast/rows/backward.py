@@ -68,29 +68,30 @@ class Backward:
 
     def write_band(self, tape: Tape, step: Step, band: Band) -> None:
         """Write down the calls that compute the gradients to a band of all stages of a step."""
-        local: Local = {}
-        for i, stage in enumerate(step.stages):
-            rows = step.rows(i, band.rows)
-            if rows[0] >= rows[1]:
-                continue
-            if stage is self.chain.entry:
-                self.write_input(tape, i, rows, local)
-                continue
-            targets = self.targets(tape, i, stage, rows, band, local)
-            if stage is self.chain.last:
-                self.write_output(tape, stage, rows, targets)
-            elif stage.pooled:
-                for (channels, target) in targets:
-                    self.through_pool(tape, self.chain.readers[stage.name][0], rows, channels, target, local)
-            elif len(targets) == 1 and stage.relu is None:
-                self.gather(tape, stage, rows, targets[0][1], band, local)
-            else:
-                width = len(range(stage.shape[2])[band.channels])
-                gradient = tape.scratch(f"gradient {i}", (rows[1] - rows[0], stage.shape[1], width))
-                self.gather(tape, stage, rows, gradient, band, local)
-                for channels, target in targets:
-                    own = EVERY if band.blocks else channels
-                    self.through_relu(tape, stage, rows, channels, gradient[..., own], target)
+        with tape.frame():
+            local: Local = {}
+            for i, stage in enumerate(step.stages):
+                rows = step.rows(i, band.rows)
+                if rows[0] >= rows[1]:
+                    continue
+                if stage is self.chain.entry:
+                    self.write_input(tape, i, rows, local)
+                    continue
+                targets = self.targets(tape, i, stage, rows, band, local)
+                if stage is self.chain.last:
+                    self.write_output(tape, stage, rows, targets)
+                elif stage.pooled:
+                    for (channels, target) in targets:
+                        self.through_pool(tape, self.chain.readers[stage.name][0], rows, channels, target, local)
+                elif len(targets) == 1 and stage.relu is None:
+                    self.gather(tape, stage, rows, targets[0][1], band, local)
+                else:
+                    width = len(range(stage.shape[2])[band.channels])
+                    gradient = tape.scratch((rows[1] - rows[0], stage.shape[1], width))
+                    self.gather(tape, stage, rows, gradient, band, local)
+                    for channels, target in targets:
+                        own = EVERY if band.blocks else channels
+                        self.through_relu(tape, stage, rows, channels, gradient[..., own], target)
 
     def targets(self, tape: Tape, i: int, stage: Stage, rows: Rows, band: Band, local: Local) -> list[tuple[slice, Array]]:
         """Return [(channels of the map, where their gradient goes)] for each part of a stage: to a map that another
@@ -102,7 +103,7 @@ class Backward:
                 target = self.space.gradients[stage.name, k].rows(*rows)[..., band.channels]
             else:
                 width = len(range(stage.shape[2])[channels])
-                target = tape.scratch(f"band {i} {k}", (rows[1] - rows[0], stage.shape[1], width))
+                target = tape.scratch((rows[1] - rows[0], stage.shape[1], width))
             local[stage.name, k] = target
             found.append((channels, target))
         return found
@@ -127,9 +128,10 @@ class Backward:
     def write_output(self, tape: Tape, stage: Stage, rows: Rows, targets: list[tuple[slice, Array]]) -> None:
         """Write down how the gradient to the chain's output is taken from the caller."""
         for channels, target in targets:
-            taken = tape.scratch("taken", target.shape)
-            tape.calls.append(partial(take_gradient, self.space, rows, channels, taken))
-            self.through_relu(tape, stage, rows, channels, taken, target)
+            with tape.frame():
+                taken = tape.scratch(target.shape)
+                tape.calls.append(partial(take_gradient, self.space, rows, channels, taken))
+                self.through_relu(tape, stage, rows, channels, taken, target)
 
     def through_pool(self, tape: Tape, stage: Stage, rows: Rows, channels: slice, target: Array, local: Local) -> None:
         """Write down the gradient to some rows of the map that a pool reads, in some of its channels."""
@@ -141,13 +143,14 @@ class Backward:
         else:
             dout = self.space.gradients[stage.name, 0].rows(*windows)[..., channels]
         won_columns, won_rows = self.space.won[stage.name]
-        drows = tape.scratch("d row maxima", (rows[1] - rows[0], *dout.shape[1:]))
-        pools.spread(tape, dout, 0, pool, windows, OH, [won[slice(*windows), :, channels] for won in won_rows], rows,
-                     drows, "d rows")
-        pools.spread(tape, drows, 1, pool, (0, OW), OW, [won[slice(*rows), :, channels] for won in won_columns],
-                     (0, W), target, "d columns")
-        if self.is_pooled(stage) and stage.relu is GuidedReLU:
-            tape.do(np.maximum, target, ZERO, target)
+        with tape.frame():
+            drows = tape.scratch((rows[1] - rows[0], *dout.shape[1:]))
+            pools.spread(tape, dout, 0, pool, windows, OH, [won[slice(*windows), :, channels] for won in won_rows], rows,
+                         drows)
+            pools.spread(tape, drows, 1, pool, (0, OW), OW, [won[slice(*rows), :, channels] for won in won_columns],
+                         (0, W), target)
+            if self.is_pooled(stage) and stage.relu is GuidedReLU:
+                tape.do(np.maximum, target, ZERO, target)
 
     def gather(self, tape: Tape, stage: Stage, rows: Rows, out: Array, band: Band, local: Local) -> None:
         """Write down the sum of the gradients from all readers of a stage's map, in some rows."""
@@ -170,7 +173,7 @@ class Backward:
             more = out
         for reader in self.chain.readers[stage.name]:
             if reader.pool is not None:
-                target = out if more is None else tape.scratch("from a pool", out.shape)
+                target = out if more is None else tape.scratch(out.shape)
                 self.through_pool(tape, reader, rows, band.channels, target, local)
                 if more is not None:
                     tape.do(np.add, out, target, out)
@@ -183,11 +186,11 @@ class Backward:
         if chain.planar:
             part = first.parts[0]
             needed = outputs_over(part, rows, first.shape[0])
-            found = tape.scratch("dx", (C, rows[1] - rows[0], W))
+            found = tape.scratch((C, rows[1] - rows[0], W))
             self.spread(tape, self.space.gradients[first.name, 0].rows(*needed), part, needed, rows, found)
             found = found.transpose(1, 2, 0)
         else:
-            found = tape.scratch(f"gradient {i}", (rows[1] - rows[0], W, C))
+            found = tape.scratch((rows[1] - rows[0], W, C))
             self.gather(tape, chain.entry, rows, found, Band(rows), local)
         tape.calls.append(partial(give_gradient, self.space, found, rows))
 
@@ -197,13 +200,14 @@ class Backward:
         rows, (_, W, C) = step.rows(1, band.rows), self.chain.entry.shape
         if rows[0] >= rows[1]:
             return
-        found = tape.scratch("dx", (C, rows[1] - rows[0], W))
         needed = outputs_over(part, rows, first.shape[0])
-        gradient = tape.scratch("d first", (needed[1] - needed[0], *first.shape[1:]))
-        if needed[0] < needed[1]:
-            self.through_pool(tape, self.chain.readers[first.name][0], needed, EVERY, gradient, {})
-        self.spread(tape, gradient, part, needed, rows, found)
-        tape.calls.append(partial(give_gradient, self.space, found.transpose(1, 2, 0), rows))
+        with tape.frame():
+            found = tape.scratch((C, rows[1] - rows[0], W))
+            gradient = tape.scratch((needed[1] - needed[0], *first.shape[1:]))
+            if needed[0] < needed[1]:
+                self.through_pool(tape, self.chain.readers[first.name][0], needed, EVERY, gradient, {})
+            self.spread(tape, gradient, part, needed, rows, found)
+            tape.calls.append(partial(give_gradient, self.space, found.transpose(1, 2, 0), rows))
 
     def spread(self, tape: Tape, gradient: Array, part: Part, needed: Rows, rows: Rows, found: Array) -> None:
         """Write down the gradient to some rows of the image, from that of the convolution's rows that they need."""

@@ -65,22 +65,23 @@ class Forward:
 
     def write_band(self, tape: Tape, step: Step, band: Band) -> None:
         """Write down the calls that compute a band of all stages of a step."""
-        local: Local = {}
-        for i, stage in enumerate(step.stages):
-            rows = step.rows(i, band.rows)
-            if self.chain.pooled_first and stage is self.chain.first:
-                rows = self.first_rows(step, band.rows)
-            if rows[1] <= rows[0]:
-                continue
-            out = self.place(tape, i, stage, rows, band, local)
-            for part in stage.parts:
-                self.write_part(tape, stage, part, rows, out, band, local)
-            if stage.pool is not None:
-                self.write_pool(tape, stage, rows, out, band, local)
-            if stage.relu is not None:
-                tape.do(np.maximum, out, ZERO, out)
-            if stage is self.chain.last:
-                tape.calls.append(partial(copy_output, self.space, out, rows, band.channels))
+        with tape.frame():
+            local: Local = {}
+            for i, stage in enumerate(step.stages):
+                rows = step.rows(i, band.rows)
+                if self.chain.pooled_first and stage is self.chain.first:
+                    rows = self.first_rows(step, band.rows)
+                if rows[1] <= rows[0]:
+                    continue
+                out = self.place(tape, i, stage, rows, band, local)
+                for part in stage.parts:
+                    self.write_part(tape, stage, part, rows, out, band, local)
+                if stage.pool is not None:
+                    self.write_pool(tape, stage, rows, out, band, local)
+                if stage.relu is not None:
+                    tape.do(np.maximum, out, ZERO, out)
+                if stage is self.chain.last:
+                    tape.calls.append(partial(copy_output, self.space, out, rows, band.channels))
 
     def place(self, tape: Tape, i: int, stage: Stage, rows: Rows, band: Band, local: Local) -> Array:
         """Return where some rows of a stage's map are computed."""
@@ -88,7 +89,7 @@ class Forward:
             return self.space.maps[stage.name].rows(*rows)[..., band.channels]
         _, W, C = stage.shape
         channels = len(range(C)[band.channels])
-        local[stage.name] = tape.scratch(f"band {i}", (rows[1] - rows[0], W, channels)), rows[0]
+        local[stage.name] = tape.scratch((rows[1] - rows[0], W, channels)), rows[0]
         return local[stage.name][0]
 
     def rows_of(self, name: str, rows: Rows, channels: slice, local: Local) -> Array:
@@ -121,14 +122,15 @@ class Forward:
     def write_image_part(self, tape: Tape, part: Part, rows: Rows, target: Array, bias: Array | None) -> None:
         """Write down the calls of the convolution of an image."""
         pixels = flat(target)
-        if pixels is None:
-            product = tape.scratch("product", target.shape)
-            images.convolve(tape, self.phases, part.layer, rows, product.reshape(-1, target.shape[2]))
-            tape.copy_or_add(product, bias, target)
-        else:
-            images.convolve(tape, self.phases, part.layer, rows, pixels)
-            if bias is not None:
-                tape.do(np.add, target, bias, target)
+        with tape.frame():
+            if pixels is None:
+                product = tape.scratch(target.shape)
+                images.convolve(tape, self.phases, part.layer, rows, product.reshape(-1, target.shape[2]))
+                tape.copy_or_add(product, bias, target)
+            else:
+                images.convolve(tape, self.phases, part.layer, rows, pixels)
+                if bias is not None:
+                    tape.do(np.add, target, bias, target)
 
     def write_pool(self, tape: Tape, stage: Stage, rows: Rows, out: Array, band: Band, local: Local) -> None:
         """Write down the calls of a max pool, and the bias that comes after it."""
@@ -137,12 +139,13 @@ class Forward:
         begin, end = first * pool.stride, min(H, (last - 1) * pool.stride + pool.kernel_size)
         x = self.rows_of(stage.source, (begin, end), some, local)
         won_columns, won_rows = self.space.won.get(stage.name, ([], []))
-        row_maxima = tape.scratch("row maxima", (end - begin, *out.shape[1:]))
-        pools.maxima(tape, x, 1, pool, (0, stage.shape[1]), W, 0, [won[begin:end, :, some] for won in won_columns],
-                     row_maxima)
-        pools.maxima(tape, row_maxima, 0, pool, rows, H, begin, [won[first:last, :, some] for won in won_rows], out)
-        if stage.bias:
-            tape.do(np.add, out, self.space.bias_of(stage)[some], out)
+        with tape.frame():
+            row_maxima = tape.scratch((end - begin, *out.shape[1:]))
+            pools.maxima(tape, x, 1, pool, (0, stage.shape[1]), W, 0, [won[begin:end, :, some] for won in won_columns],
+                         row_maxima)
+            pools.maxima(tape, row_maxima, 0, pool, rows, H, begin, [won[first:last, :, some] for won in won_rows], out)
+            if stage.bias:
+                tape.do(np.add, out, self.space.bias_of(stage)[some], out)
 
 
 def copy_input(space: Space, rows: Rows) -> None:

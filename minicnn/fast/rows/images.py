@@ -50,12 +50,13 @@ def convolve(tape: Tape, phases: Phases, layer: Conv2D, rows: tuple[int, int], o
     F, C, K, _ = w.shape
     s, (first, last) = layer.stride, rows
     OW = len(out) // (last - first)
-    planes = tape.scratch("planes", (C, K, K, last - first, OW))
-    sc, sy, sp, sx = phases.array.strides
-    for j in range(K):
-        begin = phases.array[:, first * s - phases.first:, j % s, j // s:]
-        tape.copy(as_strided(begin, (C, K, last - first, OW), (sc, sy, s * sy, sx)), planes[:, :, j])
-    tape.do(np.matmul, planes.reshape(C * K * K, -1).T, w.reshape(F, -1).T, out)
+    with tape.frame():
+        planes = tape.scratch((C, K, K, last - first, OW))
+        sc, sy, sp, sx = phases.array.strides
+        for j in range(K):
+            begin = phases.array[:, first * s - phases.first:, j % s, j // s:]
+            tape.copy(as_strided(begin, (C, K, last - first, OW), (sc, sy, s * sy, sx)), planes[:, :, j])
+        tape.do(np.matmul, planes.reshape(C * K * K, -1).T, w.reshape(F, -1).T, out)
 
 
 def spread(tape: Tape, dout: Array, layer: Conv2D, rows: tuple[int, int], OW: int, pixels: tuple[int, int],
@@ -71,13 +72,22 @@ def spread(tape: Tape, dout: Array, layer: Conv2D, rows: tuple[int, int], OW: in
     if not count:
         tape.fill(dx)
         return
-    planes = tape.scratch("planes", (C, K, K, count, OW))
-    tape.do(np.matmul, w.reshape(F, -1).T, dout.T, planes.reshape(C * K * K, -1))
+    with tape.frame():
+        planes = tape.scratch((C, K, K, count, OW))
+        tape.do(np.matmul, w.reshape(F, -1).T, dout.T, planes.reshape(C * K * K, -1))
+        add_planes(tape, planes, layer, rows, pixels, dx)
+
+
+def add_planes(tape: Tape, planes: Array, layer: Conv2D, rows: tuple[int, int], pixels: tuple[int, int],
+               dx: Array) -> None:
+    """Write down the sum of planes (C, K, K, rows, OW), each shifted to the pixels that its weight multiplied."""
+    C, K, _, count, _ = planes.shape
+    s, W = layer.stride, dx.shape[2]
     for phase in range(s):  # of the columns of the image: first add the planes of a row of the filters,
         columns = range(phase, W, s)
         if not columns:
             continue
-        line = tape.scratch(f"lines {phase}", (C, K, count, len(columns)))
+        line = tape.scratch((C, K, count, len(columns)))
         shifted = [(planes[:, :, j], (j - layer.pad - phase) // s) for j in range(K) if (j - layer.pad - phase) % s == 0]
         add_shifted(tape, shifted, line, 3)
         for start in range(s):  # then, for each phase of the rows, the rows of the filters
@@ -88,7 +98,7 @@ def spread(tape: Tape, dout: Array, layer: Conv2D, rows: tuple[int, int], OW: in
             shifted = [(line[:, i], (i - layer.pad - start) // s - (some[0] - start) // s + rows[0])
                        for i in range(K) if (i - layer.pad - start) % s == 0]
             if s > 1 and len(shifted) > 2:  # every s-th column is a slow place for sums
-                total = tape.scratch("sum", target.shape)
+                total = tape.scratch(target.shape)
                 add_shifted(tape, shifted, total, 1)
                 tape.copy(total, target)
             else:

@@ -51,44 +51,45 @@ def maxima(tape: Tape, x: Array, axis: int, layer: MaxPool2D, windows: tuple[int
 
 
 def spread(tape: Tape, dout: Array, axis: int, layer: MaxPool2D, windows: tuple[int, int], count: int,
-           won: list[Array], pixels: tuple[int, int], dx: Array, name: str) -> None:
+           won: list[Array], pixels: tuple[int, int], dx: Array) -> None:
     """Write down the gradient to dx, a range of pixels along one axis, from that of the maxima.
 
-    dout, won : of the `windows` that contain these pixels. count : of all windows of the map. name : of scratch memory.
+    dout, won : of the `windows` that contain these pixels. count : of all windows of the map.
     """
     s, (low, high) = layer.stride, pixels
-    if high > max(low, s * count):  # these pixels begin no window
-        tape.fill(dx[at(axis, slice(max(low, s * count) - low, None))])
-    overlapping: list[tuple[Array, Array]] = []
-    for some, places in alike(layer, windows, pixels):
-        index = at(axis, slice(some[0] - windows[0], some[1] - windows[0]))
-        left = dout[index]
-        for i in range(layer.kernel_size - 1, -1, -1):
-            begin = some[0] * s + i - low
-            target = dx[at(axis, slice(begin, begin + (some[1] - some[0] - 1) * s + 1, s))] if i in places else None
-            if i == 0:
-                if target is not None and left is not target:
-                    tape.copy(left, target)
-                continue
-            further = any(j < i for j in places)
-            if target is None and not further:
-                continue
-            direct = target is not None and i < s
-            given = target if direct else tape.scratch(f"{name} {i} {len(overlapping)}", left.shape)
-            tape.do(np.multiply, left, won[i - 1][index], given)
-            if target is not None and not direct:
-                overlapping.append((given, target))
-            if further:
-                last = i == 1 and 0 in places
-                begin = some[0] * s - low
-                rest = dx[at(axis, slice(begin, begin + (some[1] - some[0] - 1) * s + 1, s))] if last else (
-                    tape.scratch(f"{name} left", left.shape))
-                tape.do(np.subtract, left, given, rest)
-                left = rest
-                if last:
-                    break
-    for given, target in overlapping:
-        tape.do(np.add, target, given, target)
+    with tape.frame():
+        if high > max(low, s * count):  # these pixels begin no window
+            tape.fill(dx[at(axis, slice(max(low, s * count) - low, None))])
+        overlapping: list[tuple[Array, Array]] = []
+        for some, places in alike(layer, windows, pixels):
+            index = at(axis, slice(some[0] - windows[0], some[1] - windows[0]))
+            left = dout[index]
+            for i in range(layer.kernel_size - 1, -1, -1):
+                begin = some[0] * s + i - low
+                target = dx[at(axis, slice(begin, begin + (some[1] - some[0] - 1) * s + 1, s))] if i in places else None
+                if i == 0:
+                    if target is not None and left is not target:
+                        tape.copy(left, target)
+                    continue
+                further = any(j < i for j in places)
+                if target is None and not further:
+                    continue
+                direct = target is not None and i < s
+                given = target if direct else tape.scratch(left.shape)
+                tape.do(np.multiply, left, won[i - 1][index], given)
+                if target is not None and not direct:
+                    overlapping.append((given, target))
+                if further:
+                    last = i == 1 and 0 in places
+                    begin = some[0] * s - low
+                    rest = dx[at(axis, slice(begin, begin + (some[1] - some[0] - 1) * s + 1, s))] if last else (
+                        tape.scratch(left.shape))
+                    tape.do(np.subtract, left, given, rest)
+                    left = rest
+                    if last:
+                        break
+        for given, target in overlapping:
+            tape.do(np.add, target, given, target)
 
 
 def alike(layer: MaxPool2D, windows: tuple[int, int], pixels: tuple[int, int]) -> list[tuple[tuple[int, int], list[int]]]:

@@ -13,20 +13,21 @@ def mix(tape: Tape, rows: Array, matrix: Array, out: Array, more: Array | None) 
     more : added to the result, or None.
     """
     pixels, target = flat(rows), flat(out)
-    if pixels is not None and target is not None and (more is None or more.ndim == 1):
-        tape.do(np.matmul, pixels, matrix, target)
-        if more is not None:
-            tape.do(np.add, target, more, target)
-    elif more is None and target is None and pixels is None:
-        tape.do(np.matmul, rows, matrix, out)
-    elif pixels is not None:
-        product = tape.scratch("product", (len(pixels), matrix.shape[1]))
-        tape.do(np.matmul, pixels, matrix, product)
-        tape.copy_or_add(product.reshape(out.shape), more, out)
-    else:
-        product = tape.scratch("product", out.shape)
-        tape.do(np.matmul, rows, matrix, product)
-        tape.copy_or_add(product, more, out)
+    with tape.frame():
+        if pixels is not None and target is not None and (more is None or more.ndim == 1):
+            tape.do(np.matmul, pixels, matrix, target)
+            if more is not None:
+                tape.do(np.add, target, more, target)
+        elif more is None and target is None and pixels is None:
+            tape.do(np.matmul, rows, matrix, out)
+        elif pixels is not None:
+            product = tape.scratch((len(pixels), matrix.shape[1]))
+            tape.do(np.matmul, pixels, matrix, product)
+            tape.copy_or_add(product.reshape(out.shape), more, out)
+        else:
+            product = tape.scratch(out.shape)
+            tape.do(np.matmul, rows, matrix, product)
+            tape.copy_or_add(product, more, out)
 
 
 def convolve(tape: Tape, source: Bordered, pad: int, matrix: Array, size: int, first: int, out: Array,
@@ -39,14 +40,15 @@ def convolve(tape: Tape, source: Bordered, pad: int, matrix: Array, size: int, f
     begin = source.whole[source.top - pad + first:, source.left - pad:]
     sy, sx, sc = begin.strides
     C = source.whole.shape[2]
-    patches = tape.scratch("patches", (rows, OW, size, size * C))
-    tape.copy(as_strided(begin, patches.shape, (sy, sx, sy, sc)), patches)
-    target = flat(out)
-    if target is not None:
-        tape.do(np.matmul, patches.reshape(-1, size * size * C), matrix, target)
-        if more is not None:
-            tape.copy_or_add(out, more, out)
-    else:
-        product = tape.scratch("product", (rows * OW, F))
-        tape.do(np.matmul, patches.reshape(-1, size * size * C), matrix, product)
-        tape.copy_or_add(product.reshape(out.shape), more, out)
+    with tape.frame():
+        patches = tape.scratch((rows, OW, size, size * C))
+        tape.copy(as_strided(begin, patches.shape, (sy, sx, sy, sc)), patches)
+        target = flat(out)
+        if target is not None:
+            tape.do(np.matmul, patches.reshape(-1, size * size * C), matrix, target)
+            if more is not None:
+                tape.copy_or_add(out, more, out)
+        else:
+            product = tape.scratch((rows * OW, F))
+            tape.do(np.matmul, patches.reshape(-1, size * size * C), matrix, product)
+            tape.copy_or_add(product.reshape(out.shape), more, out)

@@ -70,7 +70,7 @@ class Space:
 
     def filters(self, weights: Weights) -> Array:
         """Return the memory of transformed filters: their own, or one for all filters that are not kept."""
-        return weights.array if weights.kept else self.team.shared.get("filters", weights.shape)
+        return weights.array if weights.kept else self.team.filters_of(weights.shape)
 
     def transform(self, weights: Weights, threads: int) -> list[list[Callable[[], Any]]]:
         """Return the calls, of each thread, that transform filters which are not kept."""

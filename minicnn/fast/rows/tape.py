@@ -1,7 +1,8 @@
 """What a thread does in a step: a list of calls of NumPy functions, each with its arrays, written down once."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -11,24 +12,25 @@ from minicnn.backend import Array
 
 FLOAT32 = np.dtype(np.float32)
 ZERO = np.zeros((), FLOAT32)
+ALIGNED = 64  # bytes of a cache line
 Calls = list[list[list[Callable[[], Any]]]]  # of each step, of each thread
 
 
 class Scratch:
-    """The working memory of one thread, by name. It grows; `growths` counts how often."""
+    """The working memory of one thread, a stack. It grows; `growths` counts how often."""
 
     def __init__(self) -> None:
-        self.arrays: dict[str, Array] = {}
-        self.growths = 0
+        self.memory = np.empty(0, np.uint8)
+        self.top = self.growths = 0
 
-    def get(self, name: str, shape: tuple[int, ...], dtype: Any = FLOAT32) -> Array:
-        """Return an array with undefined values, in the same memory for the same name."""
+    def take(self, shape: tuple[int, ...], dtype: Any = FLOAT32) -> Array:
+        """Return an array with undefined values on the top of the stack."""
         size = math.prod(shape) * np.dtype(dtype).itemsize
-        memory = self.arrays.get(name)
-        if memory is None or memory.size < size:
-            memory = self.arrays[name] = np.empty(size, np.uint8)
+        begin, self.top = self.top, self.top + -(-size // ALIGNED) * ALIGNED
+        if self.top > len(self.memory):  # arrays that were taken before keep the old memory
+            self.memory = np.empty(self.top, np.uint8)
             self.growths += 1
-        return memory[:size].view(dtype).reshape(shape)
+        return self.memory[begin:begin + size].view(dtype).reshape(shape)
 
 
 class Tape:
@@ -36,7 +38,15 @@ class Tape:
 
     def __init__(self, scratch: Scratch) -> None:
         self.calls: list[Callable[[], Any]] = []
-        self.scratch = scratch.get
+        self.stack = scratch
+        self.scratch = scratch.take
+
+    @contextmanager
+    def frame(self) -> Iterator[None]:
+        """Give back the scratch arrays that are taken meanwhile."""
+        top = self.stack.top
+        yield
+        self.stack.top = top
 
     def do(self, function: Callable[..., Any], *operands: Any) -> None:
         """Write down a call. Its result goes to the last operand."""
@@ -79,3 +89,8 @@ def flat(rows: Array) -> Array | None:
     if count > 1 and rows.strides[0] != W * rows.strides[1]:
         return None
     return np.lib.stride_tricks.as_strided(rows, (count * W, C), rows.strides[1:])
+
+
+def part_of(memory: Array, shape: tuple[int, ...]) -> Array:
+    """Return the beginning of an array as one of this shape."""
+    return memory[:math.prod(shape)].reshape(shape)

@@ -1,25 +1,29 @@
 """Run the calls of a pass in several threads, which meet between the steps."""
 
+import math
 import os
 import threading
 from concurrent.futures import Future
 from contextvars import copy_context
 
-from minicnn.fast.rows.tape import Calls, Scratch
+import numpy as np
+
+from minicnn.backend import Array
+from minicnn.fast.rows.tape import Calls, Scratch, part_of
 from minicnn.fast.threads import wait_for, workers
 
 
 class Team:
     """The working memory of the threads that run a pass. One pass runs at a time; `lock` makes others wait.
 
-    scratches : of each thread. shared : for all of them.
+    scratches : of each thread. filters : transformed filters that are not kept, for all of them.
     """
 
     def __init__(self) -> None:
         self.process = os.getpid()
         self.lock = threading.Lock()
         self.scratches: list[Scratch] = []
-        self.shared = Scratch()
+        self.filters = np.empty(0, np.float32)
 
     def resize(self, threads: int) -> list[Scratch]:
         """Return the memory of this number of threads."""
@@ -28,7 +32,13 @@ class Team:
 
     def growths(self) -> int:
         """Return how often the memory has grown."""
-        return sum(scratch.growths for scratch in (*self.scratches, self.shared))
+        return sum(scratch.growths for scratch in self.scratches)
+
+    def filters_of(self, shape: tuple[int, ...]) -> Array:
+        """Return the memory of transformed filters that are not kept."""
+        if self.filters.size < math.prod(shape):
+            self.filters = np.empty(math.prod(shape), np.float32)
+        return part_of(self.filters, shape)
 
 
 _team = Team()

@@ -1,17 +1,15 @@
 """A band of a 3x3 convolution by Winograd's minimal filtering; minicnn/fast/winograd.py explains the arithmetic."""
 
+import math
 from functools import partial
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from minicnn.backend import Array
-from minicnn.fast.rows.tape import Bordered, Tape
+from minicnn.fast.rows.tape import Bordered, Tape, part_of
 from minicnn.fast.rows.weights import Weights
 from minicnn.fast.winograd_weights import TILES
-
-# The steps of the transforms use two pieces of scratch memory by turns, so that both stay in the cache.
-ODD, EVEN = "odd", "even"
 
 SMALL_PRODUCT = 10**6  # multiply-adds, from which on OpenBLAS copies the operands of a product
 
@@ -28,8 +26,15 @@ def convolve(tape: Tape, source: Bordered, pad: int, u: Array, first: int, out: 
 
     u : transformed filters, (m + 2, m + 2, blocks, C, filters in a block). more : added to the result, or None.
     """
-    v = transform_tiles(tape, source, pad, u.shape[0] - 2, first, out.shape[:2], EVEN)
-    multiply(tape, v, u, out, more)
+    a, _, blocks, C, size = u.shape
+    v_shape, half_size, products_size, back_size = sizes(a, out.shape, C, blocks * size)
+    with tape.frame():
+        # the steps use two pieces of memory by turns, so that both stay in the cache
+        even = tape.scratch((max(half_size, math.prod(v_shape), back_size),))
+        odd = tape.scratch((max(math.prod(v_shape), products_size),))
+        v = part_of(even, v_shape)
+        transform_tiles(tape, source, pad, first, even, odd, v)
+        multiply(tape, v, u, even, odd, out, more)
 
 
 def convolve_by_blocks(tape: Tape, source: Bordered, pad: int, weights: Weights, blocks: range, out: Array,
@@ -38,50 +43,65 @@ def convolve_by_blocks(tape: Tape, source: Bordered, pad: int, weights: Weights,
 
     Filters that are not kept are transformed just before they are used, while they are in the cache.
     """
-    v = transform_tiles(tape, source, pad, weights.m, 0, out.shape[:2], "tiles")
-    a, size, (_, _, _, _, C) = weights.m + 2, weights.block, v.shape
-    for i in blocks:
-        if weights.kept:
-            u = weights.array[:, :, i:i + 1]
-        else:
-            u = tape.scratch("block of filters", (a, a, 1, C, size))
-            tape.calls.append(partial(weights.transform_blocks, u, range(i, i + 1)))
-        some = slice((i - blocks.start) * size, (i - blocks.start + 1) * size)
-        multiply(tape, v, u, out[..., some], more if more is None else more[..., some])
+    a, size, C = weights.m + 2, weights.block, weights.shape[3]
+    v_shape, half_size, products_size, back_size = sizes(a, out.shape, C, size)
+    with tape.frame():
+        v = tape.scratch(v_shape)
+        even = tape.scratch((max(half_size, back_size),))
+        odd = tape.scratch((max(math.prod(v_shape), products_size),))
+        transform_tiles(tape, source, pad, 0, even, odd, v)
+        own = None if weights.kept else tape.scratch((a, a, 1, C, size))
+        for i in blocks:
+            if own is None:
+                u = weights.array[:, :, i:i + 1]
+            else:
+                u = own
+                tape.calls.append(partial(weights.transform_blocks, u, range(i, i + 1)))
+            some = slice((i - blocks.start) * size, (i - blocks.start + 1) * size)
+            multiply(tape, v, u, even, odd, out[..., some], more if more is None else more[..., some])
 
 
-def transform_tiles(tape: Tape, source: Bordered, pad: int, m: int, first: int, size: tuple[int, ...],
-                    name: str) -> Array:
-    """Write down Bᵀ d B of all tiles of an output (rows, OW), and return it: (m + 2, m + 2, rows, columns, C)."""
-    a, (rows, OW), C = m + 2, size, source.whole.shape[2]
+def sizes(a: int, out_shape: tuple[int, ...], C: int, F: int) -> tuple[tuple[int, ...], int, int, int]:
+    """Return the shape of the transformed tiles, and the sizes of half a transform there, of the products, and of half
+    a transform back."""
+    rows, OW, _ = out_shape
+    m = a - 2
     down, across = -(-rows // m), -(-OW // m)
+    return (a, a, down, across, C), down * a * (m * across + 2) * C, a * a * down * across * F, m * a * down * across * F
+
+
+def transform_tiles(tape: Tape, source: Bordered, pad: int, first: int, even: Array, odd: Array, v: Array) -> None:
+    """Write down v = Bᵀ d B, (m + 2, m + 2, rows, columns, C), of the tiles whose output begins at a row.
+
+    The rows of each tile are transformed first, as rows of pixels are long runs of memory.
+    """
+    a, _, down, across, C = v.shape
+    m = a - 2
     BT = TILES[m].BT.astype(np.float32)
     begin = source.whole[source.top - pad + first:, source.left - pad:]
     sy, sx, sc = begin.strides
     tiles = as_strided(begin, (down, a, (m * across + 2) * C), (m * sy, sy, sc))
-    half = tape.scratch(EVEN, tiles.shape)
+    half = part_of(even, tiles.shape)
     tape.do(np.matmul, BT, tiles, half)
     st, si, sc = half.strides
-    gathered = tape.scratch(ODD, (a, a, down, across, C))  # column of the tile, row, tile, channel
+    gathered = part_of(odd, v.shape)  # column of the tile, row, tile, channel
     tape.copy(as_strided(half, gathered.shape, (C * sc, si, st, m * C * sc, sc)), gathered)
-    v = tape.scratch(name, gathered.shape)
     tape.do(np.matmul, BT, gathered.reshape(a, -1), v.reshape(a, -1))
-    return v
 
 
-def multiply(tape: Tape, v: Array, u: Array, out: Array, more: Array | None) -> None:
+def multiply(tape: Tape, v: Array, u: Array, even: Array, odd: Array, out: Array, more: Array | None) -> None:
     """Write down the product of transformed tiles and filters, and Aᵀ M A of it, into `out`, (rows, OW, F)."""
     a, _, down, across, C = v.shape
     m, blocks, size, count = a - 2, u.shape[2], u.shape[4], down * across
     AT = TILES[m].AT.astype(np.float32)
     tiles = v.reshape(a, a, 1, count, C)
-    products = tape.scratch(ODD, (a, a, blocks, count, size))
+    products = part_of(odd, (a, a, blocks, count, size))
     some = max(1, SMALL_PRODUCT // (C * size))
     for t in range(0, count, some):
         tape.do(np.matmul, tiles[:, :, :, t:t + some], u, products[:, :, :, t:t + some])
-    half = tape.scratch(EVEN, (m, products.size // a))
+    half = part_of(even, (m, products.size // a))
     tape.do(np.matmul, AT, products.reshape(a, -1), half)
-    y = tape.scratch(ODD, (m, m, products.size // a**2))
+    y = part_of(odd, (m, m, products.size // a**2))
     tape.do(np.matmul, AT, half.reshape(m, a, -1), y)
     place_tiles(tape, y.reshape(m, m, blocks, down, across, size).transpose(3, 1, 4, 0, 2, 5), out, more)
 
