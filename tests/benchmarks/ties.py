@@ -6,9 +6,10 @@ times as much as PyTorch's float32 gradient does, or by 1e-2. An error is the no
 network's float64 gradient, divided by the norm of that gradient; "of the largest value" divides the largest difference
 by the largest value instead.
 
-The pictures are the 25 ImageNet photos, 50 photos of Caltech 101, and those of tests/flat_pictures.py. SqueezeNet 1.1
-has its real weights; the gradient is that of the score of the top class. VGG has random weights and ends at its last
-pool; the gradient is that of the sum of its output. Weights and photos are those of $MINICNN_TEST_DATA. Needs PyTorch.
+The pictures are the 25 ImageNet photos, 50 photos of Caltech 101, and the 10 pictures of tests/flat_pictures.py.
+SqueezeNet 1.1 has its real weights, and its objective is the score of the top class. VGG has random weights and ends
+at its last pool, and its objective is the sum of the output. Weights and photos come from $MINICNN_TEST_DATA.
+Needs PyTorch.
 """
 
 import argparse
@@ -29,7 +30,7 @@ from real_weights import read_squeezenet1_1  # noqa: E402
 from minicnn import images, models  # noqa: E402
 from minicnn.models.preprocessing import TORCHVISION  # noqa: E402
 
-TIMES_TORCH, SMALL = 5, 1e-2  # the bound: at most so many times PyTorch's error, or this error
+TIMES_TORCH, SMALL = 5, 1e-2  # the bound: the larger of 5 times PyTorch's error and 1e-2
 
 
 class Case(NamedTuple):
