@@ -1,0 +1,100 @@
+"""Chains of layers that run in step give what the definition gives: any layers, sizes, batches, threads, ties."""
+
+import numpy as np
+import pytest
+from chains import KINDS, LAYOUTS, chain, chains_of, doubting, smallest_side, with_integers
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+import minicnn
+from minicnn.fast import schedule
+from minicnn.layers import DeconvReLU, GuidedReLU, MaxPool2D
+from minicnn.network import Network
+
+BOUNDS = {4: 5e-5, 2: 5e-6, "off": 3e-6}  # of the largest value, by the setting of Winograd
+FIRST = st.one_of(  # (channels of the input, side of the filters, stride, pad)
+    st.tuples(st.integers(1, 4), st.sampled_from([1, 3, 5, 7, 11]), st.integers(1, 4), st.integers(0, 3)),
+    st.tuples(st.sampled_from([5, 16, 24]), st.sampled_from([1, 3, 5]), st.just(1), st.integers(0, 2)))
+CHAINS = st.tuples(FIRST, st.lists(st.sampled_from(KINDS), max_size=7),
+                   st.lists(st.sampled_from([3, 8, 16, 20, 32, 64]), min_size=1, max_size=4))
+SIZES = st.tuples(st.integers(1, 3), st.integers(0, 50), st.integers(0, 50))  # batch, rows and columns beyond the least
+THREADS, SEEDS = st.integers(1, 4), st.integers(0, 2**32)
+
+
+@pytest.fixture(autouse=True)
+def chains_of_any_size_and_as_many_threads_afterwards(monkeypatch):
+    monkeypatch.setattr(schedule, "LEAST_WORK", 0)
+    before = minicnn.get_num_threads()
+    yield
+    minicnn.set_num_threads(before)
+
+
+def drawn(parts, size, rng):
+    """(a network, the shape of its input) from what hypothesis has drawn."""
+    (C, K, stride, pad), kinds, channels = parts
+    net = chain(kinds, C, channels, rng, K, stride, min(pad, K - 1))
+    least, (N, more_rows, more_columns) = smallest_side(net), size
+    assume(least <= 70)
+    return net, (N, C, min(least + more_rows, 70), min(least + more_columns, 70))
+
+
+def there_and_back(net, x, dout):
+    """(output, gradient to the input), both of passes in step."""
+    trace = net.forward(x, keep=[net.output])
+    assert chains_of(trace)
+    dx = net.backward(trace, {net.output: dout})["input"]
+    assert trace.caches.of_layers is None  # nothing ran again layer by layer
+    return trace.activations[net.output], dx
+
+
+def seed_for(net, shape, rng, positions):
+    """A gradient to the output: at all positions, or at a few of each map."""
+    dout = rng.standard_normal((shape[0], *net.shapes(shape[1:])[net.output][1:]))
+    return dout if not positions else dout * (rng.random(dout.shape[2:]) <= positions / dout[0, 0].size)
+
+
+def assert_near(found, exact, bound, scale=None):
+    """The difference is below the bound, relative to the largest value, except where the exact one is no number."""
+    scale = np.nanmax(abs(exact), initial=0) if scale is None else scale
+    assert found.shape == exact.shape and found.dtype == np.float32
+    assert np.isfinite(found).all() and np.nanmax(abs(found - exact), initial=0) <= bound * scale
+
+
+@settings(max_examples=150, deadline=None)
+@given(CHAINS, SIZES, THREADS, st.sampled_from(list(BOUNDS)), st.sampled_from([0, 0, 1, 5]),
+       st.sampled_from(list(LAYOUTS)), SEEDS)
+def test_any_chain(parts, size, threads, winograd, positions, layout, seed):
+    rng = np.random.default_rng(seed)
+    net, shape = drawn(parts, size, rng)
+    minicnn.set_num_threads(threads)
+    x, dout = rng.standard_normal(shape, np.float32), seed_for(net, shape, rng, positions)
+    exact = doubting(net, 2 * BOUNDS[winograd])
+    trace = exact.forward(x.astype(float))
+    expected = exact.backward(trace, {net.output: dout})["input"]
+    dout32 = dout.astype(np.float32)
+    out, dx = there_and_back(net.fast(winograd), LAYOUTS[layout](x), LAYOUTS[layout](dout32))
+    assert_near(out, trace.activations[net.output], BOUNDS[winograd])
+    assert_near(dx, expected, BOUNDS[winograd])
+
+
+@settings(max_examples=150, deadline=None)
+@given(CHAINS, SIZES, THREADS, st.sampled_from([2, "off"]), st.sampled_from([0, 1]), SEEDS)
+def test_chains_of_small_integers_are_exact_with_all_their_ties(parts, size, threads, winograd, positions, seed):
+    rng = np.random.default_rng(seed)
+    net, shape = drawn(parts, size, rng)
+    net = with_integers(net, rng)
+    minicnn.set_num_threads(threads)
+    x = rng.integers(0, 3, shape).astype(np.float32)
+    dout = np.round(seed_for(net, shape, rng, positions)).astype(np.float32)
+    plain, fast = net.plain(), net.fast(winograd)
+    trace = plain.forward(x)
+    gradients = plain.backward(trace, {net.output: dout}, ("input", *net.layer_names()))
+    assume(max(abs(array).max() for array in (*trace.activations.values(), *gradients.values())) < 2**14)
+    out, dx = there_and_back(fast, x, dout)
+    assert np.array_equal(out, trace.activations[net.output]) and np.array_equal(dx, gradients["input"])
+    in_step = fast.forward(x, keep=[net.output])
+    for relu in (GuidedReLU(), DeconvReLU()):
+        expected = plain.with_relu(relu).backward(trace, {net.output: dout})["input"]
+        assert np.array_equal(fast.with_relu(relu).backward(in_step, {net.output: dout})["input"], expected)
+        own = there_and_back(fast.with_relu(relu), x, dout)
+        assert np.array_equal(own[0], out) and np.array_equal(own[1], expected)
