@@ -7,26 +7,29 @@ import numpy as np
 from minicnn.errors import InputError
 from minicnn.fast.network import ChainedCaches
 from minicnn.fast.rows.layer import ChainLayer
-from minicnn.layers import Conv2D, Dropout, MaxPool2D, ReLU
+from minicnn.layers import Concat, Conv2D, Dropout, MaxPool2D, ReLU
 from minicnn.models.squeezenet import add_fire
 from minicnn.network import Network
 
-CONVOLUTIONS = {"1x1": (1, 0), "3x3": (3, 1), "3x3 pad 0": (3, 0), "3x3 pad 2": (3, 2), "5x5": (5, 2), "5x5 pad 1": (5, 1),
-                "2x2": (2, 1)}
+CONVOLUTIONS = {"1x1": (1, 0), "3x3": (3, 1), "3x3 pad 0": (3, 0), "3x3 pad 2": (3, 2),
+                "5x5": (5, 2), "5x5 pad 1": (5, 1), "2x2": (2, 1)}
 POOLS = {"pool 2/2": (2, 2, False), "pool 2/2 ceil": (2, 2, True), "pool 3/2": (3, 2, False),
-         "pool 3/2 ceil": (3, 2, True), "pool 4/3": (4, 3, False)}
-KINDS = [*CONVOLUTIONS, *POOLS, "relu", "fire", "dropout"]
+         "pool 3/2 ceil": (3, 2, True), "pool 4/3": (4, 3, False), "pool 2/1": (2, 1, False)}
+BRANCHES = {  # (side of the filters, pad) of each convolution of each way; the pool has windows of 2x2 and stride 1
+    "inception": [[(1, 0)], [(3, 1), (3, 1)], [(1, 0), (5, 2)]], "beside a pool": [[(2, 0)], ["pool", (1, 0)]],
+    "behind a pool": [["pool", (3, 1)], [(2, 1), (2, 0), (2, 0)]]}
+KINDS = [*CONVOLUTIONS, *POOLS, *BRANCHES, "relu", "fire", "dropout"]
 LAYOUTS = {"rows": lambda x: x, "reversed": lambda x: np.ascontiguousarray(x[..., ::-1])[..., ::-1],
            "pixels": lambda x: np.ascontiguousarray(x.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2),
            "part": lambda x: np.pad(x, 2)[2:-2, 2:-2, 2:-2, 2:-2]}
 
 
 def chain(kinds, in_channels, channels, rng, size=3, stride=1, pad=0):
-    """A convolution of these channels, the layers of these kinds, and a 3x3 convolution with a ReLU."""
+    """A convolution of these channels (a max pool if `size` is 0), the layers of these kinds, and a 3x3 convolution."""
     net, rest = Network((in_channels, 64, 64)), cycle(channels)
-    C, kinds = next(rest), [*kinds, "3x3", "relu"]
-    net.add("first", Conv2D(in_channels, C, size, stride, pad, rng=rng))
-    for i, kind in enumerate(kinds):
+    C = next(rest) if size else in_channels
+    net.add("first", Conv2D(in_channels, C, size, stride, pad, rng=rng) if size else MaxPool2D(3, 2, ceil=True))
+    for i, kind in enumerate([*kinds, "3x3", "relu"]):
         if kind in CONVOLUTIONS:
             F, (size, pad) = next(rest), CONVOLUTIONS[kind]
             net.add(f"{kind} {i}", Conv2D(C, F, size, pad=pad, rng=rng))
@@ -36,6 +39,8 @@ def chain(kinds, in_channels, channels, rng, size=3, stride=1, pad=0):
         elif kind == "fire":
             add_fire(net, f"fire {i}", C, max(1, C // 4), C, rng)
             C *= 2
+        elif kind in BRANCHES:
+            C = add_branches(net, f"{kind} {i}", BRANCHES[kind], C, next(rest), rng)
         elif kind == "relu" and not isinstance(net.nodes[-1].layer, ReLU):
             net.add(f"relu {i}", ReLU())
         elif kind == "dropout":
@@ -45,15 +50,32 @@ def chain(kinds, in_channels, channels, rng, size=3, stride=1, pad=0):
     return net
 
 
-def smallest_side(net):
-    """The smallest side of an image that fits the network."""
-    for side in range(1, 200):
+def add_branches(net, name, branches, C, F, rng):
+    """Append several ways from one map to one concatenation. Return its number of channels."""
+    source, ends = net.output, []
+    for i, steps in enumerate(branches):
+        end, channels = source, C
+        for j, step in enumerate(steps):
+            if step == "pool":
+                end = net.add(f"{name}/{i} {j}", MaxPool2D(2, 1), end)
+            else:
+                size, pad = step
+                end = net.add(f"{name}/{i} {j} conv", Conv2D(channels, F, size, pad=pad, rng=rng), end)
+                end, channels = net.add(f"{name}/{i} {j}", ReLU(), end), F
+        ends.append(end)
+    net.add(name, Concat(), *ends)
+    return F * len(ends)
+
+
+def smallest_side(net, most):
+    """The smallest side of an image that fits the network, or most + 1."""
+    for side in range(1, most + 1):
         try:
             net.shapes((net.input_shape[0], side, side))
         except InputError:
             continue
         return side
-    raise AssertionError("no side fits")
+    return most + 1
 
 
 def with_integers(net, rng):
