@@ -149,7 +149,8 @@ class Backward:
         W = self.chain.by_name[stage.source].shape[1]
         windows = pools.windows_over(pool, rows, OH)
         if (stage.name, 0) in local:
-            dout = local[stage.name, 0]  # of the same windows and channels, otherwise it would be another step
+            dout = local[stage.name, 0]  # of the same windows, otherwise it would be another step
+            dout = dout if dout.shape[2] == target.shape[2] else dout[..., channels]  # of one part of the map
         else:
             dout = self.space.gradients[stage.name, 0].rows(*windows)[..., channels]
         won_columns, won_rows = self.space.won[stage.name]

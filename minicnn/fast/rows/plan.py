@@ -68,7 +68,8 @@ class Plan:
         """Return the step with the way in which the threads share the filters of its convolutions, `parts`."""
         transformed = [weights[part.name] for part in parts if part.name in weights and weights[part.name].m]
         alone = len(parts) == len(transformed) == 1 and step.stages[0] is not self.chain.entry and all(
-            stage.pool is not None or stage.pooled for stage in step.stages[1:])
+            stage.pool is not None or stage.pooled for stage in step.stages[1:]) and all(
+            len(stage.parts) <= 1 for stage in step.stages)  # the blocks are those of one convolution
         if alone and transformed[0].size >= MANY_FILTERS:
             (H, W, _), m = step.stages[0].shape, transformed[0].m
             if -(-H // m) * -(-W // m) <= FEW_TILES:

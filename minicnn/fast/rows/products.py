@@ -44,7 +44,7 @@ def convolve(tape: Tape, source: Bordered, pad: int, matrix: Array, size: int, f
         patches = tape.scratch((rows, OW, size, size * C))
         tape.copy(as_strided(begin, patches.shape, (sy, sx, sy, sc)), patches)
         target = flat(out)
-        if target is not None:
+        if target is not None and more is not out:
             tape.do(np.matmul, patches.reshape(-1, size * size * C), matrix, target)
             if more is not None:
                 tape.copy_or_add(out, more, out)
