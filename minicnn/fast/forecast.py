@@ -13,6 +13,9 @@ from minicnn.errors import InputError
 from minicnn.fast.conv import winograd_tile
 from minicnn.fast.network import FastNetwork
 from minicnn.fast.planes import FEW
+from minicnn.fast.rows.layer import ChainLayer
+from minicnn.fast.rows.plan import Plans
+from minicnn.fast.schedule import chain_up
 from minicnn.fast.threads import get_num_threads
 from minicnn.fast.winograd import BAND, FEW_TILES
 from minicnn.fast.winograd_weights import EVEN, ODD, WinogradWeights, block_size, is_kept
@@ -99,7 +102,8 @@ class Forecast:
         layer, x = node.layer, inputs[0]
         if isinstance(layer, ChainLayer):
             out = self.make(node.name)
-            return out, [Sized(self.pool, layer.plan.bytes(self.backward)) for _ in range(self.shapes[node.name][0])]
+            images = self.shapes[node.name][0] if self.backward else 1  # whose maps are in memory at the same time
+            return out, [Sized(self.pool, layer.plan.bytes(self.backward)) for _ in range(images)]
         moment = self.moment(node, forward=True)
         same = isinstance(layer, Dropout | Flatten) or node.name in self.in_place
         out = x if same else self.make(node.name)
@@ -162,19 +166,41 @@ def peak_memory(net: Network, shape: Sequence[int], keep: Iterable[str] = (),
     last = nodes[-1].name if nodes else "input"
     seeds = [last] if seeds is None else [net.find(name) for name in seeds]
     kept = {"input", *map(net.find, keep), *seeds, last}
-    in_place = net._in_place(upto, kept) if isinstance(net, FastNetwork) else set()
+    chained = net if not isinstance(net, FastNetwork) else chains_of(net, nodes, shape, kept)
+    in_place = chained._in_place(None, kept) if isinstance(chained, FastNetwork) else set()
     steps = Forecast(net, shape, itemsize, in_place, bool(seeds))
     x: Any = steps.make("input")
-    trace = Network.forward(net, x, upto=upto, keep=kept, step=steps.forward_step)
+    last_node = chained.nodes[-1].name if nodes else None
+    trace = Network.forward(chained, x, upto=upto if chained is net else last_node, keep=kept, step=steps.forward_step)
     if seeds:
-        given: dict[str, Any] = {name: steps.make(name) for name in seeds}  # the caller keeps them until the end
-        Network.backward(net, trace, given, wrt=(), release=True, step=steps.backward_step)
-    if not isinstance(net, FastNetwork):
+        # the caller keeps them until the end, and a loss its own gradient before it was multiplied with its weight
+        given: dict[str, Any] = {name: steps.make(name) for name in seeds}
+        losses = [steps.make(name) for name in seeds]
+        Network.backward(chained, trace, given, wrt=(), release=True, step=steps.backward_step)
+        del losses
+    if not isinstance(chained, FastNetwork):
         return steps.pool.peak
     # malloc keeps some freed memory in pieces between others: about as much as the largest array, there and back, and
-    # half as much one way
-    pieces = steps.largest // (1 if seeds else 2)
-    return steps.pool.peak + pieces + ONCE + winograd_memory(net, nodes, steps.shapes, bool(seeds))
+    # half as much one way, or little where chains keep their memory
+    pieces = steps.largest // (1 if seeds else 2) if seeds or chained.nodes == nodes else 0
+    return (steps.pool.peak + pieces + ONCE + winograd_memory(chained, chained.nodes, steps.shapes, bool(seeds))
+            + chain_memory(chained, bool(seeds)))
+
+
+def chains_of(net: FastNetwork, nodes: list[Node], shape: Sequence[int], keep: Iterable[str]) -> FastNetwork:
+    """Return a network of these nodes in which chains are single nodes, for float32 images of this shape."""
+    found = chain_up(nodes, net.shapes(shape[1:]), keep, net.winograd, get_num_threads(), Plans())
+    sibling = FastNetwork(net.input_shape, net.aliases, net.winograd)
+    sibling._with_nodes(found)
+    return sibling
+
+
+def chain_memory(net: FastNetwork, backward: bool) -> int:
+    """Return the bytes that chains take beside their maps: weights in other orders, and working memory."""
+    plans = [node.layer.plan for node in net.nodes if isinstance(node.layer, ChainLayer)]
+    weights = {id(each): each.bytes for plan in plans
+               for each in (*plan.weights.values(), *(plan.weights_back.values() if backward else ()))}
+    return sum(weights.values()) + max((plan.working_bytes(backward) for plan in plans), default=0)
 
 
 def winograd_memory(net: FastNetwork, nodes: list[Node], shapes: dict[str, tuple[int, ...]], backward: bool) -> int:

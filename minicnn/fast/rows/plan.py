@@ -9,6 +9,7 @@ import numpy as np
 
 from minicnn.backend import Array, available_memory
 from minicnn.fast.rows.backward import Backward
+from minicnn.fast.rows.bands import BAND
 from minicnn.fast.rows.forward import Forward
 from minicnn.fast.rows.space import Space, nothing
 from minicnn.fast.rows.stages import Part, Stage
@@ -110,12 +111,13 @@ class Plan:
         scratches = team().resize(self.threads)
         for weights in (*self.weights.values(), *self.weights_back.values()):
             weights.allocate()
+        space = Space(self.chain, self.weights, self.biases, team(), differentiable)
+        space.make(self.forward_steps, self.backward_steps, self.weights_back)
         while True:
             before = team().growths()
-            space = Space(self.chain, self.weights, self.biases, team(), differentiable)
-            space.make(self.forward_steps, self.backward_steps, self.weights_back)
             space.forward_calls = Forward(space).record(self.forward_steps, scratches)
             if differentiable:
+                space.backward_calls.clear()
                 self.calls_back(space, self.chain.stages)
             if team().growths() == before:  # otherwise the first calls are in memory that is too small for the last
                 return space
@@ -136,6 +138,28 @@ class Plan:
         space = Space(self.chain, self.weights, self.biases, team(), differentiable, nothing)
         space.make(self.forward_steps, self.backward_steps, self.weights_back)
         return space.bytes
+
+    def working_bytes(self, differentiable: bool) -> int:
+        """Return about the bytes of the threads' working memory, and of the filters that are not kept."""
+        ways = [(self.forward_steps, self.weights)] + [(self.backward_steps, self.weights_back)] * differentiable
+        scratch, filters = 3 * BAND, 0
+        for steps, weights in ways:
+            for step in steps:
+                for part in self.parts_of(step, weights is self.weights):
+                    each, (H, W, _) = weights[part.name], step.stages[0].shape
+                    if not each.m:
+                        continue
+                    m, channels = each.m, max(part.layer.params["w"].shape[:2])
+                    across, down = -(-W // m), -(-H // m)
+                    rows = down if step.blocks else max(1, int(BAND / ((m + 2)**2 * across * channels)))
+                    scratch = max(scratch, (3 if step.blocks else 2) * (m + 2)**2 * rows * across * channels)
+                    filters = max(filters, each.size if part.name in step.unkept else 0)
+        return 4 * (self.threads * scratch + filters)
+
+    def parts_of(self, step: Step, forward: bool) -> list[Part]:
+        """Return the convolutions whose weights a step reads, other than that of an image."""
+        parts = step.stages[0].parts if forward else self.parts_into(step.stages[0])
+        return [part for part in parts if part.name in self.weights]
 
     def box(self, rows: Rows, columns: Rows) -> tuple[Rows, Rows]:
         """Return the rows and columns of the input on which these rows and columns of the output depend."""
