@@ -83,7 +83,7 @@ def with_integers(net, rng):
     for layer in net.parameter_layers().values():
         F, C, K, _ = shape = layer.params["w"].shape
         some = rng.random(shape) < 4 / (K * K * (C * F) ** 0.5)
-        layer.params["w"] = (some * rng.choice([-1, 1, 1], shape)).astype(np.float32)
+        layer.params["w"] = (some * rng.choice([-1, 1], shape)).astype(np.float32)
         layer.params["b"] = rng.integers(-1, 2, F).astype(np.float32)
     return net
 
