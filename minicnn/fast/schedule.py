@@ -31,7 +31,8 @@ def chain_up(nodes: Sequence[Node], shapes: dict[str, tuple[int, ...]], boundari
             i += 1
             continue
         stages, end = found
-        layer = ChainLayer(stages, plans.get(tuple(stages), winograd, threads))
+        is_pooled = any(isinstance(node.layer, MaxPool2D) for node in nodes[end + 1:])
+        layer = ChainLayer(stages, plans.get(tuple(stages), is_pooled, winograd, threads))
         scheduled.append(Node(nodes[end].name, layer, (stages[0].name,)))
         i = end + 1
     return scheduled

@@ -8,7 +8,7 @@ import numpy as np
 from minicnn.backend import Array
 from minicnn.fast.rows import images, pools, products, winograd
 from minicnn.fast.rows.bands import Band, Load, bands, winograd_load
-from minicnn.fast.rows.space import Space
+from minicnn.fast.rows.space import Space, clear_border
 from minicnn.fast.rows.stages import Part, Stage
 from minicnn.fast.rows.steps import Chain, Rows, Step
 from minicnn.fast.rows.tape import ZERO, Calls, Scratch, Tape
@@ -36,6 +36,7 @@ class Backward:
             tapes = [Tape(scratch) for scratch in scratches]
             block = self.weights[self.parts_into(step.stages[0])[0][2].name].block if step.blocks else 0
             for thread, tape in enumerate(tapes):
+                self.begin(tape, step, thread)
                 for band in bands(step, thread, self.loads(step), block):
                     if self.chain.is_first_back(step):
                         self.write_first(tape, step, band)
@@ -43,6 +44,15 @@ class Backward:
                         self.write_band(tape, step, band)
             calls.append([tape.calls for tape in tapes])
         return calls
+
+    def begin(self, tape: Tape, step: Step, thread: int) -> None:
+        """Write down the zeros around the gradients that a thread computes."""
+        for i, stage in enumerate(step.stages):
+            rows = step.rows(i, step.shares[thread])
+            for k in range(max(1, len(stage.parts))):
+                bordered = self.space.gradients.get((stage.name, k))
+                if bordered is not None and bordered.is_shared and rows[0] < rows[1]:
+                    tape.calls.append(partial(clear_border, bordered, *rows))
 
     def parts_into(self, stage: Stage) -> list[tuple[Stage, int, Part]]:
         """Return (stage, number, part) of the convolutions that read a stage's map, first those of single pixels."""

@@ -7,9 +7,9 @@ import numpy as np
 from minicnn.backend import Array
 from minicnn.fast.rows import images, pools, products, winograd
 from minicnn.fast.rows.bands import Band, Load, bands, winograd_load
-from minicnn.fast.rows.space import Space
+from minicnn.fast.rows.space import Space, clear_border
 from minicnn.fast.rows.stages import Part, Stage
-from minicnn.fast.rows.steps import Rows, Step
+from minicnn.fast.rows.steps import Rows, Step, shares, source_rows
 from minicnn.fast.rows.tape import ZERO, Calls, Scratch, Tape, flat
 
 Local = dict[str, tuple[Array, int]]  # maps that only this band has: its rows, and the number of the first one
@@ -20,6 +20,7 @@ class Forward:
 
     def __init__(self, space: Space) -> None:
         self.space, self.chain, self.weights = space, space.chain, space.weights
+        self.equal: dict[str, str] = {}  # a map, and the convolution whose equal windows give it equal values
 
     def record(self, steps: list[Step], scratches: list[Scratch]) -> Calls:
         """Return the calls of each step and thread."""
@@ -29,6 +30,9 @@ class Forward:
         for step in steps:
             calls += [self.space.transform(self.weights[name], len(scratches)) for name in step.unkept]
             calls.append([self.record_thread(step, thread, Tape(scratch)) for thread, scratch in enumerate(scratches)])
+        if self.chain.last.name in self.equal:
+            calls.append([[partial(copy_equal_output, self.space, thread, self.equal[self.chain.last.name], rows)]
+                          for thread, rows in enumerate(shares(self.chain.last.shape[0], len(scratches)))])
         return calls
 
     def record_thread(self, step: Step, thread: int, tape: Tape) -> list:
@@ -39,10 +43,31 @@ class Forward:
             rows = self.first_rows(step, share) if self.chain.pooled_first else step.rows(0, share)
             self.phases = images.phases_for(part.layer, self.chain.entry.shape[:2], rows)  # of this thread
             tape.calls.append(partial(sort_image, self.space, part, self.phases))
+        self.begin(tape, step, thread)
         block = self.weights[step.stages[0].parts[0].name].block if step.blocks else 0
         for band in bands(step, thread, self.loads(step), block):
             self.write_band(tape, step, band)
         return tape.calls
+
+    def begin(self, tape: Tape, step: Step, thread: int) -> None:
+        """Write down what a thread does before its bands: zeros around maps, and what concerns equal windows."""
+        for i, stage in enumerate(step.stages):
+            rows = step.rows(i, step.shares[thread])
+            bordered = self.space.maps.get(stage.name)
+            if bordered is not None and bordered.is_shared and rows[0] < rows[1]:
+                tape.calls.append(partial(clear_border, bordered, *rows))
+        first, source = step.stages[0], step.stages[0].sources[0]
+        height = self.chain.by_name[source].shape[0]
+        rows = source_rows(first, source, (0, first.shape[0]) if step.blocks else step.rows(0, step.shares[thread]), height)
+        own = shares(height, len(step.shares))[thread]
+        equal = self.space.equal[thread]
+        if source in self.equal:
+            rows = min(rows[0], own[0]), max(rows[1], own[1])
+            whole = self.space.maps[source].rows(0, height)
+            tape.calls.append(partial(equal.copy, self.equal[source], rows, whole))
+        if first.name in self.space.numbers:
+            tape.calls.append(partial(equal.number, first.name, self.space.maps[source].rows(*own), own[0]))
+            self.equal.update((stage.name, first.name) for stage in step.stages)
 
     def first_rows(self, step: Step, band: Rows) -> Rows:
         """Return the rows of the image's convolution that a pool's band needs; neighbours compute some of them, too."""
@@ -156,6 +181,11 @@ def copy_input(space: Space, rows: Rows) -> None:
 def sort_image(space: Space, part: Part, phases: images.Phases) -> None:
     """Sort the rows of the image that a thread needs."""
     images.sort_image(space.x.transpose(2, 0, 1), part.layer, phases)
+
+
+def copy_equal_output(space: Space, thread: int, stage: str, rows: Rows) -> None:
+    """Give pixels of the output that have equal windows the same values."""
+    space.equal[thread].copy(stage, rows, space.out)
 
 
 def copy_output(space: Space, found: Array, rows: Rows, channels: slice) -> None:

@@ -57,6 +57,8 @@ class ChainLayer(Layer):
             for n in range(N):
                 space = self.plan.take_space(passage, differentiable)
                 space.x, space.out = x[n].transpose(1, 2, 0), out[n].transpose(1, 2, 0)
+                for equal in space.equal:
+                    equal.begin()
                 run(space.forward_calls)
                 space.forget()
                 if differentiable:

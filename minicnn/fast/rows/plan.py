@@ -28,11 +28,12 @@ MOST = 32             # plans
 class Plan:
     """The steps of a chain, forward and back, its weights, and the memory of its passes.
 
-    stages : of the chain, with its input first. winograd : setting of the network. threads : that share the rows.
+    stages : of the chain, with its input first. is_pooled : whether a max pool compares its output later. winograd : setting of the network. threads : that share the rows.
     """
 
-    def __init__(self, stages: Sequence[Stage], winograd: Any, threads: int, store: "WeightStore") -> None:
-        self.chain, self.winograd, self.threads, self.store = Chain(stages), winograd, threads, store
+    def __init__(self, stages: Sequence[Stage], is_pooled: bool, winograd: Any, threads: int,
+                 store: "WeightStore") -> None:
+        self.chain, self.winograd, self.threads, self.store = Chain(stages, is_pooled), winograd, threads, store
         self.spaces: list[Space] = []
         self.version = 0  # of the parameters' arrays
         self.read_parameters()
@@ -110,10 +111,9 @@ class Plan:
         while True:
             before = team().growths()
             space = Space(self.chain, self.weights, self.biases, team(), differentiable)
-            space.make_maps(self.forward_steps)
+            space.make(self.forward_steps, self.backward_steps, self.weights_back)
             space.forward_calls = Forward(space).record(self.forward_steps, scratches)
             if differentiable:
-                space.make_gradients(self.backward_steps, self.weights_back)
                 self.calls_back(space, self.chain.stages)
             if team().growths() == before:  # otherwise the first calls are in memory that is too small for the last
                 return space
@@ -132,9 +132,7 @@ class Plan:
     def bytes(self, differentiable: bool) -> int:
         """Return the bytes of the maps of a pass of one image."""
         space = Space(self.chain, self.weights, self.biases, team(), differentiable, nothing)
-        space.make_maps(self.forward_steps)
-        if differentiable:
-            space.make_gradients(self.backward_steps, self.weights_back)
+        space.make(self.forward_steps, self.backward_steps, self.weights_back)
         return space.bytes
 
     def box(self, rows: Rows, columns: Rows) -> tuple[Rows, Rows]:
@@ -177,10 +175,10 @@ class Plans:
         self.store = WeightStore()
         self.nodes: list[Node] = []  # that ran last
 
-    def get(self, stages: tuple[Stage, ...], winograd: Any, threads: int) -> Plan:
+    def get(self, stages: tuple[Stage, ...], is_pooled: bool, winograd: Any, threads: int) -> Plan:
         """Return the plan of these stages."""
-        key = stages, winograd, threads
-        plan = self.plans.pop(key, None) or Plan(stages, winograd, threads, self.store)
+        key = stages, is_pooled, winograd, threads
+        plan = self.plans.pop(key, None) or Plan(stages, is_pooled, winograd, threads, self.store)
         self.plans[key] = plan
         if len(self.plans) > MOST:
             del self.plans[next(iter(self.plans))]

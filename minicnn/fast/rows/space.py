@@ -3,18 +3,40 @@
 import math
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from minicnn.backend import Array
 from minicnn.fast.rows import winograd
+from minicnn.fast.rows.equal import EqualWindows
+from minicnn.fast.rows.slots import Need, share
 from minicnn.fast.rows.stages import Part, Stage
 from minicnn.fast.rows.steps import Chain, Rows, Step, shares
 from minicnn.fast.rows.tape import Bordered, Calls
 from minicnn.fast.rows.team import Team
 from minicnn.fast.rows.weights import Weights
 
+LARGE = 2**20  # bytes; smaller arrays do not share memory
+ALWAYS = 10**9  # a step that never comes
+
+Key = tuple[str, int]  # a map: its stage and -1; a gradient: the stage and the number of the part
+
+
+class Wanted(NamedTuple):
+    """A map, or a gradient to it: its shape, the zeros around it (top, bottom, left, right), and the steps that need
+    it."""
+
+    shape: tuple[int, int, int]
+    border: tuple[int, int, int, int]
+    first: int
+    last: int
+
+    @property
+    def size(self) -> tuple[int, int, int]:
+        """The shape of the array with its border."""
+        (H, W, C), (top, bottom, left, right) = self.shape, self.border
+        return H + top + bottom, W + left + right, C
 
 
 class Space:
@@ -32,7 +54,9 @@ class Space:
         self.differentiable, self.allocate = differentiable, allocate
         self.maps: dict[str, Bordered] = {}
         self.won: dict[str, tuple[list[Array], list[Array]]] = {}
-        self.gradients: dict[tuple[str, int], Bordered] = {}
+        self.gradients: dict[Key, Bordered] = {}
+        self.numbers: dict[str, Array] = {}  # of the pixels that the convolutions of some stages read
+        self.equal: list[EqualWindows] = []  # of each thread
         self.forward_calls: Calls = []
         self.backward_calls: dict[tuple[Any, ...], Calls] = {}  # by the classes of the ReLUs
         self.user: Callable[[], Any] = nobody
@@ -43,26 +67,92 @@ class Space:
         """Let go of the caller's arrays."""
         self.x = self.out = self.dout = self.dx = np.empty((0, 0, 0), np.float32)
 
-    def make_maps(self, steps: list[Step]) -> None:
-        """Make the maps that outlive a band: those that another step reads, or that say where a ReLU was open."""
-        chain = self.chain
-        for step in steps:
-            for stage in step.stages:
-                later = any(reader not in step.stages for reader in chain.readers[stage.name])
-                masks = self.differentiable and stage.relu is not None
-                if later or masks or stage is chain.last:
-                    self.maps[stage.name] = self.make_map(stage)
-                if stage.pool is not None and self.differentiable:
-                    self.won[stage.name] = self.winners(stage, chain.by_name[stage.source].shape[0])
-        if not chain.planar:
-            self.maps[chain.entry.name] = self.make_map(chain.entry)
+    def make(self, forward: list[Step], backward: list[Step], weights_back: dict[str, Weights]) -> None:
+        """Make all maps and gradients. Large ones share memory where no step needs both."""
+        wanted = self.wanted_maps(forward, len(forward) + len(backward))
+        if self.differentiable:
+            wanted |= self.wanted_gradients(backward, len(forward), weights_back)
+        sharing = [Need(key, 4 * math.prod(each.size), each.first, each.last) for key, each in wanted.items()
+                   if 4 * math.prod(each.size) >= LARGE and each.last < ALWAYS]
+        self.make_numbers(forward)
+        places, sizes = share(sharing)
+        slots = [self.allocate((size // 4,), np.float32) for size in sizes]
+        self.bytes += sum(sizes)
+        for key, each in wanted.items():
+            size, (top, _, left, _) = each.size, each.border
+            if key in places:
+                whole = slots[places[key]][:math.prod(size)].reshape(size)
+            else:
+                whole = self.allocate(size, np.float32)
+                self.bytes += whole.nbytes
+            bordered = Bordered(whole, top, left, *each.shape[:2], key in places and any(each.border))
+            if key[1] < 0:
+                self.maps[key[0]] = bordered
+            else:
+                self.gradients[key] = bordered
 
-    def make_map(self, stage: Stage) -> Bordered:
-        """Return the memory of a stage's map, with the zeros around it that convolutions read."""
-        return self.bordered(stage.shape, [
-            border(stage.shape, part.size, part.layer.pad, self.weights[part.name].m)
-            for reader in self.chain.readers[stage.name] for part in reader.parts
-            if part.source == stage.name and part.size > 1 and not (self.chain.planar and reader is self.chain.first)])
+    def make_numbers(self, steps: list[Step]) -> None:
+        """Make the numbers of pixels for the steps whose outputs a max pool compares later."""
+        pads = {}
+        for i, step in enumerate(steps):
+            first, source = step.stages[0], step.stages[0].sources[0]
+            tiled = [part for part in first.parts if part.name in self.weights and self.weights[part.name].m]
+            compared = self.chain.is_pooled or any(stage.pool is not None for later in steps[i + 1:]
+                                                   for stage in later.stages)
+            if tiled and compared and len(set(first.sources)) == len({part.layer.pad for part in tiled}) == 1:
+                H, W, _ = self.chain.by_name[source].shape
+                self.numbers[first.name] = self.allocate((H, W), np.uint64)
+                self.bytes += 8 * H * W
+                pads[first.name] = tiled[0].layer.pad
+        self.equal = [EqualWindows(self.numbers, pads) for _ in steps[0].shares]
+
+    def wanted_maps(self, steps: list[Step], end: int) -> dict[Key, Wanted]:
+        """Return the maps that outlive a band: those that another step reads, or that say where a ReLU was open."""
+        chain, wanted = self.chain, {}
+        step_of = {stage.name: i for i, step in enumerate(steps) for stage in step.stages}
+        for stage in chain.stages:
+            if stage is chain.entry and chain.planar:
+                continue
+            written = step_of.get(stage.name, 0)
+            read = [step_of[reader.name] for reader in chain.readers[stage.name]]
+            masks = self.differentiable and stage.relu is not None
+            if masks or stage is chain.last or stage is chain.entry or any(step > written for step in read):
+                wanted[stage.name, -1] = Wanted(stage.shape, self.border_of(stage), written,
+                                                ALWAYS if masks else max(read, default=written))
+            if stage.pool is not None and self.differentiable:
+                self.won[stage.name] = self.winners(stage, chain.by_name[stage.source].shape[0])
+        return wanted
+
+    def border_of(self, stage: Stage) -> tuple[int, int, int, int]:
+        """Return the zeros around a stage's map that convolutions read."""
+        needs = [border(stage.shape, part.size, part.layer.pad, self.weights[part.name].m)
+                 for reader in self.chain.readers[stage.name] for part in reader.parts
+                 if part.source == stage.name and part.size > 1 and not (self.chain.planar and reader is self.chain.first)]
+        top, bottom, left, right = (max((0, *(need[side] for need in needs))) for side in range(4))
+        return top, bottom, left, right
+
+    def wanted_gradients(self, steps: list[Step], begin: int, weights: dict[str, Weights]) -> dict[Key, Wanted]:
+        """Return the gradients that another step reads: to what each part of a stage wrote, before bias and ReLU."""
+        wanted = {}
+        step_of = {stage.name: begin + i for i, step in enumerate(steps) for stage in step.stages}
+        for stage in self.chain.stages[1:]:
+            for k, part in enumerate(stage.parts or (None,)):
+                written, read = step_of[stage.name], step_of[part.source if part else stage.source]
+                if read > written:
+                    shape, border = self.gradient_form(stage, part, weights)
+                    wanted[stage.name, k] = Wanted(shape, border, written, read)
+        return wanted
+
+    def gradient_form(self, stage: Stage, part: Part | None,
+                      weights: dict[str, Weights]) -> tuple[tuple[int, int, int], tuple[int, int, int, int]]:
+        """Return (shape, border) of the gradient to the channels of a part, or to those of a pool."""
+        H, W, C = stage.shape
+        if part is None:
+            return (H, W, C), (0, 0, 0, 0)
+        shape = H, W, part.layer.params["w"].shape[0]
+        if part.size == 1 or (self.chain.planar and stage is self.chain.first):
+            return shape, (0, 0, 0, 0)
+        return shape, border(shape, part.size, part.size - 1 - part.layer.pad, weights[part.name].m)
 
     def shares_of_input(self, threads: int) -> tuple[Rows, ...]:
         """Return the rows of the input that each thread copies."""
@@ -80,36 +170,6 @@ class Space:
     def bias_of(self, stage: Stage) -> Array:
         """Return the biases of a map, which several convolutions may have written, as one array."""
         return self.biases[stage.name] if len(stage.bias) > 1 else stage.bias[0].params["b"]
-
-    def make_gradients(self, steps: list[Step], weights: dict[str, Weights]) -> None:
-        """Make the gradients that another step reads: to what each part of a stage wrote, before bias and ReLU."""
-        for step in steps:
-            for stage in step.stages:
-                if stage is self.chain.entry:
-                    continue
-                for k, part in enumerate(stage.parts or (None,)):
-                    source = part.source if part else stage.source
-                    if self.chain.by_name[source] not in step.stages:
-                        self.gradients[stage.name, k] = self.make_gradient(stage, part, weights)
-
-    def make_gradient(self, stage: Stage, part: Part | None, weights: dict[str, Weights]) -> Bordered:
-        """Return the memory of the gradient to the channels of a part, or to those of a pool."""
-        H, W, C = stage.shape
-        if part is None:
-            return self.bordered(stage.shape, [])
-        shape = H, W, part.layer.params["w"].shape[0]
-        if part.size == 1 or (self.chain.planar and stage is self.chain.first):
-            return self.bordered(shape, [])
-        return self.bordered(shape, [border(shape, part.size, part.size - 1 - part.layer.pad, weights[part.name].m)])
-
-
-    def bordered(self, shape: tuple[int, int, int], needs: list[tuple[int, int, int, int]]) -> Bordered:
-        """Return memory for a map with at least these zeros around it: top, bottom, left, right."""
-        H, W, C = shape
-        top, bottom, left, right = (max((0, *(need[side] for need in needs))) for side in range(4))
-        size = H + top + bottom, W + left + right, C
-        self.bytes += 4 * math.prod(size)
-        return Bordered(self.allocate(size, np.float32), top, left, H, W)
 
     def winners(self, stage: Stage, height: int) -> tuple[list[Array], list[Array]]:
         """Return the booleans of a max pool over a map of this height: over columns, and over rows."""
@@ -132,3 +192,14 @@ def nobody() -> None:
 def border(shape: tuple[int, int, int], kernel: int, pad: int, m: int) -> tuple[int, int, int, int]:
     """Return the zeros (top, bottom, left, right) around a map that a convolution reads."""
     return winograd.borders(shape[:2], pad, m) if m else (pad, pad, pad, pad)
+
+
+def clear_border(bordered: Bordered, first: int, last: int) -> None:
+    """Write the zeros around some rows of a map whose memory was used for another one."""
+    whole, top, left = bordered.whole, bordered.top, bordered.left
+    begin = 0 if first == 0 else top + first
+    end = len(whole) if last == bordered.H else top + last
+    whole[begin:top + first] = 0
+    whole[top + last:end] = 0
+    whole[begin:end, :left] = 0
+    whole[begin:end, left + bordered.W:] = 0

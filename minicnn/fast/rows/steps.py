@@ -40,10 +40,13 @@ class Step:
 
 
 class Chain:
-    """The stages of a chain, with the stages that read each one."""
+    """The stages of a chain, with the stages that read each one.
 
-    def __init__(self, stages: Sequence[Stage]) -> None:
-        self.stages = tuple(stages)
+    is_pooled : whether a max pool compares the chain's output later.
+    """
+
+    def __init__(self, stages: Sequence[Stage], is_pooled: bool = False) -> None:
+        self.stages, self.is_pooled = tuple(stages), is_pooled
         self.entry, self.first, self.last = stages[0], stages[1], stages[-1]
         self.by_name = {stage.name: stage for stage in stages}
         self.readers: dict[str, list[Stage]] = {stage.name: [] for stage in stages}
@@ -73,13 +76,10 @@ class Chain:
 
     def joins(self, stage: Stage, group: list[Stage]) -> bool:
         """Return whether the stage can run in the step of this group on the way forward."""
+        if stage.pool is not None:  # equal windows are copied before a pool, see equal.py
+            return self.pooled_first and stage.source == self.first.name
         inside = [other for other in group if other.name in stage.sources]
-        if not inside:
-            return False
-        if stage.pool is not None and len(self.readers[stage.source]) > 1:
-            return False  # another reader may need rows behind the last window
-        return all(scale(stage, other.name) for other in inside) or (
-            self.pooled_first and stage.source == self.first.name)
+        return bool(inside) and all(scale(stage, other.name) for other in inside)
 
     def backward_steps(self, threads: int) -> list[Step]:
         """Return the steps of a backward pass. The first one begins with the gradient to the output."""
@@ -125,3 +125,11 @@ def shares(count: int, threads: int) -> tuple[Rows, ...]:
     """Cut a number of rows, or of blocks, into one range for each thread."""
     cuts = [-(-count * i // threads) for i in range(threads + 1)]
     return tuple(zip(cuts[:-1], cuts[1:], strict=True))
+
+
+def source_rows(stage: Stage, source: str, rows: Rows, height: int) -> Rows:
+    """Return the rows of the source's map, which has this height, on which some rows of the stage's map depend."""
+    first, last = rows
+    spans = [(first * stride - pad, (last - 1) * stride - pad + size)
+             for name, size, stride, pad in stage.windows() if name == source]
+    return max(0, min(begin for begin, _ in spans)), min(height, max(end for _, end in spans))

@@ -70,13 +70,17 @@ class Tape:
 
 
 class Bordered(NamedTuple):
-    """A map of shape (H, W, C) inside an array `whole` that has zeros around it."""
+    """A map of shape (H, W, C) inside an array `whole` that has zeros around it.
+
+    is_shared : whether its memory is also used for other maps, so that each pass must write the zeros again.
+    """
 
     whole: Array
     top: int
     left: int
     H: int
     W: int
+    is_shared: bool = False
 
     def rows(self, first: int, last: int) -> Array:
         """Return some rows of the map, (rows, W, C)."""

@@ -14,7 +14,7 @@ MANY = 16             # channels on both sides from which Winograd's transforms 
 FEW_PIXELS = 16**2    # up to these outputs and from these weights on, F(2, 3) is faster than F(4, 3), as fetching
 MANY_WEIGHTS = 2**16  # the transformed weights dominates
 KEPT = 2**24          # bytes of transformed filters that one layer keeps, in one direction
-BUDGET = 2**28        # bytes that all layers of a network keep; less where memory is short
+BUDGET = 2**26        # bytes that all layers of a network keep; less where memory is short
 
 
 class Weights:

@@ -1,0 +1,108 @@
+"""Equal windows of a map get equal outputs, as in a convolution that is computed as it is defined.
+
+Winograd's rounding depends on the place in a tile. In a flat part of a picture, where windows are equal, the outputs
+then differ by rounding, and a max pool would choose among equals by chance: the gradient to the picture would go to
+other pixels than by the definition, where the first one wins. So equal windows are found, and the output of the first
+one is copied to all others.
+
+To find them, each pixel gets a 64-bit number that depends on its channels, and each 3x3 window one that depends on
+those of its pixels. The windows of most photos all differ. If those of the first such map do, no others are looked at.
+"""
+
+import numpy as np
+
+from minicnn.backend import Array
+
+ODD = np.random.default_rng(0).integers(0, 2**63, 4096, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
+HALF = np.uint64(32)  # bits
+
+
+def number_pixels(rows: Array, numbers: Array) -> None:
+    """Write a number for each pixel of some rows, (rows, W, C), into `numbers`, (rows, W)."""
+    C = rows.shape[2]
+    values = rows.view(np.uint64 if C % 2 == 0 else np.uint32)
+    np.einsum("hwc,c->hw", values, ODD[:values.shape[2]], out=numbers)
+    numbers ^= numbers >> HALF  # the lower bits of a product do not depend on the upper bits of its factors
+
+
+def equal_windows(numbers: Array, pad: int) -> tuple[Array, Array] | None:
+    """Return (pixels, sources): outputs whose windows are equal to an earlier one's, and the first with this window.
+
+    Both are numbers of pixels of the output, row by row; a source is never among the pixels. None if all windows differ.
+    numbers : of the pixels, (H, W).
+    """
+    labels = number_windows(numbers, pad).ravel()
+    first = first_with_same_label(labels)
+    pixels = np.flatnonzero(first != np.arange(len(first)))
+    return (pixels, first[pixels]) if len(pixels) else None
+
+
+def number_windows(numbers: Array, pad: int) -> Array:
+    """Return a number for each 3x3 window of the padded numbers."""
+    h = np.pad(numbers, pad)
+    h = h[:, :-2] * ODD[0] + h[:, 1:-1] * ODD[1] + h[:, 2:] * ODD[2]
+    h ^= h >> HALF
+    h = h[:-2] * ODD[3] + h[1:-1] * ODD[4] + h[2:] * ODD[5]
+    h ^= h >> HALF
+    return h
+
+
+def first_with_same_label(labels: Array) -> Array:
+    """Return, for each of the 64-bit labels, the index of the first one that equals it. A hash table, without sorting.
+    """
+    count = len(labels)
+    first = left = np.arange(count)
+    here, bits = labels, (2 * count).bit_length()
+    table = np.empty(1 << bits, np.intp)  # slot -> index; only slots that were written to are read
+    for shift in range(64 - bits, 0, -5):  # labels whose slot belongs to another one try other bits
+        slots = (here >> np.uint64(shift)).view(np.intp) & (len(table) - 1)
+        table[slots[::-1]] = left[::-1]  # NumPy assigns in order, so the first index is written last
+        owner = table[slots]
+        same = labels[owner] == here
+        if left is first:
+            first = np.where(same, owner, left)
+        else:
+            first[left[same]] = owner[same]
+        left, here = left[~same], here[~same]
+        if not len(left):
+            break
+    return first
+
+
+class EqualWindows:
+    """What one thread knows of the equal windows of the pass that runs: {convolution: (pixels, sources) or None}.
+
+    Every thread finds them for itself, which costs less than to wait for another thread.
+    """
+
+    def __init__(self, numbers: dict[str, Array], pads: dict[str, int]) -> None:
+        self.numbers, self.pads = numbers, pads
+        self.begin()
+
+    def begin(self) -> None:
+        """Forget the last pass."""
+        self.found: dict[str, tuple[Array, Array] | None] = {}
+        self.all_differ = False
+
+    def number(self, stage: str, rows: Array, first: int) -> None:
+        """Number some rows of the map that the convolutions of a stage read, from the `first` on."""
+        if not self.all_differ:
+            number_pixels(rows, self.numbers[stage][first:first + len(rows)])
+
+    def copy(self, stage: str, rows: tuple[int, int], whole: Array) -> None:
+        """Copy the outputs of first windows to equal ones in some rows of a map (H, W, C) that the stage computed."""
+        if self.all_differ:
+            return
+        if stage not in self.found:
+            known = bool(self.found)
+            self.found[stage] = equal_windows(self.numbers[stage], self.pads[stage])
+            if not known and self.found[stage] is None:
+                self.all_differ = True
+        if self.found[stage] is None:
+            return
+        pixels, sources = self.found[stage]
+        W = whole.shape[1]
+        some = slice(*np.searchsorted(pixels, (rows[0] * W, rows[1] * W)))
+        y, x = np.divmod(pixels[some], W)
+        from_y, from_x = np.divmod(sources[some], W)
+        whole[y, x] = whole[from_y, from_x]
