@@ -73,12 +73,9 @@ def plan_table(nodes: Sequence[Node], shapes: dict[str, tuple[int, ...]]) -> lis
 
 
 def is_worthwhile(stages: list[Stage], last: Node, shapes: dict[str, tuple[int, ...]]) -> bool:
-    """Return whether a chain is worth its calls. One that ends with 1x1 convolutions had better end before them: they
-    gain nothing from the rows, and the ordinary way back skips channels without a gradient."""
+    """Return whether a chain is worth its calls."""
     parts = [part for stage in stages for part in stage.parts]
     if len(stages) < 3 or isinstance(last.layer, Dropout) or all(part.is_pointwise for part in parts):
-        return False
-    if stages[-1].parts and all(part.is_pointwise for part in stages[-1].parts):
         return False
     work = sum(part.layer.multiply_adds(shapes[part.name], shapes[part.name]) for part in parts)
     return work >= LEAST_WORK

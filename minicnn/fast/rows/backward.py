@@ -8,7 +8,7 @@ import numpy as np
 from minicnn.backend import Array
 from minicnn.fast.rows import images, pools, products, winograd
 from minicnn.fast.rows.bands import Band, Load, bands, winograd_load
-from minicnn.fast.rows.space import Space, clear_border
+from minicnn.fast.rows.space import WHOLE, Space, clear_border
 from minicnn.fast.rows.stages import Part, Stage
 from minicnn.fast.rows.steps import Chain, Rows, Step
 from minicnn.fast.rows.tape import ZERO, Calls, Scratch, Tape
@@ -17,6 +17,7 @@ from minicnn.layers import DeconvReLU, GuidedReLU
 
 Local = dict[tuple[str, int], Array]  # gradients that only this band has
 EVERY = slice(None)
+MANY_CHANNELS = 256  # on both sides of a 1x1 convolution, from which on it pays to look for unused ones
 
 
 class Backward:
@@ -50,7 +51,7 @@ class Backward:
         for i, stage in enumerate(step.stages):
             rows = step.rows(i, step.shares[thread])
             for k in range(max(1, len(stage.parts))):
-                bordered = self.space.gradients.get((stage.name, k))
+                bordered = self.space.gradients.get((stage.name, k))  # a part of a whole one has no border
                 if bordered is not None and bordered.is_shared and rows[0] < rows[1]:
                     tape.calls.append(partial(clear_border, bordered, *rows))
 
@@ -87,36 +88,34 @@ class Backward:
                 if stage is self.chain.entry:
                     self.write_input(tape, i, rows, local)
                     continue
-                targets = self.targets(tape, i, stage, rows, band, local)
+                target = self.target(tape, stage, rows, band, local)
                 if stage is self.chain.last:
-                    self.write_output(tape, stage, rows, targets)
+                    self.write_output(tape, stage, rows, band.channels, target)
                 elif stage.pooled:
-                    for (channels, target) in targets:
-                        self.through_pool(tape, self.chain.readers[stage.name][0], rows, channels, target, local)
-                elif len(targets) == 1 and stage.relu is None:
-                    self.gather(tape, stage, rows, targets[0][1], band, local)
+                    self.through_pool(tape, self.chain.readers[stage.name][0], rows, band.channels, target, local)
+                elif stage.relu is None:
+                    self.gather(tape, stage, rows, target, band, local)
                 else:
-                    width = len(range(stage.shape[2])[band.channels])
-                    gradient = tape.scratch((rows[1] - rows[0], stage.shape[1], width))
+                    gradient = tape.scratch(target.shape)
                     self.gather(tape, stage, rows, gradient, band, local)
-                    for channels, target in targets:
-                        own = EVERY if band.blocks else channels
-                        self.through_relu(tape, stage, rows, channels, gradient[..., own], target)
+                    self.through_relu(tape, stage, rows, band.channels, gradient, target)
+                for k, part in enumerate(stage.parts if len(stage.parts) > 1 else ()):
+                    if part.size > 1:  # the zeros around it belong to a map of its own
+                        tape.copy(target[..., part.channels], self.space.gradients[stage.name, k].rows(*rows))
 
-    def targets(self, tape: Tape, i: int, stage: Stage, rows: Rows, band: Band, local: Local) -> list[tuple[slice, Array]]:
-        """Return [(channels of the map, where their gradient goes)] for each part of a stage: to a map that another
-        step reads, or to an array that only this band has."""
-        found = []
-        for k, part in enumerate(stage.parts or (None,)):
-            channels = part.channels if part and not band.blocks else band.channels
-            if (stage.name, k) in self.space.gradients:
-                target = self.space.gradients[stage.name, k].rows(*rows)[..., band.channels]
-            else:
-                width = len(range(stage.shape[2])[channels])
-                target = tape.scratch((rows[1] - rows[0], stage.shape[1], width))
-            local[stage.name, k] = target
-            found.append((channels, target))
-        return found
+    def target(self, tape: Tape, stage: Stage, rows: Rows, band: Band, local: Local) -> Array:
+        """Return where the gradient to some rows goes: to a map that another step reads, or to this band alone."""
+        key = stage.name, WHOLE if len(stage.parts) > 1 else 0
+        if key in self.space.gradients:
+            target = self.space.gradients[key].rows(*rows)[..., band.channels]
+        else:
+            width = len(range(stage.shape[2])[band.channels])
+            target = tape.scratch((rows[1] - rows[0], stage.shape[1], width))
+        if len(stage.parts) > 1:
+            local.update(((stage.name, k), target[..., part.channels]) for k, part in enumerate(stage.parts))
+        else:
+            local[stage.name, 0] = target
+        return target
 
     def through_relu(self, tape: Tape, stage: Stage, rows: Rows, channels: slice, gradient: Array,
                      target: Array) -> None:
@@ -124,24 +123,23 @@ class Backward:
         if stage.relu is None:
             tape.copy(gradient, target)
         elif stage.relu is DeconvReLU:
-            tape.do(np.maximum, gradient, ZERO, target)
+            tape.do(np.maximum, gradient, self.space.zeros(target), target)
         else:
             tape.do(np.greater, self.space.maps[stage.name].rows(*rows)[..., channels], ZERO, target)
             tape.do(np.multiply, target, gradient, target)
             if stage.relu is GuidedReLU and not self.is_pooled(stage):
-                tape.do(np.maximum, target, ZERO, target)
+                tape.do(np.maximum, target, self.space.zeros(target), target)
 
     def is_pooled(self, stage: Stage) -> bool:
         """Return whether a stage is a pool whose ReLU comes before it in the network."""
         return stage.pool is not None and self.chain.by_name[stage.source].pooled
 
-    def write_output(self, tape: Tape, stage: Stage, rows: Rows, targets: list[tuple[slice, Array]]) -> None:
+    def write_output(self, tape: Tape, stage: Stage, rows: Rows, channels: slice, target: Array) -> None:
         """Write down how the gradient to the chain's output is taken from the caller."""
-        for channels, target in targets:
-            with tape.frame():
-                taken = tape.scratch(target.shape)
-                tape.calls.append(partial(take_gradient, self.space, rows, channels, taken))
-                self.through_relu(tape, stage, rows, channels, taken, target)
+        with tape.frame():
+            taken = tape.scratch(target.shape)
+            tape.calls.append(partial(take_gradient, self.space, rows, channels, taken))
+            self.through_relu(tape, stage, rows, channels, taken, target)
 
     def through_pool(self, tape: Tape, stage: Stage, rows: Rows, channels: slice, target: Array, local: Local) -> None:
         """Write down the gradient to some rows of the map that a pool reads, in some of its channels."""
@@ -161,7 +159,7 @@ class Backward:
             pools.spread(tape, drows, 1, pool, (0, OW), OW, [won[slice(*rows), :, channels] for won in won_columns],
                          (0, W), target)
             if self.is_pooled(stage) and stage.relu is GuidedReLU:
-                tape.do(np.maximum, target, ZERO, target)
+                tape.do(np.maximum, target, self.space.zeros(target), target)
 
     def gather(self, tape: Tape, stage: Stage, rows: Rows, out: Array, band: Band, local: Local) -> None:
         """Write down the sum of the gradients from all readers of a stage's map, in some rows."""
@@ -171,7 +169,10 @@ class Backward:
             if part.is_pointwise:
                 source = local.get((reader.name, k))
                 source = self.space.gradients[reader.name, k].rows(*rows) if source is None else source
-                products.mix(tape, source, weights.array, out, more)
+                if more is None and min(weights.shape) >= MANY_CHANNELS:
+                    tape.calls.append(partial(products.mix_used, source, weights.array, out))
+                else:
+                    products.mix(tape, source, weights.array, out, more)
             elif band.blocks:
                 winograd.convolve_by_blocks(tape, self.space.gradients[reader.name, k], pad, weights, band.blocks, out,
                                             more)

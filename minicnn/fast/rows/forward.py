@@ -10,7 +10,7 @@ from minicnn.fast.rows.bands import Band, Load, bands, winograd_load
 from minicnn.fast.rows.space import Space, clear_border
 from minicnn.fast.rows.stages import Part, Stage
 from minicnn.fast.rows.steps import Rows, Step, shares, source_rows
-from minicnn.fast.rows.tape import ZERO, Calls, Scratch, Tape, flat
+from minicnn.fast.rows.tape import Calls, Scratch, Tape, flat
 
 Local = dict[str, tuple[Array, int]]  # maps that only this band has: its rows, and the number of the first one
 
@@ -101,10 +101,12 @@ class Forward:
                 out = self.place(tape, i, stage, rows, band, local)
                 for part in stage.parts:
                     self.write_part(tape, stage, part, rows, out, band, local)
+                if len(stage.parts) > 1 and stage.bias:
+                    tape.do(np.add, out, self.space.biases[stage.name], out)
                 if stage.pool is not None:
                     self.write_pool(tape, stage, rows, out, band, local)
                 if stage.relu is not None:
-                    tape.do(np.maximum, out, ZERO, out)
+                    tape.do(np.maximum, out, self.space.zeros(out), out)
                 if stage is self.chain.last:
                     tape.calls.append(partial(copy_output, self.space, out, rows, band.channels))
 
@@ -127,7 +129,8 @@ class Forward:
     def write_part(self, tape: Tape, stage: Stage, part: Part, rows: Rows, out: Array, band: Band,
                    local: Local) -> None:
         """Write down the calls of a convolution, with its bias unless a pool comes first."""
-        bias = part.layer.params["b"][band.channels] if stage.bias and "b" in part.layer.params else None
+        alone = len(stage.parts) == 1 and stage.bias
+        bias = self.space.biases[stage.name] if alone else None  # in rows; otherwise it is added to the whole map
         target = out if band.blocks else out[..., part.channels]
         if self.chain.planar and stage is self.chain.first:
             self.write_image_part(tape, part, rows, target, bias)
@@ -138,9 +141,11 @@ class Forward:
             return
         source = self.space.maps[part.source]
         if band.blocks:
-            winograd.convolve_by_blocks(tape, source, pad, weights, band.blocks, target, bias)
+            winograd.convolve_by_blocks(tape, source, pad, weights, band.blocks, target,
+                                        part.layer.params["b"][band.channels] if alone else None)
         elif weights.m:
-            winograd.convolve(tape, source, pad, self.space.filters(weights), rows[0], target, bias)
+            winograd.convolve(tape, source, pad, self.space.filters(weights), rows[0], target,
+                              part.layer.params["b"] if alone else None)
         else:
             products.convolve(tape, source, pad, weights.array, part.size, rows[0], target, bias)
 
@@ -170,7 +175,7 @@ class Forward:
                          row_maxima)
             pools.maxima(tape, row_maxima, 0, pool, rows, H, begin, [won[first:last, :, some] for won in won_rows], out)
             if stage.bias:
-                tape.do(np.add, out, self.space.bias_of(stage)[some], out)
+                tape.do(np.add, out, self.space.biases[stage.name][:, some], out)
 
 
 def copy_input(space: Space, rows: Rows) -> None:

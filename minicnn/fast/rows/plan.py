@@ -50,8 +50,8 @@ class Plan:
         self.weights_back: dict[str, Weights] = {}
         self.biases: dict[str, Array] = {}
         for stage in self.chain.stages[1:]:
-            if len(stage.bias) > 1:
-                self.biases[stage.name] = np.concatenate([layer.params["b"] for layer in stage.bias])
+            if stage.bias:
+                self.biases[stage.name] = np.tile(bias_of(stage), (stage.shape[1], 1))
             for part in stage.parts:
                 self.parameters.append((part.layer.params, dict(part.layer.params)))
                 if self.chain.planar and stage is self.chain.first:
@@ -89,8 +89,10 @@ class Plan:
         for each in weights.values():
             each.allocate()
             each.refresh()
-        for name, bias in self.biases.items():
-            np.concatenate([layer.params["b"] for layer in self.chain.by_name[name].bias], out=bias)
+        for name, rows in self.biases.items():
+            bias = bias_of(self.chain.by_name[name])
+            if not np.array_equal(rows[0], bias):
+                rows[...] = bias
 
     def take_space(self, user: Any, differentiable: bool) -> Space:
         """Return memory that no open pass uses. It is in use as long as the object `user` lives."""
@@ -146,6 +148,11 @@ class Plan:
                     boxes[source] = tuple((min(a[0], b[0]), max(a[1], b[1])) for a, b in zip(found, known, strict=True))
         (top, bottom), (left, right) = boxes[self.chain.entry.name]
         return (max(0, top), bottom), (max(0, left), right)
+
+
+def bias_of(stage: Stage) -> Array:
+    """Return the biases of a map, which several convolutions may have written, (C,)."""
+    return np.concatenate([layer.params["b"] for layer in stage.bias])
 
 
 class WeightStore:

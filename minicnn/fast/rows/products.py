@@ -10,14 +10,14 @@ from minicnn.fast.rows.tape import Bordered, Tape, flat
 def mix(tape: Tape, rows: Array, matrix: Array, out: Array, more: Array | None) -> None:
     """Write down the product of each pixel, rows (rows, W, C), with the matrix (C, F), into `out`, (rows, W, F).
 
-    more : added to the result, or None.
+    more : added to the result: one row (W, F) or all; or None.
     """
     pixels, target = flat(rows), flat(out)
     with tape.frame():
-        if pixels is not None and target is not None and (more is None or more.ndim == 1):
+        if pixels is not None and target is not None and (more is None or more.ndim == 2):
             tape.do(np.matmul, pixels, matrix, target)
             if more is not None:
-                tape.do(np.add, target, more, target)
+                tape.do(np.add, out, more, out)
         elif more is None and target is None and pixels is None:
             tape.do(np.matmul, rows, matrix, out)
         elif pixels is not None:
@@ -52,3 +52,19 @@ def convolve(tape: Tape, source: Bordered, pad: int, matrix: Array, size: int, f
             product = tape.scratch((rows * OW, F))
             tape.do(np.matmul, patches.reshape(-1, size * size * C), matrix, product)
             tape.copy_or_add(product.reshape(out.shape), more, out)
+
+
+def mix_used(rows: Array, matrix: Array, out: Array) -> None:
+    """Write the product of each pixel, rows (rows, W, C), with the matrix (C, F) into `out`, (rows, W, F), without the
+    channels that are zero.
+
+    Behind the score of one class, those are 999 of 1,000 channels. The search costs 1 / F of the product.
+    """
+    pixels, target = rows.reshape(-1, rows.shape[2]), flat(out)
+    used = pixels.any(axis=0)
+    if 2 * np.count_nonzero(used) < len(used):
+        pixels, matrix = pixels[:, used], matrix[used]
+    if target is None:
+        out[...] = (pixels @ matrix).reshape(out.shape)
+    else:
+        np.matmul(pixels, matrix, out=target)
