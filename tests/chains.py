@@ -41,7 +41,7 @@ def chain(kinds, in_channels, channels, rng, size=3, stride=1, pad=0):
             C *= 2
         elif kind in BRANCHES:
             C = add_branches(net, f"{kind} {i}", BRANCHES[kind], C, next(rest), rng)
-        elif kind == "relu" and not isinstance(net.nodes[-1].layer, ReLU):
+        elif kind == "relu" and type([layer for _, layer, _ in net.nodes if type(layer) is not Dropout][-1]) is not ReLU:
             net.add(f"relu {i}", ReLU())
         elif kind == "dropout":
             net.add(f"dropout {i}", Dropout())
@@ -83,7 +83,7 @@ def with_integers(net, rng):
     for layer in net.parameter_layers().values():
         F, C, K, _ = shape = layer.params["w"].shape
         some = rng.random(shape) < 4 / (K * K * (C * F) ** 0.5)
-        layer.params["w"] = (some * rng.choice([-1, 1, 1], shape)).astype(np.float32)
+        layer.params["w"] = (some * rng.choice([-1, 1], shape)).astype(np.float32)
         layer.params["b"] = rng.integers(-1, 2, F).astype(np.float32)
     return net
 

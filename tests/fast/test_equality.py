@@ -125,7 +125,8 @@ def test_networks(name, threads, rng):
         for layer in plain.layer_names():
             assert relative_error(found.activations[layer], expected.activations[layer]) <= most, layer
         kept = fast.forward(x, keep=[plain.output]).activations[plain.output]
-        assert np.array_equal(kept, found.activations[plain.output]) and np.array_equal(kept, fast.predict(x))
+        assert relative_error(kept, expected.activations[plain.output]) <= most  # chains of layers ran in step
+        assert np.array_equal(kept, fast.predict(x))
         seeds = {layer: rng.standard_normal(expected.activations[layer].shape, np.float32)
                  for layer in (*inner, plain.output)}
         for relu in (None, GuidedReLU()):

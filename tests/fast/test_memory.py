@@ -290,8 +290,6 @@ def test_pieces(count):
         assert [i for piece in threads.pieces(size, work) for i in range(size)[piece]] == [*range(size)]
         assert len(lengths) == (min(count, size) if work > 2**22 else 1)
         assert min(lengths) > 0 and max(lengths) - min(lengths) <= 1
-        threads.workers().costs = 1.0, 1e-15  # whatever was measured, the pieces are these
-        assert [piece.stop - piece.start for piece in threads.pieces(size, work)] == lengths
 
 
 @pytest.mark.parametrize("m, F, side", [*product([2, 4], [64, 20, 33], [27, 60])])
