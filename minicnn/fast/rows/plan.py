@@ -84,7 +84,9 @@ class Plan:
         for params, known in self.parameters:
             if any(params[key] is not array for key, array in known.items()):
                 self.spaces.clear()  # their calls have the old arrays
+                back = weights is self.weights_back
                 self.read_parameters()
+                weights = self.weights_back if back else self.weights
                 break
         for each in weights.values():
             each.allocate()
