@@ -41,7 +41,7 @@ def chain(kinds, in_channels, channels, rng, size=3, stride=1, pad=0):
             C *= 2
         elif kind in BRANCHES:
             C = add_branches(net, f"{kind} {i}", BRANCHES[kind], C, next(rest), rng)
-        elif kind == "relu" and type([layer for _, layer, _ in net.nodes if type(layer) is not Dropout][-1]) is not ReLU:
+        elif kind == "relu" and {ReLU, Dropout}.isdisjoint([type(net.nodes[-1].layer)]):
             net.add(f"relu {i}", ReLU())
         elif kind == "dropout":
             net.add(f"dropout {i}", Dropout())

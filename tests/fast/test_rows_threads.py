@@ -1,21 +1,18 @@
-"""Passes in step side by side, in any order, in several threads and processes, in trouble, and 500 times."""
+"""Passes in step side by side, in any order, in several threads and processes, and in trouble."""
 
 import copy
 import multiprocessing
 import pickle
 import signal
-import subprocess
-import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import pytest
 from chains import chain, chains_of, with_integers
 
-from minicnn import get_num_threads, models, set_num_threads
+from minicnn import get_num_threads, set_num_threads
 from minicnn.fast import schedule
 from minicnn.fast.rows import team
 
@@ -70,18 +67,20 @@ def test_open_passes_go_back_in_any_order_and_no_result_changes(order, rng):
 
 
 def change(net, how):
-    """Change the parameters of all layers in place or by other arrays, or one value of each."""
+    """Change the parameters of all layers."""
     for layer in net.parameter_layers().values():
         if how == "in place":
             layer.params["w"] *= -1
             layer.params["b"] += 1
         elif how == "one value":
             layer.params["w"][-1, -1, 0, 0] += 1
+        elif how == "another dict":
+            layer.params = {"w": -layer.params["w"], "b": layer.params["b"] + 1}
         else:
             layer.params["w"], layer.params["b"] = -layer.params["w"], layer.params["b"] + 1
 
 
-@pytest.mark.parametrize("how", ["in place", "one value", "other arrays"])
+@pytest.mark.parametrize("how", ["in place", "one value", "other arrays", "another dict"])
 def test_weights_that_change_between_passes_and_while_a_pass_is_open(how, rng):
     plain = small(rng, integers=True)
     fast, x = plain.fast(2), rng.integers(0, 3, (2, 3, 40, 45)).astype(np.float32)
@@ -220,47 +219,3 @@ def test_all_threads_have_the_callers_floating_point_errors(threads, rng):
     with np.errstate(all="ignore"):
         net.forward(huge, keep=[net.output])
     assert there_and_back(net, x) == expected
-
-
-# ---- cost ----------------------------------------------------------------------------------------------------
-
-SCRIPT = """if True:
-    import numpy as np
-    from minicnn import models, set_num_threads
-
-    def resident():
-        with open("/proc/self/statm") as file:
-            return int(file.read().split()[1]) * 4096 / 1e6
-
-    set_num_threads(2)
-    net, rng, open_trace = models.squeezenet1_1().trunk("fire5/concat").fast(), np.random.default_rng(0), None
-    for i in range(600):
-        if i == 100:
-            before = resident()
-        x = rng.standard_normal((1 + i % 2, 3, 96 + 8 * (i % 3), 96), np.float32)
-        trace = net.forward(x, keep=[net.output])
-        net.backward(trace, {net.output: trace.activations[net.output]}, release=i % 5 == 0)
-        open_trace = trace if i % 7 == 0 else open_trace
-        net.predict(x)
-    print(before, resident() - before)"""
-
-
-@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="Linux says how much memory is resident")
-def test_500_passes_without_growth(summary_line):
-    done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=True)
-    before, growth = map(float, done.stdout.split())
-    summary_line(f"500 passes in step: {growth:.1f} MB more than the {before:.0f} MB before")
-    assert growth < 5
-
-
-def test_calls_and_meetings_of_a_pass(summary_line, rng):
-    net = models.squeezenet1_1(3).fast()
-    trace = net.forward(rng.standard_normal((1, 3, 224, 224), np.float32), keep=["fire9/concat"])
-    net.backward(trace, {"fire9/concat": trace.activations["fire9/concat"]})
-    (passage,) = [cache for cache in trace.caches.of_chains.values() if hasattr(cache, "spaces")]
-    (space,), ways = passage.spaces, []
-    for steps in (space.forward_calls, *space.backward_calls.values()):
-        ways.append((sum(len(calls) for step in steps for calls in step), len(steps) - 1))
-    calls, meetings = map(sum, zip(*ways, strict=True))
-    summary_line(f"SqueezeNet 1.1 at 224 pixels, 2 threads, there and back: {calls} calls, {meetings} meetings")
-    assert len(ways) == 2 and calls <= 1200 and meetings <= 26

@@ -46,7 +46,7 @@ class Plan:
     def read_parameters(self) -> None:
         """Take the arrays of the network's parameters."""
         self.version += 1
-        self.parameters: list[tuple[dict[str, Array], dict[str, Array]]] = []
+        self.parameters: list[tuple[Conv2D, dict[str, Array]]] = []
         self.weights: dict[str, Weights] = {}
         self.weights_back: dict[str, Weights] = {}
         self.biases: dict[str, Array] = {}
@@ -54,7 +54,7 @@ class Plan:
             if stage.bias:
                 self.biases[stage.name] = np.tile(bias_of(stage), (stage.shape[1], 1))
             for part in stage.parts:
-                self.parameters.append((part.layer.params, dict(part.layer.params)))
+                self.parameters.append((part.layer, dict(part.layer.params)))
                 if self.chain.planar and stage is self.chain.first:
                     continue
                 (OH, OW, _), (H, W, _) = stage.shape, self.chain.by_name[part.source].shape
@@ -82,10 +82,12 @@ class Plan:
 
     def refresh(self, weights: dict[str, Weights]) -> None:
         """Take over what has changed in the network's parameters, before a pass in one direction."""
-        for params, known in self.parameters:
-            if any(params[key] is not array for key, array in known.items()):
+        for layer, known in self.parameters:
+            if any(layer.params.get(key) is not array for key, array in known.items()):
                 self.spaces.clear()  # their calls have the old arrays
+                back = weights is self.weights_back
                 self.read_parameters()
+                weights = self.weights_back if back else self.weights
                 break
         for each in weights.values():
             each.allocate()
