@@ -8,10 +8,9 @@ is first sorted into s phases: all columns 0, s, 2 s, …, then all columns 1, s
 from typing import NamedTuple
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
 
 from minicnn.backend import Array
-from minicnn.fast.rows.tape import Tape
+from minicnn.fast.rows.tape import Tape, strided
 from minicnn.layers import Conv2D
 
 
@@ -55,7 +54,7 @@ def convolve(tape: Tape, phases: Phases, layer: Conv2D, rows: tuple[int, int], o
         sc, sy, sp, sx = phases.array.strides
         for j in range(K):
             begin = phases.array[:, first * s - phases.first:, j % s, j // s:]
-            tape.copy(as_strided(begin, (C, K, last - first, OW), (sc, sy, s * sy, sx)), planes[:, :, j])
+            tape.copy(strided(begin, (C, K, last - first, OW), (sc, sy, s * sy, sx)), planes[:, :, j])
         tape.do(np.matmul, planes.reshape(C * K * K, -1).T, w.reshape(F, -1).T, out)
 
 

@@ -1,10 +1,9 @@
 """A band of the other convolutions: a product of each pixel, or of each patch."""
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
 
 from minicnn.backend import Array
-from minicnn.fast.rows.tape import Bordered, Tape, flat
+from minicnn.fast.rows.tape import Bordered, Tape, flat, strided
 
 
 def mix(tape: Tape, rows: Array, matrix: Array, out: Array, more: Array | None) -> None:
@@ -42,7 +41,7 @@ def convolve(tape: Tape, source: Bordered, pad: int, matrix: Array, size: int, f
     C = source.whole.shape[2]
     with tape.frame():
         patches = tape.scratch((rows, OW, size, size * C))
-        tape.copy(as_strided(begin, patches.shape, (sy, sx, sy, sc)), patches)
+        tape.copy(strided(begin, patches.shape, (sy, sx, sy, sc)), patches)
         target = flat(out)
         if target is not None and more is not out:
             tape.do(np.matmul, patches.reshape(-1, size * size * C), matrix, target)

@@ -92,9 +92,19 @@ def flat(rows: Array) -> Array | None:
     count, W, C = rows.shape
     if count > 1 and rows.strides[0] != W * rows.strides[1]:
         return None
-    return np.lib.stride_tricks.as_strided(rows, (count * W, C), rows.strides[1:])
+    return strided(rows, (count * W, C), rows.strides[1:])
 
 
 def part_of(memory: Array, shape: tuple[int, ...]) -> Array:
     """Return the beginning of an array as one of this shape."""
     return memory[:math.prod(shape)].reshape(shape)
+
+
+def strided(begin: Array, shape: tuple[int, ...], strides: tuple[int, ...]) -> Array:
+    """Return a view of other shape and strides (bytes) that begins where the array `begin` does.
+
+    NumPy's as_strided does the same, but its views take a kilobyte each, and plans have thousands.
+    """
+    owner = begin if begin.base is None else begin.base
+    offset = begin.__array_interface__["data"][0] - owner.__array_interface__["data"][0]
+    return np.ndarray(shape, begin.dtype, owner, offset, strides)

@@ -1,20 +1,22 @@
 """The weights of a chain's convolutions, in the order in which its calls read them."""
 
 import math
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from minicnn.backend import Array
 from minicnn.fast.rows.stages import Part
-from minicnn.fast.winograd_weights import block_size, fingerprint, transform_block, transform_weights
+from minicnn.fast.threads import share_out
+from minicnn.fast.winograd_weights import TRANSFORM, block_size, fingerprint, transform_block
 from minicnn.layers import Conv2D
 
 MANY = 16             # channels on both sides from which Winograd's transforms save time
 FEW_PIXELS = 16**2    # up to these outputs and from these weights on, F(2, 3) is faster than F(4, 3), as fetching
 MANY_WEIGHTS = 2**16  # the transformed weights dominates
 KEPT = 2**24          # bytes of transformed filters that one layer keeps, in one direction
-BUDGET = 2**26        # bytes that all layers of a network keep; less where memory is short
+BUDGET = 20 * 2**20   # bytes that all layers of a network keep; less where memory is short
 
 
 class Weights:
@@ -63,17 +65,21 @@ class Weights:
             return
         filters = self.filters()
         if self.m:
-            self.array[...] = transform_weights(filters, self.m)
+            share_out(partial(self.transform_block, self.array), range(self.shape[2]), self.size * TRANSFORM)
         else:
             F, C, K, _ = filters.shape
             self.array.reshape(K, K, C, F)[...] = filters.transpose(2, 3, 1, 0)
         self.mark = mark
 
+    def transform_block(self, target: Array, i: int) -> None:
+        """Transform a block of filters into `target`, (m + 2, m + 2, …, C, block), which has one or all blocks."""
+        some = self.filters()[i * self.block:(i + 1) * self.block]
+        transform_block(some, self.m, target[:, :, i if target.shape[2] > 1 else 0])
+
     def transform_blocks(self, target: Array, blocks: range) -> None:
-        """Transform some blocks of filters into `target`, (m + 2, m + 2, …, C, filters), which has one or all blocks."""
-        filters, alone = self.filters(), target.shape[2] == 1
+        """Transform some blocks of filters."""
         for i in blocks:
-            transform_block(filters[i * self.block:(i + 1) * self.block], self.m, target[:, :, 0 if alone else i])
+            self.transform_block(target, i)
 
 
 def tile_for(part: Part, setting: Any, pixels: int) -> int:

@@ -4,13 +4,13 @@ import math
 from functools import partial
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
 
 from minicnn.backend import Array
-from minicnn.fast.rows.tape import Bordered, Tape, part_of
+from minicnn.fast.rows.tape import Bordered, Tape, part_of, strided
 from minicnn.fast.rows.weights import Weights
 from minicnn.fast.winograd_weights import TILES
 
+BAND = 2**18              # values of transformed tiles at a time
 SMALL_PRODUCT = 10**6  # multiply-adds, from which on OpenBLAS copies the operands of a product
 
 
@@ -47,16 +47,19 @@ def convolve_by_blocks(tape: Tape, source: Bordered, pad: int, weights: Weights,
     v_shape, half_size, products_size, back_size = sizes(a, out.shape, C, size)
     with tape.frame():
         v = tape.scratch(v_shape)
-        even = tape.scratch((max(half_size, back_size),))
-        odd = tape.scratch((max(math.prod(v_shape), products_size),))
-        transform_tiles(tape, source, pad, 0, even, odd, v)
+        down = v_shape[2]
+        some = max(1, BAND * down // math.prod(v_shape))  # rows of tiles
+        with tape.frame():
+            even, odd = (tape.scratch((-(-size * some // down),))
+                         for size in (max(half_size, math.prod(v_shape)), math.prod(v_shape)))
+            for row in range(0, down, some):
+                transform_tiles(tape, source, pad, row * (a - 2), even, odd, v[:, :, row:row + some])
+        even, odd = tape.scratch((back_size,)), tape.scratch((products_size,))
         own = None if weights.kept else tape.scratch((a, a, 1, C, size))
         for i in blocks:
-            if own is None:
-                u = weights.array[:, :, i:i + 1]
-            else:
-                u = own
-                tape.calls.append(partial(weights.transform_blocks, u, range(i, i + 1)))
+            if own is not None:
+                tape.calls.append(partial(weights.transform_blocks, own, range(i, i + 1)))
+            u = weights.array[:, :, i:i + 1] if own is None else own
             some = slice((i - blocks.start) * size, (i - blocks.start + 1) * size)
             multiply(tape, v, u, even, odd, out[..., some], more if more is None else more[..., some])
 
@@ -80,13 +83,16 @@ def transform_tiles(tape: Tape, source: Bordered, pad: int, first: int, even: Ar
     BT = TILES[m].BT.astype(np.float32)
     begin = source.whole[source.top - pad + first:, source.left - pad:]
     sy, sx, sc = begin.strides
-    tiles = as_strided(begin, (down, a, (m * across + 2) * C), (m * sy, sy, sc))
+    tiles = strided(begin, (down, a, (m * across + 2) * C), (m * sy, sy, sc))
     half = part_of(even, tiles.shape)
     tape.do(np.matmul, BT, tiles, half)
     st, si, sc = half.strides
     gathered = part_of(odd, v.shape)  # column of the tile, row, tile, channel
-    tape.copy(as_strided(half, gathered.shape, (C * sc, si, st, m * C * sc, sc)), gathered)
-    tape.do(np.matmul, BT, gathered.reshape(a, -1), v.reshape(a, -1))
+    tape.copy(strided(half, gathered.shape, (C * sc, si, st, m * C * sc, sc)), gathered)
+    found = v if v.flags.c_contiguous else part_of(even, v.shape)
+    tape.do(np.matmul, BT, gathered.reshape(a, -1), found.reshape(a, -1))
+    if found is not v:
+        tape.copy(found, v)
 
 
 def multiply(tape: Tape, v: Array, u: Array, even: Array, odd: Array, out: Array, more: Array | None) -> None:
@@ -138,4 +144,4 @@ def tiled(pixels: Array, shape: tuple[int, ...]) -> Array:
     """Return pixels (rows, columns, F) as (tiles, m, tiles, m, blocks, size), without a copy."""
     _, m_rows, _, m_columns, _, size = shape
     sy, sx, sc = pixels.strides
-    return as_strided(pixels, shape, (m_rows * sy, sy, m_columns * sx, sx, size * sc, sc))
+    return strided(pixels, shape, (m_rows * sy, sy, m_columns * sx, sx, size * sc, sc))
