@@ -14,7 +14,7 @@ from minicnn.fast.conv import winograd_tile
 from minicnn.fast.network import FastNetwork
 from minicnn.fast.planes import FEW
 from minicnn.fast.rows.layer import ChainLayer
-from minicnn.fast.rows.plan import Plans
+from minicnn.fast.rows.plans import Plans
 from minicnn.fast.schedule import chain_up
 from minicnn.fast.threads import get_num_threads
 from minicnn.fast.winograd import BAND, FEW_TILES

@@ -1,7 +1,7 @@
 """The fast network: the nodes, weights and traces of a plain one, with layers computed in other ways."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, MutableMapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -10,8 +10,9 @@ import numpy as np
 from minicnn.backend import Array
 from minicnn.errors import InputError
 from minicnn.fast import conv, elementwise, memory, norm, pool
+from minicnn.fast.caches import ChainedCaches
 from minicnn.fast.rows.layer import ChainLayer
-from minicnn.fast.rows.plan import Plans
+from minicnn.fast.rows.plans import Plans
 from minicnn.fast.schedule import chain_up, plan_table
 from minicnn.fast.threads import get_num_threads
 from minicnn.fast.winograd_weights import WinogradWeights, require_tile
@@ -32,65 +33,6 @@ from minicnn.network import Network, Node, Trace
 FLOAT32 = np.dtype("float32")
 RELUS = (ReLU, GuidedReLU, DeconvReLU)
 MOST = 32  # sizes of images for which a network remembers its chains
-
-
-class ChainedCaches(MutableMapping):
-    """The caches of a pass in which chains ran as single nodes.
-
-    For a question about one layer of a chain, the pass runs again, layer by layer.
-    net : the network. chained : the same with chains as nodes. x, upto, keep : of the pass. of_chains : its caches.
-    """
-
-    def __init__(self, net: "FastNetwork", chained: "FastNetwork", x: Array, upto: Any, keep: Sequence[str],
-                 of_chains: dict[str, Any]) -> None:
-        self.net, self.chained, self.x, self.upto, self.keep = net, chained, x, upto, keep
-        self.of_chains = of_chains
-        self.of_layers: dict[str, Any] | None = None
-
-    def fit(self, chained: "FastNetwork", names: Iterable[str]) -> bool:
-        """Return whether a backward pass of these chains can use the caches. names : of its ends."""
-        if self.of_layers is not None or not chained.positions.keys() >= set(names):
-            return False
-        return len(chained.nodes) == len(self.chained.nodes) and all(
-            node.name == other.name and (not isinstance(other.layer, ChainLayer) or (
-                isinstance(node.layer, ChainLayer) and node.layer.has_form_of(other.layer)))
-            for node, other in zip(chained.nodes, self.chained.nodes, strict=True))
-
-    def layers(self) -> dict[str, Any]:
-        """Return the caches of the single layers. They are those of a pass of its own."""
-        if self.of_layers is None:
-            left = list(self)
-            step = self.net._step_in_place(self.upto, self.keep)
-            caches = Network.forward(self.net, self.x, self.upto, self.keep, step).caches
-            self.of_layers, self.of_chains = {name: caches[name] for name in left}, {}
-        return self.of_layers
-
-    def __iter__(self) -> Iterator[str]:
-        if self.of_layers is not None:
-            return iter(list(self.of_layers))
-        first, names = 0, []
-        for node in self.chained.nodes:
-            last = self.net.positions[node.name] + 1
-            names += [each.name for each in self.net.nodes[first:last]] if node.name in self.of_chains else []
-            first = last
-        return iter(names)
-
-    def __len__(self) -> int:
-        return len(list(iter(self)))
-
-    def __contains__(self, name: object) -> bool:
-        return name in list(iter(self))
-
-    def __getitem__(self, name: str) -> Any:
-        if name not in self:
-            raise KeyError(name)
-        return self.layers()[name]
-
-    def __setitem__(self, name: str, cache: Any) -> None:
-        self.layers()[name] = cache
-
-    def __delitem__(self, name: str) -> None:
-        del self.layers()[name]
 
 
 class FastNetwork(Network):
@@ -119,10 +61,11 @@ class FastNetwork(Network):
         if step is not None:
             return super().forward(x, upto, keep, step)
         chained = None if keep is None else self._chained(x, upto, keep)
-        if chained is None:
+        if keep is None or chained is None:
             return super().forward(x, upto, keep, self._step_in_place(upto, keep))
         trace = Network.forward(chained, x, keep=keep, step=chained._step_in_place(None, keep))
-        return Trace(trace.activations, ChainedCaches(self, chained, x, upto, keep, trace.caches))
+        caches: Any = ChainedCaches(self, chained, x, upto, keep, trace.caches)
+        return Trace(trace.activations, caches)
 
     def backward(self, trace: Trace, seeds: dict[str, Array], wrt: str | Sequence[str] = ("input",),
                  release: bool = False, step: Callable[[Node, Array, Any], Any] | None = None,
@@ -131,8 +74,8 @@ class FastNetwork(Network):
         if step is None and isinstance(caches, ChainedCaches) and all_float32(seeds.values()):
             chained = caches.chained if caches.net is self else self._chained(caches.x, caches.upto, caches.keep)
             if chained is not None and caches.fit(chained, (*seeds, *((wrt,) if isinstance(wrt, str) else wrt))):
-                return Network.backward(chained, Trace(trace.activations, caches.of_chains), seeds, wrt, release,
-                                        chained.backward_step, add)
+                inner = Trace(trace.activations, caches.of_chains)
+                return Network.backward(chained, inner, seeds, wrt, release, chained.backward_step, add)
         return super().backward(trace, seeds, wrt, release, step or self.backward_step, add)
 
     def features(self, x: Array, layers: Iterable[str]) -> dict[str, Array]:
@@ -167,7 +110,8 @@ class FastNetwork(Network):
         if not isinstance(x, np.ndarray) or x.dtype != FLOAT32 or x.ndim != 4 or not len(x):
             return None
         nodes = self.nodes if upto is None else self._nodes_upto(upto)
-        key = x.shape[1:], len(nodes), frozenset(keep), get_num_threads()
+        forms = tuple((array.shape, array.dtype) for node in nodes for array in node.layer.params.values())
+        key = x.shape[1:], len(nodes), frozenset(keep), get_num_threads(), forms
         if key not in self.chained:
             try:
                 shapes = self.shapes(x.shape[1:])
@@ -258,10 +202,12 @@ class FastNetwork(Network):
         return {name for name, layer, inputs in nodes
                 if type(layer) in RELUS and inputs[0] in convolutions.intersection(last_use.get(name, ()))}
 
-    def _sibling(self, nodes: list[Node]) -> Network:
+    def _sibling(self, nodes: list[Node]) -> "FastNetwork":
         sibling = FastNetwork(self.input_shape, self.aliases, self.winograd)
-        sibling.transformed, sibling.plans = self.transformed, self.plans  # keyed by layers: siblings share what they can
-        return sibling._with_nodes(nodes)
+        # keyed by layers, so siblings share what they can
+        sibling.transformed, sibling.plans = self.transformed, self.plans
+        sibling._with_nodes(nodes)
+        return sibling
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the state for copies and other processes, without what is made again."""

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from minicnn.fast.rows.layer import ChainLayer
-from minicnn.fast.rows.plan import Plans
+from minicnn.fast.rows.plans import Plans
 from minicnn.fast.rows.stages import Stage, is_supported, stages_of
 from minicnn.layers import Conv2D, Dropout, MaxPool2D
 from minicnn.network import Node
@@ -43,7 +43,8 @@ def chain_from(nodes: Sequence[Node], start: int, shapes: dict[str, tuple[int, .
     """Return (stages, number of the last node) of the longest chain that begins at a node, or None."""
     if not isinstance(nodes[start].layer, Conv2D | MaxPool2D):
         return None
-    entry, inside, reach, ends = nodes[start].inputs[0], set(), start, []
+    entry, reach, ends = nodes[start].inputs[0], start, []
+    inside: set[str] = set()
     for end in range(start, len(nodes)):
         node = nodes[end]
         if not is_supported(node.layer, entry in node.inputs) or not inside.union({entry}).issuperset(node.inputs):

@@ -154,8 +154,8 @@ class Backward:
         won_columns, won_rows = self.space.won[stage.name]
         with tape.frame():
             drows = tape.scratch((rows[1] - rows[0], *dout.shape[1:]))
-            pools.spread(tape, dout, 0, pool, windows, OH, [won[slice(*windows), :, channels] for won in won_rows], rows,
-                         drows)
+            pools.spread(tape, dout, 0, pool, windows, OH, [won[slice(*windows), :, channels] for won in won_rows],
+                         rows, drows)
             pools.spread(tape, drows, 1, pool, (0, OW), OW, [won[slice(*rows), :, channels] for won in won_columns],
                          (0, W), target)
             if self.is_pooled(stage) and stage.relu is GuidedReLU:

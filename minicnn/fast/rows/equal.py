@@ -28,8 +28,8 @@ def number_pixels(rows: Array, numbers: Array) -> None:
 def equal_windows(numbers: Array, pad: int) -> tuple[Array, Array] | None:
     """Return (pixels, sources): outputs whose windows are equal to an earlier one's, and the first with this window.
 
-    Both are numbers of pixels of the output, row by row; a source is never among the pixels. None if all windows differ.
-    numbers : of the pixels, (H, W).
+    Both count the pixels of the output row by row. A source is never among the pixels. None if all windows differ.
+    numbers : of the pixels of the input, (H, W).
     """
     labels = number_windows(numbers, pad).ravel()
     first = first_with_same_label(labels)
@@ -98,9 +98,10 @@ class EqualWindows:
             self.found[stage] = equal_windows(self.numbers[stage], self.pads[stage])
             if not known and self.found[stage] is None:
                 self.all_differ = True
-        if self.found[stage] is None:
+        found = self.found[stage]
+        if found is None:
             return
-        pixels, sources = self.found[stage]
+        pixels, sources = found
         W = whole.shape[1]
         some = slice(*np.searchsorted(pixels, (rows[0] * W, rows[1] * W)))
         y, x = np.divmod(pixels[some], W)

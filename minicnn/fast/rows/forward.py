@@ -26,7 +26,8 @@ class Forward:
         """Return the calls of each step and thread."""
         calls: Calls = []
         if not self.chain.planar:
-            calls.append([[partial(copy_input, self.space, rows)] for rows in self.space.shares_of_input(len(scratches))])
+            shares_of_input = shares(self.chain.entry.shape[0], len(scratches))
+            calls.append([[partial(copy_input, self.space, rows)] for rows in shares_of_input])
         for step in steps:
             calls += [self.space.transform(self.weights[name], len(scratches)) for name in step.unkept]
             calls.append([self.record_thread(step, thread, Tape(scratch)) for thread, scratch in enumerate(scratches)])
@@ -58,7 +59,8 @@ class Forward:
                 tape.calls.append(partial(clear_border, bordered, *rows))
         first, source = step.stages[0], step.stages[0].sources[0]
         height = self.chain.by_name[source].shape[0]
-        rows = source_rows(first, source, (0, first.shape[0]) if step.blocks else step.rows(0, step.shares[thread]), height)
+        computed = (0, first.shape[0]) if step.blocks else step.rows(0, step.shares[thread])
+        rows = source_rows(first, source, computed, height)
         own = shares(height, len(step.shares))[thread]
         equal = self.space.equal[thread]
         if source in self.equal:

@@ -66,7 +66,6 @@ def spread(tape: Tape, dout: Array, layer: Conv2D, rows: tuple[int, int], OW: in
     """
     w = layer.params["w"]
     F, C, K, _ = w.shape
-    s, W = layer.stride, dx.shape[2]
     count = rows[1] - rows[0]
     if not count:
         tape.fill(dx)
@@ -87,7 +86,8 @@ def add_planes(tape: Tape, planes: Array, layer: Conv2D, rows: tuple[int, int], 
         if not columns:
             continue
         line = tape.scratch((C, K, count, len(columns)))
-        shifted = [(planes[:, :, j], (j - layer.pad - phase) // s) for j in range(K) if (j - layer.pad - phase) % s == 0]
+        shifted = [(planes[:, :, j], (j - layer.pad - phase) // s)
+                   for j in range(K) if (j - layer.pad - phase) % s == 0]
         add_shifted(tape, shifted, line, 3)
         for start in range(s):  # then, for each phase of the rows, the rows of the filters
             some = [y for y in range(*pixels) if y % s == start]
@@ -111,10 +111,12 @@ def add_shifted(tape: Tape, terms: list[tuple[Array, int]], out: Array, axis: in
     inside = [term for term in inside if term[2] < term[3]]
 
     def part(term: tuple[Array, int, int, int], low: int, high: int) -> Array:
-        return term[0][(*before, slice(low - term[1], high - term[1]))]
+        index = *before, slice(low - term[1], high - term[1])
+        return term[0][index]
 
     def target(low: int, high: int) -> Array:
-        return out[(*before, slice(low, high))]
+        index = *before, slice(low, high)
+        return out[index]
 
     if not inside:
         tape.fill(out)

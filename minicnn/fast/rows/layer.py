@@ -1,6 +1,5 @@
 """A chain of nodes as one layer of a network, computed in step by several threads."""
 
-import weakref
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -81,9 +80,9 @@ class ChainLayer(Layer):
         return dx
 
     def clear_outside(self, dout: Array, dx: Array) -> None:
-        """Set dx, (C, H, W), exactly to zero where the image is outside the receptive field of what dout is not zero at.
+        """Set dx, (C, H, W), to zero outside the receptive field of the neurons at which dout is not zero.
 
-        Rounding in Winograd's sums would leave small values there.
+        Rounding in Winograd's sums leaves small values there.
         """
         top, bottom, left, right = support(dout)
         if (bottom - top, right - left) == dout.shape[2:]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from minicnn.backend import Array, available_memory
+from minicnn.backend import Array
 from minicnn.fast.rows.backward import Backward
 from minicnn.fast.rows.bands import BAND
 from minicnn.fast.rows.forward import Forward
@@ -16,24 +16,22 @@ from minicnn.fast.rows.stages import Part, Stage
 from minicnn.fast.rows.steps import Chain, Rows, Step, shares
 from minicnn.fast.rows.tape import Calls
 from minicnn.fast.rows.team import team
-from minicnn.fast.rows.weights import BUDGET, Weights, tile_for
+from minicnn.fast.rows.weights import Weights, WeightStore, tile_for
 from minicnn.layers import Conv2D
-from minicnn.network import Node
 
 FEW_TILES = 100       # with at most this many tiles, the filters fill the caches, not the maps
 MANY_FILTERS = 2**20  # transformed values of a layer, from which on reading them takes time
-IDLE = 2**26          # bytes of the memory that unused plans keep
-MOST = 32             # plans
 
 
 class Plan:
     """The steps of a chain, forward and back, its weights, and the memory of its passes.
 
-    stages : of the chain, with its input first. is_pooled : whether a max pool compares its output later. winograd : setting of the network. threads : that share the rows.
+    stages : of the chain, with its input first. is_pooled : whether a max pool compares its output later.
+    winograd : setting of the network. threads : that share the rows. store : of the weights.
     """
 
     def __init__(self, stages: Sequence[Stage], is_pooled: bool, winograd: Any, threads: int,
-                 store: "WeightStore") -> None:
+                 store: WeightStore) -> None:
         self.chain, self.winograd, self.threads, self.store = Chain(stages, is_pooled), winograd, threads, store
         self.spaces: list[Space] = []
         self.version = 0  # of the parameters' arrays
@@ -141,6 +139,24 @@ class Plan:
         space.make(self.forward_steps, self.backward_steps, self.weights_back)
         return space.bytes
 
+    def table(self) -> list[str]:
+        """Return lines that describe the plan: the steps, the rows of each thread, and the bytes of new maps."""
+        space = Space(self.chain, self.weights, self.biases, team(), True, nothing)
+        space.make(self.forward_steps, self.backward_steps, self.weights_back)
+        meetings = [len(steps) + sum(len(step.unkept) for step in steps) - 1
+                    for steps in (self.forward_steps, self.backward_steps)]
+        lines = [f"{self.chain.entry.name} -> {self.chain.last.name}: in step on {self.threads} threads, which meet "
+                 f"{meetings[0]} times forward and {meetings[1]} times back; maps {space.bytes / 1e6:.1f} MB"]
+        for way, steps in (("forward", self.forward_steps), ("back", self.backward_steps)):
+            for number, step in enumerate(steps, 1):
+                shares = " ".join(f"{first}-{last}" for first, last in step.blocks or step.shares)
+                unit = "blocks" if step.blocks else "rows"
+                nodes = [name for stage in step.stages for name in (stage.nodes or (stage.name,))]
+                written = sum(space.bytes_of(stage, way == "forward") for stage in step.stages)
+                lines.append(f"  {way:<7} {number:>2}  {unit:<6} {shares:<16} {written / 1e6:>6.2f} MB  "
+                             + ", ".join(nodes))
+        return lines
+
     def working_bytes(self, differentiable: bool) -> int:
         """Return about the bytes of the threads' working memory, and of the filters that are not kept."""
         ways = [(self.forward_steps, self.weights)] + [(self.backward_steps, self.weights_back)] * differentiable
@@ -148,7 +164,8 @@ class Plan:
         for steps, weights in ways:
             for step in steps:
                 for part in self.parts_of(step, weights is self.weights):
-                    each, (H, W, _) = weights[part.name], step.stages[0].shape
+                    each = weights[part.name]
+                    H, W, _ = step.stages[0].shape
                     if not each.m:
                         continue
                     m, channels = each.m, max(part.layer.params["w"].shape[:2])
@@ -165,13 +182,14 @@ class Plan:
 
     def box(self, rows: Rows, columns: Rows) -> tuple[Rows, Rows]:
         """Return the rows and columns of the input on which these rows and columns of the output depend."""
-        boxes = {self.chain.last.name: (rows, columns)}
+        boxes: dict[str, tuple[Rows, Rows]] = {self.chain.last.name: (rows, columns)}
         for stage in self.chain.stages[:0:-1]:
-            for source, size, stride, pad in stage.windows():
-                for before in [boxes[stage.name]] if stage.name in boxes else []:
-                    found = [(first * stride - pad, (last - 1) * stride - pad + size) for first, last in before]
-                    known = boxes.get(source, found)
-                    boxes[source] = tuple((min(a[0], b[0]), max(a[1], b[1])) for a, b in zip(found, known, strict=True))
+            for source, size, stride, pad in stage.windows() if stage.name in boxes else ():
+                (a, b), (c, d) = boxes[stage.name]
+                up, down, left, right = (a * stride - pad, (b - 1) * stride - pad + size,
+                                         c * stride - pad, (d - 1) * stride - pad + size)
+                (e, f), (g, h) = boxes.get(source, ((up, down), (left, right)))
+                boxes[source] = (min(up, e), max(down, f)), (min(left, g), max(right, h))
         (top, bottom), (left, right) = boxes[self.chain.entry.name]
         return (max(0, top), bottom), (max(0, left), right)
 
@@ -179,52 +197,3 @@ class Plan:
 def bias_of(stage: Stage) -> Array:
     """Return the biases of a map, which several convolutions may have written, (C,)."""
     return np.concatenate([layer.params["b"] for layer in stage.bias])
-
-
-class WeightStore:
-    """The weights of a network's convolutions in the order in which calls read them, one for all sizes of images."""
-
-    def __init__(self) -> None:
-        self.weights: dict[tuple[Conv2D, int, bool], Weights] = {}
-
-    def get(self, layer: Conv2D, m: int, backward: bool) -> Weights:
-        """Return the weights of a layer in one direction, for Winograd's F(m, 3), or 0."""
-        found = self.weights.get((layer, m, backward))
-        if found is None or found.w is not layer.params["w"]:
-            budget = min(BUDGET, (available_memory("cpu") or BUDGET) // 4)
-            kept = sum(each.bytes for each in self.weights.values())
-            found = self.weights[layer, m, backward] = Weights(layer, m, backward, budget - kept)
-        return found
-
-
-class Plans:
-    """The plans of a network and its siblings, the last used one at the end.
-
-    Each keeps the memory of its passes for the next ones. Plans that are not used keep at most IDLE bytes in all.
-    """
-
-    def __init__(self) -> None:
-        self.plans: dict[Any, Plan] = {}
-        self.store = WeightStore()
-        self.nodes: list[Node] = []  # that ran last
-
-    def get(self, stages: tuple[Stage, ...], is_pooled: bool, winograd: Any, threads: int) -> Plan:
-        """Return the plan of these stages."""
-        key = stages, is_pooled, winograd, threads
-        plan = self.plans.pop(key, None) or Plan(stages, is_pooled, winograd, threads, self.store)
-        self.plans[key] = plan
-        if len(self.plans) > MOST:
-            del self.plans[next(iter(self.plans))]
-        return plan
-
-    def use(self, nodes: list[Node]) -> None:
-        """Free memory of the plans that were not used for the longest time, but not of those of these nodes."""
-        if nodes is self.nodes:
-            return
-        self.nodes, total = nodes, 0
-        used = [node.layer.plan for node in nodes if hasattr(node.layer, "plan")]
-        for plan in reversed(list(self.plans.values())):
-            if plan not in used:
-                total += sum(space.bytes for space in plan.spaces)
-                if total > IDLE:
-                    plan.spaces.clear()

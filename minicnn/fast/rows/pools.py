@@ -25,7 +25,8 @@ def members(i: int, windows: tuple[int, int], stride: int, size: int, first: int
     begin, end = windows
     last = min(end, -(-(size - i) // stride))
     start = begin * stride + i - first
-    return slice(0, last - begin), slice(start, start + (last - begin - 1) * stride + 1 if last > begin else start, stride)
+    stop = start + (last - begin - 1) * stride + 1 if last > begin else start
+    return slice(0, last - begin), slice(start, stop, stride)
 
 
 def maxima(tape: Tape, x: Array, axis: int, layer: MaxPool2D, windows: tuple[int, int], size: int, first: int,
@@ -61,40 +62,42 @@ def spread(tape: Tape, dout: Array, axis: int, layer: MaxPool2D, windows: tuple[
         if high > max(low, s * count):  # these pixels begin no window
             tape.fill(dx[at(axis, slice(max(low, s * count) - low, None))])
         overlapping: list[tuple[Array, Array]] = []
-        for some, places in alike(layer, windows, pixels):
-            index = at(axis, slice(some[0] - windows[0], some[1] - windows[0]))
-            left = dout[index]
-            for i in range(layer.kernel_size - 1, -1, -1):
-                begin = some[0] * s + i - low
-                target = dx[at(axis, slice(begin, begin + (some[1] - some[0] - 1) * s + 1, s))] if i in places else None
-                if i == 0:
-                    if target is not None and left is not target:
-                        tape.copy(left, target)
-                    continue
-                further = any(j < i for j in places)
-                if target is None and not further:
-                    continue
-                direct = target is not None and i < s
-                given = target if direct else tape.scratch(left.shape)
-                tape.do(np.multiply, left, won[i - 1][index], given)
-                if target is not None and not direct:
-                    overlapping.append((given, target))
-                if further:
-                    last = i == 1 and 0 in places
-                    begin = some[0] * s - low
-                    rest = dx[at(axis, slice(begin, begin + (some[1] - some[0] - 1) * s + 1, s))] if last else (
-                        tape.scratch(left.shape))
-                    tape.do(np.subtract, left, given, rest)
-                    left = rest
-                    if last:
-                        break
+        for (first, last), places in alike(layer, windows, pixels):
+            some = at(axis, slice(first - windows[0], last - windows[0]))
+            targets = {i: dx[at(axis, slice(first * s + i - low, (last - 1) * s + i - low + 1, s))] for i in places}
+            overlapping += give(tape, s, dout[some], [each[some] for each in won], targets)
         for given, target in overlapping:
             tape.do(np.add, target, given, target)
 
 
-def alike(layer: MaxPool2D, windows: tuple[int, int], pixels: tuple[int, int]) -> list[tuple[tuple[int, int], list[int]]]:
-    """Return [(windows, the positions in them whose pixels are in the range)], windows with the same positions together.
+def give(tape: Tape, stride: int, left: Array, won: list[Array],
+         targets: dict[int, Array]) -> list[tuple[Array, Array]]:
+    """Write down what each position of windows gets of their gradient, `left`, from the last position to the first.
+
+    targets : {position: its pixels}. Return [(gradient, pixels)] of positions that the next window begins before: these
+    are added in the end.
     """
+    overlapping = []
+    for i in range(len(won), 0, -1):
+        if not any(j <= i for j in targets):
+            break
+        direct = i in targets and i < stride
+        given = targets[i] if direct else tape.scratch(left.shape)
+        tape.do(np.multiply, left, won[i - 1], given)
+        if i in targets and not direct:
+            overlapping.append((given, targets[i]))
+        if any(j < i for j in targets):
+            rest = targets[0] if i == 1 else tape.scratch(left.shape)
+            tape.do(np.subtract, left, given, rest)
+            left = rest
+    if 0 in targets and left is not targets[0]:
+        tape.copy(left, targets[0])
+    return overlapping
+
+
+def alike(layer: MaxPool2D, windows: tuple[int, int],
+          pixels: tuple[int, int]) -> list[tuple[tuple[int, int], list[int]]]:
+    """Return [(windows with the same positions, the positions in them whose pixels are in the range)]."""
     groups: list[tuple[tuple[int, int], list[int]]] = []
     for window in range(*windows):
         places = [i for i in range(layer.kernel_size) if pixels[0] <= window * layer.stride + i < pixels[1]]

@@ -3,6 +3,7 @@
 import numpy as np
 
 from minicnn.backend import Array
+from minicnn.fast.im2col import CHUNK
 from minicnn.fast.rows.tape import Bordered, Tape, flat, strided
 
 
@@ -42,15 +43,24 @@ def convolve(tape: Tape, source: Bordered, pad: int, matrix: Array, size: int, f
     with tape.frame():
         patches = tape.scratch((rows, OW, size, size * C))
         tape.copy(strided(begin, patches.shape, (sy, sx, sy, sc)), patches)
-        target = flat(out)
-        if target is not None and more is not out:
-            tape.do(np.matmul, patches.reshape(-1, size * size * C), matrix, target)
-            if more is not None:
-                tape.copy_or_add(out, more, out)
-        else:
-            product = tape.scratch((rows * OW, F))
-            tape.do(np.matmul, patches.reshape(-1, size * size * C), matrix, product)
-            tape.copy_or_add(product.reshape(out.shape), more, out)
+        pixels, target = patches.reshape(-1, size * size * C), flat(out)
+        alone = target is None or more is out
+        total = tape.scratch((rows * OW, F)) if alone or target is None else target
+        multiply_in_chunks(tape, pixels, matrix, total)
+        if alone:
+            tape.copy_or_add(total.reshape(out.shape), more, out)
+        elif more is not None:
+            tape.do(np.add, out, more, out)
+
+
+def multiply_in_chunks(tape: Tape, pixels: Array, matrix: Array, out: Array) -> None:
+    """Write down the product as a sum of products with some rows of the matrix: less rounding error than in one sum."""
+    tape.do(np.matmul, pixels[:, :CHUNK], matrix[:CHUNK], out)
+    with tape.frame():
+        product = tape.scratch(out.shape) if len(matrix) > CHUNK else out
+        for start in range(CHUNK, len(matrix), CHUNK):
+            tape.do(np.matmul, pixels[:, start:start + CHUNK], matrix[start:start + CHUNK], product)
+            tape.do(np.add, out, product, out)
 
 
 def mix_used(rows: Array, matrix: Array, out: Array) -> None:
@@ -60,8 +70,8 @@ def mix_used(rows: Array, matrix: Array, out: Array) -> None:
     Behind the score of one class, those are 999 of 1,000 channels. The search costs 1 / F of the product.
     """
     pixels, target = rows.reshape(-1, rows.shape[2]), flat(out)
-    used = pixels.any(axis=0)
-    if 2 * np.count_nonzero(used) < len(used):
+    used = np.asarray(pixels.any(axis=0))
+    if 2 * np.count_nonzero(used) < used.size:
         pixels, matrix = pixels[:, used], matrix[used]
     if target is None:
         out[...] = (pixels @ matrix).reshape(out.shape)

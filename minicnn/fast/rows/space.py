@@ -12,7 +12,7 @@ from minicnn.fast.rows import winograd
 from minicnn.fast.rows.equal import EqualWindows
 from minicnn.fast.rows.slots import Need, share
 from minicnn.fast.rows.stages import Part, Stage
-from minicnn.fast.rows.steps import Chain, Rows, Step, shares
+from minicnn.fast.rows.steps import Chain, Step, shares
 from minicnn.fast.rows.tape import Bordered, Calls
 from minicnn.fast.rows.team import Team
 from minicnn.fast.rows.weights import Weights
@@ -134,7 +134,7 @@ class Space:
         """Return the zeros around a stage's map that convolutions read."""
         needs = [border(stage.shape, part.size, part.layer.pad, self.weights[part.name].m)
                  for reader in self.chain.readers[stage.name] for part in reader.parts
-                 if part.source == stage.name and part.size > 1 and not (self.chain.planar and reader is self.chain.first)]
+                 if part.source == stage.name and part.size > 1 and part.name in self.weights]
         top, bottom, left, right = (max((0, *(need[side] for need in needs))) for side in range(4))
         return top, bottom, left, right
 
@@ -164,10 +164,6 @@ class Space:
             return shape, (0, 0, 0, 0)
         return shape, border(shape, part.size, part.size - 1 - part.layer.pad, weights[part.name].m)
 
-    def shares_of_input(self, threads: int) -> tuple[Rows, ...]:
-        """Return the rows of the input that each thread copies."""
-        return shares(self.chain.entry.shape[0], threads)
-
     def filters(self, weights: Weights) -> Array:
         """Return the memory of transformed filters: their own, or one for all filters that are not kept."""
         return weights.array if weights.kept else self.team.filters_of(weights.shape)
@@ -184,6 +180,15 @@ class Space:
         if shape not in self.zero_rows:
             self.zero_rows[shape] = np.zeros(shape, np.float32)
         return self.zero_rows[shape]
+
+    def bytes_of(self, stage: Stage, forward: bool) -> int:
+        """Return the bytes of a stage's map and winners, or of the gradients to it."""
+        if not forward:
+            parts = {self.gradients[key].whole.nbytes for key in self.gradients if key == (stage.name, WHOLE)}
+            return sum(parts) or sum(each.whole.nbytes for key, each in self.gradients.items() if key[0] == stage.name)
+        won = [array for arrays in self.won.get(stage.name, ()) for array in arrays]
+        maps = [self.maps[stage.name].whole] if stage.name in self.maps else []
+        return sum(array.nbytes for array in (*won, *maps))
 
     def winners(self, stage: Stage, height: int) -> tuple[list[Array], list[Array]]:
         """Return the booleans of a max pool over a map of this height: over columns, and over rows."""

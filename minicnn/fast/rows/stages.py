@@ -153,7 +153,9 @@ def side_by_side(name: str, stages: list[Stage], shape: tuple[int, int, int]) ->
         return None
     if len({stage.name for stage in stages}) < len(stages):
         return None
-    parts, nodes, start = [], [], 0
+    parts: list[Part] = []
+    nodes: list[str] = []
+    start = 0
     for stage in stages:
         parts += [replace(part, start=start + part.start) for part in stage.parts]
         nodes += stage.nodes

@@ -91,7 +91,9 @@ def run(calls: Calls) -> None:
         wait_for(others)  # they write into the same arrays, so they must finish first
     except KeyboardInterrupt as problem:
         problems.append(problem)
-    problems += [problem for other in others if (problem := other.exception()) is not None]
+    for other in others:
+        ended_with = other.exception()
+        problems += [ended_with] if ended_with is not None else []
     causes = [problem for problem in problems if not isinstance(problem, threading.BrokenBarrierError)]
     if problems:
         raise (causes or problems)[0]

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from minicnn.backend import Array
+from minicnn.backend import Array, available_memory
 from minicnn.fast.rows.stages import Part
 from minicnn.fast.threads import share_out
 from minicnn.fast.winograd_weights import TRANSFORM, block_size, fingerprint, transform_block
@@ -33,7 +33,7 @@ class Weights:
         self.mark: Array | None = None
         F, C, K, _ = self.filters().shape
         self.block = block_size(F)
-        self.shape = (m + 2, m + 2, F // self.block, C, self.block) if m else (K * K * C, F)
+        self.shape: tuple[int, ...] = (m + 2, m + 2, F // self.block, C, self.block) if m else (K * K * C, F)
         self.size = math.prod(self.shape)
         self.kept = not m or 4 * self.size <= min(KEPT, budget)
         self.array = np.empty((0,), np.float32)
@@ -91,3 +91,19 @@ def tile_for(part: Part, setting: Any, pixels: int) -> int:
     if setting == "off" or K != 3 or part.layer.stride > 1 or part.layer.pad > 2 or min(C, F) < MANY:
         return 0
     return 2 if pixels <= FEW_PIXELS and C * F >= MANY_WEIGHTS else int(setting)
+
+
+class WeightStore:
+    """The weights of a network's convolutions in the order in which calls read them, one for all sizes of images."""
+
+    def __init__(self) -> None:
+        self.weights: dict[tuple[Conv2D, int, bool], Weights] = {}
+
+    def get(self, layer: Conv2D, m: int, backward: bool) -> Weights:
+        """Return the weights of a layer in one direction, for Winograd's F(m, 3), or 0."""
+        found = self.weights.get((layer, m, backward))
+        if found is None or found.w is not layer.params["w"]:
+            budget = min(BUDGET, (available_memory("cpu") or BUDGET) // 4)
+            kept = sum(each.bytes for each in self.weights.values())
+            found = self.weights[layer, m, backward] = Weights(layer, m, backward, budget - kept)
+        return found

@@ -48,12 +48,12 @@ def convolve_by_blocks(tape: Tape, source: Bordered, pad: int, weights: Weights,
     with tape.frame():
         v = tape.scratch(v_shape)
         down = v_shape[2]
-        some = max(1, BAND * down // math.prod(v_shape))  # rows of tiles
+        fitting = max(1, BAND * down // math.prod(v_shape))  # rows of tiles
         with tape.frame():
-            even, odd = (tape.scratch((-(-size * some // down),))
-                         for size in (max(half_size, math.prod(v_shape)), math.prod(v_shape)))
-            for row in range(0, down, some):
-                transform_tiles(tape, source, pad, row * (a - 2), even, odd, v[:, :, row:row + some])
+            even, odd = (tape.scratch((-(-values * fitting // down),))
+                         for values in (max(half_size, math.prod(v_shape)), math.prod(v_shape)))
+            for row in range(0, down, fitting):
+                transform_tiles(tape, source, pad, row * (a - 2), even, odd, v[:, :, row:row + fitting])
         even, odd = tape.scratch((back_size,)), tape.scratch((products_size,))
         own = None if weights.kept else tape.scratch((a, a, 1, C, size))
         for i in blocks:
@@ -70,7 +70,8 @@ def sizes(a: int, out_shape: tuple[int, ...], C: int, F: int) -> tuple[tuple[int
     rows, OW, _ = out_shape
     m = a - 2
     down, across = -(-rows // m), -(-OW // m)
-    return (a, a, down, across, C), down * a * (m * across + 2) * C, a * a * down * across * F, m * a * down * across * F
+    count = down * across
+    return (a, a, down, across, C), down * a * (m * across + 2) * C, a * a * count * F, m * a * count * F
 
 
 def transform_tiles(tape: Tape, source: Bordered, pad: int, first: int, even: Array, odd: Array, v: Array) -> None:
