@@ -58,7 +58,8 @@ def seed_for(net, shape, rng, positions):
 def assert_near(found, exact, bound, before):
     """The difference is below the bound, relative to the largest value, except where the exact one is no number.
 
-    before : the arrays that it was computed from. Rounding errors have the size of the terms of a sum, also where the terms cancel.
+    before : the arrays that it was computed from. Rounding errors have the size of the terms of a sum, also where the
+    terms cancel.
     """
     scale = max(np.nanmax(abs(array), initial=0) for array in (exact, *before))
     assert found.shape == exact.shape and found.dtype == np.float32
