@@ -1,4 +1,4 @@
-"""Networks whose chains run in step: what is kept, where gradients start and end, siblings, caches, receptive fields.
+"""Networks whose chains run in step: activations to keep, ends of gradients, siblings, caches, receptive fields.
 
 The weights are small integers, so that float32 has no rounding and the fast network must equal the plain one.
 """

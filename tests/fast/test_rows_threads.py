@@ -154,7 +154,7 @@ def test_several_threads_call_the_same_network_and_others_at_once(threads, rng):
 
 
 def steps_that_note(done, threads):
-    """The calls of three steps, each of which appends the number of the step."""
+    """The calls of three steps. Each call appends the number of its step."""
     return [[[partial(done.append, step)] for _ in range(threads)] for step in range(3)]
 
 

@@ -66,9 +66,10 @@ class Plan:
     def shared_out(self, step: Step, parts: Sequence[Part], weights: dict[str, Weights]) -> Step:
         """Return the step with the way in which the threads share the filters of its convolutions, `parts`."""
         transformed = [weights[part.name] for part in parts if part.name in weights and weights[part.name].m]
+        back = weights is self.weights_back  # the blocks are those of one convolution; pools do not mix channels
         alone = len(parts) == len(transformed) == 1 and step.stages[0] is not self.chain.entry and all(
-            stage.pool is not None or stage.pooled for stage in step.stages[1:]) and all(
-            len(stage.parts) <= 1 for stage in step.stages)  # the blocks are those of one convolution
+            stage.pooled if back else stage.pool is not None for stage in step.stages[1:]) and all(
+            len(stage.parts) <= 1 for stage in step.stages)
         if alone and transformed[0].size >= MANY_FILTERS:
             (H, W, _), m = step.stages[0].shape, transformed[0].m
             if -(-H // m) * -(-W // m) <= FEW_TILES:
