@@ -24,11 +24,12 @@ THREADS = 2
 
 
 class Row(NamedTuple):
-    """A work: our time over PyTorch's, what it should be at most, and the peaks in megabytes (ours, NCHW,
-    channels-last), or []."""
+    """A work: our time over PyTorch's, the least and the largest of the repeats, what it should be at most, and the
+    peaks in megabytes (ours, NCHW, channels-last), or []."""
 
     name: str
     ratio: float
+    spread: tuple
     reach: float
     memory: list
 
@@ -43,14 +44,14 @@ def seconds(function):
 
 
 def compare(workload, repeats):
-    """(ours, PyTorch NCHW, PyTorch channels-last: median seconds), and the median paired ratio to the faster."""
+    """(ours, PyTorch NCHW, PyTorch channels-last: median seconds), and the paired ratios to the faster, sorted."""
     sides = workload.ours(), workload.theirs(False), workload.theirs(True)
     for side in sides:
         side()
     times = np.array([[seconds(side) for side in sides] for _ in range(repeats)])
     medians = np.median(times, axis=0)
     faster = 1 + int(medians[2] < medians[1])
-    return medians, statistics.median(times[:, 0] / times[:, faster])
+    return medians, sorted(times[:, 0] / times[:, faster])
 
 
 def peak_memory(name, side):
@@ -105,6 +106,9 @@ def draw(rows, path):
         axis.barh([row.name for row in rows], values,
                   color=["#3572A5" if round(value, 2) <= goal else "#b8c4ce"
                          for value, goal in zip(values, goals, strict=True)])
+        if axis is axes[0, 0]:
+            for y, row in enumerate(rows):
+                axis.plot(row.spread, [y, y], color="black", linewidth=1)
         for y, (value, goal) in enumerate(zip(values, goals, strict=True)):
             axis.plot([goal, goal], [y - 0.5, y + 0.5], color="#c44", linewidth=1)
             axis.text(max(value, goal), y, f" {value:.2f}", va="center", fontsize=9)
@@ -122,15 +126,16 @@ def run(arguments):
     print(f"{THREADS} threads; NumPy's product reaches {peak_rate:.0f} GFLOP/s; PyTorch {torch.__version__}, "
           f"NumPy {np.__version__}")
     chosen = [name for name in WORKLOADS if all(word in name for word in arguments.only)]
-    print(f"{'':<48} {'ours':>9} {'NCHW':>9} {'ch. last':>9}  ratio  reach  of peak  MB: ours, NCHW, ch. last")
+    print(f"{'':<48} {'ours':>9} {'NCHW':>9} {'ch. last':>9}  ratio     spread  reach  of peak  MB: ours, NCHW, ch. last")
     rows = []
     for name in chosen:
         workload = WORKLOADS[name]
-        medians, ratio = compare(workload, arguments.repeats)
+        medians, ratios = compare(workload, arguments.repeats)
+        ratio, spread = statistics.median(ratios), (ratios[0], ratios[-1])
         memory = [] if arguments.no_memory else [peak_memory(name, side) for side in ("ours", "nchw", "channels_last")]
-        rows.append(Row(name, ratio, workload.reach, memory))
+        rows.append(Row(name, ratio, spread, workload.reach, memory))
         print(f"{name:<48} " + " ".join(f"{1e3 * value:>6.1f} ms" for value in medians)
-              + f"  {ratio:>5.2f}  {workload.reach:>5.2f}  {share(workload, medians[0], peak_rate):>7.0%}  "
+              + f"  {ratio:>5.2f}  {spread[0]:.2f}-{spread[1]:.2f}  {workload.reach:>5.2f}  {share(workload, medians[0], peak_rate):>7.0%}  "
               + ", ".join(f"{value:.0f}" for value in memory), flush=True)
     if arguments.out:
         draw(rows, arguments.out)
@@ -138,7 +143,7 @@ def run(arguments):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--repeats", type=int, default=11)
+    parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--only", nargs="*", default=[], help="words that the rows' names must have")
     parser.add_argument("--no-memory", action="store_true")
     parser.add_argument("--out", help="a picture to write")

@@ -66,16 +66,17 @@ def picture(size, channels_last=None, batch=1):
 # ---- there and back through a network --------------------------------------------------------------------------
 
 NETWORKS = {
-    "VGG-16": (lambda: models.vgg16().trunk("pool5"), lambda: torch_oracle.VGG(torch_oracle.VGG_D).features, 0.6),
-    "VGG-19": (lambda: models.vgg19().trunk("pool5"), lambda: torch_oracle.VGG(torch_oracle.VGG_E).features, 0.6),
-    "SqueezeNet 1.1": (models.squeezenet1_1, lambda: torch_oracle.SqueezeNet("1_1"), 1.0),
-    "SqueezeNet 1.0": (models.squeezenet1_0, lambda: torch_oracle.SqueezeNet("1_0"), 1.0),
+    "VGG-16": (lambda: models.vgg16().trunk("pool5"), lambda: torch_oracle.VGG(torch_oracle.VGG_D).features),
+    "VGG-19": (lambda: models.vgg19().trunk("pool5"), lambda: torch_oracle.VGG(torch_oracle.VGG_E).features),
+    "SqueezeNet 1.1": (models.squeezenet1_1, lambda: torch_oracle.SqueezeNet("1_1")),
+    "SqueezeNet 1.0": (models.squeezenet1_0, lambda: torch_oracle.SqueezeNet("1_0")),
 }
+REACH = {("VGG", 224): 0.52, ("VGG", 512): 0.45, ("Squeeze", 224): 0.95, ("Squeeze", 512): 0.85}
 
 
 def there_and_back(name, size, batch=1):
     """Forward, and the gradient to the picture."""
-    build, build_module, reach = NETWORKS[name]
+    build, build_module = NETWORKS[name]
 
     def ours():
         net, x = build().fast(), picture(size, batch=batch)
@@ -97,7 +98,8 @@ def there_and_back(name, size, batch=1):
         return once
 
     part = "trunk, " if name.startswith("VGG") else ""
-    return Workload(f"{name}, {part}{size} px" + (f", batch {batch}" if batch > 1 else ""), reach, ours, theirs,
+    return Workload(f"{name}, {part}{size} px" + (f", batch {batch}" if batch > 1 else ""),
+                    REACH["VGG" if part else "Squeeze", size], ours, theirs,
                     lambda: multiply_adds(build(), size, 2, batch))
 
 
@@ -116,10 +118,10 @@ class Style(NamedTuple):
 
 STYLES = {
     "VGG-19": Style(models.vgg19, lambda: torch_oracle.VGG(torch_oracle.VGG_E), torch_oracle.VGG19_TRUNK,
-                    ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"), "relu4_2", 0.6),
+                    ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"), "relu4_2", 0.45),
     "SqueezeNet 1.1": Style(models.squeezenet1_1, lambda: torch_oracle.SqueezeNet("1_1"),
                             torch_oracle.SQUEEZENET1_1_NAMES,  # the layers of CS231n
-                            ("relu_conv1", "fire3/concat", "fire4/concat", "fire5/concat"), "fire2/concat", 1.0)}
+                            ("relu_conv1", "fire3/concat", "fire4/concat", "fire5/concat"), "fire2/concat", 0.8)}
 
 
 def style_transfer(name, size):

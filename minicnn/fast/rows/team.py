@@ -1,5 +1,6 @@
 """Run the calls of a pass in several threads, which meet between the steps."""
 
+import itertools
 import math
 import os
 import threading
@@ -52,6 +53,44 @@ def team() -> Team:
     return _team
 
 
+class BrokenMeeting(Exception):
+    """Another thread has ended with an error."""
+
+
+class Meeting:
+    """A place where `count` threads wait for each other, again and again. It wakes them twice as fast as a Barrier."""
+
+    def __init__(self, count: int) -> None:
+        self.count, self.broken = count, False
+        self.arrivals = itertools.count(1)  # `next` of it is atomic
+        self.doors = [threading.Lock() for _ in range(count)]
+        for door in self.doors:
+            door.acquire()
+
+    def wait(self, thread: int) -> None:
+        """Wait until all threads have come. Raises BrokenMeeting after `leave`."""
+        if next(self.arrivals) % self.count:
+            self.doors[thread].acquire()
+        else:
+            try:
+                for other, door in enumerate(self.doors):
+                    if other != thread:
+                        door.release()
+            except RuntimeError:  # `leave` has opened it
+                pass
+        if self.broken:
+            raise BrokenMeeting
+
+    def leave(self) -> None:
+        """End the meeting for all threads, now and later."""
+        self.broken = True
+        for door in self.doors:
+            try:
+                door.release()
+            except RuntimeError:  # it is open
+                pass
+
+
 def run(calls: Calls) -> None:
     """Run all steps. Each thread runs its calls of a step and then waits for the others.
 
@@ -65,17 +104,17 @@ def run(calls: Calls) -> None:
                 for call in of_thread:
                     call()
         return
-    meeting = threading.Barrier(count)
+    meeting = Meeting(count)
 
     def work(thread: int) -> None:
         try:
             for i, step in enumerate(calls):
                 if i:
-                    meeting.wait()
+                    meeting.wait(thread)
                 for call in step[thread]:
                     call()
         except BaseException:
-            meeting.abort()
+            meeting.leave()
             raise
 
     others: list[Future] = []
@@ -85,7 +124,7 @@ def run(calls: Calls) -> None:
             others.append(helpers.executor.submit(copy_context().run, work, thread))
         work(0)
     except BaseException as problem:
-        meeting.abort()
+        meeting.leave()
         problems.append(problem)
     try:
         wait_for(others)  # they write into the same arrays, so they must finish first
@@ -94,6 +133,6 @@ def run(calls: Calls) -> None:
     for other in others:
         ended_with = other.exception()
         problems += [ended_with] if ended_with is not None else []
-    causes = [problem for problem in problems if not isinstance(problem, threading.BrokenBarrierError)]
+    causes = [problem for problem in problems if not isinstance(problem, BrokenMeeting)]
     if problems:
         raise (causes or problems)[0]
