@@ -189,7 +189,7 @@ def peak_memory(net: Network, shape: Sequence[int], keep: Iterable[str] = (),
 
 def chains_of(net: FastNetwork, nodes: list[Node], shape: Sequence[int], keep: Iterable[str]) -> FastNetwork:
     """Return a network of these nodes in which chains are single nodes, for float32 images of this shape."""
-    found = chain_up(nodes, net.shapes(shape[1:]), keep, net.winograd, get_num_threads(), Plans())
+    found = chain_up(nodes, net.shapes(shape[1:]), keep, shape[0], net.winograd, get_num_threads(), Plans())
     sibling = FastNetwork(net.input_shape, net.aliases, net.winograd)
     sibling._with_nodes(found)
     return sibling

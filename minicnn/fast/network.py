@@ -99,7 +99,7 @@ class FastNetwork(Network):
         keep = [self.find(name) for name in keep]
         nodes = self.nodes if upto is None else self._nodes_upto(upto)
         shapes = self.shapes(shape[1:])
-        chained = chain_up(nodes, shapes, keep, self.winograd, get_num_threads(), self.plans)
+        chained = chain_up(nodes, shapes, keep, shape[0], self.winograd, get_num_threads(), self.plans)
         return "\n".join([self._kind(), *plan_table(chained, shapes)])
 
     def _chained(self, x: Array, upto: str | Iterable[str] | None, keep: Sequence[str]) -> "FastNetwork | None":
@@ -111,13 +111,13 @@ class FastNetwork(Network):
             return None
         nodes = self.nodes if upto is None else self._nodes_upto(upto)
         forms = tuple((array.shape, array.dtype) for node in nodes for array in node.layer.params.values())
-        key = x.shape[1:], len(nodes), frozenset(keep), get_num_threads(), forms
+        key = x.shape[1:], len(x) > 1, len(nodes), frozenset(keep), get_num_threads(), forms
         if key not in self.chained:
             try:
                 shapes = self.shapes(x.shape[1:])
             except InputError:
                 return None  # the layer that x does not fit says so
-            found = chain_up(nodes, shapes, keep, self.winograd, get_num_threads(), self.plans)
+            found = chain_up(nodes, shapes, keep, len(x), self.winograd, get_num_threads(), self.plans)
             while len(self.chained) >= MOST:
                 del self.chained[next(iter(self.chained))]
             self.chained[key] = None if len(found) == len(nodes) else self._sibling(found)

@@ -10,22 +10,23 @@ from minicnn.layers import Conv2D, Dropout, MaxPool2D
 from minicnn.network import Node
 
 LEAST_WORK = 2**22  # multiply-adds of an image in a chain that is worth its calls
+IN_BATCHES = 2**4   # times as many in a batch: ordinary layers compute small images of a batch together
 
 
-def chain_up(nodes: Sequence[Node], shapes: dict[str, tuple[int, ...]], boundaries: Iterable[str], winograd: Any,
-             threads: int, plans: Plans) -> list[Node]:
+def chain_up(nodes: Sequence[Node], shapes: dict[str, tuple[int, ...]], boundaries: Iterable[str], images: int,
+             winograd: Any, threads: int, plans: Plans) -> list[Node]:
     """Return the nodes, with each chain of them as one node that has the name of the chain's last one.
 
     shapes : {name: (1, C, H, W)}, of the input, too. boundaries : names whose activations are kept, or that gradients
-    start from or go to: no chain goes beyond them.
+    start from or go to: no chain goes beyond them. images : in a batch.
     """
     readers: dict[str, int] = {}  # the last node that reads an activation
     for i, node in enumerate(nodes):
         readers.update(dict.fromkeys(node.inputs, i))
-    boundaries = set(boundaries)
+    boundaries, least = set(boundaries), LEAST_WORK * (IN_BATCHES if images > 1 else 1)
     scheduled, i = [], 0
     while i < len(nodes):
-        found = chain_from(nodes, i, shapes, readers, boundaries)
+        found = chain_from(nodes, i, shapes, readers, boundaries, least)
         if found is None:
             scheduled.append(nodes[i])
             i += 1
@@ -39,7 +40,7 @@ def chain_up(nodes: Sequence[Node], shapes: dict[str, tuple[int, ...]], boundari
 
 
 def chain_from(nodes: Sequence[Node], start: int, shapes: dict[str, tuple[int, ...]], readers: dict[str, int],
-               boundaries: set[str]) -> tuple[list[Stage], int] | None:
+               boundaries: set[str], least: int) -> tuple[list[Stage], int] | None:
     """Return (stages, number of the last node) of the longest chain that begins at a node, or None."""
     if not isinstance(nodes[start].layer, Conv2D | MaxPool2D):
         return None
@@ -57,7 +58,7 @@ def chain_from(nodes: Sequence[Node], start: int, shapes: dict[str, tuple[int, .
         reach = max(reach, readers.get(node.name, end))
     for end in reversed(ends):
         stages = stages_of(nodes[start:end + 1], shapes)
-        if stages is not None and is_worthwhile(stages, nodes[end], shapes):
+        if stages is not None and is_worthwhile(stages, nodes[end], shapes, least):
             return stages, end
     return None
 
@@ -73,10 +74,10 @@ def plan_table(nodes: Sequence[Node], shapes: dict[str, tuple[int, ...]]) -> lis
     return lines
 
 
-def is_worthwhile(stages: list[Stage], last: Node, shapes: dict[str, tuple[int, ...]]) -> bool:
-    """Return whether a chain is worth its calls."""
+def is_worthwhile(stages: list[Stage], last: Node, shapes: dict[str, tuple[int, ...]], least: int) -> bool:
+    """Return whether a chain is worth its calls. least : multiply-adds of an image."""
     parts = [part for stage in stages for part in stage.parts]
     if len(stages) < 3 or isinstance(last.layer, Dropout) or all(part.is_pointwise for part in parts):
         return False
     work = sum(part.layer.multiply_adds(shapes[part.name], shapes[part.name]) for part in parts)
-    return work >= LEAST_WORK
+    return work >= least

@@ -126,7 +126,8 @@ def run(arguments):
     print(f"{THREADS} threads; NumPy's product reaches {peak_rate:.0f} GFLOP/s; PyTorch {torch.__version__}, "
           f"NumPy {np.__version__}")
     chosen = [name for name in WORKLOADS if all(word in name for word in arguments.only)]
-    print(f"{'':<48} {'ours':>9} {'NCHW':>9} {'ch. last':>9}  ratio     spread  reach  of peak  MB: ours, NCHW, ch. last")
+    print(f"{'':<48} {'ours':>9} {'NCHW':>9} {'ch. last':>9}  ratio     spread  reach  of peak  "
+          "MB: ours, NCHW, ch. last")
     rows = []
     for name in chosen:
         workload = WORKLOADS[name]
@@ -135,7 +136,8 @@ def run(arguments):
         memory = [] if arguments.no_memory else [peak_memory(name, side) for side in ("ours", "nchw", "channels_last")]
         rows.append(Row(name, ratio, spread, workload.reach, memory))
         print(f"{name:<48} " + " ".join(f"{1e3 * value:>6.1f} ms" for value in medians)
-              + f"  {ratio:>5.2f}  {spread[0]:.2f}-{spread[1]:.2f}  {workload.reach:>5.2f}  {share(workload, medians[0], peak_rate):>7.0%}  "
+              + f"  {ratio:>5.2f}  {spread[0]:.2f}-{spread[1]:.2f}  {workload.reach:>5.2f}  "
+              + f"{share(workload, medians[0], peak_rate):>7.0%}  "
               + ", ".join(f"{value:.0f}" for value in memory), flush=True)
     if arguments.out:
         draw(rows, arguments.out)

@@ -199,7 +199,7 @@ SCRIPT = """if True:
 
     def digest():
         set_num_threads(2)
-        net, x = models.squeezenet1_1(3).fast(), np.random.default_rng(0).standard_normal((2, 3, 90, 99), np.float32)
+        net, x = models.squeezenet1_1(3).fast(), np.random.default_rng(0).standard_normal((2, 3, 200, 231), np.float32)
         trace = net.forward(x, keep=["fire4/concat", "fire9/concat"])
         seed = {name: array * array for name, array in trace.activations.items()}
         results = [*trace.activations.values(), net.backward(trace, seed)["input"]]
