@@ -78,7 +78,7 @@ class Stage:
 
 def is_supported(layer: Any, first: bool) -> bool:
     """Return whether a chain can hold this layer. first : whether it reads the chain's input."""
-    if any(array.dtype != np.float32 for array in layer.params.values()):
+    if any(not isinstance(array, np.ndarray) or array.dtype != np.float32 for array in layer.params.values()):
         return False
     if type(layer) is Conv2D:
         _, C, KH, KW = layer.params["w"].shape
