@@ -26,7 +26,7 @@ class ChainedCaches(MutableMapping):
         if self.of_layers is not None or not chained.positions.keys() >= set(names):
             return False
         return len(chained.nodes) == len(self.chained.nodes) and all(
-            node.name == other.name and (not isinstance(other.layer, ChainLayer) or (
+            node.name == other.name and (node.layer is other.layer or not isinstance(other.layer, ChainLayer) or (
                 isinstance(node.layer, ChainLayer) and node.layer.has_form_of(other.layer)))
             for node, other in zip(chained.nodes, self.chained.nodes, strict=True))
 

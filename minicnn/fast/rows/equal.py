@@ -32,9 +32,12 @@ def equal_windows(numbers: Array, pad: int) -> tuple[Array, Array] | None:
     numbers : of the pixels of the input, (H, W).
     """
     labels = number_windows(numbers, pad).ravel()
+    ordered = np.sort(labels)
+    if not (ordered[1:] == ordered[:-1]).any():
+        return None
     first = first_with_same_label(labels)
     pixels = np.flatnonzero(first != np.arange(len(first)))
-    return (pixels, first[pixels]) if len(pixels) else None
+    return pixels, first[pixels]
 
 
 def number_windows(numbers: Array, pad: int) -> Array:

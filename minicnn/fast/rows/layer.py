@@ -52,7 +52,7 @@ class ChainLayer(Layer):
         out = channels_last(np, (N, F, OH, OW), x.dtype)
         passage = Passage(self.plan, [])
         with team().lock:
-            self.plan.refresh(self.plan.weights)
+            self.plan.refresh(back=False)
             for n in range(N):
                 space = self.plan.take_space(passage, differentiable)
                 space.x, space.out = x[n].transpose(1, 2, 0), out[n].transpose(1, 2, 0)
@@ -71,7 +71,7 @@ class ChainLayer(Layer):
         (H, W, C), N = plan.chain.entry.shape, len(dout)
         dx = np.empty((N, C, H, W), dout.dtype) if plan.chain.planar else channels_last(np, (N, C, H, W), dout.dtype)
         with team().lock:
-            plan.refresh(plan.weights_back)
+            plan.refresh(back=True)
             for n, space in enumerate(cache.spaces):
                 space.dout, space.dx = dout[n].transpose(1, 2, 0), dx[n].transpose(1, 2, 0)
                 run(plan.calls_back(space, self.stages))

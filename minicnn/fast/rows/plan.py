@@ -79,19 +79,17 @@ class Plan:
 
     # ---- passes ----------------------------------------------------------------------------------------------
 
-    def refresh(self, weights: dict[str, Weights]) -> None:
-        """Take over what has changed in the network's parameters, before a pass in one direction."""
+    def refresh(self, back: bool) -> None:
+        """Take over what has changed in the network's parameters, before a pass forward or back."""
         for layer, known in self.parameters:
             if any(layer.params.get(key) is not array for key, array in known.items()):
                 self.spaces.clear()  # their calls have the old arrays
-                back = weights is self.weights_back
                 self.read_parameters()
-                weights = self.weights_back if back else self.weights
                 break
-        for each in weights.values():
-            each.allocate()
-            each.refresh()
-        for name, rows in self.biases.items():
+        for weights in (self.weights_back if back else self.weights).values():
+            weights.allocate()
+            weights.refresh()
+        for name, rows in self.biases.items() if not back else ():
             bias = bias_of(self.chain.by_name[name])
             if not np.array_equal(rows[0], bias):
                 rows[...] = bias
