@@ -31,7 +31,7 @@ class ChainedCaches(MutableMapping):
             for node, other in zip(chained.nodes, self.chained.nodes, strict=True))
 
     def layers(self) -> dict[str, Any]:
-        """Return the caches of the single layers. They are those of a pass of its own."""
+        """Return the caches of the single layers, from another forward pass of the same image."""
         if self.of_layers is None:
             left = list(self)
             caches = Network.forward(self.net, self.x, self.upto, self.keep, self.net.forward_step).caches

@@ -196,7 +196,7 @@ def chains_of(net: FastNetwork, nodes: list[Node], shape: Sequence[int], keep: I
 
 
 def chain_memory(net: FastNetwork, backward: bool) -> int:
-    """Return the bytes that chains take beside their maps: weights in other orders, and working memory."""
+    """Return the bytes of the weights that chains keep and of their working memory."""
     plans = [node.layer.plan for node in net.nodes if isinstance(node.layer, ChainLayer)]
     weights = {id(each): each.bytes for plan in plans
                for each in (*plan.weights.values(), *(plan.weights_back.values() if backward else ()))}

@@ -91,10 +91,13 @@ class FastNetwork(Network):
         return {name: activations[name] for name in layers}
 
     def plan(self, shape: Sequence[int], upto: str | Iterable[str] | None = None, keep: Iterable[str] = ()) -> str:
-        """Return how a pass of an input of `shape`, (N, C, H, W), runs, as a text: the chains that several threads
-        compute in step, and the layers that run one by one. upto, keep : as in `forward`.
+        """Return a text that says how a pass of an input of `shape`, (N, C, H, W), runs.
 
-        Raises InputError if the input does not fit the network.
+        It lists the steps of the chains that several threads compute together, and the layers that run one by one.
+        upto, keep : as in `forward`. Raises InputError if the input does not fit the network.
+
+        >>> print(net.fast().plan((1, *net.input_shape)).splitlines()[0])
+        fast network, Winograd tile 4: net.plain() computes as the definition reads
         """
         keep = [self.find(name) for name in keep]
         nodes = self.nodes if upto is None else self._nodes_upto(upto)
@@ -204,13 +207,13 @@ class FastNetwork(Network):
 
     def _sibling(self, nodes: list[Node]) -> "FastNetwork":
         sibling = FastNetwork(self.input_shape, self.aliases, self.winograd)
-        # keyed by layers, so siblings share what they can
+        # keyed by layers, so siblings with the same layers share them
         sibling.transformed, sibling.plans = self.transformed, self.plans
         sibling._with_nodes(nodes)
         return sibling
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return the state for copies and other processes, without what is made again."""
+        """Return the state for copies and other processes. They make the weights' copies and the plans again."""
         return {key: value for key, value in vars(self).items() if key not in ("transformed", "plans", "chained")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:

@@ -56,7 +56,7 @@ class Backward:
                     tape.calls.append(partial(clear_border, bordered, *rows))
 
     def parts_into(self, stage: Stage) -> list[tuple[Stage, int, Part]]:
-        """Return (stage, number, part) of the convolutions that read a stage's map, first those of single pixels."""
+        """Return (stage, number, part) of the convolutions that read a stage's map, the 1x1 ones first."""
         found = [(reader, k, part) for reader in self.chain.readers[stage.name]
                  for k, part in enumerate(reader.parts) if part.source == stage.name]
         return sorted(found, key=lambda each: not each[2].is_pointwise)
@@ -222,7 +222,7 @@ class Backward:
             tape.calls.append(partial(give_gradient, self.space, found.transpose(1, 2, 0), rows))
 
     def spread(self, tape: Tape, gradient: Array, part: Part, needed: Rows, rows: Rows, found: Array) -> None:
-        """Write down the gradient to some rows of the image, from that of the convolution's rows that they need."""
+        """Write down the gradient to some rows of the image from the gradient to the convolution's `needed` rows."""
         OW, F = gradient.shape[1:]
         images.spread(tape, gradient.reshape(-1, F), part.layer, needed, OW, rows, found)
 

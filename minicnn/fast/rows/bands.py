@@ -10,7 +10,7 @@ BAND = 2**18  # values at a time: 1 MB of float32 stays in a core's cache
 
 
 class Load(NamedTuple):
-    """What a stage works on: values for one row of the step's smallest map, and the rows that must stay together."""
+    """The work of a stage: values for one row of the step's smallest map, and the rows that must stay together."""
 
     values: float
     align: int = 1

@@ -5,8 +5,9 @@ then differ by rounding, and a max pool would choose among equals by chance: the
 other pixels than by the definition, where the first one wins. So equal windows are found, and the output of the first
 one is copied to all others.
 
-To find them, each pixel gets a 64-bit number that depends on its channels, and each 3x3 window one that depends on
-those of its pixels. The windows of most photos all differ. If those of the first such map do, no others are looked at.
+To find them, each pixel gets a 64-bit number that depends on its channels. Each 3x3 window gets a number that depends
+on its pixels' numbers. In most photos all windows differ. If all windows of the first such map differ, the pass looks
+at no other map.
 """
 
 import numpy as np

@@ -51,7 +51,7 @@ class Forward:
         return tape.calls
 
     def begin(self, tape: Tape, step: Step, thread: int) -> None:
-        """Write down what a thread does before its bands: zeros around maps, and what concerns equal windows."""
+        """Write down the work of a thread before its bands: zeros around maps, and the search for equal windows."""
         for i, stage in enumerate(step.stages):
             rows = step.rows(i, step.shares[thread])
             bordered = self.space.maps.get(stage.name)

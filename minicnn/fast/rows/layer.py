@@ -34,7 +34,7 @@ class ChainLayer(Layer):
         self.stages, self.plan = tuple(stages), plan
 
     def has_form_of(self, other: "ChainLayer") -> bool:
-        """Return whether both chains differ in the way back through their ReLUs at most."""
+        """Return whether both chains are equal, apart from the rules of their ReLUs."""
         return [replace(stage, relu=None) for stage in self.stages] == [
             replace(stage, relu=None) for stage in other.stages] and (
             [stage.relu is None for stage in self.stages] == [stage.relu is None for stage in other.stages])
@@ -58,8 +58,10 @@ class ChainLayer(Layer):
                 space.x, space.out = x[n].transpose(1, 2, 0), out[n].transpose(1, 2, 0)
                 for equal in space.equal:
                     equal.begin()
-                run(space.forward_calls)
-                space.forget()
+                try:
+                    run(space.forward_calls)
+                finally:
+                    space.forget()
                 if differentiable:
                     passage.spaces.append(space)
                 else:
@@ -74,8 +76,10 @@ class ChainLayer(Layer):
             plan.refresh(back=True)
             for n, space in enumerate(cache.spaces):
                 space.dout, space.dx = dout[n].transpose(1, 2, 0), dx[n].transpose(1, 2, 0)
-                run(plan.calls_back(space, self.stages))
-                space.forget()
+                try:
+                    run(plan.calls_back(space, self.stages))
+                finally:
+                    space.forget()
                 self.clear_outside(dout[n:n + 1], dx[n])
         return dx
 

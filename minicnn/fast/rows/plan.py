@@ -66,7 +66,7 @@ class Plan:
     def shared_out(self, step: Step, parts: Sequence[Part], weights: dict[str, Weights]) -> Step:
         """Return the step with the way in which the threads share the filters of its convolutions, `parts`."""
         transformed = [weights[part.name] for part in parts if part.name in weights and weights[part.name].m]
-        back = weights is self.weights_back  # the blocks are those of one convolution; pools do not mix channels
+        back = weights is self.weights_back  # one convolution has the blocks, and pools do not mix channels
         alone = len(parts) == len(transformed) == 1 and step.stages[0] is not self.chain.entry and all(
             stage.pooled if back else stage.pool is not None for stage in step.stages[1:]) and all(
             len(stage.parts) <= 1 for stage in step.stages)
@@ -80,7 +80,7 @@ class Plan:
     # ---- passes ----------------------------------------------------------------------------------------------
 
     def refresh(self, back: bool) -> None:
-        """Take over what has changed in the network's parameters, before a pass forward or back."""
+        """Take over changes of the network's parameters, before a pass forward or back."""
         for layer, known in self.parameters:
             if any(layer.params.get(key) is not array for key, array in known.items()):
                 self.spaces.clear()  # their calls have the old arrays
@@ -144,6 +144,7 @@ class Plan:
         space.make(self.forward_steps, self.backward_steps, self.weights_back)
         meetings = [len(steps) + sum(len(step.unkept) for step in steps) - 1
                     for steps in (self.forward_steps, self.backward_steps)]
+        meetings[0] += int(not self.chain.planar) + int(self.chain.is_pooled)  # the input is copied, equal outputs too
         lines = [f"{self.chain.entry.name} -> {self.chain.last.name}: in step on {self.threads} threads, which meet "
                  f"{meetings[0]} times forward and {meetings[1]} times back; maps {space.bytes / 1e6:.1f} MB"]
         for way, steps in (("forward", self.forward_steps), ("back", self.backward_steps)):
@@ -175,7 +176,7 @@ class Plan:
         return 4 * (self.threads * scratch + filters)
 
     def parts_of(self, step: Step, forward: bool) -> list[Part]:
-        """Return the convolutions whose weights a step reads, other than that of an image."""
+        """Return the convolutions whose weights a step reads, without the convolution of an image."""
         parts = step.stages[0].parts if forward else self.parts_into(step.stages[0])
         return [part for part in parts if part.name in self.weights]
 

@@ -33,7 +33,7 @@ class Plans:
         return plan
 
     def use(self, nodes: list[Node]) -> None:
-        """Free memory of the plans that were not used for the longest time, but not of those of these nodes."""
+        """Free memory of the plans that were not used for the longest time, but keep the plans of these nodes."""
         if nodes is self.nodes:
             return
         self.nodes, total = nodes, 0

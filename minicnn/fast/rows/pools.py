@@ -53,7 +53,7 @@ def maxima(tape: Tape, x: Array, axis: int, layer: MaxPool2D, windows: tuple[int
 
 def spread(tape: Tape, dout: Array, axis: int, layer: MaxPool2D, windows: tuple[int, int], count: int,
            won: list[Array], pixels: tuple[int, int], dx: Array) -> None:
-    """Write down the gradient to dx, a range of pixels along one axis, from that of the maxima.
+    """Write down the gradient to dx, a range of pixels along one axis, from the gradient to the maxima.
 
     dout, won : of the `windows` that contain these pixels. count : of all windows of the map.
     """

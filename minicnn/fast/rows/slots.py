@@ -1,4 +1,4 @@
-"""Which large arrays of a pass share memory: those that are never needed at the same time."""
+"""Large arrays of a pass share memory if no step needs both."""
 
 from collections.abc import Hashable, Sequence
 from typing import NamedTuple
@@ -17,7 +17,7 @@ def share(needs: Sequence[Need]) -> tuple[dict[Hashable, int], list[int]]:
     """Return ({key: number of its slot}, bytes of each slot). Arrays of one slot are not needed at the same time."""
     places: dict[Hashable, int] = {}
     slots: list[int] = []
-    free_after: list[int] = []  # the last step that needs what is in the slot
+    free_after: list[int] = []  # the last step that needs the slot's array
     for need in sorted(needs, key=lambda need: need.first):
         free = [i for i, last in enumerate(free_after) if last < need.first]
         fitting = [i for i in free if slots[i] >= need.bytes]

@@ -44,7 +44,7 @@ class Wanted(NamedTuple):
 class Space:
     """The maps of one pass of one image, in the order (H, W, C), and the calls that compute them.
 
-    x, out, dout, dx : the arrays of the pass that runs: what the caller gave, and what it gets.
+    x, out, dout, dx : the caller's arrays in the pass that runs.
     maps : of the stages. won : of the pools, which elements have won, over columns and over rows.
     gradients : to the maps, for each part of a stage. user : a weak reference to the cache that needs them.
     bytes : of all of these. allocate : a function (shape, dtype) that makes their arrays, filled with zeros.
@@ -114,7 +114,7 @@ class Space:
         self.equal = [EqualWindows(self.numbers, pads) for _ in steps[0].shares]
 
     def wanted_maps(self, steps: list[Step], end: int) -> dict[Key, Wanted]:
-        """Return the maps that outlive a band: those that another step reads, or that say where a ReLU was open."""
+        """Return the maps that outlive a band: another step reads them, or the way back through a ReLU does."""
         chain, wanted = self.chain, {}
         step_of = {stage.name: i for i, step in enumerate(steps) for stage in step.stages}
         for stage in chain.stages:
@@ -155,7 +155,7 @@ class Space:
 
     def gradient_form(self, stage: Stage, part: Part | None,
                       weights: dict[str, Weights]) -> tuple[tuple[int, int, int], tuple[int, int, int, int]]:
-        """Return (shape, border) of the gradient to the channels of a part, or to those of a pool."""
+        """Return (shape, border) of the gradient to the channels of a part, or of a pool."""
         H, W, C = stage.shape
         if part is None:
             return (H, W, C), (0, 0, 0, 0)
@@ -205,7 +205,7 @@ def nothing(shape: tuple[int, ...], dtype: Any) -> Array:
 
 
 def nobody() -> None:
-    """Stand for a weak reference to an object that is gone."""
+    """Return None, as a weak reference does whose object was deleted."""
 
 
 def border(shape: tuple[int, int, int], kernel: int, pad: int, m: int) -> tuple[int, int, int, int]:

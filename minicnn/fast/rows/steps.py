@@ -20,8 +20,8 @@ class Step:
 
     scales : for each stage, its rows for one row of the smallest map, which has `height` rows.
     shares : the rows of the smallest map that each thread computes.
-    blocks : where a map is small and has many channels, each thread instead computes all rows of some channels, those
-    that some blocks of filters write: the numbers of these blocks, for each thread.
+    blocks : of filters. Where a map is small and has many channels, each thread computes all rows of the channels that
+    its blocks write.
     unkept : convolutions whose filters are transformed before the step, as they are not kept.
     """
 

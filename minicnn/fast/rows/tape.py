@@ -1,4 +1,4 @@
-"""What a thread does in a step: a list of calls of NumPy functions, each with its arrays, written down once."""
+"""The work of a thread in a step: a list of calls of NumPy functions with their arrays, written down once."""
 
 import math
 from collections.abc import Callable, Iterator

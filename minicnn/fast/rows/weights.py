@@ -3,6 +3,7 @@
 import math
 from functools import partial
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -13,8 +14,8 @@ from minicnn.fast.winograd_weights import TRANSFORM, block_size, fingerprint, tr
 from minicnn.layers import Conv2D
 
 MANY = 16             # channels on both sides from which Winograd's transforms save time
-FEW_PIXELS = 16**2    # up to these outputs and from these weights on, F(2, 3) is faster than F(4, 3), as fetching
-MANY_WEIGHTS = 2**16  # the transformed weights dominates
+FEW_PIXELS = 16**2    # outputs, up to which F(2, 3) is faster for many weights, as it reads fewer of them
+MANY_WEIGHTS = 2**16  # weights, from which on it is
 KEPT = 2**24          # bytes of transformed filters that one layer keeps, in one direction
 BUDGET = 20 * 2**20   # bytes that all layers of a network keep; less where memory is short
 
@@ -28,7 +29,7 @@ class Weights:
     """
 
     def __init__(self, layer: Conv2D, m: int, backward: bool, budget: int = BUDGET) -> None:
-        self.layer, self.m, self.backward = layer, m, backward
+        self.m, self.backward = m, backward
         self.w = layer.params["w"]
         self.mark: Array | None = None
         F, C, K, _ = self.filters().shape
@@ -97,13 +98,14 @@ class WeightStore:
     """The weights of a network's convolutions in the order in which calls read them, one for all sizes of images."""
 
     def __init__(self) -> None:
-        self.weights: dict[tuple[Conv2D, int, bool], Weights] = {}
+        self.weights: WeakKeyDictionary[Conv2D, dict[tuple[int, bool], Weights]] = WeakKeyDictionary()
 
     def get(self, layer: Conv2D, m: int, backward: bool) -> Weights:
         """Return the weights of a layer in one direction, for Winograd's F(m, 3), or 0."""
-        found = self.weights.get((layer, m, backward))
+        of_layer = self.weights.setdefault(layer, {})
+        found = of_layer.get((m, backward))
         if found is None or found.w is not layer.params["w"]:
             budget = min(BUDGET, (available_memory("cpu") or BUDGET) // 4)
-            kept = sum(each.bytes for each in self.weights.values())
-            found = self.weights[layer, m, backward] = Weights(layer, m, backward, budget - kept)
+            kept = sum(weights.bytes for each in self.weights.values() for weights in each.values())
+            found = of_layer[m, backward] = Weights(layer, m, backward, budget - kept)
         return found

@@ -29,7 +29,7 @@ def convolve(tape: Tape, source: Bordered, pad: int, u: Array, first: int, out: 
     a, _, blocks, C, size = u.shape
     v_shape, half_size, products_size, back_size = sizes(a, out.shape, C, blocks * size)
     with tape.frame():
-        # the steps use two pieces of memory by turns, so that both stay in the cache
+        # the steps use two pieces of memory alternately, so that both stay in the cache
         even = tape.scratch((max(half_size, math.prod(v_shape), back_size),))
         odd = tape.scratch((max(math.prod(v_shape), products_size),))
         v = part_of(even, v_shape)
