@@ -103,7 +103,7 @@ class Forecast:
         if isinstance(layer, ChainLayer):
             out = self.make(node.name)
             images = self.shapes[node.name][0] if self.backward else 1  # whose maps are in memory at the same time
-            return out, [Sized(self.pool, layer.plan.bytes(self.backward)) for _ in range(images)]
+            return out, [Sized(self.pool, layer.plan.bytes(self.backward)[0]) for _ in range(images)]
         moment = self.moment(node, forward=True)
         same = isinstance(layer, Dropout | Flatten) or node.name in self.in_place
         out = x if same else self.make(node.name)
@@ -196,11 +196,12 @@ def chains_of(net: FastNetwork, nodes: list[Node], shape: Sequence[int], keep: I
 
 
 def chain_memory(net: FastNetwork, backward: bool) -> int:
-    """Return the bytes of the weights that chains keep and of their working memory."""
+    """Return the bytes of the weights that chains keep, of their working memory and of their transient maps."""
     plans = [node.layer.plan for node in net.nodes if isinstance(node.layer, ChainLayer)]
     weights = {id(each): each.bytes for plan in plans
                for each in (*plan.weights.values(), *(plan.weights_back.values() if backward else ()))}
-    return sum(weights.values()) + max((plan.working_bytes(backward) for plan in plans), default=0)
+    working = max((plan.working_bytes(backward) for plan in plans), default=0)
+    return sum(weights.values()) + working + max((plan.bytes(backward)[1] for plan in plans), default=0)
 
 
 def winograd_memory(net: FastNetwork, nodes: list[Node], shapes: dict[str, tuple[int, ...]], backward: bool) -> int:

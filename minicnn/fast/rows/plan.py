@@ -132,11 +132,11 @@ class Plan:
             space.backward_calls[key] = backward.record(steps, space.team.resize(self.threads))
         return space.backward_calls[key]
 
-    def bytes(self, differentiable: bool) -> int:
-        """Return the bytes of the maps of a pass of one image."""
+    def bytes(self, differentiable: bool) -> tuple[int, int]:
+        """Return the bytes of the maps of a pass of one image: those that stay for the way back, and the others."""
         space = Space(self.chain, self.weights, self.biases, team(), differentiable, nothing)
         space.make(self.forward_steps, self.backward_steps, self.weights_back)
-        return space.bytes
+        return space.bytes, space.transient_bytes
 
     def table(self) -> list[str]:
         """Return lines that describe the plan: the steps, the rows of each thread, and the bytes of new maps."""
@@ -146,7 +146,8 @@ class Plan:
                     for steps in (self.forward_steps, self.backward_steps)]
         meetings[0] += int(not self.chain.planar) + int(self.chain.is_pooled)  # the input is copied, equal outputs too
         lines = [f"{self.chain.entry.name} -> {self.chain.last.name}: in step on {self.threads} threads, which meet "
-                 f"{meetings[0]} times forward and {meetings[1]} times back; maps {space.bytes / 1e6:.1f} MB"]
+                 f"{meetings[0]} times forward and {meetings[1]} times back; "
+                 f"maps {(space.bytes + space.transient_bytes) / 1e6:.1f} MB"]
         for way, steps in (("forward", self.forward_steps), ("back", self.backward_steps)):
             for number, step in enumerate(steps, 1):
                 shares = " ".join(f"{first}-{last}" for first, last in step.blocks or step.shares)

@@ -1,5 +1,6 @@
 """The memory of one pass of one image through a chain."""
 
+import itertools
 import math
 from collections.abc import Callable
 from functools import partial
@@ -47,7 +48,9 @@ class Space:
     x, out, dout, dx : the caller's arrays in the pass that runs.
     maps : of the stages. won : of the pools, which elements have won, over columns and over rows.
     gradients : to the maps, for each part of a stage. user : a weak reference to the cache that needs them.
-    bytes : of all of these. allocate : a function (shape, dtype) that makes their arrays, filled with zeros.
+    bytes : of all of these, without the transient ones: large arrays that only one of the two ways needs. As one pass
+    runs at a time, the transient arrays of all spaces are in the same memory. allocate : a function (shape, dtype) that
+    makes arrays, filled with zeros.
     """
 
     def __init__(self, chain: Chain, weights: dict[str, Weights], biases: dict[str, Array], team: Team,
@@ -63,7 +66,7 @@ class Space:
         self.backward_calls: dict[tuple[Any, ...], Calls] = {}  # by the classes of the ReLUs
         self.zero_rows: dict[tuple[int, ...], Array] = {}
         self.user: Callable[[], Any] = nobody
-        self.bytes = 0
+        self.bytes = self.transient_bytes = 0
         self.forget()
 
     def forget(self) -> None:
@@ -71,7 +74,7 @@ class Space:
         self.x = self.out = self.dout = self.dx = np.empty((0, 0, 0), np.float32)
 
     def make(self, forward: list[Step], backward: list[Step], weights_back: dict[str, Weights]) -> None:
-        """Make all maps and gradients. Large ones share memory where no step needs both."""
+        """Make all maps and gradients. Large transient ones share memory where no step needs both."""
         wanted = self.wanted_maps(forward, len(forward) + len(backward))
         if self.differentiable:
             wanted |= self.wanted_gradients(backward, len(forward), weights_back)
@@ -79,8 +82,11 @@ class Space:
                    if 4 * math.prod(each.size) >= LARGE and each.last < ALWAYS]
         self.make_numbers(forward)
         places, sizes = share(sharing)
-        slots = [self.allocate((size // 4,), np.float32) for size in sizes]
-        self.bytes += sum(sizes)
+        self.transient_bytes = sum(sizes)
+        ends = list(itertools.accumulate(size // 4 for size in sizes))
+        memory = self.team.transient(ends[-1] if ends else 0) if self.allocate is not nothing else None
+        slots = [nothing((size // 4,), np.float32) if memory is None else memory[end - size // 4:end]
+                 for size, end in zip(sizes, ends, strict=True)]
         for key, each in wanted.items():
             size, (top, _, left, _) = each.size, each.border
             if key in places:

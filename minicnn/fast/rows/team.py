@@ -17,7 +17,8 @@ from minicnn.fast.threads import wait_for, workers
 class Team:
     """The working memory of the threads that run a pass. One pass runs at a time; `lock` makes others wait.
 
-    scratches : of each thread. filters : transformed filters that are not kept, for all of them.
+    scratches : of each thread. filters : transformed filters that are not kept, for all of them. maps : that a pass
+    needs only while it runs.
     """
 
     def __init__(self) -> None:
@@ -25,6 +26,7 @@ class Team:
         self.lock = threading.Lock()
         self.scratches: list[Scratch] = []
         self.filters = np.empty(0, np.float32)
+        self.maps = np.empty(0, np.float32)
 
     def resize(self, threads: int) -> list[Scratch]:
         """Return the memory of this number of threads."""
@@ -34,6 +36,12 @@ class Team:
     def growths(self) -> int:
         """Return how often the memory has grown."""
         return sum(scratch.growths for scratch in self.scratches)
+
+    def transient(self, size: int) -> Array:
+        """Return memory for maps that a pass needs only while it runs."""
+        if self.maps.size < size:
+            self.maps = np.empty(size, np.float32)
+        return self.maps[:size]
 
     def filters_of(self, shape: tuple[int, ...]) -> Array:
         """Return the memory of transformed filters that are not kept."""
