@@ -18,6 +18,7 @@ from minicnn.backend import Array
 from minicnn.fast import im2col
 from minicnn.fast.memory import channels_last, empty
 from minicnn.fast.planes import FEW, convolve_few_channels, convolve_into_few_channels, spread_to_few_channels
+from minicnn.fast.rows.equal import copy_equal_outputs
 from minicnn.fast.threads import LEAST_WORK, pieces, share_out
 from minicnn.fast.winograd import winograd_convolution
 from minicnn.fast.winograd_weights import Filters, WinogradWeights
@@ -37,15 +38,18 @@ MANY_CHANNELS = 256
 FEW_PIXELS, MANY_WEIGHTS = 16**2, 2**14
 
 
-def forward(layer: Conv2D, x: Array, weights: WinogradWeights) -> Array:
-    """Return the output of the layer for x, (N, C, H, W)."""
+def forward(layer: Conv2D, x: Array, weights: WinogradWeights, is_pooled: bool = False) -> Array:
+    """Return the output of the layer for x, (N, C, H, W). is_pooled : whether a max pool compares it later."""
     w, bias = layer.params["w"], layer.params.get("b")
     if x.size <= SMALL:
         return layer.forward(x)[0]
     layer.output_shape(x.shape)  # raises InputError if x does not fit
     if not isinstance(x, np.ndarray) or layer.groups > 1:
         return im2col.convolve(x, w, bias, layer.stride, layer.pad, layer.groups)
-    return convolve(x, w, bias, layer.stride, layer.pad, weights)
+    out = convolve(x, w, bias, layer.stride, layer.pad, weights)
+    if is_pooled and winograd_tile(weights, w.shape, layer.stride, out[:, 0].size):
+        copy_equal_outputs(x, out, layer.pad)
+    return out
 
 
 def convolve(x: Array, w: Array, bias: Array | None, stride: int, pad: int, weights: WinogradWeights | None) -> Array:

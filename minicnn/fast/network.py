@@ -54,6 +54,7 @@ class FastNetwork(Network):
         self.transformed: WeakKeyDictionary[Layer, WinogradWeights] = WeakKeyDictionary()
         self.plans = Plans()
         self.chained: dict[Any, FastNetwork | None] = {}
+        self.pooled: tuple[int, bool] | None = None  # number of nodes, and whether one is a max pool
 
     def forward(self, x: Array, upto: str | Iterable[str] | None = None, keep: Iterable[str] | None = None,
                 step: Callable[[Node, list[Array]], tuple[Array, Any]] | None = None) -> Trace:
@@ -146,7 +147,7 @@ class FastNetwork(Network):
         if not all_float32(inputs) or not all_float32(layer.params.values()):
             return layer.forward(*inputs)
         if type(layer) is Conv2D:
-            return conv.forward(layer, x, self._weights_of(layer)), x
+            return conv.forward(layer, x, self._weights_of(layer), self._is_pooled()), x
         if type(layer) in RELUS:
             out = elementwise.relu(x, in_place)
             return out, out
@@ -183,6 +184,12 @@ class FastNetwork(Network):
 
     def fast(self, winograd: Any = None) -> Network:
         return self if winograd in (None, self.winograd) else super().fast(winograd)
+
+    def _is_pooled(self) -> bool:
+        """Return whether the network has a max pool."""
+        if self.pooled is None or self.pooled[0] != len(self.nodes):
+            self.pooled = len(self.nodes), any(isinstance(node.layer, MaxPool2D) for node in self.nodes)
+        return self.pooled[1]
 
     def _weights_of(self, layer: Layer) -> WinogradWeights:
         """Return the transformed weights of a layer, which stay as long as the layer does."""

@@ -73,6 +73,23 @@ def first_with_same_label(labels: Array) -> Array:
     return first
 
 
+def copy_equal_outputs(x: Array, out: Array, pad: int) -> None:
+    """Give outputs of a 3x3 convolution, (N, F, OH, OW), with equal windows of x, (N, C, H, W), the same values."""
+    for image, values in zip(x.transpose(0, 2, 3, 1), out.transpose(0, 2, 3, 1), strict=True):
+        numbers = np.empty(image.shape[:2], np.uint64)
+        number_pixels(np.ascontiguousarray(image), numbers)
+        found = equal_windows(numbers, pad)
+        if found is not None:
+            copy_pixels(values, *found)
+
+
+def copy_pixels(values: Array, pixels: Array, sources: Array) -> None:
+    """Copy the values of some pixels of a map, (H, W, C), to others. Both count the pixels row by row."""
+    y, x = np.divmod(pixels, values.shape[1])
+    from_y, from_x = np.divmod(sources, values.shape[1])
+    values[y, x] = values[from_y, from_x]
+
+
 class EqualWindows:
     """What one thread knows of the equal windows of the pass that runs: {convolution: (pixels, sources) or None}.
 
@@ -108,6 +125,4 @@ class EqualWindows:
         pixels, sources = found
         W = whole.shape[1]
         some = slice(*np.searchsorted(pixels, (rows[0] * W, rows[1] * W)))
-        y, x = np.divmod(pixels[some], W)
-        from_y, from_x = np.divmod(sources[some], W)
-        whole[y, x] = whole[from_y, from_x]
+        copy_pixels(whole, pixels[some], sources[some])
