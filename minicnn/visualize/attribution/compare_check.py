@@ -8,7 +8,7 @@ from scipy.stats import spearmanr
 from minicnn.backend import Array, to_host
 from minicnn.losses import one_hot
 from minicnn.network import Network
-from minicnn.visualize.attribution.derivatives_check import relative_distance, rule_gradient
+from minicnn.visualize.attribution.derivatives_check import TWO_PASSES, relative_distance, rule_gradient
 from minicnn.visualize.attribution.grad_cam import grad_cam, last_maps
 from minicnn.visualize.attribution.grad_cam_check import enlarged, heat_error
 from minicnn.visualize.attribution.gradients_check import (
@@ -53,7 +53,7 @@ def check_maps(net: Network, x: Array, label: int, maps: Mapping[str, Array], rn
     errors["Grad-CAM"] = max(errors["Grad-CAM"], heat_error(net, x, label, heat, layer))
     worst = max(errors, key=errors.__getitem__)
     checks = [below(f"maps against their methods computed again with explicit rules, relative; the worst is {worst}",
-                    errors[worst], 1e-2),
+                    errors[worst], TWO_PASSES),
               below("occlusion: the map against windows that cover three pixels, hidden one by one, as a share of its "
                     "range", occlusion_error(net, to_host(x), label, maps["occlusion"], stride, window), TOLERANCE)]
     if steps >= FEWEST:

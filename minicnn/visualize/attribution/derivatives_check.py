@@ -39,6 +39,10 @@ RULES = {  # which part of a gradient passes a ReLU: figure 1 of Springenberg et
     "guided backprop": lambda x, dout: (x > 0) & (dout > 0),
 }
 
+# Relative difference of the gradients of two right float32 passes, at most. They round differently, so they may choose
+# other elements of a pool's windows that are nearly equal. On photos that changes the gradient by up to 2e-2.
+TWO_PASSES = 5e-2
+
 
 class LinearPiece:
     """The network around images x (N, C, H, W), as the linear function that it is there. trace : of the pass of x."""

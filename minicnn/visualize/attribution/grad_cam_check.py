@@ -6,7 +6,7 @@ from minicnn.backend import Array, get_array_module, to_device, to_host
 from minicnn.layers import GlobalAvgPool2D, Linear
 from minicnn.losses import one_hot
 from minicnn.network import Network
-from minicnn.visualize.attribution.derivatives_check import LinearPiece, relative_distance, rule_gradient
+from minicnn.visualize.attribution.derivatives_check import TWO_PASSES, LinearPiece, relative_distance, rule_gradient
 from minicnn.visualize.attribution.grad_cam import last_maps
 from minicnn.visualize.attribution.gradients import label_list
 from minicnn.visualize.check import Check, below
@@ -75,7 +75,7 @@ def check_guided_grad_cam(net: Network, x: Array, label: Labels, heat: Array, at
     guided = to_host(rule_gradient(net, trace, seeds, "guided backprop"))
     product = guided * enlarged(heat, *x.shape[2:])[:, None]
     return [below("guided Grad-CAM: against the product of guided backprop and the enlarged Grad-CAM, relative",
-                  relative_distance(attribution, product), 1e-2)]
+                  relative_distance(attribution, product), TWO_PASSES)]
 
 
 def enlarged(maps: Array, height: int, width: int) -> Array:

@@ -7,7 +7,7 @@ import numpy as np
 from minicnn.backend import Array, get_array_module, to_device, to_host
 from minicnn.losses import one_hot
 from minicnn.network import Network
-from minicnn.visualize.attribution.derivatives_check import class_gradients, relative_distance
+from minicnn.visualize.attribution.derivatives_check import TWO_PASSES, class_gradients, relative_distance
 from minicnn.visualize.attribution.gradients import label_list
 from minicnn.visualize.attribution.saliency_check import proven_gradient
 from minicnn.visualize.check import Check, below, reported
@@ -29,7 +29,7 @@ def check_gradient_times_input(net: Network, x: Array, label: Labels, attributio
     return [below("slope of the score along a random change of the picture, pushed forward through the network, "
                   "against its gradient: error as a share of the gradient", slope_error, 1e-3),
             below("gradient x input: the attribution against the product of the gradient and the picture, relative",
-                  relative_distance(attribution, gradient * to_host(x)), 1e-2)]
+                  relative_distance(attribution, gradient * to_host(x)), TWO_PASSES)]
 
 
 def check_smooth_grad(net: Network, x: Array, label: Labels, attribution: Array, rng: np.random.Generator, *,
@@ -40,7 +40,7 @@ def check_smooth_grad(net: Network, x: Array, label: Labels, attribution: Array,
     """
     expected = noisy_gradient(net, x, label, rng, samples, noise)
     return [below("SmoothGrad: the attribution against the mean gradient over the same noisy copies, relative",
-                  relative_distance(attribution, expected), 1e-2),
+                  relative_distance(attribution, expected), TWO_PASSES),
             check_roughness(np.abs(attribution).max(axis=1), net, x, label)]
 
 

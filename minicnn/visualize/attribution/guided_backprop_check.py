@@ -5,7 +5,7 @@ import numpy as np
 from minicnn.backend import Array, get_array_module, to_device, to_host
 from minicnn.network import Network
 from minicnn.receptive_field import receptive_field
-from minicnn.visualize.attribution.derivatives_check import relative_distance, rule_gradient
+from minicnn.visualize.attribution.derivatives_check import TWO_PASSES, relative_distance, rule_gradient
 from minicnn.visualize.attribution.guided_backprop import guided_backprop
 from minicnn.visualize.check import Check, below, reported
 from minicnn.visualize.entry import enter
@@ -28,7 +28,7 @@ def check_neuron_gradient(net: Network, x: Array, layer: str, channel: int, posi
     outside = np.abs(gradient).copy()
     outside[..., top:bottom, left:right] = 0
     return [below(f"{rule}: the gradient against one with {FORMULAS[rule]} written out at each ReLU, relative",
-                  relative_distance(gradient, expected), 1e-2),
+                  relative_distance(gradient, expected), TWO_PASSES),
             below(f"{rule}: largest gradient outside the receptive field", outside.max(), 0.0)]
 
 

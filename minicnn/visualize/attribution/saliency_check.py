@@ -7,6 +7,7 @@ from minicnn.losses import one_hot
 from minicnn.network import Network
 from minicnn.visualize.attribution.deletion import block_grid, block_order, exchange_curve
 from minicnn.visualize.attribution.derivatives_check import (
+    TWO_PASSES,
     LinearPiece,
     class_gradients,
     relative_distance,
@@ -43,7 +44,7 @@ def check_saliency_map(net: Network, x: Array, labels: Labels, maps: Array) -> C
 def compare_map(maps: Array, gradient: Array) -> Check:
     """Return the Check that the maps (N, H, W) are the largest absolute value over the colours of the gradient."""
     return below("saliency: the map against the gradient's largest absolute value over the colours, relative",
-                 relative_distance(maps, np.abs(gradient).max(axis=1)), 1e-2)
+                 relative_distance(maps, np.abs(gradient).max(axis=1)), TWO_PASSES)
 
 
 def proven_gradient(net: Network, x: Array, labels: Labels, rng: np.random.Generator) -> tuple[float, Array]:
