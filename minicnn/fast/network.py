@@ -95,11 +95,13 @@ class FastNetwork(Network):
         """Return a text that says how a pass of an input of `shape`, (N, C, H, W), runs.
 
         It lists the steps of the chains that several threads compute together, and the layers that run one by one.
-        upto, keep : as in `forward`. Raises InputError if the input does not fit the network.
+        upto, keep : as in `forward`. Raises InputError if `shape` has another form, or does not fit the network.
 
         >>> print(net.fast().plan((1, *net.input_shape)).splitlines()[0])
         fast network, Winograd tile 4: net.plain() computes as the definition reads
         """
+        if not isinstance(shape, (tuple, list)) or len(shape) != 4 or any(type(n) is not int or n < 1 for n in shape):
+            raise InputError(f"expected the shape of a batch of images, (N, C, H, W), not {shape!r:.80}")
         keep = [self.find(name) for name in keep]
         nodes = self.nodes if upto is None else self._nodes_upto(upto)
         shapes = self.shapes(shape[1:])

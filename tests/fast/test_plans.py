@@ -52,6 +52,9 @@ def test_a_plan_says_what_runs_alone_and_which_images_fit_not():
     assert "bn1: BatchNorm2D(64) alone" in net.plan((1, 3, 96, 96))
     with pytest.raises(InputError, match="too small"):
         models.squeezenet1_1().fast().plan((1, 3, 8, 8))
+    for shape in [(3, 64, 64), 64, "1, 3, 64, 64", (1, 3, 64, 64.0), (0, 3, 64, 64), None]:
+        with pytest.raises(InputError, match=r"batch of images, \(N, C, H, W\)"):
+            net.plan(shape)
     inner = models.squeezenet1_1().fast().plan((1, 3, 64, 64), upto="fire5/concat", keep=["fire3/concat"])
     assert "input -> fire3/concat: in step" in inner and "fire3/concat -> fire5/concat: in step" in inner
 

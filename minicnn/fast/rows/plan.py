@@ -133,7 +133,7 @@ class Plan:
         return space.backward_calls[key]
 
     def bytes(self, differentiable: bool) -> tuple[int, int]:
-        """Return the bytes of the maps of a pass of one image: those that stay for the way back, and the others."""
+        """Return the bytes of the maps of one image that stay for the way back, and of its transient maps."""
         space = Space(self.chain, self.weights, self.biases, team(), differentiable, nothing)
         space.make(self.forward_steps, self.backward_steps, self.weights_back)
         return space.bytes, space.transient_bytes

@@ -14,8 +14,8 @@ from minicnn.fast.winograd_weights import TRANSFORM, block_size, fingerprint, tr
 from minicnn.layers import Conv2D
 
 MANY = 16             # channels on both sides from which Winograd's transforms save time
-FEW_PIXELS = 16**2    # outputs, up to which F(2, 3) is faster for many weights, as it reads fewer of them
-MANY_WEIGHTS = 2**16  # weights, from which on it is
+# With at most these outputs and at least these weights, F(2, 3) is faster: it reads fewer transformed weights.
+FEW_PIXELS, MANY_WEIGHTS = 16**2, 2**16
 KEPT = 2**24          # bytes of transformed filters that one layer keeps, in one direction
 BUDGET = 20 * 2**20   # bytes that all layers of a network keep; less where memory is short
 
