@@ -3,6 +3,7 @@
 import time
 
 import pytest
+from hangs import HANGS
 
 from minicnn.errors import InputError, one_line, unknown_name
 
@@ -12,21 +13,21 @@ ODD = ["", "x", "cat\x1b[2J\nforged line", "\r\x07\x00\x9b", "\u202eright to lef
 
 @pytest.mark.parametrize("text", ODD)
 def test_one_line_is_printable_and_short(text):
-    start = time.perf_counter()
+    start = time.process_time()
     line = one_line(text)
     assert line.isprintable() and len(line) <= 200
     line.encode()  # raises UnicodeEncodeError if a terminal could not show it
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < HANGS
 
 
 @pytest.mark.parametrize("text", ODD)
 def test_an_unknown_name_is_one_short_line(text):
-    start = time.perf_counter()
+    start = time.process_time()
     for name, valid in ((text, ["conv1", "relu1"]), ("conv2", [text, "conv1"]), (text, [text + "x"] * 20)):
         problem = unknown_name("layer", name, valid)
         assert isinstance(problem, InputError)
         assert str(problem).isprintable() and len(str(problem)) < 1500 and str(problem).encode()
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < HANGS
 
 
 def test_a_near_name_is_suggested():

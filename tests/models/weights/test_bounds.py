@@ -1,4 +1,4 @@
-"""A small weights file that asks for a lot is refused before anything large is read or built, in under a second."""
+"""A small weights file that asks for a lot is refused before anything large is read or built."""
 
 import json
 from time import process_time
@@ -6,6 +6,7 @@ from time import process_time
 import h5py
 import numpy as np
 import pytest
+from hangs import HANGS
 from weights_files import HEADER, refusal, small_network
 
 from minicnn.models import load_model
@@ -14,10 +15,10 @@ from minicnn.models.weights import header_digest, read_header, save_weights
 
 
 def quick_refusal(path):
-    """The line of the refusal by load_model, which must come within a second and with a few megabytes."""
+    """The line of the refusal by load_model, which must come before harm is done, with a few megabytes."""
     start = process_time()
     line = refusal(load_model, path, "cpu")
-    assert process_time() - start < 1
+    assert process_time() - start < HANGS
     assert line.startswith(str(path)) and line.isprintable() and len(line) < 1200, line
     return line
 

@@ -7,6 +7,7 @@ from time import process_time
 
 import numpy as np
 import pytest
+from hangs import HANGS
 from limited_memory import limited_memory
 
 from minicnn.errors import InputError
@@ -41,11 +42,11 @@ def archive_of(*contents, compression=zipfile.ZIP_DEFLATED):
 
 
 def refusal(file, read=npz_arrays):
-    """Return the message. It must come quickly, in one short line, and not advise to load pickles as NumPy does."""
+    """Return the message: one short line before harm is done, without NumPy's advice to load pickles."""
     start = process_time()
     with pytest.raises(InputError) as caught:
         read(file)
-    assert process_time() - start < 1
+    assert process_time() - start < HANGS
     message = str(caught.value)
     assert message.isprintable() and len(message) < 400 and "pickle=True" not in message
     return message
@@ -180,7 +181,7 @@ def test_a_missing_table_of_contents(size):
 def test_entries_with_long_extra_fields():
     start = process_time()
     assert len(open_zip(zip_of_entries(31, extra=b"\0\0\0\0" * 16_000)).infolist()) == 31
-    assert process_time() - start < 5
+    assert process_time() - start < HANGS
 
 
 def test_a_long_name_in_a_member_header():

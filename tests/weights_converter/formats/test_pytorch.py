@@ -22,6 +22,7 @@ from time import process_time
 
 import numpy as np
 import pytest
+from hangs import HANGS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from limited_memory import limited_memory
@@ -158,21 +159,21 @@ def inside(arrays, prefix):
 
 
 def refusal(container, content):
-    """Return the message of the InputError, which must come quickly."""
+    """Return the message of the InputError, which must come before harm is done."""
     start = process_time()
     with pytest.raises(InputError) as caught:
         read(container, content)
-    assert process_time() - start < 2
+    assert process_time() - start < HANGS
     assert str(caught.value).isprintable() and len(str(caught.value)) < 400
     return str(caught.value)
 
 
 def refused_somehow(container, content):
-    """Expect an exception that `readable` turns into an InputError, quickly."""
+    """Expect an exception that `readable` turns into an InputError, before harm is done."""
     start = process_time()
     with pytest.raises(Exception) as caught:
         read(container, content)
-    assert process_time() - start < 2
+    assert process_time() - start < HANGS
     assert not isinstance(caught.value, (RecursionError, MemoryError))
 
 
