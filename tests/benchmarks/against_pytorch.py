@@ -106,13 +106,13 @@ def draw(rows, path):
         axis.barh([row.name for row in rows], values,
                   color=["#3572A5" if round(value, 2) <= goal else "#b8c4ce"
                          for value, goal in zip(values, goals, strict=True)])
-        if axis is axes[0, 0]:
-            for y, row in enumerate(rows):
-                axis.plot(row.spread, [y, y], color="black", linewidth=1)
-        for y, (value, goal) in enumerate(zip(values, goals, strict=True)):
+        spreads = [row.spread if axis is axes[0, 0] else (value, value)
+                   for row, value in zip(rows, values, strict=True)]
+        for y, (value, goal, spread) in enumerate(zip(values, goals, spreads, strict=True)):
+            axis.plot(spread, [y, y], color="black", linewidth=1)
             axis.plot([goal, goal], [y - 0.5, y + 0.5], color="#c44", linewidth=1)
-            axis.text(max(value, goal), y, f" {value:.2f}", va="center", fontsize=9)
-        axis.set_xlim(0, 1.15 * max(*values, 1))
+            axis.text(max(goal, spread[1]), y, f" {value:.2f}", va="center", fontsize=9)
+        axis.set_xlim(0, 1.15 * max(1, *(spread[1] for spread in spreads)))
         axis.set_title(title + " (less is better)", fontsize=9)
         axis.spines[["top", "right"]].set_visible(False)
     figure.savefig(path, dpi=110)
