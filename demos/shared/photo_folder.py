@@ -68,15 +68,18 @@ class Collection(NamedTuple):
 # ---- sources of photos -----------------------------------------------------------------------------------------------
 
 
-def read_photos(folder: str | Path, report: Report | None = None) -> Iterator[FolderPhoto]:
+def read_photos(folder: str | Path, report: Report | None = None, most: int | None = None) -> Iterator[FolderPhoto]:
     """Yield the FolderPhotos of a folder in sorted order. Their labels are the names of the sub-folders.
 
     Names and labels are safe to print: control characters are escaped, and long names cut.
     report : called with a line for each file that cannot be read and is skipped. By default, `warn`.
+    most : read only this number of files, spread evenly over the folder. By default, all are read.
     Raises InputError as `find_photos`, and at the end if no file could be read.
     """
     report = report or warn
     paths, count = find_photos(folder, report), 0
+    if most is not None and most < len(paths):
+        paths = [paths[n * len(paths) // most] for n in range(most)]
     for path in tqdm(paths, unit="photo", leave=False, disable=None):
         try:
             image = images.load_image(path)
