@@ -31,7 +31,8 @@ from minicnn.visualize.embedding.tsne_check import check_map, check_map_gradient
 
 NAMES = ("embedding_map",)
 DRAWN, DRAWN_IN_GALLERY = 600, 240  # default numbers of drawn shapes
-COLOURED, OTHERS = 19, "other classes"  # colours of classes that a reader can tell apart, with grey for the others
+COLOURED, OTHERS = 18, "other classes"  # colours of classes that a reader can tell apart, with grey for the others
+GREYS = (14, 15)  # of the colours of tab20: kept for the other classes
 FEWEST = 200  # photos of a folder in the gallery; with fewer, two axes separate the classes as well as t-SNE
 
 History = list[tuple[int, float]]  # (step, divergence)
@@ -154,13 +155,15 @@ def show_maps(maps: Sequence[tuple[str, np.ndarray]], labels: np.ndarray | None,
     labels, names = largest_classes(labels, names)
     figure = Figure(figsize=(6.5 * len(maps) + 1.6, 6.9), layout="constrained")
     present = np.unique(labels)
-    colours = colormaps["tab10" if len(present) <= 10 else "tab20"]
+    colours = [colormaps["tab10"](number) for number in range(10)] if len(present) <= 10 else [
+        colormaps["tab20"](number) for number in range(20) if number not in GREYS]
     entries: dict[int, tuple[Any, str]] = {}
     size = float(np.clip(9000 / len(labels), 1.5, 18))
     for axis, (caption, positions) in zip(figure.subplots(1, len(maps), squeeze=False)[0], maps, strict=True):
         for number, label in enumerate(present):
             points = positions[labels == label]
-            colour = (0.8, 0.8, 0.8) if names[label] == OTHERS else colours(number % colours.N)
+            # the others come first, so the classes lie over them
+            colour = (0.85, 0.85, 0.85) if names[label] == OTHERS else colours[number % len(colours)]
             dots = axis.scatter(*points.T, s=size, color=colour, linewidths=0)
             entries[number] = dots, one_line(names[label].split(", ")[0], 40)  # as a label, a name with _ is left out
         axis.set(title=caption, xticks=[], yticks=[])

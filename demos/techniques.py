@@ -48,7 +48,8 @@ TECHNIQUES = (
               "embedding_map [--photos FOLDER | --mnist FOLDER]",
               "van der Maaten and Hinton 2008; Linderman et al. 2019, arXiv:1712.09005", COLOUR),
     Technique("map of thumbnails", "last layer", "zoom_page", ("assign_to_grid", "grid_sheet", "thumbnail_map"),
-              "zoom_page [--photos FOLDER | --mnist FOLDER]", "Karpathy 2014, t-SNE visualization of CNN codes", COLOUR),
+              "zoom_page [--photos FOLDER | --mnist FOLDER]",
+              "Karpathy 2014, t-SNE visualization of CNN codes", COLOUR),
 
     Technique("activation maps", "activations", "activations", ("feature_maps",),
               "activations photo.jpg [--layer NAME]", "Yosinski et al. 2015, arXiv:1506.06579, figures 1 and 2"),
@@ -93,9 +94,11 @@ TECHNIQUES = (
               "neuron_visualization [FOLDER] --layer NAME [--grid]",
               "Erhan et al. 2009; Yosinski et al. 2015, arXiv:1506.06579, figure 4"),
     Technique("multifaceted visualization", "ascent", "multifaceted", ("find_facets", "facet_visualization", "kmeans"),
-              "multifaceted [--photos FOLDER | --mnist FOLDER]", "Nguyen et al. 2016, arXiv:1602.03616, section 2.1", SHAPES),
+              "multifaceted [--photos FOLDER | --mnist FOLDER]",
+              "Nguyen et al. 2016, arXiv:1602.03616, section 2.1", SHAPES),
     Technique("generator prior", "ascent", "generator_prior", ("generated_class", "stacked"),
-              "generator_prior [--decoder FILE --photos FOLDER]", "Nguyen et al. 2016, arXiv:1605.09304, section 3", SHAPES),
+              "generator_prior [--decoder FILE --photos FOLDER]",
+              "Nguyen et al. 2016, arXiv:1605.09304, section 3", SHAPES),
 
     Technique("fooling images", "fooling", "fooling", ("fooling_image",),
               "fooling photo.jpg --target stingray",
