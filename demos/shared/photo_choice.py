@@ -22,8 +22,8 @@ def add_photos_option(parser: ArgumentParser) -> None:
 def choose_folder(model: Model, given: str | None, option: str | None, instead: str) -> tuple[Path | None, str]:
     """Return the folder of photos, or None if there is none, and a line that says which photos are used, and why.
 
-    given : the argument FOLDER. option : the argument of --photos. instead : the sentence about what is used if there
-    are no photos. The line is empty for a folder that the user has named.
+    given : the argument FOLDER. option : the argument of --photos. instead : the sentence that names the pictures used
+    if there are no photos. The line is empty for a folder that the user has named.
     Raises InputError if there are both arguments.
     """
     if given and option:

@@ -65,7 +65,7 @@ def _download(photo_set: PhotoSet, url: str, path: Path, say: Callable[[str], ob
 
 
 def _replace(folder: Path, archive: Path, photo_set: PhotoSet, say: Callable[[str], object]) -> None:
-    """Unpack the archive beside the folder, then give the result the folder's name. The lock on the set is held."""
+    """Unpack the archive into a new folder, which then gets the name `folder`. The caller holds the lock on the set."""
     new, old = (folder.with_name(f"{TEMPORARY}{word}-{folder.name}") for word in ("new", "old"))
     for leftover in (new, old):  # of a fetch that was killed
         shutil.rmtree(leftover, ignore_errors=True)

@@ -44,7 +44,7 @@ class PlainMember(tarfile.TarInfo):
 
 
 class Bounded:
-    """A stream of which at most LARGEST_TOTAL bytes are read. Raises InputError for more."""
+    """A stream that gives at most LARGEST_TOTAL bytes. It raises InputError if there are more."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         self.stream, self.left = stream, LARGEST_TOTAL
@@ -62,8 +62,8 @@ def unpack_photos(path: Path, photo_set: PhotoSet, folder: Path) -> int:
     """Unpack the photos of an archive into an empty folder, a sub-folder for each class, and return their number.
 
     Of a set with parts, the part is the beginning of a photo's name: train-n01440764_10026.JPEG.
-    Raises InputError, in one line, if the archive is damaged, if it is not laid out as `photo_set` says, if a name in
-    it leads out of the folder or is odd, if it holds a link, and if it holds more than sets of photos do.
+    Raises InputError, in one line, if the archive is damaged, or if it is not laid out as `photo_set` says. Raises it
+    also for a link, a name that leads out of the folder or is odd, and more or larger files than sets of photos have.
     """
     count = 0
     try:
@@ -94,7 +94,7 @@ def unpack_photos(path: Path, photo_set: PhotoSet, folder: Path) -> int:
 
 
 def _members(path: Path, photo_set: PhotoSet, files: ExitStack) -> Iterator[tuple[PlainMember, IO[bytes]]]:
-    """Yield each member of the tar archive with its content. files : closes what is opened here."""
+    """Yield each member of the tar archive with its content. files : closes the streams."""
     stream: Any = files.enter_context(open(path, "rb"))
     if photo_set.inner:
         outer = files.enter_context(zipfile.ZipFile(stream))
@@ -111,7 +111,7 @@ def _members(path: Path, photo_set: PhotoSet, files: ExitStack) -> Iterator[tupl
 
 
 def _target(name: str, photo_set: PhotoSet) -> tuple[str, str] | None:
-    """Return (class, file name) of a member of the archive, or None if it is left out: hidden, or no photo of a class.
+    """Return (class, file name) of a member of the archive, or None for a hidden file and one that is no photo of a class.
 
     Raises InputError if the name is absolute, leads upwards, or has other characters than letters, digits, blanks and
     the signs . _ + -.

@@ -49,8 +49,8 @@ IMAGENETTE_CLASSES = {
     "n03028079": "church", "n03394916": "French horn", "n03417042": "garbage truck", "n03425413": "gas pump",
     "n03445777": "golf ball", "n03888257": "parachute"}
 
-# The sizes and digests are those that the publishers, or libraries that load these sets, state. A size that is not
-# stated is None, as a guessed one could refuse the right file.
+# The publishers, or libraries that load these sets, state the sizes and digests. A size that nobody states is None, as
+# a guessed one could refuse the right file.
 SETS = (
     PhotoSet("caltech101", "https://data.caltech.edu/records/mzrjq-6wc02/files/caltech-101.zip?download=1",
              137_414_764, "331234750fc7f77520e50d9565e8b6907b03565e30320da1401130db08c61f91",
