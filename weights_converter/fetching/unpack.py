@@ -111,7 +111,7 @@ def _members(path: Path, photo_set: PhotoSet, files: ExitStack) -> Iterator[tupl
 
 
 def _target(name: str, photo_set: PhotoSet) -> tuple[str, str] | None:
-    """Return (class, file name) of a member of the archive, or None for a hidden file and one that is no photo of a class.
+    """Return (class, file name) of a member of the archive, or None for a hidden file and for one without a photo.
 
     Raises InputError if the name is absolute, leads upwards, or has other characters than letters, digits, blanks and
     the signs . _ + -.
