@@ -1,4 +1,4 @@
-"""Several images of one class, one for each kind: python -m demos.multifaceted [FOLDER] [--class NAME] [--facets N]"""
+"""Several images of one class, one for each kind: python -m demos.multifaceted [--photos FOLDER] [--class NAME]"""
 
 from dataclasses import asdict
 from typing import NamedTuple
@@ -8,6 +8,8 @@ import numpy as np
 from demos.shared.command import demo_parser, main, positive_int
 from demos.shared.inputs import choose_model, short_label
 from demos.shared.long_run import Watch, add_long_run_options, chosen_settings, digest, long_run
+from demos.shared.photo_choice import add_photos_option, choose_folder, fetched_photos
+from demos.shared.photo_class import class_folder, network_class
 from demos.shared.photo_folder import digit_photos, fit_photos, read_photos
 from demos.shared.picture import Picture, demo_folder, run_demo
 from minicnn import plot
@@ -150,6 +152,8 @@ def commonest_class(model, x, batch_size=16):
 
 def run(arguments):
     """Load the network, find the facets, make their images, and save them."""
+    if arguments.mnist and (arguments.folder or arguments.photo_folder):
+        raise InputError("give --photos FOLDER or --mnist, not both")
     model, reason = choose_model(arguments.model or default_model(arguments), arguments.device, scores=True)
     print(reason)
     arguments.preset = arguments.preset or default_preset(model)
@@ -171,16 +175,22 @@ def run(arguments):
 
 
 def chosen_images(model, arguments):
-    """Return (images (N, C, H, W), class): of MNIST, of the folder, or drawn shapes."""
-    label = None if arguments.label is None else model.find_class(arguments.label)
+    """Return (images (N, C, H, W), class): of MNIST, of a folder, of the set in the cache folder, or drawn shapes."""
     if arguments.mnist:
-        label = 7 if label is None else label
-        x = read_images(model, (photo for photo in digit_photos(arguments.mnist) if photo.label == str(label)), print)
-    elif arguments.folder:
-        x = read_images(model, read_photos(arguments.folder), print)
-    else:
-        label = DRAWN_CLASS if label is None else label
-        x = draw_class(model, label, arguments.count, arguments.seed)
+        label = 7 if arguments.label is None else model.find_class(arguments.label)
+        photos = (photo for photo in digit_photos(arguments.mnist) if photo.label == str(label))
+        return read_images(model, photos, print), label
+    folder, line = choose_folder(model, arguments.folder, arguments.photo_folder,
+                                 f"no folder given: {arguments.count} drawn shapes of a class are used")
+    print(line, end="\n" * bool(line))
+    if folder is None:
+        label = DRAWN_CLASS if arguments.label is None else model.find_class(arguments.label)
+        return draw_class(model, label, arguments.count, arguments.seed), label
+    folder, line = class_folder(model, folder, arguments.label)
+    print(line, end="\n" * bool(line))
+    label = network_class(model, arguments.label) if line else (
+        None if arguments.label is None else model.find_class(arguments.label))
+    x = read_images(model, read_photos(folder), print)
     return x, commonest_class(model, x) if label is None else label
 
 
@@ -188,18 +198,21 @@ def default_model(arguments):
     """Return the name of the default network for the images; None for photos: the best one in the cache folder."""
     if arguments.mnist:
         return "digits"
-    return None if arguments.folder else "shapes"
+    return None if arguments.folder or arguments.photo_folder or fetched_photos() else "shapes"
 
 
 def parser():
     """Return the parser of the command line."""
     parser = demo_parser("multifaceted", __doc__, photos=False)
-    parser.add_argument("folder", nargs="?", metavar="FOLDER", help="images of one class (default: drawn shapes)")
+    parser.add_argument("folder", nargs="?", metavar="FOLDER", help="the same as --photos FOLDER; images of one "
+                        "class if it has no sub-folders")
+    add_photos_option(parser)
     parser.add_argument("--layer", metavar="NAME",
                         help="layer of the features (default: the last one before the class scores)")
     parser.add_argument("--mnist", metavar="FOLDER", help="folder of MNIST: facets of a digit of its test images")
-    parser.add_argument("--class", dest="label", metavar="CLASS", help="number or name of the images' class (default: "
-                        "the network's most frequent answer; 7 for MNIST; dotted disc for drawn shapes)")
+    parser.add_argument("--class", dest="label", metavar="CLASS", help="number or name of the images' class, or a "
+                        "sub-folder of the photos (default: the network's most frequent answer to the largest "
+                        "sub-folder; 7 for MNIST; dotted disc for drawn shapes)")
     parser.add_argument("--facets", type=positive_int, metavar="N", help="number of facets (default: one for each 100 "
                         "images, from 2 to 10; to 4 with the preset tiny)")
     parser.add_argument("--count", type=positive_int, default=DRAWN, metavar="N",

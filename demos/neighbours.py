@@ -1,4 +1,4 @@
-"""Nearest neighbours in features and in pixels: python -m demos.neighbours [FOLDER] [--query PHOTO …]"""
+"""Nearest neighbours in features and in pixels: python -m demos.neighbours [--photos FOLDER] [--query PHOTO …]"""
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,6 +12,7 @@ from demos.shared.inputs import choose_model
 from demos.shared.photo_files import shown_name
 from demos.shared.photo_folder import Collection, FolderPhoto, choose_photos, collect, draw_photos, folder_parser
 from demos.shared.picture import Picture, run_demo
+from demos.shared.times import Times
 from minicnn import images, plot
 from minicnn.errors import InputError
 from minicnn.models import Model
@@ -51,15 +52,21 @@ def pictures(model: Model, gallery: Iterable[FolderPhoto] | None = None, queries
         mirror = judged = False
     else:
         judged = True
-    found = collect(model, draw_photos(DRAWN, seed) if gallery is None else gallery, layer, MIRRORED if mirror else 0,
-                    executor=executor, store=store)
+    times = Times()
+    with times.measure("features of all photos"):
+        found = collect(model, draw_photos(DRAWN, seed) if gallery is None else gallery, layer,
+                        MIRRORED if mirror else 0, executor=executor, store=store)
     require_more_than(found, k)
-    asked, indices = find_neighbours(model, found, queries, k, rng)
+    with times.measure("neighbours of the queries"):
+        asked, indices = find_neighbours(model, found, queries, k, rng)
     known = found.labelled and set(asked.labels) <= set(found.labels)
     sheets = [neighbour_sheet(asked.thumbnails, found.thumbnails, rows,
                               np.array(found.labels)[rows] == np.array(asked.labels)[:, None] if known else None)
               for rows in indices]
     kind = "drawn shapes" if drawn else "photos"
+    with times.measure("precision and checks"):
+        checks = [*neighbour_checks(asked, found, indices, sheets, not queries),
+                  *checks_of(found, k, judged, mirror, rng)]
     figure = plot.show_panels(
         [(f"{len(asked.names)} queries, each with its {k} nearest in {found.layer} ({found.features.shape[1]} numbers)",
           sheets[0]),
@@ -72,11 +79,11 @@ def pictures(model: Model, gallery: Iterable[FolderPhoto] | None = None, queries
         "kind of thing." + (" A green frame marks the same class, a red frame another one." if known else ""),
         "Krizhevsky, Sutskever and Hinton 2012, ImageNet classification with deep convolutional neural networks, "
         "figure 4",
-        [*neighbour_checks(asked, found, indices, sheets, not queries), *checks_of(found, k, judged, mirror, rng)],
+        checks,
         {"layer": found.layer, "k": k, "gallery": len(found.names), "queries": asked.names, "seed": seed,
          "neighbours": {name: [[found.names[n] for n in row] for row in rows.tolist()]
                         for name, rows in zip(("features", "pixels"), indices, strict=True)},
-         "pixels": "of the network's crop, at {0}x{0}".format(found.thumbnails.shape[1])})
+         "pixels": "of the network's crop, at {0}x{0}".format(found.thumbnails.shape[1])}, times=times.seconds)
 
 
 def require_more_than(found: Collection, k: int) -> None:
@@ -136,9 +143,8 @@ def run(arguments: Namespace) -> None:
     """Run the demo with the arguments of the command line."""
     model, line = choose_model(arguments.model, arguments.device)
     print(line)
-    gallery = choose_photos(model, arguments)
-    if gallery is None:
-        print(f"no folder given: {DRAWN} drawn shapes are compared")
+    gallery, line = choose_photos(model, arguments, f"no folder given: {DRAWN} drawn shapes are compared")
+    print(line, end="\n" * bool(line))
     queries = [FolderPhoto(shown_name(path), None, images.load_image(path)) for path in arguments.query]
     layer = model.net.find(arguments.layer) if arguments.layer else feature_layer(model.net)
     store = store_for(arguments.resume, model.net, layer)

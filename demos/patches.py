@@ -1,6 +1,6 @@
-"""The patches of many pictures that excite a channel most: python -m demos.patches [FOLDER] [--layer NAME]
+"""The patches of many pictures that excite a channel most: python -m demos.patches [--photos FOLDER] [--layer NAME]
 
-FOLDER is a folder of pictures; files can be given, too. By default, the pictures are drawn shapes.
+Without --photos, files and a folder of pictures can be given, too.
 """
 
 import argparse
@@ -16,9 +16,12 @@ from demos.shared.command import demo_parser, main
 from demos.shared.executors import add_sweep_options, executor_for, store_for
 from demos.shared.inputs import choose_model
 from demos.shared.layers import feature_layers, usual_layer
+from demos.shared.patch_sheet import sheet_of_channels
+from demos.shared.photo_choice import add_photos_option, choose_folder
 from demos.shared.photo_files import find_photos, warn
 from demos.shared.photo_folder import fit_photos
 from demos.shared.picture import Picture, run_demo
+from demos.shared.times import Times
 from minicnn import images, plot
 from minicnn.datasets.shapes import CLASSES, draw_shape
 from minicnn.errors import InputError, one_line
@@ -65,10 +68,12 @@ def pictures(model, photos, layer=None, channels=None, seed=0, rows=5, drawn=Non
     return picture_of_patches(model, sources, layer, channels, rows)
 
 
-def picture_of_patches(model, sources, layer=None, channels=None, rows=8, workers=1, folder=None, cluster=None):
+def picture_of_patches(model, sources, layer=None, channels=None, rows=8, workers=1, folder=None, cluster=None,
+                       all_channels=False):
     """Technique 8 on Sources: yield the Picture of a row per channel, with its nine patches and their guided gradients.
 
     channels : by default, the `rows` strongest. workers, folder, cluster : of the search, see --help.
+    all_channels : whether a sheet with the patches of all channels is a finished picture.
     """
     net, layer = model.net, model.net.find(layer or usual_layer(model.net))
     field = receptive_field(net, layer)
@@ -77,7 +82,14 @@ def picture_of_patches(model, sources, layer=None, channels=None, rows=8, worker
                          f"{', '.join(feature_layers(net))}")
     channels = channels and requested_channels(net, layer, channels)
     store = store_for(folder, net, layer)
-    found, best, interrupted = search(model, sources, layer, store, workers, cluster)
+    times = Times()
+    with times.measure("search of all channels"):
+        found, best, interrupted = search(model, sources, layer, store, workers, cluster)
+    finished = {}
+    if all_channels:
+        with times.measure("sheet of all channels"):
+            finished["all_channels"] = sheet_of_channels(best, field, lambda number: found[number].load())
+    searched = len(best.values)
     shown = channels or strongest_channels(best, rows, field, *2 * [model.preprocessing.crop])
     best = TopPatches(*(part[shown] for part in best))
 
@@ -88,7 +100,8 @@ def picture_of_patches(model, sources, layer=None, channels=None, rows=8, worker
         gradient = model.preprocessing.to_pixel_directions(gradient[None])[0]
         return plot.gradient_to_colours(shrink_patch(gradient, -(-field.size // LARGEST)))
 
-    crops, guided, table = draw_patches(model, found, layer, field, shown, best, load)
+    with times.measure("patches and gradients shown"):
+        crops, guided, table = draw_patches(model, found, layer, field, shown, best, load)
     cropped, gradients = (part.reshape(len(shown), TOP, *part.shape[1:]) for part in (crops, guided))
     tiles = Shown(cropped, gradients, lambda number: found[number].load(), colour)
     count = f"{len(found):,} picture{'s' if len(found) != 1 else ''}"
@@ -102,8 +115,10 @@ def picture_of_patches(model, sources, layer=None, channels=None, rows=8, worker
         "Springenberg, Dosovitskiy, Brox and Riedmiller 2014 (arXiv:1412.6806), figure 3; Zeiler and Fergus 2014 "
         "(arXiv:1311.2901)",
         check_patches(net, layer, shown, best, len(found), load, tiles),
-        {"layer": layer, "pictures": len(found), "receptive_field": field._asdict(), "interrupted": interrupted,
-         "patches": {str(channel): row for channel, row in zip(shown, table, strict=True)}})
+        {"layer": layer, "pictures": len(found), "channels searched": searched,
+         "receptive_field": field._asdict(), "interrupted": interrupted,
+         "patches": {str(channel): row for channel, row in zip(shown, table, strict=True)}},
+        finished=finished, times=times.seconds)
     if interrupted:
         raise KeyboardInterrupt
 
@@ -226,15 +241,19 @@ def run(arguments):
     """Load the network, search the pictures, and save the result."""
     model, reason = choose_model(arguments.model, arguments.device)
     print(reason)
-    if arguments.photos:
-        sources = folder_sources(model, arguments.photos)
-    else:
-        sources = drawn_sources(model, drawn_count(model), arguments.seed)
-        print(f"no folder of pictures given; drawing {len(sources)} shapes"
-              + ("" if model.name == "shapes" else f". {model.name} was not trained on shapes, so photos show more: "
-                 "python -m demos.patches FOLDER"))
+    count, line = drawn_count(model), ""
+    if arguments.photos and arguments.photo_folder:
+        raise InputError("give pictures or --photos FOLDER, not both")
+    folder = None
+    if not arguments.photos:
+        folder, line = choose_folder(model, None, arguments.photo_folder,
+                                     f"no folder of pictures given; drawing {count} shapes")
+    print(line, end="\n" * bool(line))
+    paths = arguments.photos or ([folder] if folder else [])
+    sources = folder_sources(model, paths) if paths else drawn_sources(model, count, arguments.seed)
     run_demo(picture_of_patches(model, sources, arguments.layer, arguments.channels, workers=arguments.workers,
-                                folder=arguments.resume, cluster=arguments.cluster), model, arguments, NAMES)
+                                folder=arguments.resume, cluster=arguments.cluster, all_channels=len(sources) >= TOP),
+             model, arguments, NAMES)
 
 
 def channel_list(text):
@@ -247,6 +266,7 @@ def channel_list(text):
 def parser():
     """Return the parser of the command line."""
     parser = demo_parser("patches", __doc__)
+    add_photos_option(parser)
     parser.add_argument("--layer", help="a layer with maps (default: one of the last)")
     parser.add_argument("--channels", type=channel_list, metavar="1,5,9", help="the channels to show (default: the "
                         "eight strongest)")

@@ -43,17 +43,18 @@ TECHNIQUES = (
               "filters [NETWORK …] --layer NAME", "Karpathy, ConvNetJS"),
 
     Technique("nearest neighbours", "last layer", "neighbours", ("image_features", "nearest"),
-              "neighbours [FOLDER] [--workers N]", "Krizhevsky et al. 2012, figure 4"),
+              "neighbours [--photos FOLDER] [--workers N]", "Krizhevsky et al. 2012, figure 4"),
     Technique("principal components and t-SNE", "last layer", "embedding_map", ("pca", "tsne"),
-              "embedding_map [--mnist FOLDER]",
+              "embedding_map [--photos FOLDER | --mnist FOLDER]",
               "van der Maaten and Hinton 2008; Linderman et al. 2019, arXiv:1712.09005", COLOUR),
     Technique("map of thumbnails", "last layer", "zoom_page", ("assign_to_grid", "grid_sheet", "thumbnail_map"),
-              "zoom_page [FOLDER | --mnist FOLDER]", "Karpathy 2014, t-SNE visualization of CNN codes", COLOUR),
+              "zoom_page [--photos FOLDER | --mnist FOLDER]",
+              "Karpathy 2014, t-SNE visualization of CNN codes", COLOUR),
 
     Technique("activation maps", "activations", "activations", ("feature_maps",),
               "activations photo.jpg [--layer NAME]", "Yosinski et al. 2015, arXiv:1506.06579, figures 1 and 2"),
     Technique("maximally activating patches", "activations", "patches", ("top_patches", "crop_patch", "guided_patch"),
-              "patches [FOLDER] [--workers N | --cluster ADDRESS]",
+              "patches [--photos FOLDER] [--workers N | --cluster ADDRESS]",
               "Zeiler and Fergus 2014, arXiv:1311.2901; Springenberg et al. 2014, arXiv:1412.6806, figure 3"),
 
     Technique("occlusion", "importance", "occlusion", ("occlusion_map", "spread_occlusion"),
@@ -93,9 +94,11 @@ TECHNIQUES = (
               "neuron_visualization [FOLDER] --layer NAME [--grid]",
               "Erhan et al. 2009; Yosinski et al. 2015, arXiv:1506.06579, figure 4"),
     Technique("multifaceted visualization", "ascent", "multifaceted", ("find_facets", "facet_visualization", "kmeans"),
-              "multifaceted [FOLDER] [--mnist FOLDER]", "Nguyen et al. 2016, arXiv:1602.03616, section 2.1", SHAPES),
+              "multifaceted [--photos FOLDER | --mnist FOLDER]",
+              "Nguyen et al. 2016, arXiv:1602.03616, section 2.1", SHAPES),
     Technique("generator prior", "ascent", "generator_prior", ("generated_class", "stacked"),
-              "generator_prior", "Nguyen et al. 2016, arXiv:1605.09304, section 3", SHAPES),
+              "generator_prior [--decoder FILE --photos FOLDER]",
+              "Nguyen et al. 2016, arXiv:1605.09304, section 3", SHAPES),
 
     Technique("fooling images", "fooling", "fooling", ("fooling_image",),
               "fooling photo.jpg --target stingray",
@@ -139,7 +142,8 @@ TOOLS = (
     ("print every check of the gallery", "verify [--model NAME]"),
     ("train the shipped network `digits`", "train_digits FOLDER_WITH_MNIST"),
     ("train the shipped network `shapes`", "train_shapes"),
-    ("train the shipped network `shapes_decoder`", "train_decoder"),
+    ("train the shipped network `shapes_decoder`, or a decoder of another network's features",
+     "train_decoder [--photos FOLDER --model NAME]"),
 )
 
 

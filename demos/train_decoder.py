@@ -1,25 +1,42 @@
-"""Train the decoder of the shipped network `shapes`, from its features to images: python -m demos.train_decoder"""
+"""Train a decoder from a network's features to pictures: python -m demos.train_decoder [--photos FOLDER --model NAME]
+
+Without --photos, it is the shipped decoder of the network `shapes`, which is trained on drawn pictures.
+"""
 
 from argparse import ArgumentParser, Namespace
+from pathlib import Path
 
 import numpy as np
 
-from demos.shared.command import main
+from demos.shared.command import main, positive_int
+from demos.shared.decoders import code_layers, photo_images
+from demos.shared.inputs import choose_model
+from demos.shared.layers import feature_layers
+from demos.shared.photo_choice import add_photos_option
 from demos.shared.training import train_with_progress, training_parser
 from minicnn.datasets.shapes import CLASSES, PREPROCESSING, ShapeBatches, draw_shapes
-from minicnn.models import load_model, shapes_decoder, shapes_encoder
-from minicnn.models.weights import Header, save_weights
+from minicnn.errors import InputError
+from minicnn.models import Model, load_model, photo_decoder, photo_encoder, shapes_decoder, shapes_encoder
+from minicnn.models.weights import Header, save_weights, weights_digest
+from minicnn.network import Network
 from minicnn.training import CodeBatches, Likeness, accuracy
+from minicnn.training.train import MiniBatches
 
 BATCH_SIZE = 24
 TEST_SEED, TESTED = 1_000_000, 600  # seed and number of test images, which are not in any training
+HELD_OUT = 10  # of photos, every tenth is for the test
 # (layer, side of the blocks, weight), see `Likeness`
 BLOCKS = [("input", 4, 1.5), ("chroma", 4, 1.5), ("relu1", 8, 2.0), ("relu2", 4, 1.0), ("relu3", 2, 1.0),
           ("relu5", 2, 1.0)]
 
 
 def run(arguments: Namespace) -> None:
-    """Train the decoder, print the network's accuracy on decoded images, and save it."""
+    """Train the decoder, print how much of the originals the decoded pictures keep, and save it."""
+    if arguments.photo_folder:
+        train_on_photos(arguments)
+        return
+    if arguments.model:
+        raise InputError("--model needs --photos FOLDER; without them, the decoder of the network shapes is trained")
     net = load_model("shapes", "cpu").fast().net
     encoder, decoder = shapes_encoder(net), shapes_decoder(seed=arguments.seed)
     likeness = Likeness(encoder, BLOCKS)
@@ -37,9 +54,68 @@ def run(arguments: Namespace) -> None:
     print(f"wrote {arguments.out}")
 
 
+# ---- on photos -------------------------------------------------------------------------------------------------------
+
+
+def train_on_photos(arguments: Namespace) -> None:
+    """Train a decoder of any network's features on the photos of a folder."""
+    model, line = choose_model(arguments.model, "cpu", scores=True)
+    print(line)
+    encoder = photo_encoder(model.net, code_layers(model.net))
+    images = photo_images(model, Path(arguments.photo_folder), arguments.most)
+    tested = np.arange(len(images)) % HELD_OUT == HELD_OUT - 1
+    tested[0] |= not tested.any()
+    x, test_x = (model.preprocessing.to_input(part) for part in (images[~tested], images[tested]))
+    _, code_channels, *_ = encoder.shapes()[encoder.output]
+    options = {"code_channels": code_channels, "size": model.net.input_shape[1]}
+    decoder, likeness = photo_decoder(arguments.seed, **options), Likeness(encoder, photo_blocks(model))
+    batches = MiniBatches(x, np.zeros(len(x)), min(arguments.batch_size, len(x)), arguments.seed, mirrored)
+    train_with_progress(decoder, CodeBatches(batches, likeness), arguments, weight_decay=0.0, learning_rate=4e-3,
+                        loss=likeness)
+    print(kept_line(model, encoder, decoder, test_x))
+    header = Header(f"{model.name}_decoder", "photo_decoder", model.preprocessing, options=options,
+                    origin=f"trained by demos/train_decoder.py on {len(x):,} photos and the features of {model.name}",
+                    source_sha256=weights_digest(model.net))
+    save_weights(arguments.out, decoder, header, overwrite=arguments.overwrite, half=True)
+    print(f"wrote {arguments.out}: {decoder.num_parameters():,} parameters")
+
+
+def photo_blocks(model: Model) -> list[tuple[str, int, float]]:
+    """Return the blocks of `Likeness` for photos: 32 of the picture and 8 of the maps on a side, or one for each unit.
+
+    Photos keep their places better than textures do, so the blocks of the picture are small.
+    """
+    shapes, side = model.net.shapes(), model.net.input_shape[1]
+    layers = feature_layers(model.net)
+    blocks = [("input", max(1, side // 32), 2.0), ("chroma", max(1, side // 32), 2.0)]
+    return blocks + [(layer, max(1, shapes[layer][2] // 8), 1.0) for layer in layers]
+
+
+def mirrored(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return the photos x (N, C, H, W), each mirrored with a probability of one half."""
+    return np.where(rng.random(len(x))[:, None, None, None] < 0.5, x[:, :, :, ::-1], x)
+
+
+def kept_line(model: Model, encoder: Network, decoder: Network, x: np.ndarray) -> str:
+    """Return how many of the held-out photos x keep the network's answer after decoding, and the error of colours."""
+    decoded = np.concatenate([decoder.predict(encoder.predict(x[n:n + 16])) for n in range(0, len(x), 16)])
+    answers = [np.concatenate([model.net.predict(each[n:n + 16]).argmax(axis=1) for n in range(0, len(x), 16)])
+               for each in (x, decoded)]
+    same = float((answers[0] == answers[1]).mean())
+    error = float(((decoded - x) ** 2).mean() / x.var(axis=(2, 3), keepdims=True).mean())
+    return (f"{len(x)} held-out photos, decoded from their features: {same:.1%} keep the network's answer; mean "
+            f"squared error {error:.2f} of a photo's variance")
+
+
 def parser() -> ArgumentParser:
     """Return the parser of the command line."""
-    return training_parser("train_decoder", __doc__, steps=2400, batch_size=BATCH_SIZE)
+    parser = training_parser("train_decoder", __doc__, steps=2400, batch_size=BATCH_SIZE)
+    add_photos_option(parser)
+    parser.add_argument("--model", help="with --photos: the network whose features are decoded (default: the best one "
+                        "in the cache folder)")
+    parser.add_argument("--most", type=positive_int, default=3000, metavar="N",
+                        help="with --photos: largest number of photos, spread over the folder (default: 3000)")
+    return parser
 
 
 if __name__ == "__main__":

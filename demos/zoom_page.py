@@ -1,5 +1,5 @@
 """Map the photos of a folder on a large grid, similar ones together, with a page to zoom into it:
-python -m demos.zoom_page [FOLDER | --mnist FOLDER]"""
+python -m demos.zoom_page [--photos FOLDER | --mnist FOLDER]"""
 
 import base64
 import html
@@ -18,6 +18,7 @@ from demos.shared.executors import executor_for, store_for
 from demos.shared.inputs import choose_model
 from demos.shared.photo_folder import THUMBNAIL, FolderPhoto, choose_photos, collect, draw_photos, folder_parser
 from demos.shared.picture import Picture, output_folder, run_demo
+from demos.shared.times import Times
 from minicnn import images, plot
 from minicnn.backend import to_device
 from minicnn.errors import InputError, one_line
@@ -28,7 +29,9 @@ from minicnn.visualize.embedding.features import feature_layer
 from minicnn.visualize.embedding.grid_assignment import assign_to_grid
 from minicnn.visualize.embedding.grid_map import grid_sheet, thumbnail_map
 from minicnn.visualize.embedding.grid_map_check import check_free_map, check_grid, check_sheet
+from minicnn.visualize.embedding.pca import pca
 from minicnn.visualize.embedding.tsne import TsneSettings, tsne
+from minicnn.visualize.embedding.tsne_check import report_kept
 
 NAMES = ("grid_map",)
 LARGE = ("grid_map_large", "free_map_large")  # the map with a cell for each photo, and the map with t-SNE's positions
@@ -157,16 +160,20 @@ def pictures(model: Model, gallery: Iterable[FolderPhoto] | None = None, layer: 
     executor, store : as for `collect`.
     """
     rng = np.random.default_rng(seed)
-    found = collect(model, draw_photos(DRAWN, seed) if gallery is None else gallery, layer,
-                    thumbnail=size or THUMBNAIL, executor=executor, store=store)
+    times = Times()
+    with times.measure("features of all photos"):
+        found = collect(model, draw_photos(DRAWN, seed) if gallery is None else gallery, layer,
+                        thumbnail=size or THUMBNAIL, executor=executor, store=store)
     N, size = len(found.names), size or found.thumbnails.shape[1]
     if N < FEWEST:
         raise InputError(f"a map needs at least {FEWEST} photos, not {N}")
     features = to_device(found.features, model.net.device)
-    positions = tsne(features, TsneSettings(min(30.0, (N - 1) / 3), steps), rng=rng)[0]
+    with times.measure("t-SNE"):
+        positions = tsne(features, TsneSettings(min(30.0, (N - 1) / 3), steps), rng=rng)[0]
     columns = math.ceil(N**0.5)
     rows = -(-N // columns)
-    cells = assign_to_grid(positions, rows, columns)
+    with times.measure("grid"):
+        cells = assign_to_grid(positions, rows, columns)
     sheet = grid_sheet(found.thumbnails, cells, rows, columns, size)
     side = min(2 * math.isqrt(N) * found.thumbnails.shape[1], LARGEST_FREE)
     free = thumbnail_map(found.thumbnails, positions, side)
@@ -186,9 +193,11 @@ def pictures(model: Model, gallery: Iterable[FolderPhoto] | None = None, layer: 
         "JMLR 2008",
         [*check_grid(positions, cells, rows, columns, rng),
          *check_sheet(sheet, found.thumbnails, cells, rows, columns, size),
-         *check_free_map(free, found.thumbnails, positions)],
+         *check_free_map(free, found.thumbnails, positions),
+         *report_kept(found.features, np.array(found.labels) if found.labelled else None, positions,
+                      pca(found.features, 2).positions)],
         {"layer": found.layer, "rows": rows, "columns": columns, "thumbnail": size, "steps": steps, "seed": seed,
-         "names": found.names})
+         "names": found.names}, times=times.seconds)
 
 
 def write_zoom_page(path: str | Path, png: str | Path, title: str, overwrite: bool = False) -> None:
@@ -215,9 +224,8 @@ def run(arguments: Namespace) -> None:
     """Run the demo with the arguments of the command line, then write both large maps and their pages."""
     model, line = choose_model(arguments.model or ("digits" if arguments.mnist else None), arguments.device)
     print(line)
-    gallery = choose_photos(model, arguments)
-    if gallery is None:
-        print(f"no folder given: {DRAWN} drawn shapes are on the map")
+    gallery, line = choose_photos(model, arguments, f"no folder given: {DRAWN} drawn shapes are on the map")
+    print(line, end="\n" * bool(line))
     large = [f"{name}{suffix}" for name in LARGE for suffix in (".png", ".html")]
     arguments.out = output_folder(arguments.out, "pictures", [f"{NAMES[0]}.png", *large], arguments.overwrite)
     maps: list[np.ndarray] = []

@@ -17,7 +17,7 @@ from importlib import import_module
 from pathlib import Path
 
 FILE_CALLS = {"replace", "unlink", "mkdir", "rmdir"}  # of the module os, called by the library and the demos
-CHANGING = ("seconds", "date")  # entries of a run card that differ from run to run
+CHANGING = ("seconds", "times", "date")  # entries of a run card that differ from run to run
 
 
 class Counter:

@@ -12,7 +12,7 @@ PREPROCESSING_NAMES = ("torchvision", "caffe", "caffe-rgb", "unit", "minus1-1", 
 EPILOG = """Formats of SOURCE: PyTorch .pth, safetensors, ONNX, Caffe .caffemodel, Keras .h5, MatConvNet .mat, NumPy
 .npz, and SqueezeNet's Deep Compression .net. The first bytes of the file decide, not its name. The names and shapes of
 the arrays identify the network. Other commands: python -m weights_converter inspect FILE describes a file and converts
-nothing; python -m weights_converter fetch NAME downloads a published file and converts it."""
+nothing; python -m weights_converter fetch NAME downloads a published file and converts it, or a set of photos."""
 
 
 class OneLineParser(argparse.ArgumentParser):
@@ -88,16 +88,19 @@ def add_source(parser: argparse.ArgumentParser, metavar: str, text: str) -> None
 
 def fetch_parser() -> OneLineParser:
     """Return the parser of the command fetch."""
+    from weights_converter.sources.photo_sets import PHOTO_SETS
     from weights_converter.sources.published import PUBLISHED
 
     parser = OneLineParser(prog="python -m weights_converter fetch",
                            description="Download a published weights file, verify its sha256, and convert it into the "
-                                       "cache folder, where load_model finds it by name.",
-                           epilog=f"NAME is one of {', '.join(PUBLISHED)}")
-    parser.add_argument("name", metavar="NAME", type=not_empty, help="the network to fetch")
+                                       "cache folder, where load_model finds it by name. Or download a published set "
+                                       "of photos and unpack it into the cache folder, where the demos find it.",
+                           epilog=f"NAME is a network: {', '.join(PUBLISHED)}; or a set of photos: "
+                                  f"{', '.join(PHOTO_SETS)}")
+    parser.add_argument("name", metavar="NAME", type=not_empty, help="the network or the set of photos to fetch")
     parser.add_argument("--from", dest="mirror", metavar="FILE|URL", type=not_empty,
                         help="take the same file from another place (default: its publisher)")
-    parser.add_argument("--overwrite", action="store_true", help="fetch and convert again, replacing an existing file")
+    parser.add_argument("--overwrite", action="store_true", help="fetch again, replacing what an earlier fetch made")
     parser.set_defaults(run=run_fetch, kept="the downloaded part is kept, and the same command resumes the download")
     return parser
 
@@ -147,7 +150,7 @@ def run_inspect(arguments: argparse.Namespace) -> None:
 
 
 def run_fetch(arguments: argparse.Namespace) -> None:
-    """Download, verify and convert a published file."""
+    """Download, verify and convert a published file, or unpack a set of photos."""
     from weights_converter.fetching.fetch import fetch
 
     fetch(arguments.name, arguments.mirror, arguments.overwrite, say)

@@ -1,4 +1,4 @@
-"""The sha256 of a file, and the progress bar of long reading."""
+"""The digest of a file, sha256 or md5, and the progress bar of long reading."""
 
 import hashlib
 import os
@@ -9,6 +9,11 @@ from typing import Any
 from tqdm import tqdm
 
 
+def file_digest(path: str | os.PathLike[str], algorithm: str) -> str:
+    """Return the digest of a file in hexadecimal. algorithm : "sha256" or "md5"."""
+    return _digest_of([path], algorithm)
+
+
 def file_sha256(path: str | os.PathLike[str]) -> str:
     """Return the sha256 of a file as 64 hexadecimal digits."""
     return files_sha256([path])
@@ -16,14 +21,18 @@ def file_sha256(path: str | os.PathLike[str]) -> str:
 
 def files_sha256(paths: Sequence[str | os.PathLike[str]]) -> str:
     """Return the sha256 of all bytes of the files, one after the other, as 64 hexadecimal digits."""
-    sha256 = hashlib.sha256()
+    return _digest_of(paths, "sha256")
+
+
+def _digest_of(paths: Sequence[str | os.PathLike[str]], algorithm: str) -> str:
+    digest = hashlib.new(algorithm, usedforsecurity=algorithm != "md5")  # some systems allow md5 only for errors
     with progress("checking", sum(Path(path).stat().st_size for path in paths)) as bar:
         for path in paths:
             with open(path, "rb") as file:
                 while block := file.read(2**20):
-                    sha256.update(block)
+                    digest.update(block)
                     bar.update(len(block))
-    return sha256.hexdigest()
+    return digest.hexdigest()
 
 
 def progress(task: str, num_bytes: int) -> "tqdm[Any]":

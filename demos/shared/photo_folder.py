@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from tqdm import tqdm
 
 from demos.shared.command import MODEL_HELP, OneLineParser, add_common
 from demos.shared.executors import add_sweep_options
+from demos.shared.photo_choice import add_photos_option, choose_folder
 from demos.shared.photo_files import Report, find_photos, warn
 from minicnn import images
 from minicnn.datasets import mnist
@@ -66,16 +68,19 @@ class Collection(NamedTuple):
 # ---- sources of photos -----------------------------------------------------------------------------------------------
 
 
-def read_photos(folder: str | Path, report: Report | None = None) -> Iterator[FolderPhoto]:
+def read_photos(folder: str | Path, report: Report | None = None, most: int | None = None) -> Iterator[FolderPhoto]:
     """Yield the FolderPhotos of a folder in sorted order. Their labels are the names of the sub-folders.
 
     Names and labels are safe to print: control characters are escaped, and long names cut.
     report : called with a line for each file that cannot be read and is skipped. By default, `warn`.
+    most : read only this number of files, spread evenly over the folder. By default, all are read.
     Raises InputError as `find_photos`, and at the end if no file could be read.
     """
     report = report or warn
     paths, count = find_photos(folder, report), 0
-    for path in paths:
+    if most is not None and most < len(paths):
+        paths = [paths[n * len(paths) // most] for n in range(most)]
+    for path in tqdm(paths, unit="photo", leave=False, disable=None):
         try:
             image = images.load_image(path)
         except InputError as problem:
@@ -89,21 +94,23 @@ def read_photos(folder: str | Path, report: Report | None = None) -> Iterator[Fo
         raise InputError(f"none of the {len(paths)} picture files in {one_line(folder, SHOWN)} can be read")
 
 
-def choose_photos(model: Model, arguments: Namespace) -> Iterator[FolderPhoto] | None:
-    """Return the FolderPhotos of the arguments FOLDER or --mnist, or None if there is neither.
+def choose_photos(model: Model, arguments: Namespace, instead: str) -> tuple[Iterator[FolderPhoto] | None, str]:
+    """Return the FolderPhotos of FOLDER, --photos, --mnist or the cache folder, or None, and a line that says which.
 
-    Raises InputError if there are both, or if there is neither and the network takes grey images, as drawn shapes have
+    instead : the sentence about what is used if there are none, as in `choose_folder`.
+    Raises InputError if several are given, or if there are none and the network takes grey images, as drawn shapes have
     colours.
     """
-    if arguments.mnist and arguments.folder:
-        raise InputError("give a FOLDER or --mnist, not both")
+    if arguments.mnist and (arguments.folder or arguments.photo_folder):
+        raise InputError(f"give {'a FOLDER' if arguments.folder else '--photos FOLDER'} or --mnist, not both")
     if arguments.mnist:
-        return digit_photos(arguments.mnist)
-    if arguments.folder:
-        return read_photos(arguments.folder)
+        return digit_photos(arguments.mnist), ""
+    folder, line = choose_folder(model, arguments.folder, arguments.photo_folder, instead)
+    if folder is not None:
+        return read_photos(folder), line
     if model.preprocessing.channel_order == "L":
         raise InputError(f"{model.name} takes grey images only; give --mnist FOLDER, or a FOLDER of photos")
-    return None
+    return None, line
 
 
 def draw_photos(count: int, seed: int) -> Iterator[FolderPhoto]:
@@ -197,8 +204,8 @@ def feature_arrays(net: Network, x: np.ndarray, layer: str) -> dict[str, np.ndar
 def folder_parser(name: str, description: str | None) -> ArgumentParser:
     """Return a parser for python -m demos.NAME [FOLDER] with the options that all demos share."""
     parser = OneLineParser(prog=f"python -m demos.{name}", description=description)
-    parser.add_argument("folder", nargs="?", metavar="FOLDER", help="folder of photos; the names of its sub-folders "
-                        "are the classes (default: shapes are drawn)")
+    parser.add_argument("folder", nargs="?", metavar="FOLDER", help="the same as --photos FOLDER")
+    add_photos_option(parser)
     parser.add_argument("--model", help=MODEL_HELP)
     parser.add_argument("--layer", help="layer whose activations are the features (default: the last before the "
                         "classes)")

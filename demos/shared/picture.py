@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 
 import minicnn
 from demos.shared.claim import claim, claim_new, make_folder
+from demos.shared.times import line_of
 from minicnn.errors import InputError, one_line
 from minicnn.files import replacing, unusable_name
 from minicnn.images import save_image
@@ -35,6 +36,7 @@ class Picture(NamedTuple):
     name : the stem of its files. explanation : two sentences for a reader. source : the paper. array : the raw result.
     parameters : all settings, for the run card. history : the steps of the optimization, if there was one.
     finished : {word: picture, uint8 (H, W, 3)} of the results in full size. Each becomes an image file, NAME_word.png.
+    times : {stage: seconds} of a long demo.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Picture(NamedTuple):
     parameters: dict[str, Any]
     history: list[Progress] = []
     finished: Mapping[str, np.ndarray] = {}
+    times: Mapping[str, float] = {}
 
 
 def file_stem(text: str) -> str:
@@ -104,7 +107,7 @@ def save_picture(folder: Path, picture: Picture, model: Model | Sequence[Model] 
         "parameters": picture.parameters,
         "checks": [check._asdict() for check in picture.checks],
         "history": [[entry.step, entry.total, *entry.values] for entry in picture.history],
-        "seconds": round(seconds, 3), "date": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "seconds": round(seconds, 3), "times": dict(picture.times), "date": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         "versions": {"minicnn": minicnn.__version__, "python": platform.python_version(), "numpy": np.__version__,
                      "scipy": scipy.__version__, "matplotlib": matplotlib.__version__},
         "array": {"file": f"{picture.name}.npy", "shape": picture.array.shape, "dtype": str(picture.array.dtype)},
@@ -181,4 +184,6 @@ def run_demo(pictures: Iterable[Picture], model: Model | Sequence[Model] | None,
         for name in card["pictures"]:
             print(f"{one_line(folder / name, 500)}")
         show_checks(picture)
+        if picture.times:
+            print(f"  time: {line_of(picture.times)}")
         start = time.perf_counter()

@@ -3,6 +3,7 @@
 from minicnn.models.alexnet import alexnet, caffenet
 from minicnn.models.decoder import shapes_decoder, shapes_encoder
 from minicnn.models.load import Model, build_network, cache_folder, load_model
+from minicnn.models.photo_decoder import photo_decoder, photo_encoder
 from minicnn.models.preprocessing import Preprocessing
 from minicnn.models.resnet import resnet18
 from minicnn.models.small import digits, shapes
@@ -11,5 +12,5 @@ from minicnn.models.transform import transform_network
 from minicnn.models.vgg import vgg16, vgg19
 
 __all__ = ["Model", "Preprocessing", "alexnet", "build_network", "cache_folder", "caffenet", "digits", "load_model",
-           "resnet18", "shapes", "shapes_decoder", "shapes_encoder", "squeezenet1_0", "squeezenet1_1",
-           "transform_network", "vgg16", "vgg19"]
+           "photo_decoder", "photo_encoder", "resnet18", "shapes", "shapes_decoder", "shapes_encoder",
+           "squeezenet1_0", "squeezenet1_1", "transform_network", "vgg16", "vgg19"]

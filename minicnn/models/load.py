@@ -11,6 +11,7 @@ from minicnn.errors import InputError, one_line, unknown_name
 from minicnn.models.alexnet import alexnet, caffenet
 from minicnn.models.decoder import shapes_decoder
 from minicnn.models.first_layer import first_layer
+from minicnn.models.photo_decoder import photo_decoder
 from minicnn.models.preprocessing import Preprocessing
 from minicnn.models.resnet import resnet18
 from minicnn.models.small import digits, shapes
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 ARCHITECTURES: dict[str, Callable[..., Network]] = {
     "vgg16": vgg16, "vgg19": vgg19, "squeezenet1_0": squeezenet1_0, "squeezenet1_1": squeezenet1_1, "alexnet": alexnet,
     "caffenet": caffenet, "resnet18": resnet18, "digits": digits, "shapes": shapes, "shapes_decoder": shapes_decoder,
-    "first_layer": first_layer, "transform_network": transform_network}
+    "photo_decoder": photo_decoder, "first_layer": first_layer, "transform_network": transform_network}
 EMBEDDED = ("shapes", "digits", "shapes_decoder", "styles")  # the networks whose weights come with the library
 
 

@@ -27,7 +27,7 @@ def test_the_demo_says_that_digits_are_needed():
     (["--count", "1"], "t-SNE needs at least 5 points, not 1"),
     (["--count", "4"], "t-SNE needs at least 5 points, not 4"),
     (["--mnist", "empty"], "no t10k-images-idx3-ubyte(.gz) and no t10k*.npz in empty"),
-    (["photo.jpg"], "unrecognized arguments: photo.jpg")])
+    (["photo.jpg"], "photo.jpg: there is no such folder")])
 def test_bad_input_is_one_line_and_exit_code_2(arguments, message, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty").mkdir()

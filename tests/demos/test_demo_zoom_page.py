@@ -104,7 +104,7 @@ def test_the_demo_maps_drawn_shapes_and_writes_the_large_picture_and_its_page(tm
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == names
     assert load_image(tmp_path / "out" / "grid_map_large.png").shape == (8 * 20, 8 * 20, 3)
     card = json.loads((tmp_path / "out" / "grid_map.json").read_text())
-    assert len(card["checks"]) == 7 and all(check["passed"] for check in card["checks"])
+    assert len(card["checks"]) == 9 and all(check["passed"] for check in card["checks"])
     cells = np.load(tmp_path / "out" / "grid_map.npy")
     assert cells.shape == (60, 2) and len({tuple(cell) for cell in cells.tolist()}) == 60
     assert load_image(tmp_path / "out" / "free_map_large.png").shape == (2 * 7 * 20, 2 * 7 * 20, 3)

@@ -17,6 +17,7 @@ from demos import (
     style_transfer,
     texture_gram,
 )
+from demos.shared import decoders
 from minicnn.datasets.drawings import draw_scene
 from minicnn.visualize.check import Check
 
@@ -45,7 +46,7 @@ def card(folder, module):
 def test_stopped_and_resumed_runs_have_no_false_alarm(monkeypatch, tmp_path, run, at):
     module, place, options = RUNS[run]
     if run == "generator":
-        monkeypatch.setattr(generator_prior, "TRAINED_ON", 1)
+        monkeypatch.setattr(decoders, "BATCHES", 1)
     Image.fromarray(draw_scene(60)).save(tmp_path / "photo.png")
     options = [str(tmp_path / part) if part.endswith(".png") else part for part in options]
     command = ("--model", "shapes", "--device", "cpu", *options, "--save-every", "1", "--out", tmp_path / "out")

@@ -10,6 +10,7 @@ from demos import fooling as fooling_demo
 from demos import generator_prior as generator_demo
 from demos import inversion as inversion_demo
 from demos import multifaceted as facet_demo
+from demos.shared import decoders
 from demos.shared.inputs import Photo, load_photos
 from minicnn.models import load_model
 from minicnn.optimize import updates
@@ -153,7 +154,7 @@ GENERATOR_MUTANTS = {
 
 
 def generator_card(model, monkeypatch):
-    monkeypatch.setattr(generator_demo, "TRAINED_ON", 1)
+    monkeypatch.setattr(decoders, "BATCHES", 1)
     return card(generator_demo.pictures(model, (2,), replace(SHAPES, num_steps=5, learning_rate=1.0)))
 
 

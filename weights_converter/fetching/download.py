@@ -1,4 +1,4 @@
-"""Download one file: resume a broken download, and verify the sha256 before the file gets its name."""
+"""Download one file: resume a broken download, and verify its digest before the file gets its name."""
 
 import os
 import re
@@ -11,7 +11,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from minicnn.errors import InputError
-from weights_converter.digests import file_sha256
+from weights_converter.digests import file_digest
 from weights_converter.fetching.web import FROM_FILE_HINT, ConnectionLost, host_of, open_at, read_block
 from weights_converter.formats.stored import SIZE_LIMIT
 
@@ -19,10 +19,10 @@ ATTEMPTS = 3  # connections that may break before the download is given up
 PAUSE = 1  # seconds before the next attempt
 
 
-def download(url: str, path: Path, size: int | None, sha256: str, say: Callable[[str], object] = print) -> None:
+def download(url: str, path: Path, size: int | None, digest: str, say: Callable[[str], object] = print) -> None:
     """Download `url` to `path`.
 
-    The file is written to `path`.part and gets its name when it is complete and its sha256 is right. After an
+    The file is written to `path`.part and gets its name when it is complete and its digest is right. After an
     interruption the part stays, and the next call resumes the download.
 
     Parameters
@@ -30,7 +30,7 @@ def download(url: str, path: Path, size: int | None, sha256: str, say: Callable[
     url : an http or https address.
     path : in an existing folder.
     size : in bytes, or None if it is unknown.
-    sha256 : the first digits, or all 64, hexadecimal.
+    digest : of the file, hexadecimal: the first digits of its sha256, or all 64, or "md5:" and its md5.
     say : function that takes a line at the start of the download.
 
     Raises InputError, in one line, if the download fails or the file is not the right one.
@@ -38,12 +38,12 @@ def download(url: str, path: Path, size: int | None, sha256: str, say: Callable[
     host = host_of(url)
     part = path.with_name(path.name + ".part")
     try:
-        if not _is_complete(part, size, sha256):
+        if not _is_complete(part, size, digest):
             total = f" ({size / 1e6:.1f} MB)" if size else ""
             done = f", resumed at {_size(part) / 1e6:.1f} MB" if _size(part) else ""
             say(f"downloading {url}{total}{done}")
             _receive_with_retries(url, host, part, size)
-            require_sha256(part, sha256, name=f"the file from {host}", remove=True)
+            require_digest(part, digest, name=f"the file from {host}", remove=True)
         os.replace(part, path)
     except OSError as problem:  # of the local disk; web.py turns the network's into InputError or ConnectionLost
         raise InputError(f"{part}: cannot be written ({problem.strerror or problem})") from None
@@ -52,18 +52,50 @@ def download(url: str, path: Path, size: int | None, sha256: str, say: Callable[
             part.unlink()
 
 
-def require_sha256(path: Path, expected: str, name: str, remove: bool = False) -> None:
-    """Raise InputError if the file's sha256 does not begin with `expected`.
+def require_digest(path: Path, digest: str, name: str, remove: bool = False) -> None:
+    """Raise InputError if the file has another digest, which is written as in `download`.
 
     name : of the file, for the message. remove : remove the file in that case.
     """
-    found = file_sha256(path)
-    if found.startswith(expected):
+    found, expected, algorithm = _digests(path, digest)
+    if found == expected:
         return
     if remove:
         path.unlink()
-    raise InputError(f"{name} is not the published one, or damaged: its sha256 is {found[:len(expected)]}"
-                     f"{'…' if len(expected) < 64 else ''}, not {expected}{'; it was removed' if remove else ''}")
+    raise InputError(f"{name} is not the published one, or damaged: its {algorithm} is {found}"
+                     f"{'…' if algorithm == 'sha256' and len(expected) < 64 else ''}, not {expected}"
+                     f"{'; it was removed' if remove else ''}")
+
+
+def is_downloaded(path: Path, digest: str) -> bool:
+    """Return True if an earlier fetch has downloaded the file and was interrupted after that. Removes a wrong file."""
+    if not path.exists():
+        return False
+    try:
+        require_digest(path, digest, name=str(path), remove=True)
+    except InputError:  # the file has been removed and will be downloaded again
+        return False
+    return True
+
+
+def require_published(path: Path, file_name: str, size: int | None, digest: str) -> None:
+    """Raise InputError if a local file is not the published one: another size, or another digest.
+
+    file_name : at the publisher, for the message. size, digest : as in `download`.
+    """
+    if not path.is_file():
+        raise InputError(f"{path} does not exist" if not path.exists() else f"{path} is not an ordinary file")
+    found = path.stat().st_size
+    if size not in (None, found):
+        raise InputError(f"{path} is not the published {file_name}: it has {found:,} bytes, not {size:,}")
+    require_digest(path, digest, name=str(path))
+
+
+def _digests(path: Path, digest: str) -> tuple[str, str, str]:
+    """Return (the file's digest, the expected one, its algorithm). Both have as many digits as are known."""
+    algorithm, _, expected = digest.rpartition(":")
+    algorithm = algorithm or "sha256"
+    return file_digest(path, algorithm)[:len(expected)], expected, algorithm
 
 
 def _receive_with_retries(url: str, host: str, part: Path, size: int | None) -> None:
@@ -83,7 +115,7 @@ def _receive_with_retries(url: str, host: str, part: Path, size: int | None) -> 
 def _receive(url: str, host: str, part: Path, size: int | None) -> None:
     """Request the rest of the file once and append it to `part`. Raises ConnectionLost if bytes are missing."""
     limit = size or SIZE_LIMIT
-    offset = _size(part) if _size(part) < limit else 0  # a complete part that is still there has a wrong sha256
+    offset = _size(part) if _size(part) < limit else 0  # a complete part that is still there has a wrong digest
     response, position = open_at(url, host, offset)
     with response:
         total = _announced_size(response, position)
@@ -133,9 +165,12 @@ def _require_space(folder: Path, needed: int) -> None:
                          f"only {free / 1e6:,.0f} MB are free; free some, or set XDG_CACHE_HOME to another disk")
 
 
-def _is_complete(part: Path, size: int | None, sha256: str) -> bool:
+def _is_complete(part: Path, size: int | None, digest: str) -> bool:
     """Return True if the part is the whole file: the last fetch was interrupted before it gave the file its name."""
-    return _size(part) > 0 and size in (None, _size(part)) and file_sha256(part).startswith(sha256)
+    if _size(part) == 0 or size not in (None, _size(part)):
+        return False
+    found, expected, _ = _digests(part, digest)
+    return found == expected
 
 
 def _size(path: Path) -> int:

@@ -1,4 +1,4 @@
-"""Download and convert published weights in one step: python -m weights_converter fetch NAME."""
+"""Download and convert published weights, or a set of photos: python -m weights_converter fetch NAME."""
 
 import os
 from collections.abc import Callable
@@ -9,8 +9,10 @@ from minicnn.files import require_target
 from minicnn.models import cache_folder
 from minicnn.models.weights import read_header
 from weights_converter.convert import convert
-from weights_converter.fetching.download import download, require_sha256
+from weights_converter.fetching.download import download, is_downloaded, require_published
+from weights_converter.fetching.fetch_photos import fetch_photos
 from weights_converter.fetching.lock import locked
+from weights_converter.sources.photo_sets import PHOTO_SETS
 from weights_converter.sources.published import PUBLISHED, Published
 
 Say = Callable[[str], object]
@@ -19,9 +21,11 @@ Say = Callable[[str], object]
 def fetch(name: str, source: str | os.PathLike[str] | None = None, overwrite: bool = False, say: Say = print) -> Path:
     """Download the published weights `name`, convert them into the cache folder, and return the path there.
 
+    A set of photos is unpacked into the cache folder instead.
+
     Parameters
     ----------
-    name : a key of PUBLISHED.
+    name : a key of PUBLISHED or of PHOTO_SETS.
     source : take the file from another place: a path, or the http or https address of a mirror. It must have
         the sha256 of the published file. By default the file is downloaded from its publisher.
     overwrite : fetch again if the converted file exists; by default that file stays and nothing is fetched.
@@ -30,8 +34,10 @@ def fetch(name: str, source: str | os.PathLike[str] | None = None, overwrite: bo
     Raises InputError, in one line, if the file cannot be fetched or converted, or if the existing converted file was
     made from another source file.
     """
+    if name in PHOTO_SETS:
+        return fetch_photos(PHOTO_SETS[name], source, overwrite, say)
     if name not in PUBLISHED:
-        raise unknown_name("network", name, PUBLISHED)
+        raise unknown_name("network", name, [*PUBLISHED, *PHOTO_SETS])
     published = PUBLISHED[name]
     output = cache_folder() / f"{name}.h5"
     try:
@@ -40,7 +46,7 @@ def fetch(name: str, source: str | os.PathLike[str] | None = None, overwrite: bo
             if source is None or "://" in str(source):
                 _fetch_from_web(published, str(source or published.url), output, overwrite, say)
             else:
-                _require_published(Path(source), published)
+                require_published(Path(source), published.file_name, published.size, published.sha256)
                 _convert(Path(source), published, output, overwrite, say)
     except OSError as problem:
         raise InputError(f"{problem.filename or output}: {problem.strerror or problem}") from None
@@ -68,32 +74,10 @@ def _fetch_from_web(published: Published, url: str, output: Path, overwrite: boo
         if _is_converted(output, published, overwrite, say):  # by another process, while this one waited
             return
         require_target(output, overwrite)  # before a long download
-        if not _is_downloaded(path, published):
+        if not is_downloaded(path, published.sha256):
             download(url, path, published.size, published.sha256, say)
         _convert(path, published, output, overwrite, say)
         path.unlink()
-
-
-def _is_downloaded(path: Path, published: Published) -> bool:
-    """Return True if an earlier fetch has downloaded the file but not converted it. Removes a wrong file."""
-    if not path.exists():
-        return False
-    try:
-        require_sha256(path, published.sha256, name=str(path), remove=True)
-    except InputError:  # the file has been removed and will be downloaded again
-        return False
-    return True
-
-
-def _require_published(path: Path, published: Published) -> None:
-    """Raise InputError if the file is not the published one."""
-    if not path.is_file():
-        raise InputError(f"{path} does not exist" if not path.exists() else f"{path} is not an ordinary file")
-    size = path.stat().st_size
-    if published.size not in (None, size):
-        raise InputError(f"{path} is not the published {published.file_name}: it has {size:,} bytes, not "
-                         f"{published.size:,}")
-    require_sha256(path, published.sha256, name=str(path))
 
 
 def _convert(path: Path, published: Published, output: Path, overwrite: bool, say: Say) -> None:

@@ -17,7 +17,8 @@ MOST_ATTRIBUTES, LONGEST_TEXT = 100, 100_000  # characters of an attribute; 1,00
 MOST_LABELS, MOST_BYTES_OF_LABELS = 100_000, 2**25
 LARGEST_ARRAYS = 2**31  # bytes of all arrays in float32; VGG-19 has 575 MB
 DEFLATE = 1100  # bytes that one compressed byte can become
-MOST = {"num_blocks": 100, "num_classes": 100_000, "input_size": 4096, "conv10_pad": 100, "widths": 4096}
+MOST = {"num_blocks": 100, "num_classes": 100_000, "input_size": 4096, "conv10_pad": 100, "widths": 4096,
+        "code_channels": 10_000, "size": 4096}
 MOST_STYLES = 10_000
 
 

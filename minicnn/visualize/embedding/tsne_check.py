@@ -52,7 +52,7 @@ def entropy_error(x: Array, perplexity: float) -> float:
     return float(np.abs(-(p * np.log2(np.maximum(p, 1e-300))).sum(axis=1) - np.log2(perplexity)).max())
 
 
-def check_map(x: Array, labels: Array, positions: Array, by_pca: Array, history: list[tuple[int, float]],
+def check_map(x: Array, labels: Array | None, positions: Array, by_pca: Array, history: list[tuple[int, float]],
               perplexity: float) -> list[Check]:
     """Return Checks of a t-SNE map of x (N, D) and its history; report how well it keeps neighbours and classes.
 
@@ -60,7 +60,6 @@ def check_map(x: Array, labels: Array, positions: Array, by_pca: Array, history:
     with the probabilities of all pairs of points, or with those of the 3 * perplexity nearest, as t-SNE may choose.
     by_pca : the map by two principal components, (N, 2).
     """
-    k = min(12, (len(x) - 1) // 2)
     checks = [below("entropies of the neighbours' probabilities, largest difference from log2(perplexity), in bits",
                     entropy_error(x, perplexity), 1e-5)]
     if len(x) <= ALL_PAIRS:
@@ -75,13 +74,23 @@ def check_map(x: Array, labels: Array, positions: Array, by_pca: Array, history:
                          "relative", error, SAME_DIVERGENCE),
                    reported("divergence of the map shown, in nats", end,
                             f"with each point at the place of another {moved:.3f}")]
-    return [*checks,
-            reported(f"trustworthiness, k = {k}", trustworthiness(x, positions, k),
-                     f"by two principal components {trustworthiness(x, by_pca, k):.4f}"),
-            reported("share of points whose nearest on the map is of their class",
-                     one_nearest_accuracy(positions, labels),
-                     f"by two principal components {one_nearest_accuracy(by_pca, labels):.4f}, "
-                     f"in the features {one_nearest_accuracy(x, labels):.4f}")]
+    return [*checks, *report_kept(x, labels, positions, by_pca)]
+
+
+def report_kept(x: Array, labels: Array | None, positions: Array, by_pca: Array) -> list[Check]:
+    """Return how well a map of x (N, D) keeps neighbours, and classes if there are labels.
+
+    labels : (N,), or None. positions : the map, (N, 2). by_pca : the map by two principal components, (N, 2).
+    """
+    k = min(12, (len(x) - 1) // 2)
+    checks = [reported(f"trustworthiness, k = {k}", trustworthiness(x, positions, k),
+                       f"by two principal components {trustworthiness(x, by_pca, k):.4f}")]
+    if labels is not None:
+        checks.append(reported("share of points whose nearest on the map is of their class",
+                               one_nearest_accuracy(positions, labels),
+                               f"by two principal components {one_nearest_accuracy(by_pca, labels):.4f}, "
+                               f"in the features {one_nearest_accuracy(x, labels):.4f}"))
+    return checks
 
 
 def pair_probabilities(x: Array, perplexity: float, nearest: int) -> Array:

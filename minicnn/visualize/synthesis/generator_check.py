@@ -68,7 +68,7 @@ def code_gradient(generator: Network, net: Network, label: int, code: np.ndarray
 
 def check_generated(net: Network, encoder: Network, labels: Sequence[int], generated: np.ndarray,
                     by_pixels: np.ndarray, drawn: np.ndarray, drawn_labels: Sequence[int] | np.ndarray,
-                    preprocessing: Preprocessing) -> list[Check]:
+                    preprocessing: Preprocessing, kind: str = "drawn picture") -> list[Check]:
     """Return how well the generated pictures show their classes, look like drawn pictures, and are no copies.
 
     All of it is reported: few steps, or a class that the decoder draws badly, can make each number small.
@@ -84,6 +84,7 @@ def check_generated(net: Network, encoder: Network, labels: Sequence[int], gener
         them are measured between codes, in standard deviations: measured between pixels, plain grey is nearer to most
         pictures than any other picture is.
     preprocessing : of the network's weights.
+    kind : the name of one of the training pictures, for the Checks.
     """
     generated, by_pixels = (preprocessing.to_input(preprocessing.to_images(x)) for x in (generated, by_pixels))
     scores, pixel_scores, drawn_scores = (predict_batches(net, x) for x in (generated, by_pixels, drawn))
@@ -97,12 +98,12 @@ def check_generated(net: Network, encoder: Network, labels: Sequence[int], gener
     least = float(nearest_drawn(generated, drawn)[1].min())
     return [
         reported("share of the generated 8-bit pictures that are classified as their class", first),
-        reported("mean score of the generated pictures", score, f"{drawn_score:.2f} (drawn pictures); optimized pixels "
+        reported("mean score of the generated pictures", score, f"{drawn_score:.2f} ({kind}s); optimized pixels "
                  f"reach {pixel_score:.2f} in as many steps"),
-        reported("mean distance of their codes to the nearest drawn picture's, in standard deviations", distance,
+        reported(f"mean distance of their codes to the nearest {kind}'s, in standard deviations", distance,
                  f"{pixel_distance:.2f} (optimized pixels)"),
         reported("share of their energy above half of the highest frequency", float(shares[0]),
-                 f"{shares[2]:.4f} (drawn pictures) and {shares[1]:.4f} (optimized pixels)"),
+                 f"{shares[2]:.4f} ({kind}s) and {shares[1]:.4f} (optimized pixels)"),
         reported(f"least distance of a generated picture to one of {len(drawn)} training pictures", least,
                  f"{closest:.1f} (least distance of two training pictures)")]
 

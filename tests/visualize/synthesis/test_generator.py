@@ -9,6 +9,7 @@ from demo_runs import exit_code, interrupted
 
 from demos import generator_prior as demo
 from demos import train_decoder
+from demos.shared import decoders
 from minicnn.backend import to_device, to_host
 from minicnn.datasets.shapes import ShapeBatches
 from minicnn.gradient_check import directional_error
@@ -306,7 +307,7 @@ SHORT = ["--class", "dotted disc", "--class", "striped star", "--steps", "6", "-
 
 @pytest.mark.parametrize("at", [3, 9, 20])  # in the first code, in the first pixels, in the second class
 def test_ctrl_c_saves_the_results_and_the_demo_resumes_to_the_same(tmp_path, monkeypatch, capsys, at):
-    monkeypatch.setattr(demo, "TRAINED_ON", 1)
+    monkeypatch.setattr(decoders, "BATCHES", 1)
     assert run(*SHORT, "--out", str(tmp_path / "whole")) == 0
     plain = module.optimize_image
     stopping = interrupted(plain, at)
@@ -337,7 +338,7 @@ def test_the_demo_passes_its_checks(tmp_path, capsys):
 
 
 def test_the_demo_on_the_strict_gpu_makes_the_pictures_of_the_cpu(strict_cupy, tmp_path, monkeypatch):
-    monkeypatch.setattr(demo, "TRAINED_ON", 1)
+    monkeypatch.setattr(decoders, "BATCHES", 1)
     for device in ("gpu", "cpu"):
         assert run("--class", "2", "--steps", "1", "--device", device, "--out", str(tmp_path / device)) == 0
     on_gpu, on_cpu = (np.load(tmp_path / device / "generator_prior.npy") for device in ("gpu", "cpu"))

@@ -351,14 +351,16 @@ def test_the_gallery_picture(tmp_path, capsys):
     assert "in 35 pictures" in capsys.readouterr().out
 
 
-def test_without_a_folder_the_demo_recommends_photos_for_an_imagenet_network(tmp_path, capsys, monkeypatch):
+def test_without_a_folder_the_demo_recommends_photos_for_an_imagenet_network(tmp_path, capsys, monkeypatch,
+                                                                             empty_cache):
     from minicnn.models.weights import Header, save_weights
     save_weights(tmp_path / "net.h5", build_network("squeezenet1_1"), Header("squeeze", "squeezenet1_1", TORCHVISION))
     monkeypatch.setattr(patches_demo, "DRAWN_LARGE", 2)
     assert demo(patches_demo, "--model", str(tmp_path / "net.h5"), "--device", "cpu", "--layer", "relu_conv1",
                 "--out", str(tmp_path / "out")) == 0
     said = capsys.readouterr().out  # without weights all activations are 0: empty places, and no error
-    assert "drawing 2 shapes. squeeze was not trained on shapes" in said and "these channels are silent" in said
+    assert "drawing 2 shapes; squeeze knows photos" in said and "these channels are silent" in said
+    assert "python -m weights_converter fetch caltech101" in said
 
 
 def test_the_demo_on_digits(tmp_path, capsys):
