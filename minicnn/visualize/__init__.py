@@ -57,7 +57,8 @@ from minicnn.visualize.units.filters import filter_grid, filter_weights
 from minicnn.visualize.units.patch_pictures import crop_patch, guided_patch
 from minicnn.visualize.units.patches import TopPatches, strongest_channels, top_patches
 
-__all__ = ["ANY_STYLE_PRESETS", "CLASS_PRESETS", "NEURON_PRESETS", "AnyStyleSettings", "AscentSettings", "DreamSettings", "Fooled", "FoolingSettings",
+__all__ = ["ANY_STYLE_PRESETS", "CLASS_PRESETS", "NEURON_PRESETS", "AnyStyleSettings", "AscentSettings",
+           "DreamSettings", "Fooled", "FoolingSettings",
            "GeneratorSettings", "InversionSettings", "Inverted", "PerceptualLoss",
            "PhotoCrops", "StyleSettings", "StyledCrops", "StyledLoss",
            "Texture", "TopPatches", "TsneSettings",

@@ -60,7 +60,10 @@ class AnyStyleSettings:
 
 WCT = AnyStyleSettings()
 ADAIN = replace(WCT, method="adain")
-ANY_STYLE_PRESETS = {"wct": WCT, "adain": ADAIN}
+# The published decoders end at relu3_1, and Li et al. begin at relu5_1, whose features are larger. Repeating the
+# coarsest layer paints longer strokes.
+STROKES = replace(WCT, layers=("relu3_1", "relu3_1", "relu3_1", "relu2_1", "relu1_1"))
+ANY_STYLE_PRESETS = {"wct": WCT, "adain": ADAIN, "strokes": STROKES}
 
 
 def any_style(net: Network, content: Any, styles: Any, preprocessing: Preprocessing, settings: AnyStyleSettings = WCT,
@@ -95,12 +98,12 @@ def any_style(net: Network, content: Any, styles: Any, preprocessing: Preprocess
     x, style_inputs = any_style_inputs(net, content, styles, preprocessing, settings)
     H, W = resize_side(content, settings.size, settings.side).shape[:2]
     masks = [fitted_mask(mask, (H, W)) for mask in masks or ()]
-    for layer, decoder in decoders.items():
+    for layer in settings.layers:
         features = net.predict(x, layer)
         targets = [net.predict(style, layer) for style in style_inputs]
         at_layer = [layer_masks(mask, net, x.shape[1:], [layer], str(features.dtype))[layer] for mask in masks]
         features = styled_features(features, targets, blend, settings, at_layer)
-        x = decoder.predict(features)
+        x = decoders[layer].predict(features)
         if callback is not None:
             callback(layer, features, x)
     return finished_picture(to_host(x)[..., :H, :W], content, preprocessing, settings.colours)
@@ -172,7 +175,9 @@ def learnt_inversion(net: Network, picture: Any, preprocessing: Preprocessing) -
 
 
 def blend_of(settings: AnyStyleSettings, count: int) -> list[float]:
-    """Return the weight of each style. Raises InputError if they are not as many, or all 0."""
+    """Return the weight of each style. Raises InputError if there are no styles, or other weights than they need."""
+    if not count:
+        raise InputError("there are no styles; give at least one picture")
     blend = [1.0] * count if settings.blend is None else list(settings.blend)
     if len(blend) != count:
         raise InputError(f"blend has {len(blend)} weights for {count} styles; give one for each")

@@ -165,10 +165,19 @@ def extended(picture: np.ndarray) -> np.ndarray:
     return np.pad(picture, ((0, rows), (0, columns), (0, 0)), "reflect")
 
 
-def check_learnt_inversion(picture: np.ndarray, reconstructions: dict[str, np.ndarray]) -> list[Check]:
-    """Return the PSNR of each layer's reconstruction; it depends on the picture, so it is reported.
+def check_learnt_inversion(net: Network, picture: np.ndarray, reconstructions: dict[str, np.ndarray],
+                           preprocessing: Preprocessing) -> list[Check]:
+    """Return the Checks of the layers' reconstructions: each is its decoder's output. The PSNR is reported.
 
     reconstructions : {layer: uint8 (H, W, 3)} of `learnt_inversion`.
     """
-    return [reported(f"PSNR of the picture that the decoder makes of {layer}, dB", images.psnr(made, picture))
-            for layer, made in reconstructions.items()]
+    H, W = picture.shape[:2]
+    x, worst = prepared(net, picture, preprocessing), 0
+    for layer, made in reconstructions.items():
+        again = decoder_of(net, layer).predict(net.predict(x, layer))
+        image = preprocessing.to_image(to_host(again)[..., :H, :W])
+        worst = max(worst, int(abs(image.astype(int) - made).max()))
+    return [below("reconstructions against the decoders' outputs for the features of their layers, grey levels", worst,
+                  LEVELS)] + [
+        reported(f"PSNR of the picture that the decoder makes of {layer}, dB", images.psnr(made, picture))
+        for layer, made in reconstructions.items()]
