@@ -105,10 +105,6 @@ TECHNIQUES = (
     Technique("feature inversion", "inversion", "inversion", ("invert_features",),
               "inversion photo.jpg", "Mahendran and Vedaldi 2015, arXiv:1412.0035, section 3"),
 
-    Technique("feature inversion by trained decoders", "inversion", "any_style", ("learnt_inversion",),
-              "any_style PHOTO --inversion",
-              "Li et al. 2017, arXiv:1705.08086, section 3.1; Dosovitskiy and Brox 2016, arXiv:1506.02753", DECODERS),
-
     Technique("DeepDream: guided, zooming, by tiles", "dreams", "deepdream",
               ("deep_dream", "dream_zoom", "tiled_loss_and_gradient"),
               "deepdream photo.jpg [--guide PHOTO] [--zoom FRAMES]",
@@ -136,6 +132,9 @@ TECHNIQUES = (
               ("any_style", "whiten_and_colour", "adaptive_instance_norm"),
               "any_style CONTENT STYLE [STYLE=WEIGHT …]",
               "Li et al. 2017, arXiv:1705.08086; Huang and Belongie 2017, arXiv:1703.06868", DECODERS),
+    Technique("feature inversion by trained decoders", "style", "any_style", ("learnt_inversion",),
+              "any_style PHOTO --inversion",
+              "Li et al. 2017, arXiv:1705.08086, section 3.1; Dosovitskiy and Brox 2016, arXiv:1506.02753", DECODERS),
     Technique("training for new styles, or for one more", "style", "train_fast_style",
               ("perceptual_loss", "StyledLoss", "with_more_styles"),
               "train_fast_style FOLDER --style PICTURE … [--add-style NETWORK]",

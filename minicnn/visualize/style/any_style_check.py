@@ -87,9 +87,9 @@ def reachable(source: tuple[np.ndarray, np.ndarray], target: tuple[np.ndarray, n
     least = zero_variance(source)
     if method == "adain":
         return np.diag(np.where(source[1].diagonal() > least, target[1].diagonal(), 0))
-    vectors, values, _ = np.linalg.svd(source[1])
+    vectors, values, _ = np.linalg.svd(source[1], hermitian=True)
     seen = vectors[:, values > least]
-    u, s, _ = np.linalg.svd(target[1])
+    u, s, _ = np.linalg.svd(target[1], hermitian=True)
     root = (u * np.sqrt(s)) @ u.T
     return root @ seen @ seen.T @ root
 
@@ -131,8 +131,8 @@ def repainted(features: np.ndarray, style: np.ndarray, part: np.ndarray, method:
         old = covariance.diagonal()
         matrix = np.diag(np.sqrt(np.where(old > least, new_covariance.diagonal() / np.maximum(old, least), 0)))
     else:
-        u, s, _ = np.linalg.svd(covariance)
-        v, t, _ = np.linalg.svd(new_covariance)
+        u, s, _ = np.linalg.svd(covariance, hermitian=True)
+        v, t, _ = np.linalg.svd(new_covariance, hermitian=True)
         matrix = (v * np.sqrt(t)) @ v.T @ (u * np.where(s > least, 1 / np.sqrt(np.maximum(s, least)), 0)) @ u.T
     return np.tensordot(matrix, features - mean[:, None, None], 1) + new_mean[:, None, None]
 

@@ -1,16 +1,16 @@
 """Any style at once: strength, blends, masks, colours, both backends, and an independent program in PyTorch."""
 
 from dataclasses import replace
-from functools import cache
 
 import numpy as np
 import pytest
+from any_style_networks import random_painter as painter
 from weights_files import refusal
 
 from minicnn.backend import get_array_module, to_host
 from minicnn.datasets.drawings import draw_scene, draw_style
 from minicnn.errors import InputError
-from minicnn.models import vgg16, vgg19_autoencoder
+from minicnn.models import vgg16
 from minicnn.models.autoencoder import DECODED
 from minicnn.models.preprocessing import CAFFE_VGG, TORCHVISION
 from minicnn.visualize import ANY_STYLE_PRESETS, AnyStyleSettings, any_style, learnt_inversion
@@ -25,15 +25,6 @@ CONTENT = draw_scene(32)[:22]
 STROKES, DOTS = (draw_style(name, np.random.default_rng(0), 32) for name in ("strokes", "dots"))
 LEFT = np.zeros(CONTENT.shape[:2], np.uint8)
 LEFT[:, :12] = 255
-
-
-@cache
-def painter(dtype="float32"):
-    """Return an encoder with decoders of random weights."""
-    net = vgg19_autoencoder(3)
-    for layer in net.parameter_layers().values():
-        layer.params["b"] = np.random.default_rng(0).standard_normal(layer.params["b"].shape).astype("float32")
-    return net.astype(dtype)
 
 
 def on(xp, dtype="float32"):
