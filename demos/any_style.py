@@ -68,7 +68,7 @@ def sheet_pictures(model: Model, name: str, photo: np.ndarray, styles: dict[str,
 
 
 def inversion_pictures(model: Model, name: str, photo: np.ndarray) -> Iterator[Picture]:
-    """Yield a picture to set beside technique 19: the photo as the decoder of each layer reconstructs it."""
+    """Yield a picture to compare with feature inversion: the photo as the decoder of each layer reconstructs it."""
     made = learnt_inversion(model.net, photo, model.preprocessing)
     panels = [(name, photo)] + [(f"{layer}, {images.psnr(one, photo):.1f} dB", one) for layer, one in made.items()]
     title = f"{model.name}: learnt inversion of {', '.join(DECODED)}"

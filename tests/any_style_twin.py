@@ -37,7 +37,7 @@ def decode(features, arrays, level):
 
 
 def wct(content, style):
-    """Return the content's features with the style's mean and covariance; directions without variance are left out."""
+    """Return the content's features with the style's mean and covariance; directions without variance stay 0."""
     c, s = (f.reshape(f.shape[1], -1) for f in (content, style))
     c_mean, s_mean = c.mean(1, keepdim=True), s.mean(1, keepdim=True)
     c, s = c - c_mean, s - s_mean

@@ -82,7 +82,7 @@ def any_style(net: Network, content: Any, styles: Any, preprocessing: Preprocess
     Raises InputError if the network has no decoders, or if a picture, a mask or the blend does not fit.
 
     >>> painter = minicnn.models.vgg19_autoencoder()  # with random weights
-    >>> any_style(painter, photo, [photo], CAFFE_VGG, AnyStyleSettings(size=32)).shape
+    >>> any_style(painter, photo, [photo], model.preprocessing, AnyStyleSettings(size=32)).shape
     (32, 32, 3)
     """
     require_network(net)
@@ -127,7 +127,7 @@ def styled_features(content: Array, styles: Sequence[Array], blend: Sequence[flo
 
 
 def style_shares(blend: Sequence[float], masks: Sequence[Array]) -> list[Any]:
-    """Return the share of each style, a number, or an array (H, W) with masks. What is missing to 1 is the content's.
+    """Return the share of each style, a number, or an array (H, W) with masks. The content has the rest of 1.
 
     Where masks overlap, the weights of the blend divide the place.
     """
@@ -157,7 +157,7 @@ def learnt_inversion(net: Network, picture: Any, preprocessing: Preprocessing) -
     Source: Li et al. 2017 (arXiv:1705.08086), section 3.1; Dosovitskiy and Brox 2016 (arXiv:1506.02753).
     net, preprocessing : of load_model("vgg19_autoencoder"). Raises InputError if the network has no decoders.
 
-    >>> list(learnt_inversion(minicnn.models.vgg19_autoencoder(), photo, CAFFE_VGG))
+    >>> list(learnt_inversion(minicnn.models.vgg19_autoencoder(), photo, model.preprocessing))
     ['relu1_1', 'relu2_1', 'relu3_1']
     """
     require_network(net)

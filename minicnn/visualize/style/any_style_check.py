@@ -45,7 +45,7 @@ def check_any_style(net: Network, content: np.ndarray, styles: Sequence[np.ndarr
 
 def check_strength_zero(net: Network, content: np.ndarray, styles: Sequence[np.ndarray], preprocessing: Preprocessing,
                         settings: AnyStyleSettings) -> Check:
-    """Return the Check that strength 0 gives what the decoders make of the untouched features, bit for bit."""
+    """Return the Check that strength 0 equals the decoders' output for the unchanged features, bit for bit."""
     made: list[Array] = []
     any_style(net, content, styles, preprocessing, settings, callback=lambda layer, features, x: made.append(x))
     x = prepared(net, resize_side(content, settings.size, settings.side), preprocessing)

@@ -26,8 +26,8 @@ class FeatureStatistics(NamedTuple):
 def whiten_and_colour(content: Any, style: Any, mask: Any = None) -> Array:
     """Return the content's features with the style's mean and covariance: Li et al. 2017 (arXiv:1705.08086), section 3.
 
-    Whitening removes all correlations between the channels, and colouring gives them those of the style. A direction
-    in which the content's features do not vary stays empty.
+    Whitening removes all correlations between the channels, and colouring gives them the correlations of the style. A
+    direction in which the content's features do not vary stays empty.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def feature_statistics(features: Array, mask: Array | None = None) -> FeatureSta
     """Return the FeatureStatistics of features (1, C, H, W). mask : the weight of each position, (H, W); None: equal.
 
     >>> feature_statistics(net.predict(x, "relu1")).covariance.shape
-    (32, 32)
+    (24, 24)
     """
     xp = get_array_module(features)
     rows = features[0].reshape(features.shape[1], -1)  # (C, H W)
