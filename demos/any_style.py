@@ -4,7 +4,7 @@ import os
 import time
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import chain
 
 import numpy as np
@@ -26,7 +26,7 @@ from minicnn.visualize.style.pictures import resize_side
 
 NAMES, INVERSION = ("any_style",), ("learnt_inversion",)
 MODEL = "vgg19_autoencoder"
-SHEET_SIZE = 256  # long side in pixels of the gallery's pictures
+SHEET_SIZE, SHEET_STRENGTH = 256, 0.7  # of the pictures in the gallery: long side in pixels; share of the style
 SOURCE = "Li et al. 2017 (arXiv:1705.08086), figure 2; AdaIN: Huang and Belongie 2017 (arXiv:1703.06868)"
 EXPLANATION = (
     "A network computes the features of the photo and of the style. The photo's features get the mean and covariance "
@@ -89,7 +89,7 @@ def gallery_pictures(model: Model, photos: Sequence[tuple], seed: int = 0) -> It
     name, photo = ("scene", draw_scene(SHEET_SIZE)) if model.name == "shapes" else photos[0][:2]
     model = load_painter(None, model.net.device)
     styles = {style: draw_style(style, np.random.default_rng(seed), SHEET_SIZE) for style in list(STYLES)[:3]}
-    settings = AnyStyleSettings(layers=STROKES.layers, size=min(SHEET_SIZE, max(photo.shape)))
+    settings = replace(STROKES, strength=SHEET_STRENGTH, size=min(SHEET_SIZE, max(photo.shape)))
     yield from sheet_pictures(model, name, photo, styles, settings)
     yield from inversion_pictures(model, name, photo)
 
