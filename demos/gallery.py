@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from demos import (
     activations,
+    any_style,
     attribution,
     class_presets,
     class_visualization,
@@ -38,7 +39,7 @@ from demos.shared.inputs import Photo
 from demos.shared.layers import has_scores
 from demos.shared.photo_folder import FolderPhoto
 from demos.shared.picture import Picture, save_picture
-from demos.techniques import COLOUR, PHOTOS, SCORES, SHAPES, TECHNIQUES
+from demos.techniques import COLOUR, DECODERS, PHOTOS, SCORES, SHAPES, TECHNIQUES
 from minicnn.errors import InputError, one_line
 from minicnn.images import save_image
 from minicnn.models import Model
@@ -103,17 +104,19 @@ ENTRIES = {
                             style_transfer.gallery_pictures(model, given.photos, seed=given.seed)),
     "fast_style": Entry((*fast_style.NAMES, *fast_style.SHEET), lambda model, given:
                         fast_style.gallery_pictures(model, given.photos, seed=given.seed)),
+    "any_style": Entry((*any_style.NAMES, *any_style.INVERSION), lambda model, given:
+                       any_style.gallery_pictures(model, given.photos, given.seed)),
 }
 WITHOUT_NETWORK = texture_pixels.NAMES  # their run cards name no network
 REASONS = {COLOUR: "a network of colour pictures", SCORES: "class scores, which this network does not give",
            SHAPES: "the shipped network `shapes`, or a folder of photos of one class", PHOTOS: "a folder of photos",
-           "": "nothing"}
+           DECODERS: "VGG-19 with decoders, converted from vgg19_normalised_conv1_1-conv3_1.npz", "": "nothing"}
 
 def gallery_demos(model: Model) -> list[str]:
     """Return the demos that the gallery shows of this network, each once, in the order of the list of techniques."""
     scores = has_scores(model.net)
     fits = {"": True, COLOUR: model.net.input_shape[0] == 3, SHAPES: model.name == "shapes" and scores,
-            SCORES: scores, PHOTOS: False}
+            SCORES: scores, DECODERS: any_style.has_painter(), PHOTOS: False}
     return list(dict.fromkeys(technique.demo for technique in TECHNIQUES if fits[technique.needs]))
 
 

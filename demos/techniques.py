@@ -11,6 +11,7 @@ PARTS = ("filters", "last layer", "activations", "importance", "gradients", "asc
 COLOUR = "colour"  # the network's input has three channels
 SHAPES = "shapes"  # the network is the shipped `shapes`, whose classes can be drawn
 SCORES = "scores"  # the network gives class scores
+DECODERS = "decoders"  # the cache folder has VGG-19 with its decoders
 PHOTOS = "photos"  # the user has a folder of photos, so the gallery never shows it
 
 
@@ -24,7 +25,7 @@ class Technique:
     functions : its functions in minicnn.visualize.
     command : the command that shows it, after "python -m demos.".
     paper : authors, year, arXiv number, and the figure or section that the demo repeats.
-    needs : the condition for the gallery to show it: COLOUR, SHAPES, SCORES or PHOTOS; "" for any network.
+    needs : the condition for the gallery to show it: COLOUR, SHAPES, SCORES, DECODERS or PHOTOS; "" for any network.
     """
 
     name: str
@@ -130,6 +131,13 @@ TECHNIQUES = (
     Technique("many styles in one network, and their blends", "style", "fast_style", ("with_style", "blend_square"),
               "fast_style PHOTO --style strokes=0.7,dots=0.3 [--styles]", "Dumoulin et al. 2016, arXiv:1610.07629",
               COLOUR),
+    Technique("any style at once: WCT and AdaIN", "style", "any_style",
+              ("any_style", "whiten_and_colour", "adaptive_instance_norm"),
+              "any_style CONTENT STYLE [STYLE=WEIGHT …]",
+              "Li et al. 2017, arXiv:1705.08086; Huang and Belongie 2017, arXiv:1703.06868", DECODERS),
+    Technique("feature inversion by trained decoders", "style", "any_style", ("learnt_inversion",),
+              "any_style PHOTO --inversion",
+              "Li et al. 2017, arXiv:1705.08086, section 3.1; Dosovitskiy and Brox 2016, arXiv:1506.02753", DECODERS),
     Technique("training for new styles, or for one more", "style", "train_fast_style",
               ("perceptual_loss", "StyledLoss", "with_more_styles"),
               "train_fast_style FOLDER --style PICTURE … [--add-style NETWORK]",

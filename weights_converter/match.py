@@ -87,6 +87,8 @@ def find_source(path: str | os.PathLike[str], arrays: Sequence[StoredArray], net
     fitting = [candidate for candidate in matches if not candidate.problems]
     most = max((candidate.recognised for candidate in fitting), default=0)
     fitting = [candidate for candidate in fitting if candidate.recognised == most]
+    if features_only:  # a network without a classifier is a whole already, so the request means another one
+        fitting = [candidate for candidate in fitting if candidate.source.classes] or fitting
     different = {(candidate.model_name, candidate.source.preprocessing): candidate for candidate in fitting}
     if len(different) > 1:
         source_names = [candidate.source.name for candidate in different.values()]

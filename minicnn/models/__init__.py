@@ -1,6 +1,7 @@
 """The networks: functions that build an architecture, and `load_model`, which also loads its weights."""
 
 from minicnn.models.alexnet import alexnet, caffenet
+from minicnn.models.autoencoder import decoder_of, vgg19_autoencoder
 from minicnn.models.decoder import shapes_decoder, shapes_encoder
 from minicnn.models.load import Model, build_network, cache_folder, load_model
 from minicnn.models.photo_decoder import photo_decoder, photo_encoder
@@ -11,6 +12,6 @@ from minicnn.models.squeezenet import squeezenet1_0, squeezenet1_1
 from minicnn.models.transform import transform_network
 from minicnn.models.vgg import vgg16, vgg19
 
-__all__ = ["Model", "Preprocessing", "alexnet", "build_network", "cache_folder", "caffenet", "digits", "load_model",
-           "photo_decoder", "photo_encoder", "resnet18", "shapes", "shapes_decoder", "shapes_encoder",
-           "squeezenet1_0", "squeezenet1_1", "transform_network", "vgg16", "vgg19"]
+__all__ = ["Model", "Preprocessing", "alexnet", "build_network", "cache_folder", "caffenet", "decoder_of", "digits",
+           "load_model", "photo_decoder", "photo_encoder", "resnet18", "shapes", "shapes_decoder", "shapes_encoder",
+           "squeezenet1_0", "squeezenet1_1", "transform_network", "vgg16", "vgg19", "vgg19_autoencoder"]

@@ -9,6 +9,7 @@ from minicnn.arguments import describe
 from minicnn.backend import choose_device, keep_freed_memory
 from minicnn.errors import InputError, one_line, unknown_name
 from minicnn.models.alexnet import alexnet, caffenet
+from minicnn.models.autoencoder import vgg19_autoencoder
 from minicnn.models.decoder import shapes_decoder
 from minicnn.models.first_layer import first_layer
 from minicnn.models.photo_decoder import photo_decoder
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 ARCHITECTURES: dict[str, Callable[..., Network]] = {
     "vgg16": vgg16, "vgg19": vgg19, "squeezenet1_0": squeezenet1_0, "squeezenet1_1": squeezenet1_1, "alexnet": alexnet,
     "caffenet": caffenet, "resnet18": resnet18, "digits": digits, "shapes": shapes, "shapes_decoder": shapes_decoder,
-    "photo_decoder": photo_decoder, "first_layer": first_layer, "transform_network": transform_network}
+    "photo_decoder": photo_decoder, "first_layer": first_layer, "transform_network": transform_network,
+    "vgg19_autoencoder": vgg19_autoencoder}
 EMBEDDED = ("shapes", "digits", "shapes_decoder", "styles")  # the networks whose weights come with the library
 
 

@@ -24,8 +24,10 @@ from minicnn.visualize.embedding.grid_map import grid_sheet, thumbnail_map
 from minicnn.visualize.embedding.neighbours import nearest, nearest_others, precision_at, squared_distances
 from minicnn.visualize.embedding.pca import pca
 from minicnn.visualize.embedding.tsne import TsneSettings, tsne
+from minicnn.visualize.style.any_style import ANY_STYLE_PRESETS, AnyStyleSettings, any_style, learnt_inversion
 from minicnn.visualize.style.crops import PhotoCrops, StyledCrops
 from minicnn.visualize.style.fast_style import stylize
+from minicnn.visualize.style.feature_transforms import adaptive_instance_norm, whiten_and_colour
 from minicnn.visualize.style.many_styles import blend_square, with_more_styles, with_style
 from minicnn.visualize.style.perceptual import PerceptualLoss, StyledLoss, perceptual_loss
 from minicnn.visualize.style.settings import StyleSettings
@@ -55,20 +57,23 @@ from minicnn.visualize.units.filters import filter_grid, filter_weights
 from minicnn.visualize.units.patch_pictures import crop_patch, guided_patch
 from minicnn.visualize.units.patches import TopPatches, strongest_channels, top_patches
 
-__all__ = ["CLASS_PRESETS", "NEURON_PRESETS", "AscentSettings", "DreamSettings", "Fooled", "FoolingSettings",
+__all__ = ["ANY_STYLE_PRESETS", "CLASS_PRESETS", "NEURON_PRESETS", "AnyStyleSettings", "AscentSettings",
+           "DreamSettings", "Fooled", "FoolingSettings",
            "GeneratorSettings", "InversionSettings", "Inverted", "PerceptualLoss",
            "PhotoCrops", "StyleSettings", "StyledCrops", "StyledLoss",
            "Texture", "TopPatches", "TsneSettings",
-           "assign_to_grid", "attribution_maps", "blend_square", "cascade_similarity",
+           "adaptive_instance_norm", "any_style", "assign_to_grid", "attribution_maps", "blend_square",
+           "cascade_similarity",
            "channel_visualization", "class_probability", "class_visualization", "completeness_gap", "crop_patch",
            "deconvnet", "deep_dream", "deletion_insertion", "denoise_tv", "dream_zoom", "efros_leung",
            "efros_leung_fill", "exchange_curve", "facet_visualization", "feature_error", "feature_maps", "filter_grid",
            "filter_weights", "find_facets", "fooling_image", "fooling_report", "generated_class", "grad_cam",
            "gradient_times_input", "grid_sheet", "guided_backprop", "guided_grad_cam", "guided_patch",
            "image_features", "integrated_gradients", "inversion_report", "invert_features", "kmeans",
-           "layer_visualization", "nearest", "nearest_others", "neuron_gradient", "neuron_visualization",
+           "layer_visualization", "learnt_inversion", "nearest", "nearest_others", "neuron_gradient",
+           "neuron_visualization",
            "occlusion_map", "pca", "perceptual_loss", "pointing_game", "precision_at", "rank_correlations",
            "receptive_field", "resume", "saliency_map", "saliency_segment", "smooth_grad", "spread_occlusion",
            "squared_distances", "stacked", "start_worker", "strongest_channels", "stylize", "sweep",
            "synthesize_texture", "thumbnail_map", "tiled_loss_and_gradient", "top_patches", "transfer_style", "tsne",
-           "upsample_maps", "wei_levoy", "with_more_styles", "with_style"]
+           "upsample_maps", "wei_levoy", "whiten_and_colour", "with_more_styles", "with_style"]

@@ -36,11 +36,22 @@ def test_the_gallery_has_an_entry_for_every_demo_of_the_list():
     assert set(gallery.ENTRIES) == {technique.demo for technique in TECHNIQUES if technique.needs != PHOTOS}
 
 
-def test_the_gallery_shows_what_fits_the_network():
+def test_the_gallery_shows_what_fits_the_network(empty_cache):
     shapes, digits = (gallery.gallery_demos(load_model(name, "cpu")) for name in ("shapes", "digits"))
-    assert set(shapes) == set(gallery.ENTRIES) and shapes[:2] == ["filters", "neighbours"]
+    assert set(shapes) == set(gallery.ENTRIES) - {"any_style"} and shapes[:2] == ["filters", "neighbours"]
     assert set(shapes) - set(digits) == {"embedding_map", "zoom_page", "multifaceted", "generator_prior",
                                          "texture_gram", "style_transfer", "fast_style"}
+
+
+def test_the_gallery_shows_any_style_if_its_network_is_in_the_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    model = load_model("shapes", "cpu")
+    assert any("vgg19_normalised_conv1_1-conv3_1.npz: python -m demos.any_style" in line
+               for line in gallery.missing_techniques(model))
+    (tmp_path / "minicnn").mkdir()
+    (tmp_path / "minicnn" / "vgg19_autoencoder.h5").touch()
+    assert "any_style" in gallery.gallery_demos(model)
+    assert {"any_style", "learnt_inversion"} <= set(gallery.picture_names(model))
 
 
 @pytest.mark.parametrize("arguments", [["list"], ["--list"]])

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from weight_cases import TRUNK
 
+from minicnn.images import psnr
 from minicnn.models import load_model
 from minicnn.models.preprocessing import CAFFE_SQUEEZENET, CAFFE_VGG, TORCHVISION
 from minicnn.models.weights import named_arrays
@@ -53,6 +54,24 @@ def test_real_normalised_vgg19(test_data, tmp_path, capsys):
     trace = model.net.forward(model.preprocessing.to_input(photos))
     for layer in ("relu1_1", "relu2_1", "relu3_1"):  # the mean activation that Gatys et al. scaled to
         assert 0.5 < trace.activations[layer].mean() < 2
+
+
+def test_real_autoencoder(test_data, tmp_path, capsys):
+    name = "vgg19_normalised_conv1_1-conv3_1.npz"
+    model = converted(test_data, tmp_path, name)
+    said = capsys.readouterr().out
+    assert "28 arrays, 1,224,585 parameters" in said and "--features-only writes only the encoder" in said
+    assert (model.name, model.net.output, model.preprocessing) == ("vgg19_autoencoder", "decoder3/conv1_1", CAFFE_VGG)
+    encoder = named_arrays(converted(test_data, tmp_path, name, "--features-only", "--overwrite").net)
+    arrays = named_arrays(model.net)
+    assert all(arrays[key].tobytes() == array.tobytes() for key, array in encoder.items())
+    source = np.load(test_data / "weights" / name)
+    assert arrays["decoder3/conv2_2/w"].tobytes() == source["decoder3.5.weight"].tobytes()
+    photos = np.load(test_data / "photos" / "imagenet_25.npz")["X"][:2]
+    for layer, least in (("decoder1", 24), ("decoder2", 28), ("decoder3", 22)):  # dB
+        rebuilt = model.preprocessing.to_images(model.net.predict(model.preprocessing.to_input(photos),
+                                                                  f"{layer}/conv1_1"))
+        assert min(psnr(*pair) for pair in zip(rebuilt, photos, strict=True)) > least
 
 
 def test_real_preprocessing_is_the_first_layer_of_the_normalised_vgg19(test_data):

@@ -141,7 +141,7 @@ def amdegroot() -> Source:
 
 
 def normalised() -> Source:
-    """Return VGG-19 with reflection padding and filters scaled by Gatys et al."""
+    """Return VGG-19 with reflection padding and filters scaled by Gatys et al., without the decoders in its file."""
     return caffe("vgg19")._replace(
         name="vgg19_normalised", constants=TO_BGR, left_out=DECODERS, options={"padding": "reflect"},
         origin="VGG-19, its filters scaled to a mean activation of about 1 (Gatys et al., arXiv:1508.06576)",
