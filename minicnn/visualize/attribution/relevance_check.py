@@ -39,20 +39,20 @@ TOLERANCE = 1e-2  # of a probe, as a share of the norm of the map
 
 def check_relevance(net: Network, x: Array, label: Labels, relevance: Array, rng: np.random.Generator,
                     settings: RelevanceSettings = LRP_COMPOSITE,
-                    preprocessing: Preprocessing | None = None) -> list[Check]:
+                    preprocessing: Preprocessing | None = None, name: str = "relevance") -> list[Check]:
     """Return the Checks that relevance is conserved at every layer, and that each pixel has the right share of it.
 
     x, relevance : (N, C, H, W), as in relevance_map, like the other parameters. If biases keep their share, the sum of
-    the map is reported, not judged.
+    the map is reported, not judged. name : of the method, for the texts.
     """
     x = enter(net, x)
     sibling = relevance_network(net, x, settings, preprocessing)
-    worst, name = largest_leak(sibling, x, label)
+    worst, place = largest_leak(sibling, x, label)
     trace, seeds = relevance_seeds(sibling, x, label)
     scores = to_host(seeds[sibling.output]).sum(axis=1, dtype=np.float64)
     sums, sizes = (values.sum(axis=(1, 2, 3), dtype=np.float64) for values in (relevance, np.abs(relevance)))
     gap = float((np.abs(sums - scores) / np.maximum(np.maximum(sizes, np.abs(scores)), 1e-30)).max())
-    text = "relevance: sum over the pixels against the score, as a share of the sum of its absolute values"
+    text = f"{name}: sum over the pixels against the score, as a share of the sum of its absolute values"
     error = 0.0
     for n in range(len(x)):
         push = RelevancePush(relevance_network(net, x[n:n + 1], settings, preprocessing), x[n:n + 1])
@@ -60,10 +60,10 @@ def check_relevance(net: Network, x: Array, label: Labels, relevance: Array, rng
             probe = rng.standard_normal(relevance[n].shape)
             expected = push.mean(probe, seeds[sibling.output][n:n + 1])
             error = max(error, probe_error(relevance[n], probe, expected))
-    return [below("relevance: largest difference of the relevance above a layer from that below it, plus that which "
-                  f"epsilon and the biases keep, relative; at {name}", worst, 1e-4),
+    return [below(f"{name}: largest difference of the relevance above a layer from that below it, plus that which "
+                  f"epsilon and the biases keep, relative; at {place}", worst, 1e-4),
             reported(text, gap, "biases keep their share") if settings.keep_bias else below(text, gap, 1e-3),
-            below("relevance: random sums over the map against shares pushed forward through the network, as a share "
+            below(f"{name}: random sums over the map against shares pushed forward through the network, as a share "
                   "of the map's norm", error, TOLERANCE)]
 
 
