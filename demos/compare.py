@@ -30,7 +30,7 @@ from minicnn.visualize.attribution.randomise_check import check_cascade, check_s
 NAMES = ("compare",)
 POINTING_SEED, POINTING_PICTURES = 20_000_000, 504  # no training has used this seed; a multiple of the classes
 UNTRAINED_PICTURES, MARGIN = 84, 2                  # the number of them for the untrained network; pixels
-COARSE: dict[str, Any] = {"samples": 8, "steps": 16, "channels": 16, "masks": 64}  # of `attribution_maps`, to save time
+COARSE: dict[str, Any] = {"samples": 8, "steps": 16, "masks": 24}  # settings of `attribution_maps`, to save time
 
 
 @dataclass(frozen=True)
@@ -99,9 +99,9 @@ def compare(model, photo, label, layer, seed, effort, name):
 def explanation(conclusion, stages, effort):
     """Return the explanation of the figure of one photo."""
     return ("Fifteen attribution methods, and four tests of them. Deletion: the most important blocks of the photo "
-            "become mean colour, and the probability of the class should fall fast. Insertion: they are put back into a "
-            "blurred photo, and the probability should rise fast. The grey band is random order. Rank correlation: the "
-            "similarity of two maps. Randomisation: the network's weights become random, from the scores down, and "
+            "become mean colour, and the probability of the class should fall fast. Insertion: they are put back into "
+            "a blurred photo, and the probability should rise fast. The grey band is random order. Rank correlation: "
+            "the similarity of two maps. Randomisation: the network's weights become random, from the scores down, and "
             f"a map of learned features should change. {conclusion} Computed in {effort.steps} steps, {stages} stages "
             f"and {effort.draws} draw{'s' * (effort.draws > 1)} of the weights"
             f"{'; the demo itself computes more' * (effort is GALLERY)}.")
@@ -185,7 +185,7 @@ def pointing_maps(net, x, labels):
     """Return {method: maps (N, H, W)} of many pictures x (N, C, H, W), with few samples and steps to save time."""
     rng = np.random.default_rng(0)
     parts = [attribution_maps(net, x[k:k + 42], labels[k:k + 42], rng=rng, samples=4, steps=4, stride=8,
-                              window=16, channels=8, masks=32)
+                              window=16, masks=12)
              for k in tqdm(range(0, len(x), 42), desc="pointing game", unit="batch", leave=False, disable=None)]
     return {method: np.concatenate([part[method] for part in parts]) for method in METHODS}
 

@@ -16,7 +16,7 @@ from minicnn.visualize.attribution.deletion import RANDOM, deletion_insertion, m
 from minicnn.visualize.attribution.deletion_check import check_curves
 
 SET_NAMES = ("compare_set",)
-EFFORT = {"samples": 8, "steps": 16, "channels": 32, "masks": 200}  # settings of `attribution_maps` for each photo
+EFFORT = {"samples": 8, "steps": 16, "masks": 150}  # settings of `attribution_maps` for each photo
 STEPS, ORDERS = 14, 2  # points of a curve after the first; random orders of the blocks
 
 

@@ -45,8 +45,8 @@ def pictures(model, photos, label=None, baseline=None, seed=0):
         "in proportion to their contributions. Red pixels speak for the class and blue pixels against it. The "
         "relevance of every layer adds up to the score, as the numbers over the maps show; biases hand their share to "
         "the inputs. LRP-ε is noisy because large contributions cancel each other. LRP-γ and z⁺ favour positive "
-        "contributions. The composite uses ε near the scores, γ below and z^B at the pixels; the lower row follows it from the score to "
-        "the pixels. DeepLIFT shares out the difference of the score from that of a baseline.",
+        "contributions. The composite uses ε near the scores, γ below and z^B at the pixels; the lower row follows it "
+        "from the score to the pixels. DeepLIFT shares out the difference of the score from that of a baseline.",
         "Bach et al. 2015 (PLOS ONE 10:e0130140), figure 3; Montavon et al. 2017 (arXiv:1512.02479); Montavon et al. "
         "2019, Layer-Wise Relevance Propagation: An Overview, figure 10.4; Shrikumar et al. 2017 (arXiv:1704.02685)",
         checks_of(model, photos[0].x, labels[0], found, flow, score, start, seed),

@@ -38,7 +38,7 @@ METHODS = ("saliency", "SmoothGrad", "gradient x input", "integrated gradients",
 
 def attribution_maps(net: Network, x: Array, label: Labels, *, rng: Seed, layer: str | None = None,
                      samples: int = 25, steps: int = 50, stride: Pixels | None = None, window: Pixels | None = None,
-                     channels: int = 64, masks: int = 500) -> dict[str, Array]:
+                     masks: int = 300) -> dict[str, Array]:
     """Return {method: map of the importance of each pixel for the class, (N, H, W)} on the host, for all METHODS.
 
     A larger value is more important. A gradient's map is its largest absolute value over the colours. The map of a
@@ -58,8 +58,7 @@ def attribution_maps(net: Network, x: Array, label: Labels, *, rng: Seed, layer:
     stride : of occlusion, in pixels. By default, 1/14 of the image's height and width.
     window : of occlusion, in pixels. By default four strides: if the network is confident, a smaller window changes
         the probability little.
-    channels : of Score-CAM, the strongest ones of the layer.
-    masks : of RISE.
+    masks : random masks of RISE, and channels of Score-CAM, the strongest of its layer.
 
     Examples
     --------
@@ -69,7 +68,7 @@ def attribution_maps(net: Network, x: Array, label: Labels, *, rng: Seed, layer:
     """
     x, rng = enter(net, x), require_generator(rng)
     samples, steps = require_whole("samples", samples, 1), require_whole("steps", steps, 1)
-    channels, masks = require_whole("channels", channels, 1), require_whole("masks", masks, 1)
+    masks = require_whole("masks", masks, 1)
     H, W = x.shape[2:]
     heat = upsample_maps(grad_cam(net, x, label, layer), H, W)  # first, as it raises an error if the layer has no maps
     by_masks = rise(net, x, label, RiseSettings(masks), rng=rng)
@@ -91,7 +90,7 @@ def attribution_maps(net: Network, x: Array, label: Labels, *, rng: Seed, layer:
             upsample_maps(grad_cam_plus_plus(net, x, label, layer), H, W),
             upsample_maps(layer_cam(net, x, label, layer), H, W),
             guided * heat,  # the heat is the same for all colours, and not negative
-            upsample_maps(score_cam(net, x, label, layer, channels=channels), H, W),
+            upsample_maps(score_cam(net, x, label, layer, channels=masks), H, W),
             by_masks - by_masks.min(axis=(1, 2), keepdims=True),
             spread_occlusion(drops, window, strides, H, W))
     return dict(zip(METHODS, maps, strict=True))

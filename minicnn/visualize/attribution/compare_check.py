@@ -37,7 +37,7 @@ PAIRS = 5  # rank correlations that are computed again
 
 def check_maps(net: Network, x: Array, label: int, maps: Mapping[str, Array], rng: np.random.Generator,
                layer: str | None = None, samples: int = 25, steps: int = 50, stride: Pixels | None = None,
-               window: Pixels | None = None, channels: int = 64, masks: int = 500) -> list[Check]:
+               window: Pixels | None = None, masks: int = 300) -> list[Check]:
     """Return the Checks that each map of one image belongs to its method, which is computed again in another way.
 
     x : (1, C, H, W). maps : of attribution_maps, {method: (1, H, W)}. The other parameters are the same as there, and
@@ -50,7 +50,7 @@ def check_maps(net: Network, x: Array, label: int, maps: Mapping[str, Array], rn
                              for rule in ("gradient", "guided backprop", "deconvnet"))
     layer = last_maps(net) if layer is None else net.find(layer)
     heat = grad_cam(net, x, label, layer)
-    later, expected = check_later_methods(net, x, label, rng, layer, channels, masks)
+    later, expected = check_later_methods(net, x, label, rng, layer, masks)
     expected |= {
         "saliency": np.abs(plain).max(axis=1),
         "SmoothGrad": np.abs(noisy_gradient(net, x, label, rng, samples, 0.15)).max(axis=1),
@@ -75,7 +75,7 @@ def check_maps(net: Network, x: Array, label: int, maps: Mapping[str, Array], rn
     return checks
 
 
-def check_later_methods(net: Network, x: Array, label: int, rng: np.random.Generator, layer: str, channels: int,
+def check_later_methods(net: Network, x: Array, label: int, rng: np.random.Generator, layer: str,
                         masks: int) -> tuple[list[Check], dict[str, Array]]:
     """Return (the Checks of LRP, DeepLIFT, the later class activation maps and RISE, {method: its map again}).
 
@@ -83,14 +83,14 @@ def check_later_methods(net: Network, x: Array, label: int, rng: np.random.Gener
     """
     relevance, attribution = relevance_map(net, x, label), deeplift(net, x, label)
     cams = {"Grad-CAM++": grad_cam_plus_plus(net, x, label, layer), "Layer-CAM": layer_cam(net, x, label, layer),
-            "Score-CAM": score_cam(net, x, label, layer, channels=channels)}
+            "Score-CAM": score_cam(net, x, label, layer, channels=masks)}
     masked = rise(net, x, label, RiseSettings(masks), rng=copy.deepcopy(rng))
     checks = [check_rise(net, x, label, masked, rng, RiseSettings(masks)),
               *check_relevance(net, x, label, relevance, np.random.default_rng(0), name="LRP"),
               *check_deeplift(net, x, label, attribution, np.random.default_rng(0)),
               check_grad_cam_plus_plus(net, x, label, cams["Grad-CAM++"], layer),
               check_layer_cam(net, x, label, cams["Layer-CAM"], layer),
-              check_score_cam(net, x, label, cams["Score-CAM"], layer, channels=channels)]
+              check_score_cam(net, x, label, cams["Score-CAM"], layer, channels=masks)]
     expected = {method: enlarged(values, *x.shape[2:]) for method, values in cams.items()}
     return checks, expected | {"LRP": np.abs(relevance.sum(axis=1)), "DeepLIFT": np.abs(attribution.sum(axis=1)),
                                "RISE": masked - masked.min()}

@@ -33,7 +33,7 @@ from minicnn.visualize.attribution.relevance import (
 from minicnn.visualize.check import Check, below, reported
 from minicnn.visualize.entry import Labels, enter
 
-PROBES = 3        # random numbers of each pixel that are pushed forward
+PROBES = 2        # random numbers of each pixel that are pushed forward
 TOLERANCE = 1e-2  # of a probe, as a share of the norm of the map
 
 
@@ -125,9 +125,13 @@ def biases(layer: EpsilonRelevance, z: Array) -> Any:
 
 
 def window_sums(layer: EpsilonRelevance, x: Array) -> Array:
-    """Return the sum of x over the window of each output of a convolution or a fully connected layer."""
-    xp = get_array_module(x)
-    return with_params(without_bias(layer.layer), lambda w: xp.ones_like(w) * (w.ndim > 1)).forward(x)[0]
+    """Return the sum of x over the window of each output of a convolution or a fully connected layer.
+
+    All filters of a group have the same windows, so one of them is enough.
+    """
+    xp, groups = get_array_module(x), getattr(layer.layer, "groups", 1)
+    sums = with_params(without_bias(layer.layer), lambda w: xp.ones_like(w[:groups]) * (w.ndim > 1)).forward(x)[0]
+    return sums.repeat(len(layer.params["w"]) // groups, axis=1)
 
 
 class RelevancePush:
