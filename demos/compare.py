@@ -185,7 +185,7 @@ def pointing_maps(net, x, labels):
     """Return {method: maps (N, H, W)} of many pictures x (N, C, H, W), with few samples and steps to save time."""
     rng = np.random.default_rng(0)
     parts = [attribution_maps(net, x[k:k + 42], labels[k:k + 42], rng=rng, samples=4, steps=4, stride=8,
-                              window=16, masks=12)
+                              window=16, masks=32)
              for k in tqdm(range(0, len(x), 42), desc="pointing game", unit="batch", leave=False, disable=None)]
     return {method: np.concatenate([part[method] for part in parts]) for method in METHODS}
 
@@ -227,8 +227,9 @@ def run(arguments):
     model, reason = choose_model(arguments.model, arguments.device, scores=True)
     print(reason)
     if any(Path(path).is_dir() for path in arguments.photos):
-        return run_demo(set_pictures(model, *chosen_files(arguments.photos, arguments.count), arguments.layer,
-                                     arguments.seed), model, arguments, SET_NAMES)
+        folder, paths = chosen_files(arguments.photos, arguments.count)
+        return run_demo(set_pictures(model, folder, paths, arguments.layer, arguments.seed), model, arguments,
+                        SET_NAMES)
     photos = load_photos(model, arguments.photos, arguments.seed)
     if not arguments.photos:
         photos = [surest(photos)]
@@ -254,7 +255,7 @@ def parser():
     parser.add_argument("--count", type=positive_int, default=24, metavar="N", help="photos of a FOLDER, evenly spread "
                         "over it; their mean curves are compared (default: %(default)s)")
     parser.add_argument("--pictures", type=natural_int, metavar="N", help="drawn pictures for the pointing game of the "
-                        f"network `shapes`, about a minute for {POINTING_PICTURES} (default: {POINTING_PICTURES}, or "
+                        f"network `shapes`, two to three minutes for {POINTING_PICTURES} (default: {POINTING_PICTURES}, or "
                         "0 if photos are given)")
     return parser
 

@@ -37,7 +37,9 @@ def set_pictures(model, folder, paths, layer=None, seed=0):
 
     Each photo is explained for its best class. Ctrl-C keeps the finished photos.
     """
-    names, labels, areas, checks, interrupted = [], [], {"deletion": [], "insertion": []}, [], False
+    names: list[str] = []
+    areas: dict[str, list] = {"deletion": [], "insertion": []}
+    labels, checks, interrupted = [], [], False
     try:
         for photo in tqdm(list(paths), desc="photos", unit="photo", leave=False, disable=None):
             try:
