@@ -255,8 +255,8 @@ def parser():
     parser.add_argument("--count", type=positive_int, default=24, metavar="N", help="photos of a FOLDER, evenly spread "
                         "over it; their mean curves are compared (default: %(default)s)")
     parser.add_argument("--pictures", type=natural_int, metavar="N", help="drawn pictures for the pointing game of the "
-                        f"network `shapes`, two to three minutes for {POINTING_PICTURES} (default: {POINTING_PICTURES}, or "
-                        "0 if photos are given)")
+                        f"network `shapes`, two to three minutes for {POINTING_PICTURES} (default: "
+                        f"{POINTING_PICTURES}, or 0 if photos are given)")
     return parser
 
 
