@@ -19,7 +19,7 @@ def draw_comparison(model, photo, label, maps, deletion, insertion, matrix, stag
     figure = Figure(figsize=(16, 14.5), layout="constrained")
     upper, lower = figure.subfigures(2, 1, height_ratios=[5, 9.5])  # type: ignore[misc]  # always an array of two here
     p = deletion[RANDOM][0, 0]
-    panels: list[tuple] = [(f"{photo.name}: {short_label(model, label)}, {p:.1%}", photo.image, {}, "black")]
+    panels: list[tuple] = [(f"{photo.name}: {p:.1%}\n{short_label(model, label)}", photo.image, {}, "black")]
     for method, found in maps.items():
         empty = "" if found.any() else ": exactly zero"
         panels.append((method + empty, found[0], plot.saliency_range(found[0]), COLOURS[method]))

@@ -19,7 +19,7 @@ from minicnn.visualize.attribution.relevance import (
     relevance_seeds,
 )
 from minicnn.visualize.attribution.relevance_check import check_relevance
-from minicnn.visualize.check import below
+from minicnn.visualize.check import reported
 from minicnn.visualize.entry import enter
 
 NAMES = ("relevance",)
@@ -103,8 +103,8 @@ def checks_of(model, x, label, found, flow, score, baseline, seed):
                                   title)
     gaps = [abs(values.sum(dtype=np.float64) - score) / max(np.abs(values).sum(dtype=np.float64), 1e-30)
             for values in flow.values()]
-    return [*checks, below(f"relevance of {len(flow)} layers: largest difference of a sum from the score, as a share "
-                           "of the sum of absolute values", max(gaps, default=0.0), 1e-4),
+    return [*checks, reported(f"relevance of {len(flow)} layers: largest difference of a sum from the score, relative",
+                              max(gaps, default=0.0), "biases without inputs keep a share"),
             *check_deeplift(model.net, x, label, found["DeepLIFT"], rng, baseline=baseline)]
 
 

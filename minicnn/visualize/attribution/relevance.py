@@ -54,7 +54,8 @@ class RelevanceSettings:
     gamma : the additional share of positive weights in LRP-gamma.
     epsilon : added to each sum of contributions, in units of the activations.
     keep_bias : whether biases keep their share of the relevance. By default they hand it to the inputs of their window
-        in proportion to the inputs' sizes, so that the relevance of each layer adds up to the score.
+        in proportion to the inputs' sizes, so that the relevance of each layer adds up to the score. Only a bias whose
+        inputs are all zero keeps its share.
     """
 
     rule: str = "gamma"

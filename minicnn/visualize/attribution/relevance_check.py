@@ -30,7 +30,7 @@ from minicnn.visualize.attribution.relevance import (
     relevance_network,
     relevance_seeds,
 )
-from minicnn.visualize.check import Check, below, reported
+from minicnn.visualize.check import Check, below
 from minicnn.visualize.entry import Labels, enter
 
 PROBES = 2        # random numbers of each pixel that are pushed forward
@@ -42,17 +42,15 @@ def check_relevance(net: Network, x: Array, label: Labels, relevance: Array, rng
                     preprocessing: Preprocessing | None = None, name: str = "relevance") -> list[Check]:
     """Return the Checks that relevance is conserved at every layer, and that each pixel has the right share of it.
 
-    x, relevance : (N, C, H, W), as in relevance_map, like the other parameters. If biases keep their share, the sum of
-    the map is reported, not judged. name : of the method, for the texts.
+    x, relevance : (N, C, H, W), as in relevance_map, like the other parameters. name : of the method, for the texts.
     """
     x = enter(net, x)
     sibling = relevance_network(net, x, settings, preprocessing)
-    worst, place = largest_leak(sibling, x, label)
+    worst, place, kept_by_biases = largest_leak(sibling, x, label)
     trace, seeds = relevance_seeds(sibling, x, label)
     scores = to_host(seeds[sibling.output]).sum(axis=1, dtype=np.float64)
     sums, sizes = (values.sum(axis=(1, 2, 3), dtype=np.float64) for values in (relevance, np.abs(relevance)))
-    gap = float((np.abs(sums - scores) / np.maximum(np.maximum(sizes, np.abs(scores)), 1e-30)).max())
-    text = f"{name}: sum over the pixels against the score, as a share of the sum of its absolute values"
+    gap = abs(float((sums - scores).sum()) + kept_by_biases) / max(float(sizes.sum() + np.abs(scores).sum()), 1e-30)
     error = 0.0
     for n in range(len(x)):
         push = RelevancePush(relevance_network(net, x[n:n + 1], settings, preprocessing), x[n:n + 1])
@@ -62,7 +60,8 @@ def check_relevance(net: Network, x: Array, label: Labels, relevance: Array, rng
             error = max(error, probe_error(relevance[n], probe, expected))
     return [below(f"{name}: largest difference of the relevance above a layer from that below it, plus that which "
                   f"epsilon and the biases keep, relative; at {place}", worst, 1e-4),
-            reported(text, gap, "biases keep their share") if settings.keep_bias else below(text, gap, 1e-3),
+            below(f"{name}: sum over the pixels, and of that which epsilon and the biases keep, against the score, "
+                  "relative", gap, 1e-3),
             below(f"{name}: random sums over the map against shares pushed forward through the network, as a share "
                   "of the map's norm", error, TOLERANCE)]
 
@@ -74,21 +73,25 @@ def probe_error(found: Array, probe: Array, expected: float) -> float:
     return difference / size if size else float("inf") if difference else 0.0
 
 
-def largest_leak(sibling: Network, x: Array, label: Labels) -> tuple[float, str]:
-    """Return (the largest part of a layer's relevance that is neither handed down nor kept, name of the layer)."""
+def largest_leak(sibling: Network, x: Array, label: Labels) -> tuple[float, str, float]:
+    """Return (the largest part of a layer's relevance that is neither handed down nor kept, name of the layer, kept).
+
+    kept : the relevance that epsilon and the biases of all layers keep.
+    """
     trace, seeds = relevance_seeds(sibling, x, label)
-    leaks = {sibling.output: 0.0}
+    leaks, shares = {sibling.output: 0.0}, [0.0]
 
     def step(node: Node, dout: Array, cache: Any) -> Any:
         dxs = sibling.backward_step(node, dout, cache)
         below_it = sum(float(dx.sum(dtype="float64")) for dx in (dxs if isinstance(dxs, tuple) else (dxs,)))
         size = float(abs(dout).sum(dtype="float64"))
         if size:
-            leaks[node.name] = abs(float(dout.sum(dtype="float64")) - below_it - kept(node.layer, dout, cache)) / size
+            shares.append(kept(node.layer, dout, cache))
+            leaks[node.name] = abs(float(dout.sum(dtype="float64")) - below_it - shares[-1]) / size
         return dxs
     sibling.backward(trace, seeds, step=step)
     name = max(leaks, key=leaks.__getitem__)
-    return leaks[name], name
+    return leaks[name], name, sum(shares)
 
 
 def kept(layer: Layer, dout: Array, xs: Any) -> float:
