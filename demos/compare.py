@@ -1,12 +1,14 @@
-"""Nine attribution methods compared and tested on a photo: python -m demos.compare photo.jpg"""
+"""Fifteen attribution methods compared and tested on photos or a folder: python -m demos.compare PHOTO … | FOLDER"""
 
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
 from demos.compare_figure import draw_comparison, draw_pointing
+from demos.compare_set import SET_NAMES, chosen_files, set_pictures
 from demos.shared.command import demo_parser, main, natural_int, positive_int
 from demos.shared.inputs import choose_model, load_photos
 from demos.shared.picture import Picture, run_demo
@@ -28,7 +30,7 @@ from minicnn.visualize.attribution.randomise_check import check_cascade, check_s
 NAMES = ("compare",)
 POINTING_SEED, POINTING_PICTURES = 20_000_000, 504  # no training has used this seed; a multiple of the classes
 UNTRAINED_PICTURES, MARGIN = 84, 2                  # the number of them for the untrained network; pixels
-COARSE: dict[str, Any] = {"samples": 8, "steps": 16}  # settings of `attribution_maps`, to save time
+COARSE: dict[str, Any] = {"samples": 8, "steps": 16, "masks": 24}  # settings of `attribution_maps`, to save time
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ def compare(model, photo, label, layer, seed, effort, name):
               *(() if interrupted else check_cascade(net, x, label, np.random.default_rng([seed, 2, 0]),
                                                      effort.stages))]
     yield Picture(
-        name, f"{model.name}: nine attributions of {photo.name} compared",
+        name, f"{model.name}: fifteen attributions of {photo.name} compared",
         draw_comparison(model, photo, label, maps, deletion, insertion, matrix, stages, similarities), stacked,
         explanation(conclusion, len(stages), effort),
         "Petsiuk et al. 2018 (arXiv:1806.07421); Adebayo et al. 2018 (arXiv:1810.03292)", checks,
@@ -96,10 +98,10 @@ def compare(model, photo, label, layer, seed, effort, name):
 
 def explanation(conclusion, stages, effort):
     """Return the explanation of the figure of one photo."""
-    return ("Nine attribution methods, and four tests of them. Deletion: the most important blocks of the photo become "
-            "mean colour, and the probability of the class should fall fast. Insertion: they are put back into a "
-            "blurred photo, and the probability should rise fast. The grey band is random order. Rank correlation: the "
-            "similarity of two maps. Randomisation: the network's weights become random, from the scores down, and "
+    return ("Fifteen attribution methods, and four tests of them. Deletion: the most important blocks of the photo "
+            "become mean colour, and the probability of the class should fall fast. Insertion: they are put back into "
+            "a blurred photo, and the probability should rise fast. The grey band is random order. Rank correlation: "
+            "the similarity of two maps. Randomisation: the network's weights become random, from the scores down, and "
             f"a map of learned features should change. {conclusion} Computed in {effort.steps} steps, {stages} stages "
             f"and {effort.draws} draw{'s' * (effort.draws > 1)} of the weights"
             f"{'; the demo itself computes more' * (effort is GALLERY)}.")
@@ -183,7 +185,7 @@ def pointing_maps(net, x, labels):
     """Return {method: maps (N, H, W)} of many pictures x (N, C, H, W), with few samples and steps to save time."""
     rng = np.random.default_rng(0)
     parts = [attribution_maps(net, x[k:k + 42], labels[k:k + 42], rng=rng, samples=4, steps=4, stride=8,
-                              window=16)
+                              window=16, masks=32)
              for k in tqdm(range(0, len(x), 42), desc="pointing game", unit="batch", leave=False, disable=None)]
     return {method: np.concatenate([part[method] for part in parts]) for method in METHODS}
 
@@ -224,6 +226,10 @@ def run(arguments):
     """Load the network and the photos, make the comparisons, and save their pictures."""
     model, reason = choose_model(arguments.model, arguments.device, scores=True)
     print(reason)
+    if any(Path(path).is_dir() for path in arguments.photos):
+        folder, paths = chosen_files(arguments.photos, arguments.count)
+        return run_demo(set_pictures(model, folder, paths, arguments.layer, arguments.seed), model, arguments,
+                        SET_NAMES)
     photos = load_photos(model, arguments.photos, arguments.seed)
     if not arguments.photos:
         photos = [surest(photos)]
@@ -246,9 +252,11 @@ def parser():
                         help="largest number of stages of the randomisation (default: %(default)s)")
     parser.add_argument("--draws", type=positive_int, default=Effort().draws, metavar="N",
                         help="draws of the random weights, for the mean (default: %(default)s)")
+    parser.add_argument("--count", type=positive_int, default=24, metavar="N", help="photos of a FOLDER, evenly spread "
+                        "over it; their mean curves are compared (default: %(default)s)")
     parser.add_argument("--pictures", type=natural_int, metavar="N", help="drawn pictures for the pointing game of the "
-                        f"network `shapes`, about a minute for {POINTING_PICTURES} (default: {POINTING_PICTURES}, or "
-                        "0 if photos are given)")
+                        f"network `shapes`, two to three minutes for {POINTING_PICTURES} (default: "
+                        f"{POINTING_PICTURES}, or 0 if photos are given)")
     return parser
 
 

@@ -9,23 +9,24 @@ from minicnn.visualize.attribution.compare import METHODS
 from minicnn.visualize.attribution.deletion import RANDOM, mean_area
 from minicnn.visualize.attribution.randomise import UNCHANGED, upper_half
 
-COLOURS = dict(zip(METHODS, ("#d62728", "#ff7f0e", "#bcbd22", "#2ca02c", "#17becf", "#1f77b4", "#9467bd", "#e377c2",
-                             "#8c564b"), strict=True)) | {RANDOM: "#666666"}
+COLOURS = dict(zip(METHODS, ("#d62728", "#ff7f0e", "#bcbd22", "#2ca02c", "#006400", "#000000", "#17becf", "#1f77b4",
+                             "#9467bd", "#4b0082", "#b388eb", "#e377c2", "#c71585", "#0000cd", "#8c564b"),
+                   strict=True)) | {RANDOM: "#666666"}
 
 
 def draw_comparison(model, photo, label, maps, deletion, insertion, matrix, stages, similarities):
     """Return the figure: two rows of maps; below them the curves, the rank correlations and the randomisation."""
-    figure = Figure(figsize=(14, 13), layout="constrained")
-    upper, lower = figure.subfigures(2, 1, height_ratios=[6, 7])  # type: ignore[misc]  # always an array of two here
+    figure = Figure(figsize=(16, 14.5), layout="constrained")
+    upper, lower = figure.subfigures(2, 1, height_ratios=[5, 9.5])  # type: ignore[misc]  # always an array of two here
     p = deletion[RANDOM][0, 0]
-    panels: list[tuple] = [(f"{photo.name}: {short_label(model, label)}, {p:.1%}", photo.image, {}, "black")]
+    panels: list[tuple] = [(f"{photo.name}: {p:.1%}\n{short_label(model, label)}", photo.image, {}, "black")]
     for method, found in maps.items():
         empty = "" if found.any() else ": exactly zero"
         panels.append((method + empty, found[0], plot.saliency_range(found[0]), COLOURS[method]))
-    for axis, (caption, picture, options, colour) in zip(upper.subplots(2, 5).ravel(), panels, strict=True):
+    for axis, (caption, picture, options, colour) in zip(upper.subplots(2, 8).ravel(), panels, strict=True):
         axis.axis("off")
         axis.imshow(picture, **({"interpolation": "nearest"} | options))
-        axis.set_title(caption, fontsize=10, color=colour, fontweight="bold")
+        axis.set_title(caption, fontsize=9, color=colour, fontweight="bold")
     upper.supxlabel("each map from 0, black, to its own 99.7th percentile, white", fontsize=9)
     (left, right), (below_left, below_right) = lower.subplots(2, 2)
     draw_curves(left, deletion, "deletion of blocks, the most important first; low is good",
@@ -58,7 +59,7 @@ def draw_matrix(axis, matrix):
     """Draw Spearman's rank correlations as colours, with their numbers."""
     axis.imshow(matrix, cmap="RdBu_r", vmin=-1, vmax=1, aspect="auto")
     for (row, column), value in np.ndenumerate(matrix):
-        axis.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=8,
+        axis.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=6.5,
                   color="white" if abs(value) > 0.65 else "black")
     places = range(len(METHODS))
     axis.set_xticks(places, METHODS, rotation=40, ha="right", fontsize=8.5)
@@ -113,4 +114,26 @@ def draw_pointing(shares, wider, untrained, count, margin, chance):
     axis.set_yticks(range(len(METHODS)), list(reversed(METHODS)))
     axis.set(xlim=(0, 1), xlabel=f"share of {count} drawn pictures with the map's largest value in the object\n"
              f"pale: or up to {margin} pixels from it; diamonds: untrained network; dashed: chance, {chance:.0%}")
+    return figure
+
+
+def draw_areas(areas, methods, shares):
+    """Return the figure: two panels of bars, the best method on top, with the standard errors over the photos.
+
+    areas : {"deletion" or "insertion": (photos, methods)}. shares : {kind: {method: share of photos}}.
+    """
+    figure = Figure(figsize=(13, 5.5), layout="constrained")
+    for axis, (kind, values) in zip(figure.subplots(1, 2), areas.items(), strict=True):
+        means, errors = values.mean(axis=0), values.std(axis=0) / max(1, len(values) - 1) ** 0.5
+        order = np.argsort(means if kind == "insertion" else -means, kind="stable")
+        for place, k in enumerate(order):
+            method = methods[k]
+            axis.barh(place, means[k], color=COLOURS[method], xerr=errors[k])
+            share = "" if method == RANDOM else f"   {shares[kind][method]:4.0%}"
+            axis.text(1.02, place, f"{means[k]:.3f}{share}", va="center", fontsize=8.5, family="monospace",
+                      transform=axis.get_yaxis_transform())
+        axis.text(1.02, len(order) - 0.3, " area  better than random", fontsize=8, transform=axis.get_yaxis_transform())
+        axis.set_yticks(range(len(order)), [methods[k] for k in order], fontsize=9)
+        axis.set(xlim=(0, None), xlabel=f"mean area under the curve, {len(values)} photos")
+        axis.set_title("deletion: small is good" if kind == "deletion" else "insertion: large is good", fontsize=10)
     return figure

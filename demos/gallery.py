@@ -11,6 +11,7 @@ from demos import (
     activations,
     any_style,
     attribution,
+    class_maps,
     class_presets,
     class_visualization,
     compare,
@@ -27,6 +28,7 @@ from demos import (
     neuron_visualization,
     occlusion,
     patches,
+    relevance,
     saliency,
     style_transfer,
     texture_gram,
@@ -78,6 +80,10 @@ ENTRIES = {
                              guided_backprop.pictures(model, given.photos, seed=given.seed)),
     "attribution": Entry(attribution.NAMES, lambda model, given:
                          attribution.pictures(model, given.photos[:1], seed=given.seed)),
+    "relevance": Entry(relevance.NAMES, lambda model, given:
+                       relevance.pictures(model, given.photos[:2], seed=given.seed)),
+    "class_maps": Entry(class_maps.NAMES, lambda model, given:
+                        class_maps.pictures(model, given.photos[:2], seed=given.seed)),
     "compare": Entry(compare.NAMES, lambda model, given:
                      compare.pictures(model, [compare.surest(given.photos)], seed=given.seed)),
     "class_visualization": Entry(class_visualization.NAMES, lambda model, given:

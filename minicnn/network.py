@@ -10,6 +10,7 @@ from minicnn.backend import Array, Generator, choose_device, device_of, to_devic
 from minicnn.errors import InputError, unknown_name
 from minicnn.layers import AvgPool2D, Layer, MaxPool2D, ReLU
 from minicnn.layers.pool import Pool2D
+from minicnn.layers.relevance import relevance_layer
 
 __all__ = ["Network", "Node", "SlowNetworkWarning", "Trace", "warn_if_slow"]
 
@@ -266,6 +267,14 @@ class Network:
         """Return a network with the same layers and weights, in which each ReLU is replaced by the layer `relu`."""
         return self._sibling([node._replace(layer=relu) if isinstance(node.layer, ReLU) else node
                               for node in self.nodes])
+
+    def with_rule(self, rule: Callable[[Layer], Layer]) -> "Network":
+        """Return a network with the same layers and weights, whose backward pass hands relevance down by `rule`.
+
+        rule : makes a layer to put in the place of one that adds up its inputs, such as EpsilonRelevance. See
+        minicnn/layers/relevance.py for the rules and for the other layers.
+        """
+        return self._sibling([node._replace(layer=relevance_layer(node.layer, rule)) for node in self.nodes])
 
     def with_pooling(self, pooling: str) -> "Network":
         """Return a network with the same layers and weights, in which each pool has the kind "max" or "avg".

@@ -4,27 +4,39 @@ A case of a technique is a function (net, x, label) -> (the right result, {name:
 check(result) returns the Checks of the result as it would be shown.
 """
 
+from dataclasses import replace
+
 import numpy as np
 
 from minicnn.layers import DeconvReLU, GuidedReLU, ReLU
 from minicnn.visualize import (
+    RELEVANCE_PRESETS,
+    RiseSettings,
     deconvnet,
+    deeplift,
     deletion_insertion,
     grad_cam,
+    grad_cam_plus_plus,
     gradient_times_input,
     guided_backprop,
     guided_grad_cam,
     integrated_gradients,
+    layer_cam,
     neuron_gradient,
     occlusion_map,
     rank_correlations,
+    relevance_map,
+    rise,
     saliency_map,
+    score_cam,
     smooth_grad,
     spread_occlusion,
     upsample_maps,
 )
+from minicnn.visualize.attribution.cams_check import check_grad_cam_plus_plus, check_layer_cam, check_score_cam
 from minicnn.visualize.attribution.compare import attribution_maps
 from minicnn.visualize.attribution.compare_check import check_correlations, check_maps
+from minicnn.visualize.attribution.deeplift_check import check_deeplift
 from minicnn.visualize.attribution.deletion_check import check_curves
 from minicnn.visualize.attribution.grad_cam import last_maps
 from minicnn.visualize.attribution.grad_cam_check import check_grad_cam, check_guided_grad_cam
@@ -37,6 +49,8 @@ from minicnn.visualize.attribution.gradients_check import (
 from minicnn.visualize.attribution.guided_backprop_check import check_neuron_gradient
 from minicnn.visualize.attribution.occlusion import class_probability
 from minicnn.visualize.attribution.occlusion_check import check_occlusion
+from minicnn.visualize.attribution.relevance_check import check_relevance
+from minicnn.visualize.attribution.rise_check import check_rise
 from minicnn.visualize.attribution.saliency_check import check_saliency
 
 
@@ -185,17 +199,85 @@ def spread_map(net, x, label):
     return right, broken, lambda spread: check_occlusion(net, x, [label], maps, 2 * side, side, spread=spread)
 
 
-SETTINGS = {"samples": 2, "steps": 16}
+SETTINGS = {"samples": 2, "steps": 16, "masks": 6}
 
 
 def compared(net, x, label):
     side = x.shape[2] // 7
     settings = SETTINGS | {"stride": side, "window": side}
     right = attribution_maps(net, x, label, rng=np.random.default_rng(0), **settings)
-    broken = {f"{method}, mirrored": right | {method: values[..., ::-1]} for method, values in right.items()}
+    broken = {f"{method}, mirrored": right | {method: right[method][..., ::-1]}
+              for method in ("SmoothGrad", "integrated gradients", "DeepLIFT", "LRP", "Grad-CAM++", "Layer-CAM",
+                             "Score-CAM", "RISE", "occlusion")}
+    broken["Grad-CAM for Grad-CAM++"] = right | {"Grad-CAM++": right["Grad-CAM"]}
+    broken["gradient x input for LRP"] = right | {"LRP": right["gradient x input"]}
     broken["guided backprop for deconvnet"] = right | {"deconvnet": right["guided backprop"]}
     broken["gradient for guided backprop"] = right | {"guided backprop": right["saliency"]}
     return right, broken, lambda maps: check_maps(net, x, label, maps, np.random.default_rng(0), **settings)
+
+
+def different(right, broken):
+    """Return the broken results that differ: z+ has no negative value, and two classes may have about the same map."""
+    return {name: found for name, found in broken.items()
+            if np.linalg.norm(found - right) > 0.1 * np.linalg.norm(right)}
+
+
+def relevance(name):
+    """Return the case of relevance propagation by one of the presets, or by its rules with something left out."""
+    settings = RELEVANCE_PRESETS[name]
+
+    def case(net, x, label):
+        def run(**changed):
+            return relevance_map(net, x, label, replace(settings, **changed))
+        right = run()
+        broken = turned(right) | {
+            "sign flipped": -right, "absolute": np.abs(right), "channels swapped": right[:, ::-1],
+            "biases keep their share": run(keep_bias=True), "a large epsilon": run(epsilon=0.3),
+            "another class": relevance_map(net, x, another(net, x, label), settings),
+            "another rule at the pixels": run(pixels="epsilon" if settings.pixels == "box" else "box")}
+        if settings.rule == "gamma":
+            broken |= {"the rule z+": run(rule="positive"), "another gamma": run(gamma=1.0)}
+        return right, different(right, broken), lambda found: check_relevance(net, x, label, found,
+                                                                              np.random.default_rng(0), settings)
+    return case
+
+
+def lifted(net, x, label):
+    right = deeplift(net, x, label)
+    broken = turned(right) | {
+        "sign flipped": -right, "absolute": np.abs(right), "channels swapped": right[:, ::-1],
+        "gradient x input": gradient_times_input(net, x, label),
+        "another class": deeplift(net, x, another(net, x, label)),
+        "from another baseline": deeplift(net, x, label, baseline=1.0),
+        "integrated gradients": integrated_gradients(net, x, label, steps=32)}
+    return right, broken, lambda found: check_deeplift(net, x, label, found, np.random.default_rng(0))
+
+
+def later_cam(method, check, **settings):
+    """Return the case of Grad-CAM++, Layer-CAM or Score-CAM at an inner layer, where they differ."""
+    def case(net, x, label):
+        layer = net.layer_names()[net.positions[last_maps(net)] - 5]
+        right = method(net, x, label, layer, **settings)
+        others = {one.__name__: one(net, x, label, layer)
+                  for one in (grad_cam, grad_cam_plus_plus, layer_cam) if one is not method}
+        broken = others | {"upside down": right[:, ::-1], "mirrored": right[:, :, ::-1], "squared": right ** 2,
+                           "another class": method(net, x, another(net, x, label), layer, **settings)}
+        if settings:
+            broken["other channels"] = method(net, x, label, layer, channels=2)
+        return right, different(right, broken), lambda heat: [check(net, x, label, heat, layer, **settings)]
+    return case
+
+
+def by_masks(net, x, label):
+    settings = RiseSettings(masks=12)
+    right = rise(net, x, label, settings, rng=1)
+    broken = turned(right) | {
+        "other masks": rise(net, x, label, settings, rng=2),
+        "a finer grid": rise(net, x, label, RiseSettings(12, 9), rng=1),
+        "not divided by the share": right / 2, "less its mean": right - right.mean(),
+        "another class": rise(net, x, another(net, x, label), settings, rng=1),
+        "of the mirrored photo": rise(net, x[..., ::-1].copy(), label, settings, rng=1)}
+    return right, broken, lambda maps: [check_rise(net, x, label, maps, np.random.default_rng(1), settings)]
 
 
 def curves(net, x, label):
@@ -222,8 +304,12 @@ def correlations(net, x, label):
     return right, broken, lambda matrix: check_correlations(maps, matrix)
 
 
+RELEVANCE = {f"LRP, {name}": relevance(name) for name in RELEVANCE_PRESETS}
 CASES = {"saliency": saliency, "gradient x input": product, "SmoothGrad": smooth, "integrated gradients": integrated,
          **{rule: rules(rule) for rule in ("gradient", "deconvnet", "guided backprop")}, "guided neuron": neuron,
          "Grad-CAM": cam(None), "Grad-CAM enlarged": enlarged_cam, "guided Grad-CAM": guided_cam,
-         "occlusion": occlusion, "occlusion over the photo": spread_map, "nine maps": compared, "curves": curves,
-         "rank correlations": correlations}
+         "Grad-CAM++": later_cam(grad_cam_plus_plus, check_grad_cam_plus_plus),
+         "Layer-CAM": later_cam(layer_cam, check_layer_cam),
+         "Score-CAM": later_cam(score_cam, check_score_cam, channels=6), "RISE": by_masks, **RELEVANCE,
+         "DeepLIFT": lifted, "occlusion": occlusion, "occlusion over the photo": spread_map, "all maps": compared,
+         "curves": curves, "rank correlations": correlations}

@@ -57,7 +57,8 @@ def score(net, x, label):
 
 def maps_of(net, x, label, **settings):
     """Return the attribution_maps with few samples and steps."""
-    return attribution_maps(net, x, label, rng=np.random.default_rng(1), **({"samples": 3, "steps": 3} | settings))
+    few = {"samples": 3, "steps": 3, "masks": 8}
+    return attribution_maps(net, x, label, rng=np.random.default_rng(1), **(few | settings))
 
 
 def squeezenet_twins(oracle, net, test_data):

@@ -2,7 +2,9 @@
 
 from minicnn.receptive_field import receptive_field
 from minicnn.sweep import resume, start_worker, sweep
+from minicnn.visualize.attribution.cams import grad_cam_plus_plus, layer_cam, score_cam
 from minicnn.visualize.attribution.compare import attribution_maps, rank_correlations
+from minicnn.visualize.attribution.deeplift import deeplift
 from minicnn.visualize.attribution.deletion import deletion_insertion, exchange_curve
 from minicnn.visualize.attribution.grad_cam import grad_cam, guided_grad_cam, upsample_maps
 from minicnn.visualize.attribution.gradients import (
@@ -15,6 +17,8 @@ from minicnn.visualize.attribution.guided_backprop import deconvnet, guided_back
 from minicnn.visualize.attribution.occlusion import class_probability, occlusion_map, spread_occlusion
 from minicnn.visualize.attribution.pointing_game import pointing_game
 from minicnn.visualize.attribution.randomise import cascade_similarity
+from minicnn.visualize.attribution.relevance import RELEVANCE_PRESETS, RelevanceSettings, relevance_map
+from minicnn.visualize.attribution.rise import RiseSettings, rise
 from minicnn.visualize.attribution.saliency import saliency_map
 from minicnn.visualize.attribution.segment import saliency_segment
 from minicnn.visualize.embedding.clusters import kmeans
@@ -57,23 +61,20 @@ from minicnn.visualize.units.filters import filter_grid, filter_weights
 from minicnn.visualize.units.patch_pictures import crop_patch, guided_patch
 from minicnn.visualize.units.patches import TopPatches, strongest_channels, top_patches
 
-__all__ = ["ANY_STYLE_PRESETS", "CLASS_PRESETS", "NEURON_PRESETS", "AnyStyleSettings", "AscentSettings",
-           "DreamSettings", "Fooled", "FoolingSettings",
-           "GeneratorSettings", "InversionSettings", "Inverted", "PerceptualLoss",
-           "PhotoCrops", "StyleSettings", "StyledCrops", "StyledLoss",
-           "Texture", "TopPatches", "TsneSettings",
-           "adaptive_instance_norm", "any_style", "assign_to_grid", "attribution_maps", "blend_square",
-           "cascade_similarity",
-           "channel_visualization", "class_probability", "class_visualization", "completeness_gap", "crop_patch",
-           "deconvnet", "deep_dream", "deletion_insertion", "denoise_tv", "dream_zoom", "efros_leung",
-           "efros_leung_fill", "exchange_curve", "facet_visualization", "feature_error", "feature_maps", "filter_grid",
-           "filter_weights", "find_facets", "fooling_image", "fooling_report", "generated_class", "grad_cam",
-           "gradient_times_input", "grid_sheet", "guided_backprop", "guided_grad_cam", "guided_patch",
-           "image_features", "integrated_gradients", "inversion_report", "invert_features", "kmeans",
-           "layer_visualization", "learnt_inversion", "nearest", "nearest_others", "neuron_gradient",
-           "neuron_visualization",
-           "occlusion_map", "pca", "perceptual_loss", "pointing_game", "precision_at", "rank_correlations",
-           "receptive_field", "resume", "saliency_map", "saliency_segment", "smooth_grad", "spread_occlusion",
-           "squared_distances", "stacked", "start_worker", "strongest_channels", "stylize", "sweep",
+__all__ = ["ANY_STYLE_PRESETS", "AnyStyleSettings", "AscentSettings", "CLASS_PRESETS", "DreamSettings", "Fooled",
+           "FoolingSettings", "GeneratorSettings", "InversionSettings", "Inverted", "NEURON_PRESETS", "PerceptualLoss",
+           "PhotoCrops", "RELEVANCE_PRESETS", "RelevanceSettings", "RiseSettings", "StyleSettings", "StyledCrops",
+           "StyledLoss", "Texture", "TopPatches", "TsneSettings", "adaptive_instance_norm", "any_style",
+           "assign_to_grid", "attribution_maps", "blend_square", "cascade_similarity", "channel_visualization",
+           "class_probability", "class_visualization", "completeness_gap", "crop_patch", "deconvnet", "deep_dream",
+           "deeplift", "deletion_insertion", "denoise_tv", "dream_zoom", "efros_leung", "efros_leung_fill",
+           "exchange_curve", "facet_visualization", "feature_error", "feature_maps", "filter_grid", "filter_weights",
+           "find_facets", "fooling_image", "fooling_report", "generated_class", "grad_cam", "grad_cam_plus_plus",
+           "gradient_times_input", "grid_sheet", "guided_backprop", "guided_grad_cam", "guided_patch", "image_features",
+           "integrated_gradients", "inversion_report", "invert_features", "kmeans", "layer_cam", "layer_visualization",
+           "learnt_inversion", "nearest", "nearest_others", "neuron_gradient", "neuron_visualization", "occlusion_map",
+           "pca", "perceptual_loss", "pointing_game", "precision_at", "rank_correlations", "receptive_field",
+           "relevance_map", "resume", "rise", "saliency_map", "saliency_segment", "score_cam", "smooth_grad",
+           "spread_occlusion", "squared_distances", "stacked", "start_worker", "strongest_channels", "stylize", "sweep",
            "synthesize_texture", "thumbnail_map", "tiled_loss_and_gradient", "top_patches", "transfer_style", "tsne",
            "upsample_maps", "wei_levoy", "whiten_and_colour", "with_more_styles", "with_style"]

@@ -90,12 +90,18 @@ FUNCTIONS = {
         net, x, 1, baseline=np.asarray(x) // 4, steps=4),
     "grad_cam": lambda net, x: visualize.grad_cam(net, x, 1),
     "guided_grad_cam": lambda net, x: visualize.guided_grad_cam(net, x, 1),
+    "grad_cam_plus_plus": lambda net, x: visualize.grad_cam_plus_plus(net, x, 1),
+    "layer_cam": lambda net, x: visualize.layer_cam(net, x, 1),
+    "score_cam": lambda net, x: visualize.score_cam(net, x, 1, channels=3),
+    "rise": lambda net, x: visualize.rise(net, x, 1, visualize.RiseSettings(3), rng=0),
+    "relevance_map": lambda net, x: visualize.relevance_map(net, x, 1),
+    "deeplift": lambda net, x: visualize.deeplift(net, x, 1),
     "guided_backprop": lambda net, x: visualize.guided_backprop(net, x, "relu3", 2),
     "deconvnet": lambda net, x: visualize.deconvnet(net, x, "relu3", 2),
     "occlusion_map": lambda net, x: visualize.occlusion_map(net, x, best(net, x), 4, 4, fill=-2.5),
     "class_probability": lambda net, x: visualize.class_probability(net, x, best(net, x)),
     "attribution_maps": lambda net, x: np.stack(list(visualize.attribution_maps(
-        net, x, 1, rng=0, layer="relu3", samples=2, steps=2).values())),
+        net, x, 1, rng=0, layer="relu3", samples=2, steps=2, masks=2).values())),
     "feature_maps": lambda net, x: visualize.feature_maps(net, x, "relu3"),
     "image_features": lambda net, x: visualize.image_features(net, x, "relu3"),
     "top_patches": lambda net, x: visualize.top_patches(net, [x], "relu3", 1).values,
@@ -277,7 +283,8 @@ def test_attribution_of_a_flat_photo(rng):
     x = model.preprocessing.to_input(np.full((64, 64, 3), 128, np.uint8))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        maps = visualize.attribution_maps(model.net.fast(), x, 0, rng=rng, samples=2, steps=4, stride=32, window=32)
+        maps = visualize.attribution_maps(model.net.fast(), x, 0, rng=rng, samples=2, steps=4, stride=32, window=32,
+                                          masks=8)
         table = visualize.rank_correlations([*maps.values(), np.zeros((1, 64, 64))])
         curves = visualize.deletion_insertion(model.net.fast(), x, 0, maps, rng, steps=4, orders=1)
         mask = visualize.saliency_segment(np.full((64, 64, 3), 128, np.uint8), maps["saliency"][0])

@@ -1,4 +1,4 @@
-"""Nine attribution methods on one class, as maps that can be compared, and their rank correlations."""
+"""Fifteen attribution methods on one class, as maps that can be compared, and their rank correlations."""
 
 from collections.abc import Sequence
 
@@ -10,6 +10,8 @@ from minicnn.backend import Array, to_host
 from minicnn.layers import DeconvReLU, GuidedReLU
 from minicnn.network import Network
 from minicnn.visualize.arrays import on_host
+from minicnn.visualize.attribution.cams import grad_cam_plus_plus, layer_cam, score_cam
+from minicnn.visualize.attribution.deeplift import deeplift
 from minicnn.visualize.attribution.grad_cam import grad_cam, upsample_maps
 from minicnn.visualize.attribution.gradients import (
     class_gradient,
@@ -24,45 +26,52 @@ from minicnn.visualize.attribution.occlusion import (
     pixel_pair,
     spread_occlusion,
 )
+from minicnn.visualize.attribution.relevance import relevance_map
+from minicnn.visualize.attribution.rise import RiseSettings, rise
 from minicnn.visualize.attribution.saliency import saliency_map
 from minicnn.visualize.entry import Labels, enter
 
-METHODS = ("saliency", "SmoothGrad", "gradient x input", "integrated gradients", "deconvnet", "guided backprop",
-           "Grad-CAM", "guided Grad-CAM", "occlusion")
+METHODS = ("saliency", "SmoothGrad", "gradient x input", "integrated gradients", "DeepLIFT", "LRP", "deconvnet",
+           "guided backprop", "Grad-CAM", "Grad-CAM++", "Layer-CAM", "guided Grad-CAM", "Score-CAM", "RISE",
+           "occlusion")
 
 
 def attribution_maps(net: Network, x: Array, label: Labels, *, rng: Seed, layer: str | None = None,
-                     samples: int = 25, steps: int = 50, stride: Pixels | None = None,
-                     window: Pixels | None = None) -> dict[str, Array]:
+                     samples: int = 25, steps: int = 50, stride: Pixels | None = None, window: Pixels | None = None,
+                     masks: int = 300) -> dict[str, Array]:
     """Return {method: map of the importance of each pixel for the class, (N, H, W)} on the host, for all METHODS.
 
     A larger value is more important. A gradient's map is its largest absolute value over the colours. The map of a
-    product with the image is the absolute value of its sum over the colours. Only occlusion keeps its sign: its map is
-    negative at a pixel if hiding it raises the probability of the class.
+    product with the image, of DeepLIFT and of LRP, by the rules LRP_COMPOSITE, is the absolute value of its sum over
+    the colours. The smallest value of RISE's map is subtracted. Only occlusion keeps its sign: its map is negative at
+    a pixel if hiding it raises the probability of the class.
 
     Parameters
     ----------
     net : a network with class scores.
     x : images of shape (N, C, H, W).
     label : one class, or one for each image.
-    rng : the generator of SmoothGrad's noise, or a seed.
-    layer : the layer of Grad-CAM. By default, the last one with maps.
+    rng : the generator of RISE's masks and of SmoothGrad's noise, or a seed.
+    layer : the layer of Grad-CAM and the other class activation maps. By default, the last one with maps.
     samples : of SmoothGrad.
     steps : of integrated gradients.
     stride : of occlusion, in pixels. By default, 1/14 of the image's height and width.
     window : of occlusion, in pixels. By default four strides: if the network is confident, a smaller window changes
         the probability little.
+    masks : random masks of RISE, and channels of Score-CAM, the strongest of its layer.
 
     Examples
     --------
-    >>> maps = attribution_maps(net, x, label, rng=rng, samples=2, steps=4, stride=32, window=32)
+    >>> maps = attribution_maps(net, x, label, rng=rng, samples=2, steps=4, stride=32, window=32, masks=8)
     >>> len(maps), maps["SmoothGrad"].shape
-    (9, (1, 64, 64))
+    (15, (1, 64, 64))
     """
     x, rng = enter(net, x), require_generator(rng)
     samples, steps = require_whole("samples", samples, 1), require_whole("steps", steps, 1)
+    masks = require_whole("masks", masks, 1)
     H, W = x.shape[2:]
     heat = upsample_maps(grad_cam(net, x, label, layer), H, W)  # first, as it raises an error if the layer has no maps
+    by_masks = rise(net, x, label, RiseSettings(masks), rng=rng)
     strides = (max(1, H // 14), max(1, W // 14)) if stride is None else pixel_pair("stride", stride, 1)
     if window is None:
         window = min(4 * strides[0], H), min(4 * strides[1], W)
@@ -73,10 +82,16 @@ def attribution_maps(net: Network, x: Array, label: Labels, *, rng: Seed, layer:
             largest_channel(smooth_grad(net, x, label, rng=rng, samples=samples)),
             np.abs(gradient_times_input(net, x, label).sum(axis=1)),
             np.abs(integrated_gradients(net, x, label, steps=steps).sum(axis=1)),
+            np.abs(deeplift(net, x, label).sum(axis=1)),
+            np.abs(relevance_map(net, x, label).sum(axis=1)),
             largest_channel(to_host(class_gradient(net.with_relu(DeconvReLU()), x, label))),
             guided,
             heat,
+            upsample_maps(grad_cam_plus_plus(net, x, label, layer), H, W),
+            upsample_maps(layer_cam(net, x, label, layer), H, W),
             guided * heat,  # the heat is the same for all colours, and not negative
+            upsample_maps(score_cam(net, x, label, layer, channels=masks), H, W),
+            by_masks - by_masks.min(axis=(1, 2), keepdims=True),
             spread_occlusion(drops, window, strides, H, W))
     return dict(zip(METHODS, maps, strict=True))
 

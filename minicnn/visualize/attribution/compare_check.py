@@ -1,5 +1,6 @@
-"""The objective numbers of nine attribution maps of one image and of their rank correlations."""
+"""The objective numbers of the attribution maps of one image and of their rank correlations."""
 
+import copy
 from collections.abc import Mapping
 
 import numpy as np
@@ -8,6 +9,10 @@ from scipy.stats import spearmanr
 from minicnn.backend import Array, to_host
 from minicnn.losses import one_hot
 from minicnn.network import Network
+from minicnn.visualize.attribution.cams import grad_cam_plus_plus, layer_cam, score_cam
+from minicnn.visualize.attribution.cams_check import check_grad_cam_plus_plus, check_layer_cam, check_score_cam
+from minicnn.visualize.attribution.deeplift import deeplift
+from minicnn.visualize.attribution.deeplift_check import check_deeplift
 from minicnn.visualize.attribution.derivatives_check import TWO_PASSES, relative_distance, rule_gradient
 from minicnn.visualize.attribution.grad_cam import grad_cam, last_maps
 from minicnn.visualize.attribution.grad_cam_check import enlarged, heat_error
@@ -20,6 +25,10 @@ from minicnn.visualize.attribution.gradients_check import (
 )
 from minicnn.visualize.attribution.occlusion import Pixels, class_probability, pixel_pair
 from minicnn.visualize.attribution.occlusion_check import TOLERANCE, probability_scale
+from minicnn.visualize.attribution.relevance import relevance_map
+from minicnn.visualize.attribution.relevance_check import check_relevance
+from minicnn.visualize.attribution.rise import RiseSettings, rise
+from minicnn.visualize.attribution.rise_check import check_rise
 from minicnn.visualize.check import Check, below
 from minicnn.visualize.entry import enter
 
@@ -28,7 +37,7 @@ PAIRS = 5  # rank correlations that are computed again
 
 def check_maps(net: Network, x: Array, label: int, maps: Mapping[str, Array], rng: np.random.Generator,
                layer: str | None = None, samples: int = 25, steps: int = 50, stride: Pixels | None = None,
-               window: Pixels | None = None) -> list[Check]:
+               window: Pixels | None = None, masks: int = 300) -> list[Check]:
     """Return the Checks that each map of one image belongs to its method, which is computed again in another way.
 
     x : (1, C, H, W). maps : of attribution_maps, {method: (1, H, W)}. The other parameters are the same as there, and
@@ -41,7 +50,8 @@ def check_maps(net: Network, x: Array, label: int, maps: Mapping[str, Array], rn
                              for rule in ("gradient", "guided backprop", "deconvnet"))
     layer = last_maps(net) if layer is None else net.find(layer)
     heat = grad_cam(net, x, label, layer)
-    expected = {
+    later, expected = check_later_methods(net, x, label, rng, layer, masks)
+    expected |= {
         "saliency": np.abs(plain).max(axis=1),
         "SmoothGrad": np.abs(noisy_gradient(net, x, label, rng, samples, 0.15)).max(axis=1),
         "gradient x input": np.abs((plain * to_host(x)).sum(axis=1)),
@@ -56,12 +66,34 @@ def check_maps(net: Network, x: Array, label: int, maps: Mapping[str, Array], rn
                     errors[worst], TWO_PASSES),
               below("occlusion: the map against windows that cover three pixels, hidden one by one, as a share of its "
                     "range", occlusion_error(net, to_host(x), label, maps["occlusion"], stride, window), TOLERANCE)]
+    checks += later
     if steps >= FEWEST:
         coarse = [np.abs(coarse_attribution(net, x, label, 0.0, points).sum(axis=1)) for points in COARSE]
         checks.append(below("integrated gradients: distance of the map from that of {0} points of the line, in units "
                             "of the distance between {1} and {0} points".format(*COARSE),
                             coarse_distance(maps["integrated gradients"], *coarse), 1.5))
     return checks
+
+
+def check_later_methods(net: Network, x: Array, label: int, rng: np.random.Generator, layer: str,
+                        masks: int) -> tuple[list[Check], dict[str, Array]]:
+    """Return (the Checks of LRP, DeepLIFT, the later class activation maps and RISE, {method: its map again}).
+
+    Each method's result is proven before its map is compared with it.
+    """
+    relevance, attribution = relevance_map(net, x, label), deeplift(net, x, label)
+    cams = {"Grad-CAM++": grad_cam_plus_plus(net, x, label, layer), "Layer-CAM": layer_cam(net, x, label, layer),
+            "Score-CAM": score_cam(net, x, label, layer, channels=masks)}
+    masked = rise(net, x, label, RiseSettings(masks), rng=copy.deepcopy(rng))
+    checks = [check_rise(net, x, label, masked, rng, RiseSettings(masks)),
+              *check_relevance(net, x, label, relevance, np.random.default_rng(0), name="LRP"),
+              *check_deeplift(net, x, label, attribution, np.random.default_rng(0)),
+              check_grad_cam_plus_plus(net, x, label, cams["Grad-CAM++"], layer),
+              check_layer_cam(net, x, label, cams["Layer-CAM"], layer),
+              check_score_cam(net, x, label, cams["Score-CAM"], layer, channels=masks)]
+    expected = {method: enlarged(values, *x.shape[2:]) for method, values in cams.items()}
+    return checks, expected | {"LRP": np.abs(relevance.sum(axis=1)), "DeepLIFT": np.abs(attribution.sum(axis=1)),
+                               "RISE": masked - masked.min()}
 
 
 def occlusion_error(net: Network, x: Array, label: int, shown: Array, stride: Pixels | None,

