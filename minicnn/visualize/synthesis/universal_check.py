@@ -1,0 +1,55 @@
+"""The objective numbers of universal perturbations: their norm, and how many pictures they and noise fool."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from minicnn.backend import to_device, to_host
+from minicnn.models.preprocessing import Preprocessing
+from minicnn.network import Network
+from minicnn.visualize.check import Check, above, below, reported
+from minicnn.visualize.synthesis.universal import MOOSAVI, UniversalSettings
+
+NOISES = 5   # draws of noise
+ENOUGH = 20  # unseen pictures, from which on the comparison with noise is judged
+
+
+def check_universal(net: Network, perturbation: np.ndarray, rates: Sequence[float], pictures: np.ndarray,
+                    unseen: np.ndarray, preprocessing: Preprocessing, rng: np.random.Generator,
+                    settings: UniversalSettings = MOOSAVI) -> list[Check]:
+    """Return the Checks of a universal perturbation.
+
+    Its norm is at most epsilon. The rate after the last pass is that of the pictures it was made from. It fools unseen
+    pictures more often than noise of its norm.
+
+    perturbation : int (H, W, 3). rates : after each pass. pictures, unseen : uint8 (N, H, W, 3). rng : of the noise.
+    """
+    values = perturbation.astype(np.float64)
+    norm = abs(values).max() if settings.norm == "linf" else np.sqrt((values**2).sum())
+    seen, fresh = (fooling_rate(net, some, values, preprocessing) for some in (pictures, unseen))
+    noise = float(np.mean([fooling_rate(net, unseen, noise_like(values, settings.norm, rng), preprocessing)
+                           for _ in range(NOISES)]))
+    what = f"share of {len(unseen)} unseen pictures that are fooled, minus that by noise of this norm, {noise:.3f}"
+    checks = [below(f"{settings.norm} norm of the perturbation over epsilon", norm / settings.epsilon, 1.0),
+              above(what, fresh - noise, 0.0) if len(unseen) >= ENOUGH and rates else
+              reported(what, fresh - noise, f"judged from {ENOUGH} unseen pictures on")]
+    if rates:
+        checks.append(below("stated fooling rate after the last pass against its pictures, difference",
+                            abs(rates[-1] - seen), 1e-9))
+    return [*checks, reported("share of the pictures it was made from that are fooled", seen)]
+
+
+def fooling_rate(net: Network, pictures: np.ndarray, perturbation: np.ndarray, preprocessing: Preprocessing) -> float:
+    """Return the share of the pictures, uint8 (N, H, W, 3), whose answer changes with the perturbation (H, W, 3)."""
+    changed = np.clip(np.rint(pictures + perturbation), 0, 255).astype(np.uint8)
+    found = [[int(to_host(net.predict(to_device(preprocessing.to_input(one), net.device)))[0].argmax())
+              for one in some] for some in (pictures, changed)]
+    return float(np.mean([before != after for before, after in zip(*found, strict=True)]))
+
+
+def noise_like(perturbation: np.ndarray, norm: str, rng: np.random.Generator) -> np.ndarray:
+    """Return noise of the same norm, (H, W, 3): random signs times the largest change, or scaled normal noise."""
+    if norm == "linf":
+        return abs(perturbation).max() * rng.choice([-1.0, 1.0], perturbation.shape)
+    noise = rng.standard_normal(perturbation.shape)
+    return noise * (np.linalg.norm(perturbation) / np.linalg.norm(noise))
