@@ -8,9 +8,10 @@ from minicnn.backend import to_device, to_host
 from minicnn.models.preprocessing import Preprocessing
 from minicnn.network import Network
 from minicnn.visualize.check import Check, above, below, reported
-from minicnn.visualize.synthesis.universal import MOOSAVI, UniversalSettings
+from minicnn.visualize.synthesis.universal import MOOSAVI, UniversalSettings, deepfool
 
-NOISES = 5   # draws of noise
+NOISES = 3   # draws of noise
+SAMPLE = 3   # pictures on which DeepFool is tried
 ENOUGH = 20  # unseen pictures, from which on the comparison with noise is judged
 
 
@@ -19,8 +20,8 @@ def check_universal(net: Network, perturbation: np.ndarray, rates: Sequence[floa
                     settings: UniversalSettings = MOOSAVI) -> list[Check]:
     """Return the Checks of a universal perturbation.
 
-    Its norm is at most epsilon. The rate after the last pass is that of the pictures it was made from. It fools unseen
-    pictures more often than noise of its norm.
+    Its norm is at most epsilon. The changes that it is made of lower the lead of the pictures' classes. The rate after
+    the last pass is that of the pictures it was made from. It fools unseen pictures more often than noise of its norm.
 
     perturbation : int (H, W, 3). rates : after each pass. pictures, unseen : uint8 (N, H, W, 3). rng : of the noise.
     """
@@ -33,10 +34,26 @@ def check_universal(net: Network, perturbation: np.ndarray, rates: Sequence[floa
     checks = [below(f"{settings.norm} norm of the perturbation over epsilon", norm / settings.epsilon, 1.0),
               above(what, fresh - noise, 0.0) if len(unseen) >= ENOUGH and rates else
               reported(what, fresh - noise, f"judged from {ENOUGH} unseen pictures on")]
+    checks.append(above(f"smallest fall of the class's lead by the change of DeepFool, {SAMPLE} pictures",
+                        min(fall_by_deepfool(net, picture, preprocessing, settings) for picture in pictures[:SAMPLE]),
+                        0.0))
     if rates:
         checks.append(below("stated fooling rate after the last pass against its pictures, difference",
                             abs(rates[-1] - seen), 1e-9))
     return [*checks, reported("share of the pictures it was made from that are fooled", seen)]
+
+
+def fall_by_deepfool(net: Network, picture: np.ndarray, preprocessing: Preprocessing,
+                     settings: UniversalSettings) -> float:
+    """Return the fall of (score of the class - best other score) by the change of `deepfool`, for uint8 (H, W, 3)."""
+    x = to_device(preprocessing.to_input(picture), net.device)
+    low, high = preprocessing.valid_range()
+    unit = to_device((high - low) / np.float32(255), net.device)
+    scores = to_host(net.predict(x))[0].tolist()
+    label = int(np.argmax(scores))
+    after = to_host(net.predict(x + unit * deepfool(net, x, label, unit, settings)))[0].tolist()
+    leads = [some[label] - max(some[:label] + some[label + 1:]) for some in (scores, after)]
+    return leads[0] - leads[1]
 
 
 def fooling_rate(net: Network, pictures: np.ndarray, perturbation: np.ndarray, preprocessing: Preprocessing) -> float:
