@@ -157,7 +157,7 @@ def run(arguments):
     if model.net.input_shape[0] != 3:
         raise InputError(f"{model.name} takes grey images only, and the concepts need colours; choose another --model")
     if model.name != "shapes":
-        print(f"note: the concepts are those of drawn shapes, which {model.name} was not trained on")
+        print(f"note: the concepts belong to drawn shapes, on which {model.name} was not trained")
     settings = chosen_settings(arguments, DISSECTION_PRESETS)
     if arguments.layer is not None and receptive_field(model.net, arguments.layer) is None:
         raise InputError(f"each neuron of {arguments.layer!r} depends on the whole picture; choose a layer with maps, "

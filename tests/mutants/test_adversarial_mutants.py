@@ -142,7 +142,7 @@ UNIVERSAL_MUTANTS = {
 }
 
 
-def universal_checks(model, epsilon=1000.0):
+def universal_checks(model, epsilon=600.0):
     images = draw_shapes(np.arange(40) % 12, np.random.default_rng(1))[0]
     settings = replace(DRAWINGS, epsilon=epsilon, num_passes=1, candidates=2, deepfool_steps=4)
     made, rates, _ = universal.universal_perturbation(model.net, model.preprocessing.to_input(images[:20]),

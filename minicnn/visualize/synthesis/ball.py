@@ -75,8 +75,8 @@ def rounded_pictures(images: Array, x: Array, preprocessing: Preprocessing, sett
 def round_in_ball(change: np.ndarray, norm: str, epsilon: float) -> np.ndarray:
     """Return changes in the ball, (N, C, H, W), rounded to whole levels such that they stay in it.
 
-    Each value goes to the nearest whole number. If the norm is too large then, the values that were rounded away from 0
-    go towards 0, those that are nearest to a half first, until the norm fits.
+    Each value is rounded to the nearest whole number. If the norm is too large then, some values that were rounded away
+    from 0 are rounded towards 0 instead. Values nearest to a half come first, and the norm of the result fits.
 
     >>> round_in_ball(np.array([0.6, 2.7, -2.6]).reshape(1, 3, 1, 1), "l2", 4.0).ravel()
     array([ 0.,  3., -2.])

@@ -50,7 +50,7 @@ class PGDSettings:
 
 
 MADRY = PGDSettings(step=5.0, objective="cross-entropy")  # Madry et al. 2018: 20 steps of 2, for CIFAR-10
-LINF = PGDSettings()  # ours: the gradient of cross-entropy can be zero in float32, that of the margin is not
+LINF = PGDSettings()  # ours: in float32 the gradient of cross-entropy can vanish, but not the margin's
 L2 = PGDSettings("l2", 500)
 PGD_PRESETS = {"linf": LINF, "l2": L2, "madry": MADRY}
 
@@ -116,7 +116,7 @@ def pgd_attack(net: Network, x: Array, preprocessing: Preprocessing, settings: P
     ball = Ball(settings.norm, x, unit, settings.epsilon)
     low, high = (to_device(bound, net.device) for bound in preprocessing.valid_range())
     loss = OBJECTIVES[settings.objective](net.output, labels if targets is None else targets)
-    # up the cross-entropy of the class, or down that of the target; down the margin of the class, or up the target's
+    # The class: its cross-entropy rises, or its margin falls. The target: its cross-entropy falls, or its margin rises.
     sign = 1.0 if (settings.objective == "margin") == (targets is None) else -1.0
     start = random_start(x, unit, settings, rng) if settings.random_start else x
     images, history = optimize_image(

@@ -19,7 +19,7 @@ def check_attack(net: Network, original: np.ndarray, picture: np.ndarray, report
     """Return the Checks of one attacked picture.
 
     The 8-bit picture lies in the ball, and the report states what it shows. The step from the image after step 1 to
-    that after step 2 is done again. The margin is larger than that of random noise on the edge of the ball.
+    that after step 2 is done again. Random noise on the edge of the ball gives a smaller margin.
 
     original, picture : uint8 (H, W, 3). target : the class to reach, or None. frames : {step: image (1, C, H, W)} of
     steps 1 and 2. rng : of the noise. name : the picture's name, for the Checks.

@@ -21,7 +21,8 @@ def check_universal(net: Network, perturbation: np.ndarray, rates: Sequence[floa
     """Return the Checks of a universal perturbation.
 
     Its norm is at most epsilon. The changes that it is made of lower the lead of the pictures' classes. The rate after
-    the last pass is that of the pictures it was made from. It fools unseen pictures more often than noise of its norm.
+    the last pass is true for the pictures that it was made from. It fools unseen pictures more often than noise of its
+    norm.
 
     perturbation : int (H, W, 3). rates : after each pass. pictures, unseen : uint8 (N, H, W, 3). rng : of the noise.
     """
