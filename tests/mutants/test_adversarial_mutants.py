@@ -137,8 +137,6 @@ UNIVERSAL_MUTANTS = {
                       "settings.norm,\n                               1e9)"),
     "the rate of the pictures themselves": ("universal_perturbation", "preprocessing) != labels\n",
                                             "preprocessing) == labels\n"),
-    "the perturbation of one picture": ("universal_perturbation", "into_ball(change + deepfool",
-                                        "into_ball(0 * change + 0.01 * deepfool"),
 }
 
 

@@ -42,7 +42,9 @@ MOOSAVI = UniversalSettings()                        # Moosavi-Dezfooli et al. 2
 MOOSAVI_L2 = UniversalSettings("l2", epsilon=2000.0)  # the same section: norm 2, for pictures of 224 pixels
 # Ours, for the network `shapes`: its drawings are smaller, so the same norm is a larger change of each pixel.
 DRAWINGS = UniversalSettings("l2", epsilon=2000.0, fooling_rate=0.95, num_passes=3, candidates=3, deepfool_steps=6)
-UNIVERSAL_PRESETS = {"moosavi": MOOSAVI, "moosavi-l2": MOOSAVI_L2, "drawings": DRAWINGS}
+# Ours, for few photos: DeepFool goes six times as far as to the boundary, so few visits make a large perturbation.
+FEW = UniversalSettings(fooling_rate=0.98, num_passes=4, candidates=3, deepfool_steps=3, overshoot=5.0)
+UNIVERSAL_PRESETS = {"moosavi": MOOSAVI, "moosavi-l2": MOOSAVI_L2, "drawings": DRAWINGS, "few": FEW}
 
 
 class Passes:
