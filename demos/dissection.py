@@ -144,6 +144,8 @@ def draw_concept_bars(layer, found):
                 bottom += share
     right.set_xticks(range(len(found)), list(found), rotation=30 if len(found) > 6 else 0)
     right.set(ylabel="share of the channels", title="detectors in each layer")
+    right.margins(y=0.08)
+    right.set_ylim(bottom=0)
     right.legend(handles=[*(Patch(color=colour, label=kind) for kind, colour in COLOURS.items()),
                           Patch(facecolor="white", edgecolor="black", hatch="////", label="random weights")],
                  frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))

@@ -81,8 +81,8 @@ def pictures(model, photos=None, settings=MOOSAVI, seed=0, run=None):
         "universal_rates", f"{model.name}: fooling rates of the universal change and of noise",
         draw_rates(bars, rates, len(train), len(test)), np.array(list(bars.values())),
         "Left: the share of photos whose class changes. The same values in random places fool the network less often: "
-        "the pattern matters, not its size. The last bar is random signs times the largest value. Right: the share of "
-        "the photos it was made from, after each pass over them.",
+        "the pattern matters, not its size. The last bar is normal noise of the same Euclidean norm. Right: the share "
+        "of the photos it was made from, after each pass over them.",
         "Moosavi-Dezfooli et al. 2017 (arXiv:1610.08401), table 1",
         [reported(f"share fooled: {name}", share) for name, share in bars.items()], parameters | {"rates": bars})
     if run is not None:
@@ -90,17 +90,18 @@ def pictures(model, photos=None, settings=MOOSAVI, seed=0, run=None):
 
 
 def rates_of(model, seen, unseen, perturbation, rng):
-    """Return {name: share of the pictures that are fooled}: by the perturbation, its shuffled values, and signs.
+    """Return {name: share of the pictures that are fooled}: by the perturbation, its shuffled values, and noise.
 
-    The signs have the largest value of the perturbation at each place, so they are much larger in the norm "l2".
+    The noise is normal, and its Euclidean norm is that of the perturbation.
     """
     def rate(some, change):
         return fooling_rate(model.net, some, np.asarray(change, np.float64), model.preprocessing)
     noises = [noise_like(perturbation, rng) for _ in range(NOISES)]
-    signs = abs(perturbation).max() * rng.choice([-1, 1], perturbation.shape)
+    normal = rng.standard_normal(perturbation.shape)
+    normal *= np.linalg.norm(perturbation.astype(np.float64)) / np.linalg.norm(normal)
     return {"photos it was made from": rate(seen, perturbation), "unseen photos": rate(unseen, perturbation),
             "unseen, its values shuffled": float(np.mean([rate(unseen, change) for change in noises])),
-            "unseen, signs of its largest": rate(unseen, signs)}
+            "unseen, normal noise": rate(unseen, normal)}
 
 
 def enlarged_perturbation(perturbation):
