@@ -62,7 +62,8 @@ def pictures(model, photos=None, settings=MOOSAVI, seed=0, run=None):
         raise watch.stopped
     seen, unseen = (np.stack([photo.image for photo in some]) for some in (train, test))
     fooled = fooled_pictures(model.net, unseen, perturbation, model.preprocessing)
-    shown = np.argsort(~fooled, kind="stable")[:SHOWN]
+    # the fooled photos whose class was most probable come first
+    shown = np.lexsort(([-photo.top[0][1] for photo in test], ~fooled))[:SHOWN]
     parameters = {"photos": len(photos), "made from": [photo.name for photo in train], "seed": seed,
                   "rate after each pass": list(rates), "unseen photos fooled": float(fooled.mean())} | asdict(settings)
     yield Picture(
