@@ -16,6 +16,7 @@ from demos import (
     class_visualization,
     compare,
     deepdream,
+    dissection,
     embedding_map,
     fast_style,
     filters,
@@ -28,11 +29,13 @@ from demos import (
     neuron_visualization,
     occlusion,
     patches,
+    pgd,
     relevance,
     saliency,
     style_transfer,
     texture_gram,
     texture_pixels,
+    universal,
     zoom_page,
 )
 from demos.gallery_page import Section, failed_section, input_name, section, write_page
@@ -41,7 +44,7 @@ from demos.shared.inputs import Photo
 from demos.shared.layers import has_scores
 from demos.shared.photo_folder import FolderPhoto
 from demos.shared.picture import Picture, save_picture
-from demos.techniques import COLOUR, DECODERS, PHOTOS, SCORES, SHAPES, TECHNIQUES
+from demos.techniques import COLOUR, DECODERS, MASKS, PHOTOS, SCORES, SHAPES, TECHNIQUES
 from minicnn.errors import InputError, one_line
 from minicnn.images import save_image
 from minicnn.models import Model
@@ -74,6 +77,8 @@ ENTRIES = {
     "activations": Entry(activations.NAMES, lambda model, given: activations.pictures(model, given.photos)),
     "patches": Entry(patches.NAMES, lambda model, given:
                      patches.pictures(model, given.photos, seed=given.seed, folder=given.folder)),
+    "dissection": Entry(dissection.NAMES, lambda model, given:
+                        dissection.pictures(model, count=dissection.GALLERY, seed=given.seed)),
     "occlusion": Entry(occlusion.NAMES, lambda model, given: occlusion.pictures(model, given.photos[:1])),
     "saliency": Entry(saliency.NAMES, lambda model, given: saliency.pictures(model, given.photos, seed=given.seed)),
     "guided_backprop": Entry(guided_backprop.NAMES, lambda model, given:
@@ -97,6 +102,8 @@ ENTRIES = {
     "generator_prior": Entry(generator_prior.NAMES, lambda model, given:
                              generator_prior.gallery_pictures(model, given.seed)),
     "fooling": Entry(fooling.NAMES, lambda model, given: fooling.pictures(model, given.photos[:3], seed=given.seed)),
+    "pgd": Entry(pgd.NAMES, lambda model, given: pgd.gallery_pictures(model, given.photos, given.seed)),
+    "universal": Entry(universal.NAMES, lambda model, given: universal.gallery_pictures(model, given.seed)),
     "inversion": Entry(inversion.NAMES, lambda model, given:
                        inversion.quick_pictures(model, given.photos[:1], given.seed)),
     "deepdream": Entry(deepdream.NAMES, lambda model, given:
@@ -116,13 +123,15 @@ ENTRIES = {
 WITHOUT_NETWORK = texture_pixels.NAMES  # their run cards name no network
 REASONS = {COLOUR: "a network of colour pictures", SCORES: "class scores, which this network does not give",
            SHAPES: "the shipped network `shapes`, or a folder of photos of one class", PHOTOS: "a folder of photos",
-           DECODERS: "VGG-19 with decoders, converted from vgg19_normalised_conv1_1-conv3_1.npz", "": "nothing"}
+           DECODERS: "VGG-19 with decoders, converted from vgg19_normalised_conv1_1-conv3_1.npz",
+           MASKS: "the shipped network `shapes`, whose drawings have exact masks",
+           "": "nothing"}
 
 def gallery_demos(model: Model) -> list[str]:
     """Return the demos that the gallery shows of this network, each once, in the order of the list of techniques."""
     scores = has_scores(model.net)
     fits = {"": True, COLOUR: model.net.input_shape[0] == 3, SHAPES: model.name == "shapes" and scores,
-            SCORES: scores, DECODERS: any_style.has_painter(), PHOTOS: False}
+            SCORES: scores, DECODERS: any_style.has_painter(), MASKS: model.name == "shapes", PHOTOS: False}
     return list(dict.fromkeys(technique.demo for technique in TECHNIQUES if fits[technique.needs]))
 
 

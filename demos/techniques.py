@@ -12,6 +12,7 @@ COLOUR = "colour"  # the network's input has three channels
 SHAPES = "shapes"  # the network is the shipped `shapes`, whose classes can be drawn
 SCORES = "scores"  # the network gives class scores
 DECODERS = "decoders"  # the cache folder has VGG-19 with its decoders
+MASKS = "masks"    # the network is the shipped `shapes`, whose drawings have exact masks
 PHOTOS = "photos"  # the user has a folder of photos, so the gallery never shows it
 
 
@@ -25,7 +26,8 @@ class Technique:
     functions : its functions in minicnn.visualize.
     command : the command that shows it, after "python -m demos.".
     paper : authors, year, arXiv number, and the figure or section that the demo repeats.
-    needs : the condition for the gallery to show it: COLOUR, SHAPES, SCORES, DECODERS or PHOTOS; "" for any network.
+    needs : the condition for the gallery to show it: COLOUR, SHAPES, SCORES, DECODERS, MASKS or PHOTOS; "" for any
+        network.
     """
 
     name: str
@@ -57,6 +59,8 @@ TECHNIQUES = (
     Technique("maximally activating patches", "activations", "patches", ("top_patches", "crop_patch", "guided_patch"),
               "patches [--photos FOLDER] [--workers N | --cluster ADDRESS]",
               "Zeiler and Fergus 2014, arXiv:1311.2901; Springenberg et al. 2014, arXiv:1412.6806, figure 3"),
+    Technique("network dissection", "activations", "dissection", ("dissect",),
+              "dissection [--layer NAME]", "Bau et al. 2017, arXiv:1704.05796, figures 4 and 5", MASKS),
 
     Technique("occlusion", "importance", "occlusion", ("occlusion_map", "spread_occlusion"),
               "occlusion photo.jpg", "Zeiler and Fergus 2014, arXiv:1311.2901, section 4.2", SCORES),
@@ -114,6 +118,12 @@ TECHNIQUES = (
     Technique("fooling images", "fooling", "fooling", ("fooling_image",),
               "fooling photo.jpg --target stingray",
               "Szegedy et al. 2013, arXiv:1312.6199, section 4; Stanford CS231n", SCORES),
+    Technique("attacks within a ball, success against its radius", "fooling", "pgd", ("pgd_attack", "epsilon_sweep"),
+              "pgd [PHOTO …] [--norm l2] [--epsilon 2]", "Madry et al. 2018, arXiv:1706.06083, section 2.1, figure 6",
+              SCORES),
+    Technique("universal perturbation", "fooling", "universal", ("universal_perturbation", "fooled_pictures"),
+              "universal [FOLDER] [--epsilon 10]", "Moosavi-Dezfooli et al. 2017, arXiv:1610.08401, figures 1 and 3",
+              SHAPES),
 
     Technique("feature inversion", "inversion", "inversion", ("invert_features",),
               "inversion photo.jpg", "Mahendran and Vedaldi 2015, arXiv:1412.0035, section 3"),

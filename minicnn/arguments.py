@@ -18,7 +18,7 @@ from numpy.random import Generator
 
 from minicnn.errors import InputError, one_line, unknown_name
 
-Seed: TypeAlias = Generator | int | None  # or anything else that numpy.random.default_rng takes
+Seed: TypeAlias = Generator | int | Sequence[int] | None  # or anything else that numpy.random.default_rng takes
 
 LONGEST_PATH = 32_767  # characters; no system opens a longer one
 LARGEST = 2**31 - 1  # of a whole number without a limit of its own; a loop of more steps would never end

@@ -122,15 +122,28 @@ def valid_calls(folder, flat=False):
     target = net.predict(x, "relu2a")
     run = {"callback": None, "checkpoint": None}
     watched = {"rng": 0, **run}
+    attack = visualize.PGDSettings(num_steps=1)
     arguments = {
         "AscentSettings": vars(AscentSettings()), "DreamSettings": vars(DreamSettings()),
         "FoolingSettings": vars(FoolingSettings()), "GeneratorSettings": vars(GeneratorSettings()),
-        "InversionSettings": vars(InversionSettings()), "RelevanceSettings": vars(RelevanceSettings()),
-        "RiseSettings": vars(RiseSettings()), "StyleSettings": vars(style), "TsneSettings":
+        "DissectionSettings": vars(visualize.DissectionSettings()), "PGDSettings": vars(visualize.PGDSettings()),
+        "UniversalSettings": vars(visualize.UniversalSettings()), "InversionSettings": vars(InversionSettings()),
+        "RelevanceSettings": vars(RelevanceSettings()), "RiseSettings": vars(RiseSettings()),
+        "StyleSettings": vars(style), "TsneSettings":
         vars(TsneSettings()), "PhotoCrops": {"photos": [photo], "preprocessing": PLAIN, "size": 8, "batch_size": 1,
                                              "seed": 0, "largest": 1.0},
         "StyledCrops": {"crops": visualize.PhotoCrops([photo], PLAIN, 8), "num_styles": 2, "first": 0},
         "PerceptualLoss": {"net": net, "settings": style, "targets": {}}, "StyledLoss": {"losses": [None]},
+        "add_perturbation": {"pictures": photo, "perturbation": photo},
+        "dissect": {**network, "masks": x > 0, "layer": "relu1", "settings": visualize.DissectionSettings(),
+                    "callback": None},
+        "epsilon_sweep": {**network, "preprocessing": PLAIN, "epsilons": [4], "settings": attack, "batch_size": 1,
+                          **watched},
+        "fooled_pictures": {"net": net, "pictures": photo[None, :, :16], "perturbation": photo[:, :16],
+                            "preprocessing": PLAIN},
+        "pgd_attack": {**network, "preprocessing": PLAIN, "settings": attack, "target": 0, **watched},
+        "universal_perturbation": {**network, "preprocessing": PLAIN, "settings": visualize.UniversalSettings(
+            num_passes=1, candidates=1, deepfool_steps=1), **watched},
         "assign_to_grid": {"positions": points[:, :2], "rows": 3, "columns": 3},
         "attribution_maps": {**scores, "rng": 0, "layer": "relu3", "samples": 1, "steps": 1, "stride": 8, "window": 8,
                              "masks": 1},

@@ -22,6 +22,8 @@ CASES = {  # name -> (module, arguments, options that continue the run)
                     ["--resume"]),
     "inversion": ("inversion", [*SHAPES, "--rates", "8x0.01", "--save-every", "3"], ["--resume"]),
     "fooling": ("fooling", [*SHAPES, "--save-every", "3"], ["--resume"]),
+    "pgd": ("pgd", [*SHAPES, "--steps", "4", "--save-every", "2", "--radii", "4"], ["--resume"]),
+    "universal": ("universal", [*SHAPES, "--count", "12", "--passes", "2", "--save-every", "3"], ["--resume"]),
     "multifaceted": ("multifaceted", [*SHAPES, "--save-every", "40", "--facets", "2"], ["--resume"]),
     "generator_prior": ("generator_prior", [*SHAPES, *FEW, "--class", "2"], ["--resume"]),
     "neuron_visualization": ("neuron_visualization", [*SHAPES, *FEW], ["--resume"]),

@@ -14,7 +14,9 @@ from minicnn.errors import InputError
 
 LONGEST = 1000  # characters of a message
 
-NOT_CALLED = {"CLASS_PRESETS", "NEURON_PRESETS", "Fooled", "Inverted", "Texture", "TopPatches"}  # only named values
+# only named values
+NOT_CALLED = {"CLASS_PRESETS", "NEURON_PRESETS", "Attacked", "Dissection", "EpsilonSweep", "Fooled", "Inverted",
+              "Texture", "TopPatches"}
 
 
 @pytest.fixture(scope="module")

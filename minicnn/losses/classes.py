@@ -44,6 +44,22 @@ class ClassMargin:
         return float((scores * seed).sum()), {self.layer: seed}
 
 
+@dataclass(frozen=True)
+class CrossEntropy:
+    """Sum over images of -log softmax(scores)[label] at `layer`, the network's output.
+
+    label : one class for all images, or a sequence with one for each image.
+    """
+
+    layer: str
+    label: Any
+
+    def __call__(self, activations: Activations) -> LossAndSeeds:
+        scores = activations[self.layer]  # (N, classes)
+        mean, seed = cross_entropy(scores, self.label)
+        return len(scores) * mean, {self.layer: len(scores) * seed}
+
+
 def cross_entropy(scores: Array, labels: Any) -> tuple[float, Array]:
     """Return the mean over images of -log softmax(scores)[label], and its gradient to scores, (N, classes).
 

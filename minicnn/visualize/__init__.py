@@ -40,6 +40,7 @@ from minicnn.visualize.synthesis.ascent_settings import CLASS_PRESETS, NEURON_PR
 from minicnn.visualize.synthesis.class_visualization import class_visualization
 from minicnn.visualize.synthesis.deepdream import DreamSettings, deep_dream, dream_zoom
 from minicnn.visualize.synthesis.denoise import denoise_tv
+from minicnn.visualize.synthesis.epsilon_sweep import EpsilonSweep, epsilon_sweep
 from minicnn.visualize.synthesis.facets import find_facets
 from minicnn.visualize.synthesis.fooling import Fooled, FoolingSettings, fooling_image, fooling_report
 from minicnn.visualize.synthesis.generator import GeneratorSettings, generated_class, stacked
@@ -51,30 +52,41 @@ from minicnn.visualize.synthesis.neuron_visualization import (
     layer_visualization,
     neuron_visualization,
 )
+from minicnn.visualize.synthesis.pgd import Attacked, PGDSettings, pgd_attack
 from minicnn.visualize.synthesis.tiles import tiled_loss_and_gradient
+from minicnn.visualize.synthesis.universal import (
+    UniversalSettings,
+    add_perturbation,
+    fooled_pictures,
+    universal_perturbation,
+)
 from minicnn.visualize.texture.efros_leung import efros_leung, efros_leung_fill
 from minicnn.visualize.texture.gram import synthesize_texture
 from minicnn.visualize.texture.wei_levoy import wei_levoy
 from minicnn.visualize.texture.windows import Texture
 from minicnn.visualize.units.activations import feature_maps
+from minicnn.visualize.units.dissection import Dissection, DissectionSettings, dissect
 from minicnn.visualize.units.filters import filter_grid, filter_weights
 from minicnn.visualize.units.patch_pictures import crop_patch, guided_patch
 from minicnn.visualize.units.patches import TopPatches, strongest_channels, top_patches
 
-__all__ = ["ANY_STYLE_PRESETS", "AnyStyleSettings", "AscentSettings", "CLASS_PRESETS", "DreamSettings", "Fooled",
-           "FoolingSettings", "GeneratorSettings", "InversionSettings", "Inverted", "NEURON_PRESETS", "PerceptualLoss",
-           "PhotoCrops", "RELEVANCE_PRESETS", "RelevanceSettings", "RiseSettings", "StyleSettings", "StyledCrops",
-           "StyledLoss", "Texture", "TopPatches", "TsneSettings", "adaptive_instance_norm", "any_style",
-           "assign_to_grid", "attribution_maps", "blend_square", "cascade_similarity", "channel_visualization",
-           "class_probability", "class_visualization", "completeness_gap", "crop_patch", "deconvnet", "deep_dream",
-           "deeplift", "deletion_insertion", "denoise_tv", "dream_zoom", "efros_leung", "efros_leung_fill",
-           "exchange_curve", "facet_visualization", "feature_error", "feature_maps", "filter_grid", "filter_weights",
-           "find_facets", "fooling_image", "fooling_report", "generated_class", "grad_cam", "grad_cam_plus_plus",
-           "gradient_times_input", "grid_sheet", "guided_backprop", "guided_grad_cam", "guided_patch", "image_features",
-           "integrated_gradients", "inversion_report", "invert_features", "kmeans", "layer_cam", "layer_visualization",
-           "learnt_inversion", "nearest", "nearest_others", "neuron_gradient", "neuron_visualization", "occlusion_map",
-           "pca", "perceptual_loss", "pointing_game", "precision_at", "rank_correlations", "receptive_field",
+__all__ = ["ANY_STYLE_PRESETS", "AnyStyleSettings", "AscentSettings", "Attacked", "CLASS_PRESETS", "Dissection",
+           "DissectionSettings", "DreamSettings", "EpsilonSweep", "Fooled", "FoolingSettings", "GeneratorSettings",
+           "InversionSettings", "Inverted", "NEURON_PRESETS", "PGDSettings", "PerceptualLoss", "PhotoCrops",
+           "RELEVANCE_PRESETS", "RelevanceSettings", "RiseSettings", "StyleSettings", "StyledCrops", "StyledLoss",
+           "Texture", "TopPatches", "TsneSettings", "UniversalSettings", "adaptive_instance_norm", "add_perturbation",
+           "any_style", "assign_to_grid", "attribution_maps", "blend_square", "cascade_similarity",
+           "channel_visualization", "class_probability", "class_visualization", "completeness_gap", "crop_patch",
+           "deconvnet", "deep_dream", "deeplift", "deletion_insertion", "denoise_tv", "dissect", "dream_zoom",
+           "efros_leung", "efros_leung_fill", "epsilon_sweep", "exchange_curve", "facet_visualization", "feature_error",
+           "feature_maps", "filter_grid", "filter_weights", "find_facets", "fooled_pictures", "fooling_image",
+           "fooling_report", "generated_class", "grad_cam", "grad_cam_plus_plus", "gradient_times_input", "grid_sheet",
+           "guided_backprop", "guided_grad_cam", "guided_patch", "image_features", "integrated_gradients",
+           "inversion_report", "invert_features", "kmeans", "layer_cam", "layer_visualization", "learnt_inversion",
+           "nearest", "nearest_others", "neuron_gradient", "neuron_visualization", "occlusion_map", "pca",
+           "perceptual_loss", "pgd_attack", "pointing_game", "precision_at", "rank_correlations", "receptive_field",
            "relevance_map", "resume", "rise", "saliency_map", "saliency_segment", "score_cam", "smooth_grad",
            "spread_occlusion", "squared_distances", "stacked", "start_worker", "strongest_channels", "stylize", "sweep",
            "synthesize_texture", "thumbnail_map", "tiled_loss_and_gradient", "top_patches", "transfer_style", "tsne",
-           "upsample_maps", "wei_levoy", "whiten_and_colour", "with_more_styles", "with_style"]
+           "universal_perturbation", "upsample_maps", "wei_levoy", "whiten_and_colour", "with_more_styles",
+           "with_style"]

@@ -16,6 +16,7 @@ from demos import (
     inversion,
     occlusion,
     patches,
+    pgd,
     saliency,
     style_transfer,
     texture_gram,
@@ -30,6 +31,7 @@ PICTURES = {"flat": np.full((60, 60, 3), (90, 120, 40), np.uint8), "black": np.z
             "clear": np.zeros((40, 40, 4), np.uint8)}
 DEMOS = [(saliency, []), (activations, []), (guided_backprop, []), (attribution, []), (occlusion, []), (patches, []),
          (compare, ["--stages", "1", "--draws", "1", "--pictures", "0"]), (fooling, ["--steps", "5"]),
+         (pgd, ["--steps", "2", "--radii", "4"]),
          (inversion, ["--rates", "2x0.004"]), (deepdream, ["--steps", "1"]), (texture_gram, ["--steps", "2"]),
          (style_transfer, ["--steps", "2"]), (fast_style, ["--size", "48"])]
 

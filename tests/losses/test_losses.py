@@ -18,6 +18,7 @@ from minicnn.losses import (
     ChannelMean,
     ClassMargin,
     ClassScore,
+    CrossEntropy,
     FeatureMatch,
     GramMatch,
     GuideMatch,
@@ -61,6 +62,10 @@ def class_margin(x, labels):
     return sum(x[n, label] - max(score for k, score in enumerate(x[n]) if k != label) for n, label in enumerate(labels))
 
 
+def cross_entropies(x, labels):
+    return sum(math.log(sum(math.exp(score) for score in x[n])) - x[n, label] for n, label in enumerate(labels))
+
+
 def channel_mean(x, channel):
     N, C, H, W = x.shape
     return math.fsum(x[n, channel, i, j] / (H * W) for n, i, j in reference.indices(N, H, W))
@@ -94,6 +99,7 @@ CASES = {
     "class score, labels in an array": Case(lambda xp: ClassScore("a", np.array([1, 3])), SCORES,
                                             lambda x: x[0, 1] + x[1, 3]),
     "class margin": Case(lambda xp: ClassMargin("a", 2), SCORES, lambda x: class_margin(x, [2, 2])),
+    "cross-entropy": Case(lambda xp: CrossEntropy("a", [3, 0]), SCORES, lambda x: cross_entropies(x, [3, 0])),
     "class margin, a label an image": Case(lambda xp: ClassMargin("a", [3, 0]), SCORES,
                                            lambda x: class_margin(x, [3, 0])),
     "channel mean": Case(lambda xp: ChannelMean("a", 1), MAPS, lambda x: channel_mean(x, 1)),

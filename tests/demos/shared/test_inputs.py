@@ -21,6 +21,7 @@ from demos import (
     neuron_visualization,
     occlusion,
     patches,
+    pgd,
     saliency,
     step_through,
     style_transfer,
@@ -97,7 +98,8 @@ def test_a_photo_has_no_classes_without_scores(trunk, photo):
 
 
 @pytest.mark.parametrize(("module", "options"), [
-    (saliency, []), (occlusion, []), (attribution, []), (compare, []), (fooling, []), (class_visualization, []),
+    (saliency, []), (occlusion, []), (attribution, []), (compare, []), (fooling, []), (pgd, []),
+    (class_visualization, []),
     (class_visualization, ["--class", "3"]), (class_visualization, ["--compare"]), (multifaceted, []),
     (step_through, [])])
 def test_what_needs_scores_says_so_in_one_line(module, options, trunk, capsys):
