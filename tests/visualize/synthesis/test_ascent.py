@@ -15,7 +15,6 @@ from minicnn.errors import InputError
 from minicnn.models.preprocessing import CAFFE_VGG, TORCHVISION, Preprocessing
 from minicnn.optimize.checkpoint import Checkpoint
 from minicnn.visualize import class_visualization
-from minicnn.visualize.synthesis.ascent import first_images, input_scale
 from minicnn.visualize.synthesis.ascent_settings import (
     CLASS_PRESETS,
     MARGIN,
@@ -25,6 +24,7 @@ from minicnn.visualize.synthesis.ascent_settings import (
     YOSINSKI,
     AscentSettings,
 )
+from minicnn.visualize.synthesis.canvas import first_images, input_scale
 
 PIXELS = Preprocessing("BGR", 1.0, (104.0, 117.0, 123.0), (1.0, 1.0, 1.0), 16, 16)
 
