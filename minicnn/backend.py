@@ -17,7 +17,8 @@ from numpy.typing import NDArray as Array
 from minicnn.errors import InputError, unknown_name
 
 __all__ = ["Array", "Generator", "available_memory", "choose_device", "device_of", "get_array_module", "get_fft",
-           "get_ndimage", "gpu_available", "gpu_problem", "is_device_array", "keep_freed_memory", "to_device", "to_host"]
+           "get_ndimage", "gpu_available", "gpu_problem", "is_device_array", "keep_freed_memory", "to_device",
+           "to_host"]
 
 
 def get_array_module(x: Array) -> ModuleType:

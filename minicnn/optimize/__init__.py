@@ -20,6 +20,6 @@ from minicnn.optimize.updates import (
 )
 
 __all__ = ["LBFGS", "Adam", "Blur", "Checkpoint", "Clamp", "Crop", "Decay", "Decoded", "DesiredProgress",
-           "DivergedError", "FadingStep", "FirstOrder", "FourierSpectrum", "GradientDescent", "GuardedMomentum", "Jitter",
-           "Momentum", "NormalizedStep", "Pixels", "Progress", "RMSProp", "Renumbered", "Rotation", "Scale",
+           "DivergedError", "FadingStep", "FirstOrder", "FourierSpectrum", "GradientDescent", "GuardedMomentum",
+           "Jitter", "Momentum", "NormalizedStep", "Pixels", "Progress", "RMSProp", "Renumbered", "Rotation", "Scale",
            "SmallContribution", "SmallNorm", "optimize_image", "renumbered"]

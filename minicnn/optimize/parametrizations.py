@@ -83,11 +83,10 @@ class FourierSpectrum:
         dspectrum = get_fft(dplanes).rfft2(dplanes) * self.adjoint_gain
         return dspectrum.view(dplanes.dtype).reshape(*dspectrum.shape, 2)
 
-    def inverse(self, image: Array, contrast: float = 1.0) -> Array:
-        """Return the z of images (N, C, side, side) whose values lie between low and high; `contrast` 1 changes nothing.
-        """
+    def inverse(self, image: Array) -> Array:
+        """Return the z of images (N, C, side, side); values close to low or high, or beyond, are moved inside."""
         xp = get_array_module(image)
-        values = xp.clip(0.5 + contrast * ((image - self.low) / self.span - 0.5), 1e-3, 1 - 1e-3)
+        values = xp.clip((image - self.low) / self.span, 0.01, 0.99)
         planes = mixed(xp.linalg.inv(self.colours), xp.log(values / (1 - values)))
         spectrum = get_fft(planes).rfft2(planes) / self.gain
         return spectrum.view(planes.dtype).reshape(*spectrum.shape, 2)

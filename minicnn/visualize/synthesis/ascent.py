@@ -26,7 +26,7 @@ from minicnn.optimize.checkpoint import Checkpoint
 from minicnn.optimize.progress import Progress
 from minicnn.visualize.entry import require_network, require_preprocessing, require_side, require_watchers
 from minicnn.visualize.synthesis.ascent_settings import AscentSettings
-from minicnn.visualize.synthesis.before_relu import before_relu, values_by_image
+from minicnn.visualize.synthesis.before_relu import before_relu, default_settings, values_by_image
 from minicnn.visualize.synthesis.canvas import Canvas, input_scale
 
 
@@ -64,14 +64,19 @@ def ascend(net: Network, terms: Sequence[tuple[float, Any]], preprocessing: Prep
     return to_host(canvas.image(z)), history
 
 
-def require_ascent(net: Network, preprocessing: Preprocessing, settings: AscentSettings, size: int | None,
-                   callback: Callable | None, checkpoint: Checkpoint | None) -> int:
-    """Return the side of the image in pixels, by default the network's. Raises InputError if an argument is wrong."""
+def require_ascent(net: Network, preprocessing: Preprocessing, settings: AscentSettings | None, drawn: AscentSettings,
+                   size: int | None, callback: Callable | None,
+                   checkpoint: Checkpoint | None) -> tuple[AscentSettings, int]:
+    """Return the settings, by default of `default_settings`, and the side of the image, by default the network's.
+
+    Raises InputError if an argument is wrong.
+    """
     require_preprocessing(preprocessing, require_network(net))
+    settings = default_settings(net, drawn) if settings is None else settings
     require_kind("settings", settings, AscentSettings, "give AscentSettings(...), or a preset of CLASS_PRESETS or "
                  "NEURON_PRESETS")
     require_watchers(callback, checkpoint)
-    return net.input_shape[1] if size is None else require_side("size", size)
+    return settings, net.input_shape[1] if size is None else require_side("size", size)
 
 
 def ascent_update(settings: AscentSettings, scale: float, shape: tuple[int, int]) -> Any:
@@ -79,7 +84,7 @@ def ascent_update(settings: AscentSettings, scale: float, shape: tuple[int, int]
     count, size = shape
     rate = settings.gain * settings.learning_rate * scale
     if settings.policy == "adam":
-        return Adam(settings.gain * settings.learning_rate * (scale if settings.parametrization == "pixels" else 1))
+        return Adam(settings.gain * settings.learning_rate)  # of a spectrum, which has no unit
     if settings.policy == "normalized":
         return NormalizedStep(rate * size / 224, per_image=count > 1)
     rate = rate * scale  # the gradient to the input is smaller by `scale`, too
