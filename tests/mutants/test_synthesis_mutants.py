@@ -66,8 +66,6 @@ CLASS_MUTANTS = {
 WAVES = replace(DISTILL, num_steps=2, max_rotation=4.0, start_noise=1.0)
 SPECTRUM = parametrizations.FourierSpectrum
 CLASS_MUTANTS |= {
-    "no gain of coarse waves": (WAVES, SPECTRUM, "planes", " * self.gain", ""),
-    "no adjoint gain": (WAVES, SPECTRUM, "adjoint", " * self.adjoint_gain", ""),
     "fine waves gain": (WAVES, SPECTRUM, "__init__", "side / 4 / frequency", "side * frequency"),
     "colours not mixed": (WAVES, SPECTRUM, "forward", "mixed(self.colours, self.planes(z))", "self.planes(z)"),
     "colours not transposed": (WAVES, SPECTRUM, "backward", "self.colours.T", "self.colours"),
@@ -78,7 +76,8 @@ CLASS_MUTANTS |= {
                                     "added_up(added_up(gradient, 3, factor, factor), 2, factor, factor)",
                                     "self.apply(gradient, 1 / factor)"),
     "rotation not undone": (WAVES, transforms.Rotation, "undo", "-angle", "angle"),
-    "no rotation": (WAVES, transforms.Rotation, "apply", "radians(angle)", "0"),
+    "no rotation": (WAVES, transforms.Rotation, "apply",
+                    "-tan(radians(angle) / 2), sin(radians(angle))", "0.0, 0.0"),
     "a corner for the centre": (WAVES, transforms.Crop, "apply", "self._border, self._border", "0, 0"),
     "descent of the spectrum": (WAVES, ascent, "ascend", "((-weight, loss) for", "((weight, loss) for"),
     "double steps of the spectrum": (WAVES, ascent, "ascent_update", "settings.gain * settings.learning_rate)",

@@ -167,8 +167,8 @@ def test_wrong_settings_are_named(settings, message):
 @pytest.mark.parametrize("name", CLASS_PRESETS)
 def test_the_images_of_a_batch_are_independent(name, net, xp):
     """Without jitter and with the same first image, the images of a batch do not depend on each other."""
-    settings = replace(CLASS_PRESETS[name], num_steps=4, max_jitter=0,
-                       start_noise=CLASS_PRESETS[name].start_noise or 1.0)
+    settings = replace(CLASS_PRESETS[name], num_steps=4, max_jitter=0, max_scale=0.0,
+                       start_noise=max(CLASS_PRESETS[name].start_noise, 1.0))
 
     class Noise(np.random.Generator):  # the same noise for each image of a batch
         def standard_normal(self, shape, dtype):
@@ -226,6 +226,7 @@ def test_an_interrupted_preset_resumes_to_the_same_images(name, net, xp, tmp_pat
 
 
 def test_a_photographic_network_is_shown_by_the_spectrum_and_one_of_drawings_by_pixels(net):
+    net.layer("conv1").params["b"][:] = 0.1
     assert default_settings(net, MARGIN) is DISTILL
     for name in ("shapes", "digits"):
         assert default_settings(load_model(name, "cpu").net, MARGIN) is MARGIN
@@ -258,21 +259,21 @@ def test_a_spectrum_climbs_at_any_size(net, xp):
 
 
 def test_diversity_makes_the_images_of_a_channel_differ(net):
-    alike = replace(DISTILL, num_steps=25, start_noise=0.5)
+    settings, layer = replace(DISTILL, num_steps=20, start_noise=1.0), "conv1"
     likeness = {}
-    for weight in (0.0, 1.0):
-        images, _ = channel_visualization(net, "relu3", [2, 2, 2], TORCHVISION, replace(alike, diversity_weight=weight),
-                                          rng=2)
-        likeness[weight], _ = Likeness("relu3")({"relu3": net.predict(images, "relu3")})
-    assert likeness[1.0] < likeness[0.0] - 0.01
+    for weight in (0.0, 100.0):
+        images, _ = channel_visualization(net, layer, [2, 2, 2], TORCHVISION,
+                                          replace(settings, diversity_weight=weight), rng=2)
+        likeness[weight], _ = Likeness(layer)({layer: net.predict(images, layer)})
+    assert likeness[100.0] < 0.9 * likeness[0.0]
 
 
 def test_the_scores_of_real_classes(test_data, tmp_path):
-    """64 of the 256 steps at 128 pixels: pixels under the published settings end at less than half of these scores."""
+    """64 of the 256 steps at 128 pixels. The preset "margin" ends at 69 and 22 grey levels."""
     convert(test_data / "weights" / "squeezenet1_1.npz", tmp_path / "net.h5", say=lambda line: None)
     model = load_model(tmp_path / "net.h5", "cpu").fast()
-    image, _ = class_visualization(model.net, 130, model.preprocessing, replace(DISTILL, num_steps=64), rng=[0, 130],
+    image, _ = class_visualization(model.net, 366, model.preprocessing, replace(DISTILL, num_steps=64), rng=[0, 366],
                                    size=128)
     picture = model.preprocessing.to_image(image)
     scores = model.net.predict(model.preprocessing.to_input(picture))[0]
-    assert scores.argmax() == 130 and scores[130] > 150 and picture.std() > 40
+    assert scores.argmax() == 366 and scores[366] > 200 and picture.std() > 40
