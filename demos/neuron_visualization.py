@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from demos.neuron_rows import GAP, is_linear, unit_norm_images, whole_field_view
+from demos.neuron_rows import GAP, finished_pictures, is_linear, unit_norm_images, whole_field_view
 from demos.patches import batches, channel_list, drawn_count, drawn_sources, folder_sources
 from demos.shared.ascent_options import add_ascent_options, amplified
 from demos.shared.command import demo_parser, main, positive_int
@@ -86,7 +86,8 @@ def pictures(model, sources, kind="neuron", layer=None, channels=None, position=
         "Yosinski et al. 2015 (arXiv:1506.06579), figure 4; Erhan et al. 2009",
         checks_of(model, kind, row, natural, seed, settings),
         {"kind": kind, "layer": layer, "channels": channels, "position": row.position, "size": side, "seed": seed,
-         "pictures": len(natural)} | asdict(settings), row.watch.history, finished_pictures(model, kind, row))
+         "pictures": len(natural)} | asdict(settings), row.watch.history,
+        finished_pictures(model, kind, row.layer, row.channels, row.watch.image))
     if run is not None:
         run.finish(row.watch.stopped)
 
@@ -134,12 +135,6 @@ def gallery_pictures(model, seed=0):
     largest = min(64, model.net.input_shape[1] - 1)
     layers = [layer for layer in feature_layers(model.net) if neuron_view(model.net, layer)[0] <= largest]
     yield from grid_pictures(model, drawn_sources(model, min(60, drawn_count(model)), seed), layers, seed=seed)
-
-
-def finished_pictures(model, kind, row):
-    """Return {word for its file: picture, uint8 (H, W, 3)} of each image of the Row."""
-    return {"_".join((kind, row.layer, *([str(channel)] if kind != "layer" else []))): picture
-            for channel, picture in zip(row.channels, model.preprocessing.to_images(row.watch.image), strict=True)}
 
 
 def padded(batches):
