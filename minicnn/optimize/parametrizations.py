@@ -1,6 +1,6 @@
-"""Parametrizations: what is optimised need not be the pixels, but numbers from which the image is made.
+"""Parametrizations: the loop changes numbers z, from which the image is made: pixels, a spectrum, or a code.
 
-Each has `forward(z) -> (image, cache)` and `backward(dimage, cache) -> dz`, as a layer has: the loop changes only z.
+Each has `forward(z) -> (image, cache)` and `backward(dimage, cache) -> dz`, as a layer has.
 """
 
 from typing import Any, Protocol
@@ -10,7 +10,7 @@ from minicnn.network import Network, Trace
 
 
 class Parametrization(Protocol):
-    """What the loop needs: the image of the numbers z, and the gradient to z from the gradient to the image."""
+    """The image of the numbers z, and the gradient to z from the gradient to the image."""
 
     def forward(self, z: Array) -> tuple[Array, Any]: ...
     def backward(self, dimage: Array, cache: Any) -> Array: ...
@@ -47,7 +47,7 @@ class FourierSpectrum:
         rows, columns = waves.fftfreq(side)[:, None], waves.rfftfreq(side)  # periods per pixel
         frequency = xp.maximum(xp.sqrt(rows * rows + columns * columns), 1 / side)
         self.gain = (side / 4 / frequency).astype(low.dtype)  # (side, side // 2 + 1)
-        # each column stands for two waves, but for the constant one and, if the side is even, the finest one
+        # each column stands for two waves; the first one, and the last one of an even side, stand for one
         self.single = [0] if side % 2 else [0, side // 2]
         both = xp.full(len(columns), 2.0)
         for column in self.single:

@@ -1,7 +1,7 @@
 """Random changes of the image before the network sees it: jitter, scale, rotation, and a crop.
 
 Each transform is a linear map: `apply` is the map A of the parameters that `draw` returned, and `undo` is its adjoint,
-so that <A x, y> = <x, undo(y)>. What lies outside the image counts as 0, the mean colour.
+so that <A x, y> = <x, undo(y)>. Places outside the image count as 0, the mean colour.
 Olah, Mordvintsev and Schubert 2017, "Feature Visualization" (https://distill.pub/2017/feature-visualization).
 """
 
