@@ -101,7 +101,7 @@ def score_of(model, x, label):
 
 def compare(model, labels, arguments):
     """Run `demos.class_visualization --compare`. Settings on the command line change all presets."""
-    if len(labels) > 1 or arguments.preset != "margin":
+    if len(labels) > 1 or arguments.preset:
         raise InputError("--compare shows all presets of one class: leave out " +
                          ("--preset" if len(labels) <= 1 else "the other --class"))
     label = labels[0] if labels else default_labels(model)[0]

@@ -14,17 +14,18 @@ from demos.shared.long_run import add_long_run_options, chosen_settings, long_ru
 from demos.shared.picture import Picture, demo_folder, run_demo
 from minicnn import plot
 from minicnn.visualize.synthesis.ascent_settings import CLASS_PRESETS, MARGIN
+from minicnn.visualize.synthesis.before_relu import default_settings
 
 NAMES = ("class_visualization",)
 
 
-def pictures(model, labels=None, seed=0, size=None, settings=MARGIN, run=None):
+def pictures(model, labels=None, seed=0, size=None, settings=None, run=None):
     """Techniques 12 to 14: yield the Picture of one image per class; for a single class, with images of earlier steps.
 
-    labels : by default, see `default_labels`. settings : AscentSettings. run : the LongRun that saves the images, or
-    None.
+    labels : by default, see `default_labels`. settings : AscentSettings; by default, see `default_settings`. run : the
+    LongRun that saves the images, or None.
     """
-    labels = labels or default_labels(model)
+    labels, settings = labels or default_labels(model), settings or default_settings(model.net, MARGIN)
     ascents, checks, stopped = {}, [], None
     for label in labels:
         ascents[label] = ascend_class(model, label, seed, size or model.net.input_shape[1], settings, run)
@@ -42,14 +43,17 @@ def pictures(model, labels=None, seed=0, size=None, settings=MARGIN, run=None):
     first = "noise" if settings.start_noise else "the mean colour"
     objective = "the score of its class and its margin to all other scores" if settings.margin_weight else \
         "the score of its class"
+    how = "Regularization keeps it natural: a penalty on bright pixels, jitter, blur, or small pixels set to zero."
+    if settings.parametrization == "fourier":
+        how = ("The numbers that changed are waves of decorrelated colours, and the network saw the image shifted and "
+               "scaled at random, so that fine noise gains nothing.")
     yield Picture(
         "class_visualization", title, plot.show_panels(panels, min(5, len(panels)), title),
         np.concatenate([ascent.watch.image for ascent in ascents.values()]),
         f"Each image started as {first} and was changed in {settings.num_steps} steps to raise {objective}. "
-        "Regularization keeps the image natural: a penalty on bright pixels, jitter, blur, or small pixels set to "
-        "zero. The image shows the patterns by which the network recognizes the class, not the look of the class.",
+        f"{how} The image shows the patterns by which the network recognizes the class, not the look of the class.",
         "Simonyan et al. 2013 (arXiv:1312.6034), section 2; Yosinski et al. 2015 (arXiv:1506.06579), section 4; "
-        "Stanford CS231n",
+        "Stanford CS231n; Olah et al. 2017, Feature Visualization",
         checks, {"classes": list(ascents), "steps": settings.num_steps, "seed": seed, "size": size} | asdict(settings),
         ascents[labels[0]].watch.history,
         {short_label(model, label): model.preprocessing.to_image(ascent.watch.image)
@@ -66,6 +70,7 @@ def run(arguments):
     if arguments.compare:
         return class_presets.compare(model, labels, arguments)
     labels = labels or default_labels(model)
+    arguments.preset = arguments.preset or name_of(default_settings(model.net, MARGIN))
     settings = chosen_settings(arguments, CLASS_PRESETS)
     side = arguments.size or model.net.input_shape[1]
     warn_about_memory(model.net, (1, model.net.input_shape[0], side, side))
@@ -73,6 +78,11 @@ def run(arguments):
     run = long_run(arguments, folder, NAMES[0], model, {"size": side, "seed": arguments.seed}
                    | {key: value for key, value in asdict(settings).items() if key != "num_steps"})
     run_demo(pictures(model, labels, arguments.seed, arguments.size, settings, run), model, arguments, NAMES, folder)
+
+
+def name_of(settings):
+    """Return the name of a preset."""
+    return next(name for name, preset in CLASS_PRESETS.items() if preset is settings)
 
 
 def parser():
@@ -85,7 +95,8 @@ def parser():
                         "Yosinski's take larger and fewer steps, unless --steps and --gain are given")
     parser.add_argument("--size", type=positive_int, metavar="PIXELS",
                         help="side of the image (default: the network's input)")
-    add_ascent_options(parser, CLASS_PRESETS, "margin")
+    add_ascent_options(parser, CLASS_PRESETS, "distill; margin for networks of drawings")
+    parser.set_defaults(preset=None)
     parser.add_argument("--margin-weight", type=natural_number, metavar="WEIGHT", help="weight of the margin to the "
                         "best other class; 0 as published")
     add_long_run_options(parser)

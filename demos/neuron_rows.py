@@ -32,6 +32,16 @@ def is_linear(net: Network, layer: str) -> bool:
     return isinstance(layers[0], Conv2D) and all(isinstance(one, BatchNorm2D | ReLU) for one in layers[1:])
 
 
+def finished_pictures(model: Model, kind: str, layer: str, channels: list[int],
+                      images: np.ndarray) -> dict[str, np.ndarray]:
+    """Return {word for its file: picture, uint8 (H, W, 3)} of each of the images; equal channels are numbered."""
+    made = {}
+    for n, (channel, picture) in enumerate(zip(channels, model.preprocessing.to_images(images), strict=True)):
+        number = [str(channels[:n + 1].count(channel))] if channels.count(channel) > 1 else []
+        made["_".join((kind, layer, *([str(channel)] if kind != "layer" else []), *number))] = picture
+    return made
+
+
 def unit_norm_images(model: Model, layer: str, channels: list[int], position: tuple[int, int] | None,
                      images: np.ndarray) -> np.ndarray:
     """Return the images of unit norm that maximize neurons of a linear layer, uint8 (N, H, W, 3), around grey.

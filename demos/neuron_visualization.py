@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from demos.neuron_rows import GAP, is_linear, unit_norm_images, whole_field_view
+from demos.neuron_rows import GAP, finished_pictures, is_linear, unit_norm_images, whole_field_view
 from demos.patches import batches, channel_list, drawn_count, drawn_sources, folder_sources
 from demos.shared.ascent_options import add_ascent_options, amplified
 from demos.shared.command import demo_parser, main, positive_int
@@ -24,6 +24,7 @@ from minicnn.visualize.check import reported
 from minicnn.visualize.grid import tile_images
 from minicnn.visualize.synthesis.ascent_check import Goal, check_ascent, kept_steps
 from minicnn.visualize.synthesis.ascent_settings import NEURON, NEURON_PRESETS
+from minicnn.visualize.synthesis.before_relu import default_settings
 from minicnn.visualize.synthesis.neuron_view import neuron_view
 from minicnn.visualize.synthesis.neuron_visualization import (
     channel_visualization,
@@ -66,7 +67,7 @@ def pictures(model, sources, kind="neuron", layer=None, channels=None, position=
     the images, or None.
     """
     layer = model.net.find(layer or usual_layer(model.net))
-    settings = settings or NEURON_PRESETS[default_preset(kind)]
+    settings = settings or NEURON_PRESETS[default_preset(model.net, kind)]
     natural = natural_responses(model, sources, layer, kind)
     if kind == "layer":
         channels = [0]
@@ -85,14 +86,16 @@ def pictures(model, sources, kind="neuron", layer=None, channels=None, position=
         "Yosinski et al. 2015 (arXiv:1506.06579), figure 4; Erhan et al. 2009",
         checks_of(model, kind, row, natural, seed, settings),
         {"kind": kind, "layer": layer, "channels": channels, "position": row.position, "size": side, "seed": seed,
-         "pictures": len(natural)} | asdict(settings), row.watch.history, finished_pictures(model, kind, row))
+         "pictures": len(natural)} | asdict(settings), row.watch.history,
+        finished_pictures(model, kind, row.layer, row.channels, row.watch.image))
     if run is not None:
         run.finish(row.watch.stopped)
 
 
-def grid_pictures(model, sources, layers=None, columns=8, seed=0, settings=NEURON, run=None):
+def grid_pictures(model, sources, layers=None, columns=8, seed=0, settings=None, run=None):
     """Technique 17, several layers: yield the Picture of a row for each layer, with a neuron of each strong channel."""
     layers = [model.net.find(layer) for layer in layers or feature_layers(model.net)]
+    settings = settings or NEURON_PRESETS[default_preset(model.net, "neuron")]
     rows, checks, stopped = [], [], None
     for layer in layers:
         natural = natural_responses(model, sources, layer, "neuron")
@@ -134,12 +137,6 @@ def gallery_pictures(model, seed=0):
     yield from grid_pictures(model, drawn_sources(model, min(60, drawn_count(model)), seed), layers, seed=seed)
 
 
-def finished_pictures(model, kind, row):
-    """Return {word for its file: picture, uint8 (H, W, 3)} of each image of the Row."""
-    return {"_".join((kind, row.layer, *([str(channel)] if kind != "layer" else []))): picture
-            for channel, picture in zip(row.channels, model.preprocessing.to_images(row.watch.image), strict=True)}
-
-
 def padded(batches):
     """Return all images in one array, (N, C, H, W), each in the upper left corner of the size of the largest."""
     whole = np.zeros((sum(map(len, batches)), *max(batch.shape[1:] for batch in batches)), np.float32)
@@ -155,7 +152,8 @@ def ascend_layer(model, kind, layer, channels, position, size, seed, settings, r
     side, position = neuron_view(net, layer, size, position) if kind == "neuron" else (size or net.input_shape[1], None)
     shape = (len(channels), net.input_shape[0], side, side)
     warn_about_memory(net.trunk(layer), shape)
-    watch = Watch(layer, settings.num_steps, (kind, "L2"), np.zeros(shape, np.float32), run=run,
+    terms = (kind, "likeness", "L2") if settings.diversity_weight and kind != "layer" else (kind, "L2")
+    watch = Watch(layer, settings.num_steps, terms, np.zeros(shape, np.float32), run=run,
                   part=layer, to_image=lambda images: tile_images(model.preprocessing.to_images(images)),
                   frames=kept_steps(settings))
     common: dict[str, Any] = {"rng": np.random.default_rng([seed, *layer.encode()]), "size": side, "callback": watch,
@@ -183,8 +181,9 @@ def checks_of(model, kind, row, natural, seed, settings):
         values = layer_responses(kind, out)[range(len(out)), row.channels]
     units = {"neuron": [(channel, *(row.position or ())) for channel in row.channels],
              "channel": [(channel,) for channel in row.channels], "layer": None}[kind]
-    checks = check_ascent(model.net, Goal(row.layer, units), model.preprocessing, settings, row.watch.frames,
-                          row.watch.image, np.random.default_rng([seed, *row.layer.encode()]), row.layer,
+    goal = Goal(row.layer, units, diversity=settings.diversity_weight * (kind != "layer"))
+    checks = check_ascent(model.net, goal, model.preprocessing, settings, row.watch.frames, row.watch.image,
+                          np.random.default_rng([seed, *row.layer.encode()]), row.layer,
                           len(row.watch.history))
     checks += check_responses(kind, row.layer, values, natural[:, row.channels])
     if kind == "neuron":
@@ -212,12 +211,14 @@ def strongest(natural, count):
     return np.argsort(-natural.mean(axis=0), kind="stable")[:count].tolist()
 
 
-def default_preset(kind):
-    """Return the name of the default preset.
+def default_preset(net, kind):
+    """Return the name of the default preset: distill, if the network is not one of drawings, see `default_settings`.
 
     Pixels outside a neuron's receptive field keep their noise, so "neuron" starts with little. A channel or a layer
     needs more noise to become active.
     """
+    if default_settings(net, NEURON) is not NEURON:
+        return "distill"
     return "neuron" if kind == "neuron" else "cs231n"
 
 
@@ -232,7 +233,7 @@ def run(arguments):
     print(reason)
     if arguments.kind not in KINDS:
         raise unknown_name("kind", arguments.kind, KINDS)
-    arguments.preset = arguments.preset or default_preset(arguments.kind)
+    arguments.preset = arguments.preset or default_preset(model.net, arguments.kind)
     settings = chosen_settings(arguments, NEURON_PRESETS)
     layers = arguments.layer.split(",") if arguments.layer else None
     require_options_that_fit(arguments, layers)
@@ -282,7 +283,7 @@ def parser():
     parser.add_argument("--grid", action="store_true", help="show several layers, a row for each")
     parser.add_argument("--columns", type=positive_int, default=8, metavar="N",
                         help="images in a row of the grid (default: 8)")
-    add_ascent_options(parser, NEURON_PRESETS, "neuron; cs231n for channels and layers")
+    add_ascent_options(parser, NEURON_PRESETS, "distill; neuron or cs231n for networks of drawings")
     parser.set_defaults(preset=None)
     add_long_run_options(parser)
     return parser

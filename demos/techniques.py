@@ -99,7 +99,8 @@ TECHNIQUES = (
 
     Technique("class visualization", "ascent", "class_visualization", ("class_visualization",),
               "class_visualization --class tarantula [--preset NAME]",
-              "Simonyan et al. 2013, arXiv:1312.6034, section 2; presets of Stanford CS231n, and `margin`",
+              "Simonyan et al. 2013, arXiv:1312.6034, section 2; Olah et al. 2017, Feature Visualization; presets of "
+              "Stanford CS231n, and `margin`",
               SCORES),
     Technique("class visualization by six published presets", "ascent", "class_presets", ("class_visualization",),
               "class_visualization --compare --class flamingo",

@@ -16,8 +16,9 @@ from numpy.typing import NDArray as Array
 
 from minicnn.errors import InputError, unknown_name
 
-__all__ = ["Array", "Generator", "available_memory", "choose_device", "device_of", "get_array_module", "get_ndimage",
-           "gpu_available", "gpu_problem", "is_device_array", "keep_freed_memory", "to_device", "to_host"]
+__all__ = ["Array", "Generator", "available_memory", "choose_device", "device_of", "get_array_module", "get_fft",
+           "get_ndimage", "gpu_available", "gpu_problem", "is_device_array", "keep_freed_memory", "to_device",
+           "to_host"]
 
 
 def get_array_module(x: Array) -> ModuleType:
@@ -54,6 +55,19 @@ def get_ndimage(x: Array) -> ModuleType:
     else:
         import cupyx.scipy.ndimage as ndimage
     return ndimage
+
+
+def get_fft(x: Array) -> ModuleType:
+    """Return scipy.fft, or CuPy's version of it, for the array `x`; both keep float32, unlike older NumPy.
+
+    >>> get_fft(np.zeros(3)).__name__
+    'scipy.fft'
+    """
+    if get_array_module(x) is np:
+        import scipy.fft as fft
+    else:
+        import cupy.fft as fft
+    return fft
 
 
 def gpu_problem() -> str | None:

@@ -20,7 +20,7 @@ def add_ascent_options(parser: ArgumentParser, presets: Mapping[str, AscentSetti
     parser.add_argument("--start-noise", type=natural_number, metavar="DEVIATION",
                         help="standard deviation of the noise in the first image; 0: the mean colour")
     parser.add_argument("--policy", help="length of a step. normalized: fixed; constant: proportional to the gradient; "
-                        "progress: the score would rise by --progress if it were linear")
+                        "progress: the score would rise by --progress if it were linear; adam: of a fourier spectrum")
     parser.add_argument("--learning-rate", type=positive_number, metavar="RATE", help="length of a normalized step, at "
                         "224 pixels; else the factor of the gradient, or its upper limit")
     parser.add_argument("--progress", type=positive_number, metavar="SCORE",
@@ -39,6 +39,16 @@ def add_ascent_options(parser: ArgumentParser, presets: Mapping[str, AscentSetti
                         help="percentage of the pixels set to zero: the least contributions to the score")
     parser.add_argument("--max-jitter", type=natural_int, metavar="PIXELS",
                         help="largest shift of the image per step, at 224 pixels")
+    parser.add_argument("--max-scale", type=natural_number, metavar="SHARE", help="largest enlargement or reduction of "
+                        "the image per step, as a share of its size")
+    parser.add_argument("--max-rotation", type=natural_number, metavar="DEGREES",
+                        help="largest rotation of the image per step")
+    parser.add_argument("--parametrization", metavar="NAME", help="numbers that change: pixels, or fourier, a spectrum "
+                        "of decorrelated colours")
+    parser.add_argument("--border", type=natural_int, metavar="PIXELS", help="border of a fourier image that is "
+                        "optimised too and cut off, at 224 pixels")
+    parser.add_argument("--diversity-weight", type=natural_number, metavar="WEIGHT", help="weight of the likeness of "
+                        "several images of one neuron or channel, such as --channels 5,5,5,5")
     parser.add_argument("--clamp", metavar="ORDER",
                         help="limit to the valid colours: first (before the blur), last, or none")
     parser.add_argument("--inputs", metavar="UNIT", help="unit of these numbers: torchvision (colours over their "

@@ -9,9 +9,9 @@ from demos.shared.inputs import require_scores, short_label
 from demos.shared.long_run import LongRun, Watch
 from minicnn.models import Model
 from minicnn.visualize.check import Check
-from minicnn.visualize.synthesis.ascent import first_images
 from minicnn.visualize.synthesis.ascent_check import Goal, check_ascent, kept_steps
 from minicnn.visualize.synthesis.ascent_settings import AscentSettings
+from minicnn.visualize.synthesis.canvas import first_images
 from minicnn.visualize.synthesis.class_visualization import class_visualization
 from minicnn.visualize.synthesis.class_visualization_check import check_class_visualization, check_zeroed
 

@@ -1,31 +1,11 @@
-"""What happens to the image around a step: transforms before the network sees it, projections after the update."""
+"""Projections: what happens to the image after an update."""
 
 from dataclasses import dataclass
 from typing import Any
 
-from minicnn.backend import Array, Generator, get_array_module, get_ndimage
+from minicnn.backend import Array, get_array_module, get_ndimage
 from minicnn.errors import InputError
 from minicnn.optimize.updates import FirstOrder
-
-
-@dataclass(frozen=True)
-class Jitter:
-    """Show the network the image rolled by up to `pixels` in each direction (Mordvintsev et al. 2015)."""
-
-    pixels: int
-
-    def draw(self, rng: Generator) -> tuple[int, int]:
-        """Return a random shift (y, x)."""
-        y, x = rng.integers(-self.pixels, self.pixels + 1, 2).tolist()
-        return y, x
-
-    def apply(self, image: Array, shift: tuple[int, int]) -> Array:
-        """Return the rolled image, of shape (N, C, H, W)."""
-        return get_array_module(image).roll(image, shift, axis=(2, 3))
-
-    def undo(self, gradient: Array, shift: tuple[int, int]) -> Array:
-        """Return the gradient to the image, from the gradient to the rolled image: it is rolled back."""
-        return get_array_module(gradient).roll(gradient, (-shift[0], -shift[1]), axis=(2, 3))
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from minicnn.errors import InputError
 from minicnn.losses import Terms, loss_and_gradient
 from minicnn.network import Network, warn_if_slow
 from minicnn.optimize.checkpoint import Checkpoint
+from minicnn.optimize.parametrizations import Parametrization, Pixels, Shown
 from minicnn.optimize.progress import Progress
 
 Projection = Callable[[Array, int], Array]  # (image, step) -> image
@@ -30,7 +31,8 @@ def optimize_image(net: Network, image: Array, terms: Terms, *, update: Any, num
                    schedule: Callable[[int], float] | None = None, transforms: Sequence[Any] = (),
                    project: Sequence[Projection] = (), callback: Callable[[Progress, Array], Any] | None = None,
                    rng: Generator | None = None, checkpoint: Checkpoint | None = None,
-                   compute: Compute = loss_and_gradient) -> tuple[Array, list[Progress]]:
+                   compute: Compute = loss_and_gradient,
+                   parametrization: Parametrization | None = None) -> tuple[Array, list[Progress]]:
     """Minimise the sum of weight * loss over `terms` by changing the image. Return (image, history).
 
     Parameters
@@ -48,6 +50,8 @@ def optimize_image(net: Network, image: Array, terms: Terms, *, update: Any, num
     checkpoint : a Checkpoint that is written during the run. If it holds an earlier part of the run, the loop
         continues from there.
     compute : a function (net, image, terms) -> (total, gradient, values) other than `loss_and_gradient`.
+    parametrization : a FourierSpectrum or another Parametrization. Then `image` and the result are its numbers z, which
+        `update` and `project` change, and the callback is given the image of z. By default, the pixels themselves.
 
     Raises
     ------
@@ -64,11 +68,12 @@ def optimize_image(net: Network, image: Array, terms: Terms, *, update: Any, num
         if checkpoint.stopped:
             return image, history
     warn_if_slow(net, num_steps - len(history))
-    evaluate = partial(transformed_loss, net, terms, (), compute=compute)
+    shown = Shown(parametrization or Pixels())
+    evaluate = partial(transformed_loss, net, terms, (), compute=compute, shown=shown)
     for step in range(len(history) + 1, num_steps + 1):
         if transforms:
             drawn = [(transform, transform.draw(rng)) for transform in transforms]
-            evaluate = partial(transformed_loss, net, terms, drawn, compute=compute)
+            evaluate = partial(transformed_loss, net, terms, drawn, compute=compute, shown=shown)
         if schedule is not None:
             update.learning_rate = schedule(step - 1)
         before = image
@@ -77,9 +82,9 @@ def optimize_image(net: Network, image: Array, terms: Terms, *, update: Any, num
         if not is_finite(total) or not is_finite(float(image.sum())):
             problem = "the image has values that are not finite" if is_finite(total) else f"the loss is {total}"
             raise DivergedError(f"{problem} at step {step}: the optimization diverged; lower the learning rate",
-                                step, before, history)
+                                step, shown.parametrization.forward(before)[0], history)
         history.append(Progress(step, total, values))
-        stop = callback is not None and callback(history[-1], image)
+        stop = callback is not None and callback(history[-1], shown.forward(image)[0])
         if checkpoint is not None and (step % checkpoint.every == 0 or step == num_steps or stop):
             checkpoint.save(image, update, rng, history, stopped=bool(stop))
         if stop:
@@ -100,23 +105,25 @@ def is_finite(number: float) -> bool:
     return number - number == 0
 
 
-def transformed_loss(net: Network, terms: Terms, drawn: Sequence[tuple[Any, Any]], image: Array,
-                     compute: Compute = loss_and_gradient) -> tuple[float, Array, list[float]]:
-    """Return `compute` of the transformed image, with the gradient to the image itself.
+def transformed_loss(net: Network, terms: Terms, drawn: Sequence[tuple[Any, Any]], z: Array,
+                     compute: Compute = loss_and_gradient, shown: Shown | None = None
+                     ) -> tuple[float, Array, list[float]]:
+    """Return `compute` of the transformed image of z, with the gradient to z itself.
 
-    drawn : [(transform, its random parameters), …].
+    drawn : [(transform, its random parameters), …]. shown : the Shown that makes the image; by default, z is the image.
     Raises InputError, with the reason, if the gradient is zero everywhere and the image is not at a minimum.
     """
-    shown = image
+    shown = shown or Shown(Pixels())
+    image, cache = shown.forward(z)
     for transform, parameters in drawn:
-        shown = transform.apply(shown, parameters)
-    total, gradient, values = compute(net, shown, terms)
+        image = transform.apply(image, parameters)
+    total, gradient, values = compute(net, image, terms)
     if not bool(gradient.any()) and (total != 0 or any(weight < 0 for weight, _ in terms)):
-        raise InputError(f"the gradient is zero everywhere: {why_zero(net, terms, shown)}; start from another image or "
+        raise InputError(f"the gradient is zero everywhere: {why_zero(net, terms, image)}; start from another image or "
                          "from a layer before the ReLU")
     for transform, parameters in reversed(drawn):
         gradient = transform.undo(gradient, parameters)
-    return total, gradient, values
+    return total, shown.parametrization.backward(gradient, cache), values
 
 
 def why_zero(net: Network, terms: Terms, image: Array) -> str:

@@ -27,8 +27,8 @@ def scores_of(model, label, settings, seed):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("presets", nargs="*", metavar="PRESET", default=["margin", "cs231n", "simonyan"],
-                        help="presets of class visualization (default: margin cs231n simonyan)")
+    parser.add_argument("presets", nargs="*", metavar="PRESET", default=["distill", "margin", "cs231n", "simonyan"],
+                        help="presets of class visualization (default: distill margin cs231n simonyan)")
     parser.add_argument("--seed", type=int, default=0, help="seed of the random generator (default: 0)")
     arguments = parser.parse_args()
     model = load_model("squeezenet1_1").fast()

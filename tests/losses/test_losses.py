@@ -23,6 +23,7 @@ from minicnn.losses import (
     GramMatch,
     GuideMatch,
     LayerNorm2,
+    Likeness,
     NeuronActivation,
     PNorm,
     TotalVariation,
@@ -71,6 +72,15 @@ def channel_mean(x, channel):
     return math.fsum(x[n, channel, i, j] / (H * W) for n, i, j in reference.indices(N, H, W))
 
 
+def likeness(x):
+    """Cosine of the two images' tables of channel products, once for each of the two, over their number."""
+    N, C, H, W = x.shape
+    tables = [[math.fsum(x[n, a, i, j] * x[n, b, i, j] for i, j in reference.indices(H, W)) for a in range(C)
+               for b in range(C)] for n in range(N)]
+    product = math.fsum(one * other for one, other in zip(*tables, strict=True))
+    return 2 * product / math.prod(math.hypot(*table) for table in tables) / N
+
+
 def best_products(x, guide):
     """objective_guide of the notebook: at each position, the largest dot product with a vector of the guide."""
     N, C, H, W = x.shape
@@ -110,6 +120,7 @@ CASES = {
     "neuron": Case(lambda xp: NeuronActivation("a", 2, (3, 1)), MAPS, lambda x: x[0, 2, 3, 1] + x[1, 2, 3, 1]),
     "neuron without a position": Case(lambda xp: NeuronActivation("a", 3), SCORES, lambda x: x[0, 3] + x[1, 3]),
     "layer norm": Case(lambda xp: LayerNorm2("a"), MAPS, lambda x: sum_of_powers(x, 2) / 2),
+    "likeness": Case(lambda xp: Likeness("a"), MAPS, likeness),
     "layer norm of a channel": Case(lambda xp: LayerNorm2("a", 1), MAPS, lambda x: sum_of_powers(x[:, 1], 2) / 2),
     "guide match": Case(lambda xp: GuideMatch("a", xp.asarray(GUIDE)), MAPS, lambda x: best_products(x, GUIDE)),
     "feature match": Case(lambda xp: FeatureMatch("a", xp.asarray(TARGET)), MAPS,

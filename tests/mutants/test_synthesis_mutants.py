@@ -12,9 +12,9 @@ from demos import neuron_visualization as neuron_demo
 from demos.patches import drawn_sources
 from minicnn import images
 from minicnn.models import load_model
-from minicnn.optimize import image_steps
-from minicnn.visualize.synthesis import ascent, class_visualization, deepdream, neuron_visualization
-from minicnn.visualize.synthesis.ascent_settings import CLASS_PRESETS, MARGIN, NEURON
+from minicnn.optimize import image_steps, parametrizations, transforms
+from minicnn.visualize.synthesis import ascent, canvas, class_visualization, deepdream, neuron_visualization
+from minicnn.visualize.synthesis.ascent_settings import CLASS_PRESETS, DISTILL, MARGIN, NEURON
 from minicnn.visualize.synthesis.deepdream import DreamSettings
 
 SHORT = replace(MARGIN, num_steps=11)  # the last step comes after the one with a blur
@@ -40,8 +40,8 @@ CLASS_MUTANTS = {
     "the sign of L2": (SHORT, ascent, "ascend", "(settings.l2_reg / scale**2", "(-settings.l2_reg / scale**2"),
     "no L2": (SHORT, ascent, "ascend", "(settings.l2_reg / scale**2", "(0 * settings.l2_reg / scale**2"),
     "descent": (SHORT, ascent, "ascend", "((-weight, loss) for", "((weight, loss) for"),
-    "no jitter": (SHORT, ascent, "ascend", "round(settings.max_jitter * size / 224)", "0"),
-    "jitter not undone": (SHORT, image_steps.Jitter, "undo", "(-shift[0], -shift[1])", "shift"),
+    "no jitter": (SHORT, canvas.Canvas, "transforms", "scaled(settings.max_jitter, self.size)", "0"),
+    "jitter not undone": (SHORT, transforms.Jitter, "undo", "(-shift[0], -shift[1])", "shift"),
     "no blur": (SHORT, ascent, "regularizers", "if settings.blur_sigma:", "if False:"),
     "blur at every step": (SHORT, ascent, "regularizers", ", settings.blur_every)", ", 1)"),
     "no clamp": (SHORT, ascent, "regularizers", 'if settings.clamp == "none":', "if True:"),
@@ -58,12 +58,39 @@ CLASS_MUTANTS = {
                       "ClassScore(net.output, [(label + 1) % 12 for label in labels])"),
     "the sign of the margin": (SHORT, class_visualization, "class_visualization", "(settings.margin_weight, Class",
                   "(-settings.margin_weight, Class"),
-    "mirrored": (SHORT, ascent, "ascend", "return to_host(image), history",
-                 "return to_host(image)[..., ::-1], history"),
+    "mirrored": (SHORT, ascent, "ascend", "return to_host(canvas.image(z)), history",
+                 "return to_host(canvas.image(z))[..., ::-1], history"),
 }
 
 
-@pytest.mark.parametrize("settings", [SHORT, *(replace(CLASS_PRESETS[name], **FAINT) for name in (
+WAVES = replace(DISTILL, num_steps=2, max_rotation=4.0, start_noise=1.0)
+SPECTRUM = parametrizations.FourierSpectrum
+CLASS_MUTANTS |= {
+    "fine waves gain": (WAVES, SPECTRUM, "__init__", "side / 4 / frequency", "side * frequency"),
+    "colours not mixed": (WAVES, SPECTRUM, "forward", "mixed(self.colours, self.planes(z))", "self.planes(z)"),
+    "colours not transposed": (WAVES, SPECTRUM, "backward", "self.colours.T", "self.colours"),
+    "no slope of the sigmoid": (WAVES, SPECTRUM, "backward", " * (values * (1 - values))", ""),
+    "scale not undone": (WAVES, transforms.Scale, "undo",
+                         "added_up(added_up(gradient, 3, factor, factor), 2, factor, factor)", "gradient"),
+    "scale undone by its inverse": (replace(WAVES, max_scale=0.5), transforms.Scale, "undo",
+                                    "added_up(added_up(gradient, 3, factor, factor), 2, factor, factor)",
+                                    "self.apply(gradient, 1 / factor)"),
+    "rotation not undone": (WAVES, transforms.Rotation, "undo", "-angle", "angle"),
+    "no rotation": (WAVES, transforms.Rotation, "apply",
+                    "-tan(radians(angle) / 2), sin(radians(angle))", "0.0, 0.0"),
+    "a corner for the centre": (WAVES, transforms.Crop, "apply", "self._border, self._border", "0, 0"),
+    "descent of the spectrum": (WAVES, ascent, "ascend", "((-weight, loss) for", "((weight, loss) for"),
+    "double steps of the spectrum": (WAVES, ascent, "ascent_update", "settings.gain * settings.learning_rate)",
+                                     "2 * settings.learning_rate)"),
+    "the spectrum of another class": (WAVES, class_visualization, "class_visualization",
+                                      "ClassScore(net.output, labels)",
+                                      "ClassScore(net.output, [(label + 1) % 12 for label in labels])"),
+    "mirrored waves": (WAVES, ascent, "ascend", "return to_host(canvas.image(z)), history",
+                       "return to_host(canvas.image(z))[..., ::-1], history"),
+}
+
+
+@pytest.mark.parametrize("settings", [SHORT, WAVES, *(replace(CLASS_PRESETS[name], **FAINT) for name in (
     "yosinski-1", "yosinski-2", "yosinski-3", "yosinski-4"))], ids=str)
 @pytest.mark.parametrize("label", [0, 3, 8])
 def test_the_class_visualization_is_right(model, settings, label):

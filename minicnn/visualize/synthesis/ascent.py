@@ -11,12 +11,12 @@ from minicnn.losses import L2
 from minicnn.models.preprocessing import Preprocessing
 from minicnn.network import Network
 from minicnn.optimize import (
+    Adam,
     Blur,
     Clamp,
     Decay,
     DesiredProgress,
     GradientDescent,
-    Jitter,
     NormalizedStep,
     SmallContribution,
     SmallNorm,
@@ -25,8 +25,9 @@ from minicnn.optimize import (
 from minicnn.optimize.checkpoint import Checkpoint
 from minicnn.optimize.progress import Progress
 from minicnn.visualize.entry import require_network, require_preprocessing, require_side, require_watchers
-from minicnn.visualize.synthesis.ascent_settings import INPUTS, AscentSettings
-from minicnn.visualize.synthesis.before_relu import before_relu, values_by_image
+from minicnn.visualize.synthesis.ascent_settings import AscentSettings
+from minicnn.visualize.synthesis.before_relu import before_relu, default_settings, values_by_image
+from minicnn.visualize.synthesis.canvas import Canvas, input_scale
 
 
 def ascend(net: Network, terms: Sequence[tuple[float, Any]], preprocessing: Preprocessing, shape: tuple[int, int],
@@ -49,48 +50,41 @@ def ascend(net: Network, terms: Sequence[tuple[float, Any]], preprocessing: Prep
     checkpoint : a Checkpoint for resuming an interrupted run.
     """
     (count, size), objective, rng = shape, terms[0][1], require_generator(rng)
-    scale = input_scale(preprocessing, settings.inputs)
-    first = first_images((count, net.input_shape[0], size, size), preprocessing, rng, settings)
-    image = to_device(first, net.device)
+    scale, canvas = input_scale(preprocessing, settings.inputs), Canvas(preprocessing, settings, size, net.device)
+    first = to_device(canvas.draw(count, rng), net.device)
     update = ascent_update(settings, scale, shape)
     bounds = [to_device(bound, net.device) for bound in preprocessing.valid_range()]
-    if not bool((values_by_image(objective, net.predict(image, objective.layer)) != 0).all()):
+    if not bool((values_by_image(objective, net.predict(canvas.image(first), objective.layer)) != 0).all()):
         net = before_relu(net, objective.layer)
-    image, history = optimize_image(
-        net, image, [*((-weight, loss) for weight, loss in terms), (settings.l2_reg / scale**2, L2())],
-        update=update, num_steps=settings.num_steps,
-        transforms=(Jitter(round(settings.max_jitter * size / 224)),),
+    z, history = optimize_image(
+        net, first, [*((-weight, loss) for weight, loss in terms), (settings.l2_reg / scale**2, L2())],
+        update=update, num_steps=settings.num_steps, transforms=canvas.transforms(),
         project=regularizers(settings, size, update, Clamp(*bounds)),
-        callback=callback, rng=rng, checkpoint=checkpoint)
-    return to_host(image), history
+        callback=canvas.watch(callback), rng=rng, checkpoint=checkpoint, parametrization=canvas.parametrization)
+    return to_host(canvas.image(z)), history
 
 
-def require_ascent(net: Network, preprocessing: Preprocessing, settings: AscentSettings, size: int | None,
-                   callback: Callable | None, checkpoint: Checkpoint | None) -> int:
-    """Return the side of the image in pixels, by default the network's. Raises InputError if an argument is wrong."""
+def require_ascent(net: Network, preprocessing: Preprocessing, settings: AscentSettings | None, drawn: AscentSettings,
+                   size: int | None, callback: Callable | None,
+                   checkpoint: Checkpoint | None) -> tuple[AscentSettings, int]:
+    """Return the settings, by default of `default_settings`, and the side of the image, by default the network's.
+
+    Raises InputError if an argument is wrong.
+    """
     require_preprocessing(preprocessing, require_network(net))
+    settings = default_settings(net, drawn) if settings is None else settings
     require_kind("settings", settings, AscentSettings, "give AscentSettings(...), or a preset of CLASS_PRESETS or "
                  "NEURON_PRESETS")
     require_watchers(callback, checkpoint)
-    return net.input_shape[1] if size is None else require_side("size", size)
-
-
-def first_images(shape: tuple[int, ...], preprocessing: Preprocessing, rng: np.random.Generator,
-                 settings: AscentSettings) -> np.ndarray:
-    """Return the first images of `ascend`: normal noise of shape (N, C, H, W), float32, on the host."""
-    noise = settings.start_noise * input_scale(preprocessing, settings.inputs)
-    return rng.standard_normal(shape, dtype="float32") * noise
-
-
-def input_scale(preprocessing: Preprocessing, inputs: str) -> float:
-    """Return the size of one grey level in this network's input, relative to `inputs`, a name in INPUTS."""
-    return preprocessing.unit / INPUTS[inputs].unit
+    return settings, net.input_shape[1] if size is None else require_side("size", size)
 
 
 def ascent_update(settings: AscentSettings, scale: float, shape: tuple[int, int]) -> Any:
     """Return the update of the policy in `settings`. scale : of `input_scale`. shape : (N, size)."""
     count, size = shape
     rate = settings.gain * settings.learning_rate * scale
+    if settings.policy == "adam":
+        return Adam(settings.gain * settings.learning_rate)  # of a spectrum, which has no unit
     if settings.policy == "normalized":
         return NormalizedStep(rate * size / 224, per_image=count > 1)
     rate = rate * scale  # the gradient to the input is smaller by `scale`, too
@@ -103,6 +97,8 @@ def regularizers(settings: AscentSettings, size: int, update: Any,
                  clamp: Clamp) -> tuple[Callable[[Array, int], Array], ...]:
     """Return the functions (image, step) -> image that are applied after each step, in their order."""
     steps: list[Callable[[Array, int], Array]] = []
+    if settings.parametrization == "fourier":
+        return ()  # the sigmoid keeps the colours valid
     if settings.decay:
         steps.append(Decay(settings.decay))
     if settings.blur_sigma:

@@ -1,6 +1,7 @@
 """Steps of gradient ascent done again: step length, penalty, jitter, and the regularizers of the settings."""
 
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +13,7 @@ from minicnn.network import Network
 from minicnn.visualize.check import Check
 from minicnn.visualize.replay_check import (
     Redone,
+    check_last_frame,
     check_range,
     check_redone,
     draw_shift,
@@ -20,6 +22,8 @@ from minicnn.visualize.replay_check import (
 )
 from minicnn.visualize.synthesis.ascent_settings import INPUTS, AscentSettings
 from minicnn.visualize.synthesis.before_relu import before_relu
+from minicnn.visualize.synthesis.canvas import first_images
+from minicnn.visualize.synthesis.spectrum_check import check_spectrum
 
 
 class Goal(NamedTuple):
@@ -27,11 +31,18 @@ class Goal(NamedTuple):
 
     units : for each image, the index of its activations in the layer, such as a class, or (channel, y, x), or
     (channel,) for the mean of a channel; None for the norm. margin : weight of the margin to the best other class.
+    diversity : weight of the likeness of the images.
     """
 
     layer: str
     units: Sequence[tuple[int, ...]] | None
     margin: float = 0.0
+    diversity: float = 0.0
+
+    def whole_seed(self, out: np.ndarray) -> np.ndarray:
+        """Return the gradient of the objective, the margin and the diversity to the layer's activations, (N, …)."""
+        seed = self.seed(out, self.margin)
+        return seed - self.diversity * likeness_gradient(out) if self.diversity else seed
 
     def seed(self, out: np.ndarray, margin: float = 0.0) -> np.ndarray:
         """Return the gradient of the objective to the layer's activations, (N, …)."""
@@ -48,15 +59,37 @@ class Goal(NamedTuple):
         return seed
 
 
+def likeness_gradient(out: np.ndarray) -> np.ndarray:
+    """Return the gradient of the mean over images of the cosines of their Gram matrices to all others, (N, C, …)."""
+    rows = out.reshape(*out.shape[:2], -1).astype(np.float64)
+    grams = np.einsum("nch,ndh->ncd", rows, rows)
+    lengths = np.maximum(np.linalg.norm(grams, axis=(1, 2)), 1e-30)
+    gradient = np.zeros(rows.shape)
+    for n in range(len(out)):
+        for m in range(len(out)):
+            if m != n:
+                cosine = (grams[n] * grams[m]).sum() / lengths[n] / lengths[m]
+                # the pair counts twice, and so does each of the two equal factors of a Gram matrix
+                slope = grams[m] / lengths[n] / lengths[m] - cosine * grams[n] / lengths[n]**2
+                gradient[n] += 4 / len(out) * slope @ rows[n]
+    return gradient.reshape(out.shape)
+
+
 def redone_steps(settings: AscentSettings) -> set[int]:
-    """Return the steps that `check_ascent` does again: the first, the last one with a blur, and the last."""
+    """Return the steps that `check_ascent` does again: the first, the last one with a blur, and the last.
+
+    On a spectrum it is the first, see `check_spectrum`.
+    """
+    if settings.parametrization == "fourier":
+        return {1}
     last, every = settings.num_steps, settings.blur_every
     return {1, last} | ({last - last % every} if settings.blur_sigma and last >= every else set())
 
 
 def kept_steps(settings: AscentSettings) -> set[int]:
     """Return the steps whose images `check_ascent` needs: the repeated steps, and the step before each."""
-    return {step for one in redone_steps(settings) for step in (one - 1, one) if step > 0}
+    kept = {step for one in redone_steps(settings) for step in (one - 1, one) if step > 0}
+    return kept | {settings.num_steps}
 
 
 def check_ascent(net: Network, goal: Goal, preprocessing: Preprocessing, settings: AscentSettings,
@@ -77,6 +110,12 @@ def check_ascent(net: Network, goal: Goal, preprocessing: Preprocessing, setting
     name : the name of the layer or the class, for the Checks.
     steps : the number of steps that were made; by default all of the settings.
     """
+    last = frames.get(settings.num_steps) if steps in (None, settings.num_steps) else None
+    if settings.parametrization == "fourier":
+        first = first_images(image.shape, preprocessing, deepcopy(rng), settings)
+        return [*check_spectrum(awake(net, goal, first), net.find(goal.layer), goal.whole_seed, preprocessing, settings,
+                                frames, image.shape, rng, name),
+                *check_last_frame(image, last, name), range_check(image, preprocessing, name)]
     replay = Replay(net, goal, preprocessing, settings, rng, image.shape)
     images = {0: replay.first, **frames}
     if steps in (None, settings.num_steps):
@@ -88,11 +127,21 @@ def check_ascent(net: Network, goal: Goal, preprocessing: Preprocessing, setting
             redone.append(Redone(step, images[step - 1], images[step], replay.step(images[step - 1], step, shift)))
     checks = [check_redone(redone, name)]
     if settings.clamp != "none" and steps != 0:
-        prefix = f"{name}: " if name else ""
-        low, high = preprocessing.valid_range()
-        check = check_range(image, low, high, "the valid colours, black to white")
-        checks.append(check._replace(what=prefix + check.what))
+        checks.append(range_check(image, preprocessing, name))
     return checks
+
+
+def range_check(image: np.ndarray, preprocessing: Preprocessing, name: str) -> Check:
+    """Return the Check that the colours of an image are valid. name : for the Check."""
+    check = check_range(image, *preprocessing.valid_range(), "the valid colours, black to white")
+    return check._replace(what=f"{name}: {check.what}") if name else check
+
+
+def awake(net: Network, goal: Goal, first: np.ndarray) -> Network:
+    """Return the network of the ascent: up to before the ReLU if a neuron is 0 for its first image (N, C, H, W)."""
+    out = to_host(net.predict(to_device(first.astype(np.float32), net.device), goal.layer))
+    values = (out * goal.seed(out)).reshape(len(out), -1).sum(axis=1)
+    return net if values.all() else before_relu(net, goal.layer)
 
 
 class Replay:
@@ -103,9 +152,7 @@ class Replay:
         self.goal, self.preprocessing, self.settings = goal, preprocessing, settings
         self.scale = preprocessing.unit / INPUTS[settings.inputs].unit  # of one grey level
         self.first = rng.standard_normal(shape, dtype="float32") * (settings.start_noise * self.scale)
-        out = to_host(net.predict(to_device(self.first.astype(np.float32), net.device), goal.layer))
-        values = (out * goal.seed(out)).reshape(len(out), -1).sum(axis=1)
-        self.net = net if values.all() else before_relu(net, goal.layer)  # a dead neuron starts before its ReLU
+        self.net = awake(net, goal, self.first)
 
     def step(self, x: np.ndarray, number: int, shift: tuple[int, int]) -> np.ndarray:
         """Return the image after a step from x: ascent of the objective minus l2_reg |x|², then the regularizers."""
@@ -114,7 +161,7 @@ class Replay:
 
         def gradient(shown: np.ndarray) -> np.ndarray:
             return input_gradient(self.net, shown, [layer], lambda out: {
-                layer: self.goal.seed(out[layer], self.goal.margin)})
+                layer: self.goal.whole_seed(out[layer])})
         uphill = jittered_gradient(gradient, x, shift) - 2 * settings.l2_reg / self.scale**2 * x
         x = x + self.rate(uphill) * uphill
         low, high = self.preprocessing.valid_range()

@@ -7,6 +7,7 @@ import numpy as np
 from minicnn.backend import Array, to_device
 from minicnn.layers import Concat, Dropout, Flatten, GlobalAvgPool2D, ReLU
 from minicnn.network import Network
+from minicnn.visualize.synthesis.ascent_settings import DISTILL, AscentSettings
 
 
 def before_relu(net: Network, layer: str) -> Network:
@@ -37,8 +38,18 @@ def values_by_image(objective: Any, out: Array) -> Array:
     return (out * seeds[objective.layer]).reshape(len(out), -1).sum(axis=1)
 
 
+def default_settings(net: Network, drawn: AscentSettings) -> AscentSettings:
+    """Return DISTILL, the default of an ascent; `drawn` if the first ReLU is dead, as in networks for drawings.
+
+    DISTILL starts close to grey, and its colours and contrasts are those of photos.
+    """
+    return drawn if first_relu_is_dead(net) else DISTILL
+
+
 def first_relu_is_dead(net: Network) -> bool:
     """Return True if the first ReLU gives 0 everywhere for an image of the mean colour: no ascent can start there."""
-    first = next(node.name for node in net.nodes if isinstance(node.layer, ReLU))
+    first = next((node.name for node in net.nodes if isinstance(node.layer, ReLU)), None)
+    if first is None:
+        return False
     grey = to_device(np.zeros((1, *net.input_shape), np.float32), net.device)
     return not bool(net.predict(grey, first).any())

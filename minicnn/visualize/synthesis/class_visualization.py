@@ -17,7 +17,7 @@ from minicnn.visualize.synthesis.ascent_settings import MARGIN, AscentSettings
 
 
 def class_visualization(net: Network, label: Labels, preprocessing: Preprocessing,
-                        settings: AscentSettings = MARGIN, *, rng: Seed, size: int | None = None,
+                        settings: AscentSettings | None = None, *, rng: Seed, size: int | None = None,
                         callback: Callable | None = None,
                         checkpoint: Checkpoint | None = None) -> tuple[np.ndarray, list[Progress]]:
     """Return an image that maximizes the score of a class, (1, C, size, size) on the host, and the history.
@@ -27,8 +27,9 @@ def class_visualization(net: Network, label: Labels, preprocessing: Preprocessin
     net : the network.
     label : a class, or a sequence of N classes for N images, (N, C, size, size).
     preprocessing : of the network's weights.
-    settings : the AscentSettings, such as a preset in CLASS_PRESETS. The margin to the best other class counts
-        `margin_weight`. A weight of 0, as published, does not ensure that the class gets the highest score.
+    settings : the AscentSettings, such as a preset in CLASS_PRESETS; by default, DISTILL, or MARGIN for networks of
+        drawings, see `default_settings`. The margin to the best other class counts `margin_weight`. A weight of 0, as
+        published, does not ensure that the class gets the highest score.
     rng : the generator of the first image and the jitter, or a seed.
     size : the side of the image in pixels. By default, the side of the network's input.
     callback : called with (Progress, image) after each step. Progress.values holds the score, the margin if its weight
@@ -46,7 +47,7 @@ def class_visualization(net: Network, label: Labels, preprocessing: Preprocessin
     >>> image.shape, history[-1].values[0] > history[0].values[0]
     ((1, 3, 64, 64), True)
     """
-    size = require_ascent(net, preprocessing, settings, size, callback, checkpoint)
+    settings, size = require_ascent(net, preprocessing, settings, MARGIN, size, callback, checkpoint)
     labels = require_labels(net, label, max(1, count_images(label)))
     terms: list[tuple[float, Any]] = [(1.0, ClassScore(net.output, labels))]
     if settings.margin_weight:

@@ -6,7 +6,7 @@ import numpy as np
 
 from minicnn.arguments import Seed
 from minicnn.errors import InputError
-from minicnn.losses import ChannelMean, LayerNorm2, NeuronActivation
+from minicnn.losses import ChannelMean, LayerNorm2, Likeness, NeuronActivation
 from minicnn.models.preprocessing import Preprocessing
 from minicnn.network import Network
 from minicnn.optimize.checkpoint import Checkpoint
@@ -19,7 +19,7 @@ from minicnn.visualize.synthesis.neuron_view import layer_shape, map_side, neuro
 
 
 def neuron_visualization(net: Network, layer: str, channel: int | Sequence[int], preprocessing: Preprocessing,
-                         settings: AscentSettings = CS231N, *, rng: Seed,
+                         settings: AscentSettings | None = None, *, rng: Seed,
                          position: tuple[int, int] | None = None, size: int | None = None,
                          callback: Callable | None = None,
                          checkpoint: Checkpoint | None = None) -> tuple[np.ndarray, list[Progress]]:
@@ -31,7 +31,8 @@ def neuron_visualization(net: Network, layer: str, channel: int | Sequence[int],
     layer : the name of any layer.
     channel : a channel, or a sequence of N channels for N images, (N, C, size, size).
     preprocessing : of the network's weights.
-    settings : the AscentSettings, such as a preset in NEURON_PRESETS.
+    settings : the AscentSettings, such as a preset in NEURON_PRESETS; by default, DISTILL, or CS231N for networks of
+        drawings, see `default_settings`.
     rng : the generator of the first image and the jitter, or a seed.
     position : (y, x) in the layer's map. By default, see `neuron_view`.
     size : the side of the image in pixels. By default, the side of the receptive field or of the network's input,
@@ -51,17 +52,17 @@ def neuron_visualization(net: Network, layer: str, channel: int | Sequence[int],
     >>> image.shape  # one image for each channel, as large as the neuron's receptive field
     (2, 3, 13, 13)
     """
-    largest = require_ascent(net, preprocessing, settings, size, callback, checkpoint)
+    settings, largest = require_ascent(net, preprocessing, settings, CS231N, size, callback, checkpoint)
     require_no_margin(settings)
     layer = require_layer(net, layer)
     size, position = neuron_view(net, layer, None if size is None else largest, position)
     channel = require_channels(layer, channel, layer_shape(net, layer, size)[1])
-    return ascend(net, [(1.0, NeuronActivation(layer, channel, position))], preprocessing,
+    return ascend(net, [(1.0, NeuronActivation(layer, channel, position)), *diversity(layer, settings)], preprocessing,
                   (count_images(channel), size), settings, rng=rng, callback=callback, checkpoint=checkpoint)
 
 
 def channel_visualization(net: Network, layer: str, channel: int | Sequence[int], preprocessing: Preprocessing,
-                          settings: AscentSettings = CS231N, *, rng: Seed, size: int | None = None,
+                          settings: AscentSettings | None = None, *, rng: Seed, size: int | None = None,
                           callback: Callable | None = None,
                           checkpoint: Checkpoint | None = None) -> tuple[np.ndarray, list[Progress]]:
     """Return an image that maximizes the mean of a channel, (1, C, size, size) on the host, and the history.
@@ -75,17 +76,19 @@ def channel_visualization(net: Network, layer: str, channel: int | Sequence[int]
     >>> history[-1].values[0] > history[0].values[0]
     True
     """
-    layer, size = require_layer(net, layer), require_ascent(net, preprocessing, settings, size, callback, checkpoint)
+    settings, size = require_ascent(net, preprocessing, settings, CS231N, size, callback, checkpoint)
+    layer = require_layer(net, layer)
     require_no_margin(settings)
     channel = require_channels(layer, channel, layer_shape(net, layer, size)[1])
     if map_side(net, layer, size) is None:
         raise InputError(f"layer {layer!r} has no maps, so it has no channels; visualize its neurons")
-    return ascend(net, [(1.0, ChannelMean(layer, channel))], preprocessing, (count_images(channel), size), settings,
-                  rng=rng, callback=callback, checkpoint=checkpoint)
+    return ascend(net, [(1.0, ChannelMean(layer, channel)), *diversity(layer, settings)], preprocessing,
+                  (count_images(channel), size), settings, rng=rng, callback=callback, checkpoint=checkpoint)
 
 
-def layer_visualization(net: Network, layer: str, preprocessing: Preprocessing, settings: AscentSettings = CS231N, *,
-                        rng: Seed, size: int | None = None, callback: Callable | None = None,
+def layer_visualization(net: Network, layer: str, preprocessing: Preprocessing,
+                        settings: AscentSettings | None = None, *, rng: Seed, size: int | None = None,
+                        callback: Callable | None = None,
                         checkpoint: Checkpoint | None = None) -> tuple[np.ndarray, list[Progress]]:
     """Return an image that maximizes half the squared norm of a layer, (1, C, size, size) on the host, and the history.
 
@@ -97,11 +100,17 @@ def layer_visualization(net: Network, layer: str, preprocessing: Preprocessing, 
     >>> history[-1].values[0] > history[0].values[0]
     True
     """
-    layer, size = require_layer(net, layer), require_ascent(net, preprocessing, settings, size, callback, checkpoint)
+    settings, size = require_ascent(net, preprocessing, settings, CS231N, size, callback, checkpoint)
+    layer = require_layer(net, layer)
     require_no_margin(settings)
     layer_shape(net, layer, size)  # raises InputError if the image is too small for the layer
     return ascend(net, [(1.0, LayerNorm2(layer))], preprocessing, (1, size), settings, rng=rng, callback=callback,
                   checkpoint=checkpoint)
+
+
+def diversity(layer: str, settings: AscentSettings) -> list[tuple[float, Likeness]]:
+    """Return the term, negative, of the likeness of several images; none if its weight is 0."""
+    return [(-settings.diversity_weight, Likeness(layer))] if settings.diversity_weight else []
 
 
 def require_no_margin(settings: AscentSettings) -> None:

@@ -12,12 +12,13 @@ from small_networks import on
 
 from minicnn import load_model
 from minicnn.errors import InputError
+from minicnn.losses import Likeness
 from minicnn.models.preprocessing import CAFFE_VGG, TORCHVISION, Preprocessing
 from minicnn.optimize.checkpoint import Checkpoint
-from minicnn.visualize import class_visualization
-from minicnn.visualize.synthesis.ascent import first_images, input_scale
+from minicnn.visualize import channel_visualization, class_visualization
 from minicnn.visualize.synthesis.ascent_settings import (
     CLASS_PRESETS,
+    DISTILL,
     MARGIN,
     NEURON,
     NEURON_PRESETS,
@@ -25,6 +26,9 @@ from minicnn.visualize.synthesis.ascent_settings import (
     YOSINSKI,
     AscentSettings,
 )
+from minicnn.visualize.synthesis.before_relu import default_settings
+from minicnn.visualize.synthesis.canvas import Canvas, first_images, input_scale
+from weights_converter.convert import convert
 
 PIXELS = Preprocessing("BGR", 1.0, (104.0, 117.0, 123.0), (1.0, 1.0, 1.0), 16, 16)
 
@@ -74,11 +78,11 @@ def test_yosinskis_presets_are_the_toolboxs_loop(name, net):
 
 
 def test_presets_have_the_published_lengths():
-    assert [preset.num_steps for preset in CLASS_PRESETS.values()] == [100, 100, 100, 500, 750, 1000, 1000]
+    assert [preset.num_steps for preset in CLASS_PRESETS.values()] == [256, 100, 100, 100, 500, 750, 1000, 1000]
     assert [name for name, preset in CLASS_PRESETS.items() if preset.margin_weight] == ["margin"]
     for name in ("yosinski-1", "yosinski-2", "yosinski-3", "yosinski-4"):
         assert CLASS_PRESETS[name].gain == 1 and CLASS_PRESETS[name].inputs == "caffe"
-    assert NEURON_PRESETS == {"neuron": NEURON} | {name: CLASS_PRESETS[name] for name in PUBLISHED}
+    assert NEURON_PRESETS == {"distill": DISTILL, "neuron": NEURON} | {name: CLASS_PRESETS[name] for name in PUBLISHED}
 
 
 @pytest.mark.parametrize("name", CLASS_PRESETS)
@@ -144,12 +148,17 @@ def test_the_margin_counts_as_much_as_its_weight_says(net, xp):
     ({"policy": "adaptive"}, "no policy 'adaptive'"), ({"clamp": "lst"}, "no clamp 'lst'; did you mean last"),
     ({"inputs": "coffee"}, "no inputs 'coffee'"), ({"decay": 1.0}, "from 0 to below 1, not 1.0"),
     ({"small_norm": 100.0}, "from 0 to below 100, not 100.0"),
+    ({"policy": "adam", "parametrization": "pixels"}, "need each other"),
+    ({"policy": "normalized", "parametrization": "fourier"}, "need each other"),
+    ({"policy": "adam", "parametrization": "fourier", "blur_sigma": 0.5}, "blur_sigma changes pixels"),
+    ({"policy": "adam", "parametrization": "wavelets"}, "no parametrization 'wavelets'"),
+    ({"max_scale": 1.0}, "max_scale is 1.0"), ({"max_rotation": -1.0}, "max_rotation"), ({"border": -1}, "border"),
     ({"small_contribution": -1.0}, "from 0 to below 100, not -1.0")], ids=str)
 def test_wrong_settings_are_named(settings, message):
     with pytest.raises(InputError, match=message):
         AscentSettings(**settings)
     with pytest.raises(InputError, match=message):
-        replace(MARGIN, **settings)
+        replace(AscentSettings(), **settings)
 
 
 # ---- batches, seeds, states ------------------------------------------------------------------------------------------
@@ -158,8 +167,8 @@ def test_wrong_settings_are_named(settings, message):
 @pytest.mark.parametrize("name", CLASS_PRESETS)
 def test_the_images_of_a_batch_are_independent(name, net, xp):
     """Without jitter and with the same first image, the images of a batch do not depend on each other."""
-    settings = replace(CLASS_PRESETS[name], num_steps=4, max_jitter=0,
-                       start_noise=CLASS_PRESETS[name].start_noise or 1.0)
+    settings = replace(CLASS_PRESETS[name], num_steps=4, max_jitter=0, max_scale=0.0,
+                       start_noise=max(CLASS_PRESETS[name].start_noise, 1.0))
 
     class Noise(np.random.Generator):  # the same noise for each image of a batch
         def standard_normal(self, shape, dtype):
@@ -211,3 +220,60 @@ def test_an_interrupted_preset_resumes_to_the_same_images(name, net, xp, tmp_pat
     with pytest.raises(KeyboardInterrupt):
         climb(Checkpoint(tmp_path / "run.npz", every=3), interrupt)
     assert climb(Checkpoint(tmp_path / "run.npz", every=3, resume=True)).tobytes() == whole.tobytes()
+
+
+# ---- the spectrum ----------------------------------------------------------------------------------------------------
+
+
+def test_a_photographic_network_is_shown_by_the_spectrum_and_one_of_drawings_by_pixels(net):
+    net.layer("conv1").params["b"][:] = 0.1
+    assert default_settings(net, MARGIN) is DISTILL
+    for name in ("shapes", "digits"):
+        assert default_settings(load_model(name, "cpu").net, MARGIN) is MARGIN
+
+
+@pytest.mark.parametrize(("size", "side"), [(224, 256), (64, 80), (13, 16), (227, 264)])
+def test_the_border_scales_with_the_picture(size, side, net):
+    canvas = Canvas(TORCHVISION, DISTILL, size, "cpu")
+    assert canvas.side == side and canvas.image(canvas.draw(2, np.random.default_rng(0))).shape == (2, 3, size, size)
+
+
+@pytest.mark.parametrize("preprocessing", [TORCHVISION, CAFFE_VGG], ids=["RGB", "BGR"])
+def test_the_first_number_of_a_spectrum_is_the_brightness(preprocessing, net):
+    """A positive constant wave of the first colour makes the picture brighter in all channels, and hardly coloured."""
+    canvas = Canvas(preprocessing, DISTILL, 16, "cpu")
+    z = np.zeros(canvas.draw(1, np.random.default_rng(0)).shape, np.float32)
+    z[0, 0, 0, 0, 0] = 6.0
+    picture = preprocessing.to_image(canvas.image(z)).astype(int)
+    assert 150 < picture.min() and picture.max() - picture.min() < 5
+    z[0, 0], z[0, 1, 0, 0, 0] = 0.0, 6.0
+    red, green, blue = preprocessing.to_image(canvas.image(z))[0, 0].astype(int)
+    assert red > green + 10 > blue + 20  # the second colour goes from blue to red
+
+
+def test_a_spectrum_climbs_at_any_size(net, xp):
+    settings = replace(DISTILL, num_steps=6, start_noise=1.0, max_rotation=3.0)
+    image, history = class_visualization(on(xp, net), 1, TORCHVISION, settings, rng=1, size=37)
+    assert image.shape == (1, 3, 37, 37) and image.dtype == np.float32
+    assert history[-1].values[0] > history[0].values[0]
+
+
+def test_diversity_makes_the_images_of_a_channel_differ(net):
+    settings, layer = replace(DISTILL, num_steps=20, start_noise=1.0), "conv1"
+    likeness = {}
+    for weight in (0.0, 100.0):
+        images, _ = channel_visualization(net, layer, [2, 2, 2], TORCHVISION,
+                                          replace(settings, diversity_weight=weight), rng=2)
+        likeness[weight], _ = Likeness(layer)({layer: net.predict(images, layer)})
+    assert likeness[100.0] < 0.9 * likeness[0.0]
+
+
+def test_the_scores_of_real_classes(test_data, tmp_path):
+    """64 of the 256 steps at 128 pixels. The preset "margin" ends at 69 and 22 grey levels."""
+    convert(test_data / "weights" / "squeezenet1_1.npz", tmp_path / "net.h5", say=lambda line: None)
+    model = load_model(tmp_path / "net.h5", "cpu").fast()
+    image, _ = class_visualization(model.net, 366, model.preprocessing, replace(DISTILL, num_steps=64), rng=[0, 366],
+                                   size=128)
+    picture = model.preprocessing.to_image(image)
+    scores = model.net.predict(model.preprocessing.to_input(picture))[0]
+    assert scores.argmax() == 366 and scores[366] > 200 and picture.std() > 40

@@ -12,9 +12,9 @@ from minicnn.layers import ReLU
 from minicnn.losses import ClassScore, NeuronActivation
 from minicnn.models.preprocessing import TORCHVISION
 from minicnn.visualize import channel_visualization, class_visualization
-from minicnn.visualize.synthesis.ascent import first_images
 from minicnn.visualize.synthesis.ascent_settings import CS231N, MARGIN
 from minicnn.visualize.synthesis.before_relu import before_relu, first_relu_is_dead, values_by_image
+from minicnn.visualize.synthesis.canvas import first_images
 
 
 def test_before_relu_keeps_active_neurons_and_gives_inactive_ones_a_gradient(net, rng, xp):

@@ -20,8 +20,8 @@ from minicnn.visualize import (
     neuron_visualization,
     receptive_field,
 )
-from minicnn.visualize.synthesis.ascent import first_images
 from minicnn.visualize.synthesis.ascent_settings import CS231N, MARGIN, AscentSettings
+from minicnn.visualize.synthesis.canvas import first_images
 from minicnn.visualize.synthesis.neuron_view import neuron_view
 from minicnn.visualize.synthesis.neuron_visualization_check import (
     check_field,
