@@ -15,7 +15,8 @@ from minicnn.optimize import Adam
 from minicnn.training import CosineSchedule, TrainingCheckpoint, train
 
 # Options that the trained network does not depend on; a folder may have been moved.
-WITHOUT_EFFECT = ("out", "overwrite", "half", "checkpoint", "folder", "save_every", "samples", "sample_every")
+WITHOUT_EFFECT = ("out", "overwrite", "half", "checkpoint", "folder", "save_every", "samples", "sample_every",
+                  "look_every")
 
 
 def training_parser(name: str, description: str | None, steps: int, batch_size: int) -> ArgumentParser:
