@@ -35,7 +35,11 @@ SPLIT_SEED = 1  # of the held-out photos: the same for every training, so that t
 
 
 def run(arguments: Namespace) -> None:
-    """Train the network, print its accuracy on the held-out photos, and save it with its curve and its log."""
+    """Train the network, print its accuracy on the held-out photos, and save it with its curve and its log.
+
+    A training may continue with another number of steps: the learning rate, the radius and the size of the photos then
+    follow the new number.
+    """
     started = time.time()
     training, held_out = class_files(arguments.folder, CLASSES, seed=SPLIT_SEED)
     arrays = [[read_small(path) for path in paths] for paths in tqdm(training, "photos", unit="class", disable=None)]
@@ -51,7 +55,8 @@ def run(arguments: Namespace) -> None:
         arguments.overwrite = True  # of the file that the interrupted run has written
     train_with_progress(
         net, batches, arguments, arguments.learning_rate, callback=log.look, checkpoint_every=100,
-        weight_decay=arguments.weight_decay, loss=partial(smoothed_cross_entropy, smoothing=arguments.smoothing),
+        changeable=("steps",), weight_decay=arguments.weight_decay,
+        loss=partial(smoothed_cross_entropy, smoothing=arguments.smoothing),
         adversary=Adversary(arguments.radius, PREPROCESSING.std, arguments.ascent, arguments.steps // 8,
                             arguments.steps // 4, arguments.seed),
         average=average)
