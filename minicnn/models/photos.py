@@ -28,6 +28,7 @@ def photos(seed: int | None = 0, num_classes: int = NUM_CLASSES, batch_norm: boo
     rng = None if seed is None else np.random.default_rng(seed)
     net = Network((3, 128, 128), {f"fire{number}": f"fire{number}/concat" for number in FIRES})
     add_convolution(net, "conv1", "relu_conv1", Conv2D(3, 32, 7, stride=2, pad=3, rng=rng), batch_norm)
+    net.layer("conv1").params["w"] *= np.float32(0.1)  # small, so that the learnt part dominates
     net.add("pool1", MaxPool2D(3, stride=2, ceil=True))
     channels = 32
     for number, (squeeze, expand) in FIRES.items():

@@ -66,7 +66,7 @@ def adversarial(net: Network, x: Array, labels: Any, radius: float, rng: Generat
     reach = to_device(rng.random((len(x), 1, 1, 1), np.float32), net.device).astype(x.dtype, copy=False)
     change = change * (radius * reach / (norms(change) + TINY)).astype(x.dtype, copy=False)
     for _ in range(num_steps):
-        trace = net.forward(x + change / std, keep=(net.output,))
+        trace = net.forward(x + change / std)
         dscores = loss(trace.activations[net.output], labels)[1]
         gradient = net.backward(trace, {net.output: dscores}, release=True)["input"] / std
         change = change + gradient * (REACH / num_steps * radius / xp.maximum(norms(gradient), TINY))
