@@ -27,7 +27,7 @@ from minicnn.models import fold_norms, photos
 from minicnn.models.weights import Header, save_weights
 from minicnn.network import Network
 from minicnn.plot import save_figure
-from minicnn.training import Adversary, WeightAverage, smoothed_cross_entropy
+from minicnn.training import AdversarialBatches, Adversary, WeightAverage, smoothed_cross_entropy
 
 LICENCE = ("CC BY 4.0; trained on Caltech 101: Fei-Fei Li, Marco Andreeto, Marc'Aurelio Ranzato and Pietro Perona, "
            "2022, Caltech 101 (1.0), CaltechDATA, https://doi.org/10.22002/D1.20086")
@@ -53,13 +53,12 @@ def run(arguments: Namespace) -> None:
     log = TrainingLog(arguments, average, x, labels)
     if arguments.checkpoint and Path(arguments.checkpoint).exists():
         arguments.overwrite = True  # of the file that the interrupted run has written
+    adversary = Adversary(arguments.radius, PREPROCESSING.std, arguments.ascent, arguments.steps // 8,
+                          arguments.steps // 4, arguments.seed)
     train_with_progress(
-        net, batches, arguments, arguments.learning_rate, callback=log.look, checkpoint_every=100,
-        changeable=("steps",), weight_decay=arguments.weight_decay,
-        loss=partial(smoothed_cross_entropy, smoothing=arguments.smoothing),
-        adversary=Adversary(arguments.radius, PREPROCESSING.std, arguments.ascent, arguments.steps // 8,
-                            arguments.steps // 4, arguments.seed),
-        average=average)
+        net, AdversarialBatches(net.fast(), batches, adversary), arguments, arguments.learning_rate,
+        callback=log.look, checkpoint_every=100, changeable=("steps",), weight_decay=arguments.weight_decay,
+        loss=partial(smoothed_cross_entropy, smoothing=arguments.smoothing), average=average)
     table = log.finish(time.time() - started)
     show_table(table)
     print(f"wrote {arguments.out}")

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from minicnn.backend import Array, Generator, get_array_module, to_device
+from minicnn.backend import Array, Generator, get_array_module, to_device, to_host
 from minicnn.errors import InputError
 from minicnn.losses import cross_entropy
 from minicnn.models.fold import fold_norms
@@ -19,7 +19,7 @@ REACH = 1.4  # length of all steps together, relative to the radius: past the su
 
 @dataclass(frozen=True)
 class Adversary:
-    """A function for `train` that changes each batch within an L2 ball (Madry et al. 2018, arXiv:1706.06083).
+    """A function that changes each batch of a training within an L2 ball (Madry et al. 2018, arXiv:1706.06083).
 
     Networks that are trained so have smooth first filters, and gradients and class pictures that show the objects
     (Engstrom et al. 2019, arXiv:1906.00945).
@@ -45,6 +45,23 @@ class Adversary:
             return x
         rng = np.random.default_rng([ADVERSARY, self.seed, step])
         return adversarial(fold_norms(net), x, labels, radius, rng, std=self.std, num_steps=self.num_steps)
+
+
+@dataclass(frozen=True)
+class AdversarialBatches:
+    """The batches of a training of `net`, each changed by the adversary: step, from 0 -> (x on the host, labels).
+
+    net : the trained network; a fast one saves time. batches : a function step -> (x, labels), such as MiniBatches.
+    """
+
+    net: Network
+    batches: Callable[[int], tuple[Array, Any]]
+    adversary: Adversary
+
+    def __call__(self, step: int) -> tuple[Array, Any]:
+        """Return (x, labels) of batch number `step`."""
+        x, labels = self.batches(step)
+        return to_host(self.adversary(self.net, to_device(x, self.net.device), labels, step)), labels
 
 
 def adversarial(net: Network, x: Array, labels: Any, radius: float, rng: Generator, *, std: tuple[float, ...] = (1.0,),

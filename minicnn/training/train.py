@@ -79,7 +79,6 @@ def train(net: Network, batches: Batches, *, update: Any, num_steps: int,
           checkpoint: TrainingCheckpoint | str | Path | None = None,
           callback: Callable[[int, float], Any] | None = None, only: Sequence[str] | None = None,
           variant: Callable[[Network, Any], Network] | None = None,
-          adversary: Callable[[Network, Array, Any, int], Array] | None = None,
           average: WeightAverage | None = None) -> list[float]:
     """Minimise `loss` over the network's parameters, in place. Return the history: the loss of each step.
 
@@ -94,7 +93,6 @@ def train(net: Network, batches: Batches, *, update: Any, num_steps: int,
     callback : called with (step, loss) after each step. If it returns a true value, the training ends.
     only : keys of the parameters to train, such as ("gamma", "beta"). By default all.
     variant : a function (net, labels) -> the network of one batch, which shares the parameters. By default `net`.
-    adversary : a function (net, x, labels, step) -> x of the batch that is trained on, such as an Adversary.
     average : a WeightAverage of `net`, which follows each step.
 
     Raises
@@ -116,8 +114,6 @@ def train(net: Network, batches: Batches, *, update: Any, num_steps: int,
         x, labels = batches(step)
         x = to_device(x, net.device)
         network = net if variant is None else variant(net, labels)
-        if adversary is not None:
-            x = adversary(network, x, labels, step)
         trace = network.forward_train(x, np.random.default_rng([DROP, seed, step]), keep=(net.output,))
         value, dscores = loss(trace.activations[net.output], labels)
         for name, gradients in network.backward_train(trace, {net.output: dscores}, only).items():

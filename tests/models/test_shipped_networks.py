@@ -104,10 +104,10 @@ def test_photos_knows_photos_that_it_was_not_trained_on(photos, test_data):
     right = np.concatenate([photos.net.predict(part) for part in np.array_split(x, 8)]).argmax(axis=1) == labels
     mean = np.mean([right[labels == k].mean() for k in range(len(held_out))])
     print(f"photos: {mean:.1%} of {len(x)} held-out photos, mean of {len(held_out)} classes")
-    assert mean >= 0.75  # of so few, 82 % on all
+    assert mean >= 0.78  # of so few; 82 % on all
 
 
-@pytest.mark.xfail(strict=True, reason="the shipped training was too short: it takes the portrait for a bonsai")
+@pytest.mark.xfail(strict=True, reason="the first training takes the portrait for a chandelier")
 def test_photos_sees_the_face_in_matplotlibs_portrait(photos):
     scores = photos.net.predict(photos.preprocessing.to_input(fit(portrait(), photos.preprocessing.resize, 128)))[0]
     assert photos.labels[scores.argmax()] == "face"

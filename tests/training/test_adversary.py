@@ -8,7 +8,14 @@ from minicnn.backend import to_host
 from minicnn.errors import InputError
 from minicnn.losses import cross_entropy
 from minicnn.optimize import Adam
-from minicnn.training import Adversary, TrainingCheckpoint, WeightAverage, adversarial, smoothed_cross_entropy
+from minicnn.training import (
+    AdversarialBatches,
+    Adversary,
+    TrainingCheckpoint,
+    WeightAverage,
+    adversarial,
+    smoothed_cross_entropy,
+)
 from minicnn.training.train import train
 
 STD = (0.25, 0.5)  # so a change of one pixel value is one of 4 or of 2 in x
@@ -70,8 +77,8 @@ def trained(xp, num_steps, path=None, **more):
     """The arrays after an adversarial training with averaged weights, and the averages."""
     net = tiny_net(xp)
     average = WeightAverage(net, 0.9)
-    train(net, noise_batches(), update=Adam(0.01), num_steps=num_steps, adversary=Adversary(0.5, STD, warm_up=2),
-          average=average, checkpoint=path and TrainingCheckpoint(path, 2), **more)
+    train(net, AdversarialBatches(net, noise_batches(), Adversary(0.5, STD, warm_up=2)), update=Adam(0.01),
+          num_steps=num_steps, average=average, checkpoint=path and TrainingCheckpoint(path, 2), **more)
     return arrays_of(net), arrays_of(average.network())
 
 
