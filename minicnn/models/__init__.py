@@ -3,8 +3,10 @@
 from minicnn.models.alexnet import alexnet, caffenet
 from minicnn.models.autoencoder import decoder_of, vgg19_autoencoder
 from minicnn.models.decoder import shapes_decoder, shapes_encoder
+from minicnn.models.fold import fold_norms
 from minicnn.models.load import Model, build_network, cache_folder, load_model
 from minicnn.models.photo_decoder import photo_decoder, photo_encoder
+from minicnn.models.photos import photos
 from minicnn.models.preprocessing import Preprocessing
 from minicnn.models.resnet import resnet18
 from minicnn.models.small import digits, shapes
@@ -13,5 +15,6 @@ from minicnn.models.transform import transform_network
 from minicnn.models.vgg import vgg16, vgg19
 
 __all__ = ["Model", "Preprocessing", "alexnet", "build_network", "cache_folder", "caffenet", "decoder_of", "digits",
-           "load_model", "photo_decoder", "photo_encoder", "resnet18", "shapes", "shapes_decoder", "shapes_encoder",
-           "squeezenet1_0", "squeezenet1_1", "transform_network", "vgg16", "vgg19", "vgg19_autoencoder"]
+           "fold_norms", "load_model", "photo_decoder", "photo_encoder", "photos", "resnet18", "shapes",
+           "shapes_decoder", "shapes_encoder", "squeezenet1_0", "squeezenet1_1", "transform_network", "vgg16", "vgg19",
+           "vgg19_autoencoder"]
