@@ -138,6 +138,8 @@ TOOLS = (
     ("print each layer and stop in the debugger", "step_through photo.jpg --layer conv1"),
     ("print every check of the gallery", "verify [--model NAME]"),
     ("train the shipped network `digits`", "train_digits FOLDER_WITH_MNIST"),
+    ("train the shipped network `photos`", "train_photos FOLDER_OF_CALTECH_101"),
+    ("compare two trained networks, of plain and of adversarial training", "train_photos_figure PLAIN ADVERSARIAL"),
     ("train the shipped network `shapes`", "train_shapes"),
     ("train the shipped network `shapes_decoder`", "train_decoder"),
 )

@@ -183,6 +183,9 @@ CASES = {
                    ("relu2", "conv3", "fc5"), ("input", "pool1", "drop4")),
     "shapes": Case(lambda: models.shapes(seed=None), oracle.shapes, oracle.SHAPES_NAMES, (2, 3, 64, 80),
                    ("relu2", "conv4", "fc6"), ("input", "pool1", "pool3")),
+    "photos": Case(lambda: models.photos(seed=None, num_classes=7), lambda: oracle.Photos(7), oracle.PHOTOS_NAMES,
+                   (2, 3, 97, 75), ("relu_conv1", "fire3/expand3x3", "fire6/concat", "pool9"),
+                   ("input", "pool1", "fire4/relu_squeeze1x1", "fire7/concat")),
     # of sizes that are no multiples of 4, too, as PyTorch takes them: the picture grows to one
     "transform_network": Case(lambda: models.transform_network(None, (6, 8, 12), 2),
                               lambda: oracle.TransformerNet((6, 8, 12), 2), oracle.transform_names(2), (2, 3, 37, 44),

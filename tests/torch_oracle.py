@@ -5,6 +5,7 @@ Gradients come from autograd. Importing this without PyTorch skips the importing
 """
 
 from collections import OrderedDict
+from functools import partial
 
 import numpy as np
 import pytest
@@ -281,6 +282,24 @@ def shapes():
     ]))
 
 
+class Photos(nn.Module):
+    """The shipped classifier of photographs: a convolution of 7x7, seven Fire modules, and a classifier of 1x1."""
+
+    def __init__(self, num_classes):
+        super().__init__()
+        pool = partial(nn.MaxPool2d, kernel_size=3, stride=2, ceil_mode=True)
+        self.features = nn.Sequential(
+            nn.Conv2d(3, 32, kernel_size=7, stride=2, padding=3), Rectifier(), pool(),
+            Fire(32, 16, 32, 32), Fire(64, 16, 48, 48), pool(),
+            Fire(96, 24, 64, 64), Fire(128, 32, 96, 96), pool(),
+            Fire(192, 48, 128, 128), Fire(256, 64, 192, 192), Fire(384, 64, 192, 192))
+        self.classifier = nn.Sequential(nn.Dropout(), nn.Conv2d(384, num_classes, kernel_size=1))
+        self.mean = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
+
+    def forward(self, x):
+        return self.mean(self.classifier(self.features(x)))
+
+
 # ---- PyTorch's example fast_neural_style ---------------------------------------------------------------------
 
 
@@ -419,6 +438,9 @@ DIGITS_NAMES = {name: name for name in (
 SHAPES_NAMES = {name: name for name in (
     "conv1 relu1 pool1 conv2 relu2 pool2 conv3 relu3 pool3 conv4 relu4 conv5 relu5 pool5 fc6").split()}
 
+PHOTOS_NAMES = {module: layer for module, layer in squeezenet_names(
+    "conv1 relu_conv1 pool1 fire2 fire3 pool3 fire4 fire5 pool5 fire6 fire7 fire8").items()
+    if module.startswith("features")} | {"classifier.0": "drop8", "classifier.1": "conv9", "mean": "pool9"}
 
 
 def transform_names(num_blocks=5):

@@ -1,7 +1,7 @@
 """Code that the training scripts share: their options, and a progress bar around the training."""
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,8 @@ from minicnn.optimize import Adam
 from minicnn.training import CosineSchedule, TrainingCheckpoint, train
 
 # Options that the trained network does not depend on; a folder may have been moved.
-WITHOUT_EFFECT = ("out", "overwrite", "half", "checkpoint", "folder", "save_every", "samples", "sample_every")
+WITHOUT_EFFECT = ("out", "overwrite", "half", "checkpoint", "folder", "save_every", "samples", "sample_every",
+                  "look_every")
 
 
 def training_parser(name: str, description: str | None, steps: int, batch_size: int) -> ArgumentParser:
@@ -34,12 +35,13 @@ def training_parser(name: str, description: str | None, steps: int, batch_size: 
 
 def train_with_progress(net: Network, batches: Any, arguments: Namespace, learning_rate: float = 2e-3,
                         callback: Callable[[int], Any] | None = None, checkpoint_every: int = 500,
-                        **options: Any) -> None:
+                        changeable: Sequence[str] = (), **options: Any) -> None:
     """Train the network in place by Adam, whose rate falls along a cosine, and show the loss in a progress bar.
 
     The fast network of the same layers computes it.
 
     options : of `train`, such as weight_decay and loss. callback : called with the step, from 0, after each step.
+    changeable : names of options that may have another value when a training continues.
     Raises InputError before the training if the result or the checkpoint could not be written, if another run is about
     to write it, and if the checkpoint is of a training with other options.
     """
@@ -49,7 +51,8 @@ def train_with_progress(net: Network, batches: Any, arguments: Namespace, learni
     if arguments.checkpoint:
         require_target(arguments.checkpoint, overwrite=True)
         claim(Path(arguments.checkpoint), is_file=True)
-        settings = {name: value for name, value in vars(arguments).items() if name not in WITHOUT_EFFECT}
+        settings = {name: value for name, value in vars(arguments).items()
+                    if name not in (*WITHOUT_EFFECT, *changeable)}
         checkpoint = TrainingCheckpoint(arguments.checkpoint, checkpoint_every, settings)
     with tqdm(total=arguments.steps, unit="step", disable=None) as bar:
         def show(step: int, value: float) -> None:

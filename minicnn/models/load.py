@@ -11,6 +11,7 @@ from minicnn.errors import InputError, one_line, unknown_name
 from minicnn.models.alexnet import alexnet, caffenet
 from minicnn.models.decoder import shapes_decoder
 from minicnn.models.first_layer import first_layer
+from minicnn.models.photos import photos
 from minicnn.models.preprocessing import Preprocessing
 from minicnn.models.resnet import resnet18
 from minicnn.models.small import digits, shapes
@@ -24,9 +25,9 @@ if TYPE_CHECKING:
 
 ARCHITECTURES: dict[str, Callable[..., Network]] = {
     "vgg16": vgg16, "vgg19": vgg19, "squeezenet1_0": squeezenet1_0, "squeezenet1_1": squeezenet1_1, "alexnet": alexnet,
-    "caffenet": caffenet, "resnet18": resnet18, "digits": digits, "shapes": shapes, "shapes_decoder": shapes_decoder,
-    "first_layer": first_layer, "transform_network": transform_network}
-EMBEDDED = ("shapes", "digits", "shapes_decoder", "styles")  # the networks whose weights come with the library
+    "caffenet": caffenet, "resnet18": resnet18, "digits": digits, "shapes": shapes, "photos": photos,
+    "shapes_decoder": shapes_decoder, "first_layer": first_layer, "transform_network": transform_network}
+EMBEDDED = ("photos", "shapes", "digits", "shapes_decoder", "styles")  # they come with the library
 
 
 class Model(NamedTuple):
@@ -37,6 +38,7 @@ class Model(NamedTuple):
     labels: list[str]
     name: str
     styles: tuple[str, ...] = ()  # names of the styles of a transform network that has learnt several
+    sources: dict[str, str] = {}  # label -> the folder of the data set from which the class was learnt
 
     def __repr__(self) -> str:
         """Return one line: name, kind of network, number of layers and classes."""
@@ -192,8 +194,8 @@ def load_model(name: str | Path, device: str = "auto") -> Model:
     """Return the Model called `name`, with its weights, as a plain network.
 
     name : the path of a weights file (.h5), the name of a file in the cache folder, such as "squeezenet1_1", or a
-    network that comes with the library: "shapes", "digits", "styles" (fast style transfer) or "shapes_decoder" (its
-    preprocessing describes its output).
+    network that comes with the library: "photos", "shapes", "digits", "styles" (fast style transfer) or
+    "shapes_decoder" (its preprocessing describes its output).
     device : "cpu", "gpu", or "auto" for the GPU if CuPy works.
     Raises InputError if the file is missing or damaged, or if it does not fit its architecture.
 
@@ -212,7 +214,8 @@ def load_model(name: str | Path, device: str = "auto") -> Model:
     load_weights(net, path)
     keep_freed_memory()  # the passes that follow allocate the same arrays again and again
     styles = tuple(one_line(style, 200) for style in header.options.get("styles", ()))
-    return Model(net.to_device(device), header.preprocessing, header.labels, header.name, styles)
+    return Model(net.to_device(device), header.preprocessing, header.labels, header.name, styles,
+                 header.sources)
 
 
 def _build_for_header(path: Path, header: "Header") -> Network:

@@ -1,9 +1,11 @@
 """Training: mini-batches, the training loop, checkpoints, augmentation, and decoders."""
 
+from minicnn.training.adversary import Adversary, adversarial
 from minicnn.training.augment import Distortion, distort
+from minicnn.training.average import WeightAverage
 from minicnn.training.checkpoint import TrainingCheckpoint
 from minicnn.training.decoder import CodeBatches, Likeness
-from minicnn.training.train import CosineSchedule, MiniBatches, accuracy, train
+from minicnn.training.train import CosineSchedule, MiniBatches, accuracy, smoothed_cross_entropy, train
 
-__all__ = ["CodeBatches", "CosineSchedule", "Distortion", "Likeness", "MiniBatches", "TrainingCheckpoint",
-           "accuracy", "distort", "train"]
+__all__ = ["Adversary", "CodeBatches", "CosineSchedule", "Distortion", "Likeness", "MiniBatches", "TrainingCheckpoint",
+           "WeightAverage", "accuracy", "adversarial", "distort", "smoothed_cross_entropy", "train"]

@@ -16,7 +16,9 @@ import numpy as np
 from minicnn.backend import Array, Generator, to_device, to_host
 from minicnn.errors import InputError
 from minicnn.losses import cross_entropy
+from minicnn.losses.classes import one_hot
 from minicnn.network import Network
+from minicnn.training.average import WeightAverage
 from minicnn.training.checkpoint import TrainingCheckpoint
 
 ORDER, AUGMENT, DROP, STYLE = 1, 2, 3, 4  # the first number of a seed: each use has its own random numbers
@@ -76,7 +78,9 @@ def train(net: Network, batches: Batches, *, update: Any, num_steps: int,
           loss: Callable[[Array, Any], tuple[float, Array]] = cross_entropy, seed: int = 0,
           checkpoint: TrainingCheckpoint | str | Path | None = None,
           callback: Callable[[int, float], Any] | None = None, only: Sequence[str] | None = None,
-          variant: Callable[[Network, Any], Network] | None = None) -> list[float]:
+          variant: Callable[[Network, Any], Network] | None = None,
+          adversary: Callable[[Network, Array, Any, int], Array] | None = None,
+          average: WeightAverage | None = None) -> list[float]:
     """Minimise `loss` over the network's parameters, in place. Return the history: the loss of each step.
 
     Parameters
@@ -90,6 +94,8 @@ def train(net: Network, batches: Batches, *, update: Any, num_steps: int,
     callback : called with (step, loss) after each step. If it returns a true value, the training ends.
     only : keys of the parameters to train, such as ("gamma", "beta"). By default all.
     variant : a function (net, labels) -> the network of one batch, which shares the parameters. By default `net`.
+    adversary : a function (net, x, labels, step) -> x of the batch that is trained on, such as an Adversary.
+    average : a WeightAverage of `net`, which follows each step.
 
     Raises
     ------
@@ -104,11 +110,14 @@ def train(net: Network, batches: Batches, *, update: Any, num_steps: int,
     owners = net.parameter_layers()
     updates = {f"{name}/{key}": copy.deepcopy(update) for name, layer in owners.items() for key in layer.params
                if only is None or key in only}
-    first, history = (0, []) if checkpoint is None else checkpoint.restore(net, updates)
+    stored = updates | (average.parts if average is not None else {})
+    first, history = (0, []) if checkpoint is None else checkpoint.restore(net, stored)
     for step in range(first, num_steps):
         x, labels = batches(step)
         x = to_device(x, net.device)
         network = net if variant is None else variant(net, labels)
+        if adversary is not None:
+            x = adversary(network, x, labels, step)
         trace = network.forward_train(x, np.random.default_rng([DROP, seed, step]), keep=(net.output,))
         value, dscores = loss(trace.activations[net.output], labels)
         for name, gradients in network.backward_train(trace, {net.output: dscores}, only).items():
@@ -117,12 +126,14 @@ def train(net: Network, batches: Batches, *, update: Any, num_steps: int,
                 if schedule is not None:
                     rule.learning_rate = schedule(step)
                 apply_update(owners[name].params, key, gradient, rule, weight_decay)
+        if average is not None:
+            average.follow(step)
         history.append(value)
         if not np.isfinite(value):
             raise InputError(f"the loss is {value} at step {step}: the training diverged; lower the learning rate")
         stop = callback is not None and callback(step, value)
         if checkpoint is not None and ((step + 1) % checkpoint.every == 0 or step + 1 == num_steps or stop):
-            checkpoint.save(net, updates, history)
+            checkpoint.save(net, stored, history)
         if stop:
             break
     return history
@@ -133,6 +144,21 @@ def apply_update(params: dict[str, Array], key: str, gradient: Array, rule: Any,
     decay = rule.learning_rate * weight_decay if key == "w" else 0.0
     changed = params[key] - rule.delta(gradient) - decay * params[key]
     params[key] = changed.astype(params[key].dtype, copy=False)  # also if the rate is a NumPy float64
+
+
+def smoothed_cross_entropy(scores: Array, labels: Any, smoothing: float = 0.1) -> tuple[float, Array]:
+    """Return the cross-entropy to targets that give a share `smoothing` to all classes alike, and its gradient.
+
+    Szegedy et al. 2016 (arXiv:1512.00567), section 7. scores : (N, classes).
+
+    >>> smoothed_cross_entropy(np.zeros((1, 4)), [2], smoothing=0.4)[1].round(2)
+    array([[ 0.15,  0.15, -0.45,  0.15]])
+    """
+    value, dscores = cross_entropy(scores, labels)
+    N, K = scores.shape
+    # -log softmax(scores)[k] falls by scores[k], so a share of all targets changes the value by a linear term
+    shift = smoothing * (one_hot(scores, labels) - 1 / K) / N
+    return value + float((scores * shift).sum()), dscores + shift.astype(scores.dtype)
 
 
 def accuracy(net: Network, x: Array, labels: Array, batch_size: int = 250) -> float:

@@ -14,7 +14,10 @@ TEXTS = ("name", "architecture", "origin", "licence", "source_sha256")  # fields
 
 
 class Header(NamedTuple):
-    """The facts in a weights file. `options` are keyword arguments of the function that builds the architecture."""
+    """The facts in a weights file. `options` are keyword arguments of the function that builds the architecture.
+
+    sources : {label: folder of the data set from which the class was learnt}.
+    """
 
     name: str
     architecture: str
@@ -24,11 +27,13 @@ class Header(NamedTuple):
     origin: str = ""
     licence: str = ""
     source_sha256: str = ""
+    sources: dict[str, str] = {}
 
 
 def header_digest(header: Header) -> str:
     """Return the sha256 of all fields of the Header, in hexadecimal."""
-    return hashlib.sha256(json.dumps(header).encode()).hexdigest()
+    fields = header if header.sources else header[:-1]  # files without sources have the digest of the first version
+    return hashlib.sha256(json.dumps(fields).encode()).hexdigest()
 
 
 def encode_texts(texts: Sequence[str]) -> Array:

@@ -45,7 +45,8 @@ def read_header(path: str | Path) -> Header:
             header = Header(**{key: texts[key] for key in TEXTS},
                             preprocessing=Preprocessing(**preprocessing),
                             options=read_json(texts["options"], "options", LONGEST_TEXT),
-                            labels=read_labels(file["labels"]))
+                            labels=read_labels(file["labels"]),
+                            sources=read_sources(texts))
         except InputError:
             raise
         except (KeyError, TypeError, ValueError, AttributeError) as problem:
@@ -64,7 +65,17 @@ def printable_header(header: Header) -> Header:
     """Return the Header with texts that are safe to print: control characters escaped, lengths cut."""
     return header._replace(
         name=one_line(header.name, LONGEST_NAME), origin=one_line(header.origin, 1000),
-        licence=one_line(header.licence, 1000), labels=[one_line(label, LONGEST_NAME) for label in header.labels])
+        licence=one_line(header.licence, 1000), labels=[one_line(label, LONGEST_NAME) for label in header.labels],
+        sources={one_line(label, LONGEST_NAME): one_line(folder, LONGEST_NAME)
+                 for label, folder in header.sources.items()})
+
+
+def read_sources(texts: dict[str, str]) -> dict[str, str]:
+    """Return {label: folder of the data set}, {} if the file names none. Raises InputError if a value is no text."""
+    sources = read_json(texts.get("sources", "{}"), "sources", LONGEST_TEXT)
+    if not all(isinstance(folder, str) for folder in sources.values()):
+        raise InputError("its sources are not one folder for each label")
+    return sources
 
 
 def load_weights(net: Network, path: str | Path) -> None:

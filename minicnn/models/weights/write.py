@@ -74,6 +74,8 @@ def _write_file(path: str | Path, arrays: Blocks, header: Header, dtype: Any) ->
             texts = {key: getattr(header, key) for key in TEXTS}
             texts["options"] = json.dumps(header.options)
             texts["preprocessing"] = json.dumps(header.preprocessing._asdict())
+            if header.sources:
+                texts["sources"] = json.dumps(header.sources)
             texts["header_sha256"] = header_digest(header)
             for key, text in texts.items():
                 hdf5.attrs[key] = encode_texts([text])[0]

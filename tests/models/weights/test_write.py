@@ -1,6 +1,8 @@
 """A weights file keeps every bit and the whole header, or nothing is written."""
 
 import errno
+import hashlib
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +14,15 @@ from weights_files import HEADER, refusal, small_network
 
 from minicnn.layers import BatchNorm2D
 from minicnn.models.preprocessing import TORCHVISION
-from minicnn.models.weights import Header, load_weights, named_arrays, read_header, save_weights, weights_digest
+from minicnn.models.weights import (
+    Header,
+    header_digest,
+    load_weights,
+    named_arrays,
+    read_header,
+    save_weights,
+    weights_digest,
+)
 
 ROOT = Path(__file__).parents[3]
 
@@ -39,6 +49,22 @@ def test_header_without_anything_optional_comes_back(net, tmp_path):
     header = Header("small", "digits", TORCHVISION)
     save_weights(tmp_path / "small.h5", net, header)
     assert read_header(tmp_path / "small.h5") == header
+
+
+def test_sources_come_back_and_belong_to_the_digest(net, tmp_path):
+    header, path = HEADER._replace(sources={"face": "Faces", "car": "car_side"}), tmp_path / "small.h5"
+    save_weights(path, net, header)
+    assert read_header(path) == header
+    for other, reason in (('{"face": "Faces"}', "differ from their recorded digest"),
+                          ('{"face": 3}', "its sources are not one folder for each label"),
+                          ("[3]", "is not a weights file")):
+        with h5py.File(path, "r+") as file:
+            file.attrs["sources"] = np.bytes_(other.encode())
+        assert reason in refusal(read_header, path)
+
+
+def test_the_digest_of_a_header_without_sources_is_that_of_files_from_before_there_were_any():
+    assert header_digest(HEADER) == hashlib.sha256(json.dumps(HEADER[:-1]).encode()).hexdigest()
 
 
 def test_other_precisions_are_saved_as_float32(net, tmp_path):
