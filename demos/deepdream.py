@@ -1,14 +1,13 @@
 """DeepDream, a photo with patterns of a layer: python -m demos.deepdream photo.jpg [--layer NAME] [--zoom FRAMES]"""
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import NamedTuple
 
-import matplotlib
 import numpy as np
 
 from demos import dream_flight
 from demos.dream_flight import SMOOTH, SOURCE
+from demos.shared import portrait
 from demos.shared.claim import make_folder
 from demos.shared.command import demo_parser, main, natural_int, number, positive_int, positive_number
 from demos.shared.inputs import choose_model, warn_about_memory
@@ -33,6 +32,7 @@ from minicnn.visualize.synthesis.dream_steps_check import check_dream_steps, kep
 from minicnn.visualize.synthesis.tiles import choose_tile
 
 NAMES = ("deepdream",)
+GALLERY_SIZE = 256  # long side of the picture in the gallery, pixels
 IMAGE = "dream"  # name of the file with the picture alone, in its full resolution
 LAYERS = (("fire8/concat", "fire6/concat"), ("relu4_3", "relu3_3"), ("relu4", "relu3"))  # the best-looking, by network
 
@@ -159,7 +159,7 @@ def default_layers(net):
 
 def example_photo():
     """Return (name, uint8 (H, W, 3)) of matplotlib's portrait of Grace Hopper."""
-    return "grace_hopper", images.load_image(Path(matplotlib.get_data_path(), "sample_data", "grace_hopper.jpg"))
+    return portrait.NAME, portrait.portrait()
 
 
 # ---- the command -----------------------------------------------------------------------------------------------------
@@ -218,10 +218,11 @@ def default_size(model):
     return 512 if model.net.input_shape[1] > 200 else 3 * model.net.input_shape[1]
 
 
-def small(image):
-    """Return the picture for the gallery, uint8 (H, W, 3): twice as large for small networks, so that octaves fit."""
-    side = image.shape[0]
-    return image if side > 200 else images.resize(image, 2 * side, 2 * side)
+def gallery_pictures(model, photo, seed=0):
+    """Return the pictures of the gallery: of the whole Photo, small, but with enough pixels for the octaves."""
+    large = max(photo.picture.shape) > GALLERY_SIZE
+    picture = images.resize_long_side(photo.picture, GALLERY_SIZE if large else 2 * model.net.input_shape[1])
+    return pictures(model, photo.name, picture, seed=seed)
 
 
 def parser():

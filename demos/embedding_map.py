@@ -79,12 +79,18 @@ def gallery_pictures(model: Model, folder: Sequence[FolderPhoto] | None, seed: i
     """Return the picture of the gallery: the photos of a folder with several classes, or drawn shapes."""
     photos = list(fit_photos(model, folder or ()))
     names = sorted({photo.label for photo in photos if photo.label is not None})
-    if len(names) < 2 or len(photos) < FEWEST:
+    if not enough(photos):
         return pictures(model, count=DRAWN_IN_GALLERY, seed=seed)
     photos = [photo for photo in photos if photo.label is not None]
     labels = np.array([names.index(photo.label) for photo in photos if photo.label is not None])
     x = model.preprocessing.to_input(np.stack([photo.image for photo in photos]))
     return pictures(model, (x, labels), seed=seed, names=names)
+
+
+def enough(photos: Sequence[FolderPhoto] | None) -> bool:
+    """Return True if there are enough photos, of several classes, for a map."""
+    labels = {photo.label for photo in photos or () if photo.label is not None}
+    return len(labels) > 1 and len(photos or ()) >= FEWEST
 
 
 def draw_images(model: Model, count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:

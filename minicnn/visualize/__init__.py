@@ -13,6 +13,7 @@ from minicnn.visualize.attribution.gradients import (
 )
 from minicnn.visualize.attribution.guided_backprop import deconvnet, guided_backprop, neuron_gradient
 from minicnn.visualize.attribution.occlusion import class_probability, occlusion_map, spread_occlusion
+from minicnn.visualize.attribution.peaks import map_peaks
 from minicnn.visualize.attribution.pointing_game import pointing_game
 from minicnn.visualize.attribution.randomise import cascade_similarity
 from minicnn.visualize.attribution.saliency import saliency_map
@@ -66,7 +67,7 @@ __all__ = ["CLASS_PRESETS", "NEURON_PRESETS", "AscentSettings", "DreamSettings",
            "filter_weights", "find_facets", "fooling_image", "fooling_report", "generated_class", "grad_cam",
            "gradient_times_input", "grid_sheet", "guided_backprop", "guided_grad_cam", "guided_patch",
            "image_features", "integrated_gradients", "inversion_report", "invert_features", "kmeans",
-           "layer_visualization", "nearest", "nearest_others", "neuron_gradient", "neuron_visualization",
+           "layer_visualization", "map_peaks", "nearest", "nearest_others", "neuron_gradient", "neuron_visualization",
            "occlusion_map", "pca", "perceptual_loss", "pointing_game", "precision_at", "rank_correlations",
            "receptive_field", "resume", "saliency_map", "saliency_segment", "smooth_grad", "spread_occlusion",
            "squared_distances", "stacked", "start_worker", "strongest_channels", "stylize", "sweep",
