@@ -43,7 +43,7 @@ def pictures(model, labels=None, seed=0, size=None, settings=MARGIN, run=None):
     objective = "the score of its class and its margin to all other scores" if settings.margin_weight else \
         "the score of its class"
     yield Picture(
-        "class_visualization", title, plot.show_panels(panels, min(5, len(panels)), title),
+        "class_visualization", title, plot.show_panels(panels, 6 if len(panels) == 12 else min(5, len(panels)), title),
         np.concatenate([ascent.watch.image for ascent in ascents.values()]),
         f"Each image started as {first} and was changed in {settings.num_steps} steps to raise {objective}. "
         "Regularization keeps the image natural: a penalty on bright pixels, jitter, blur, or small pixels set to "

@@ -10,12 +10,14 @@ from demos.dream_flight import SMOOTH, SOURCE
 from demos.shared import portrait
 from demos.shared.claim import make_folder
 from demos.shared.command import demo_parser, main, natural_int, number, positive_int, positive_number
+from demos.shared.default_network import SHAPES
 from demos.shared.inputs import choose_model, warn_about_memory
 from demos.shared.layers import feature_layers
 from demos.shared.long_run import Watch, add_long_run_options, add_presets, chosen_settings, digest, long_run
 from demos.shared.photo_files import shown_name
 from demos.shared.picture import Picture, demo_folder, run_demo
 from minicnn import images, plot
+from minicnn.datasets.drawings import draw_style
 from minicnn.datasets.shapes import draw_shape
 from minicnn.errors import InputError
 from minicnn.receptive_field import receptive_field
@@ -140,12 +142,16 @@ def octave_ends(settings):
 
 
 def example_dreams(model):
-    """Return the Dreams of a late layer, of an earlier one, and of the late one guided by a drawn star."""
+    """Return the Dreams of a late layer, of an earlier one, and of the late one with a guide: a drawn star or strokes.
+    """
     late, earlier = default_layers(model.net)
     dreams = [Dream(late), Dream(earlier)]
     if model.net.input_shape[0] == 3:
-        star = draw_shape(9, np.random.default_rng(3))[0]
-        dreams.append(Dream(late, guide=images.resize(star, *model.net.input_shape[1:])))
+        side = model.net.input_shape[1]
+        guide = draw_style("strokes", np.random.default_rng(0), side)
+        if model.name == SHAPES:
+            guide, _ = draw_shape(9, np.random.default_rng(3))
+        dreams.append(Dream(late, guide=images.resize(guide, side, side)))
     return dreams
 
 
