@@ -48,7 +48,7 @@ def pictures(model, labels=None, seed=0, size=None, settings=None, run=None):
         how = ("The numbers that changed are waves of decorrelated colours, and the network saw the image shifted and "
                "scaled at random, so that fine noise gains nothing.")
     yield Picture(
-        "class_visualization", title, plot.show_panels(panels, min(5, len(panels)), title),
+        "class_visualization", title, plot.show_panels(panels, 6 if len(panels) == 12 else min(5, len(panels)), title),
         np.concatenate([ascent.watch.image for ascent in ascents.values()]),
         f"Each image started as {first} and was changed in {settings.num_steps} steps to raise {objective}. "
         f"{how} The image shows the patterns by which the network recognizes the class, not the look of the class.",

@@ -1,22 +1,23 @@
 """DeepDream, a photo with patterns of a layer: python -m demos.deepdream photo.jpg [--layer NAME] [--zoom FRAMES]"""
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import NamedTuple
 
-import matplotlib
 import numpy as np
 
 from demos import dream_flight
 from demos.dream_flight import SMOOTH, SOURCE
+from demos.shared import portrait
 from demos.shared.claim import make_folder
 from demos.shared.command import demo_parser, main, natural_int, number, positive_int, positive_number
+from demos.shared.default_network import SHAPES
 from demos.shared.inputs import choose_model, warn_about_memory
 from demos.shared.layers import feature_layers
 from demos.shared.long_run import Watch, add_long_run_options, add_presets, chosen_settings, digest, long_run
 from demos.shared.photo_files import shown_name
 from demos.shared.picture import Picture, demo_folder, run_demo
 from minicnn import images, plot
+from minicnn.datasets.drawings import draw_style
 from minicnn.datasets.shapes import draw_shape
 from minicnn.errors import InputError
 from minicnn.receptive_field import receptive_field
@@ -33,6 +34,7 @@ from minicnn.visualize.synthesis.dream_steps_check import check_dream_steps, kep
 from minicnn.visualize.synthesis.tiles import choose_tile
 
 NAMES = ("deepdream",)
+GALLERY_SIZE = 256  # long side of the picture in the gallery, pixels
 IMAGE = "dream"  # name of the file with the picture alone, in its full resolution
 LAYERS = (("fire8/concat", "fire6/concat"), ("relu4_3", "relu3_3"), ("relu4", "relu3"))  # the best-looking, by network
 
@@ -140,12 +142,16 @@ def octave_ends(settings):
 
 
 def example_dreams(model):
-    """Return the Dreams of a late layer, of an earlier one, and of the late one guided by a drawn star."""
+    """Return the Dreams of a late layer, of an earlier one, and of the late one with a guide: a drawn star or strokes.
+    """
     late, earlier = default_layers(model.net)
     dreams = [Dream(late), Dream(earlier)]
     if model.net.input_shape[0] == 3:
-        star = draw_shape(9, np.random.default_rng(3))[0]
-        dreams.append(Dream(late, guide=images.resize(star, *model.net.input_shape[1:])))
+        side = model.net.input_shape[1]
+        guide = draw_style("strokes", np.random.default_rng(0), side)
+        if model.name == SHAPES:
+            guide, _ = draw_shape(9, np.random.default_rng(3))
+        dreams.append(Dream(late, guide=images.resize(guide, side, side)))
     return dreams
 
 
@@ -159,7 +165,7 @@ def default_layers(net):
 
 def example_photo():
     """Return (name, uint8 (H, W, 3)) of matplotlib's portrait of Grace Hopper."""
-    return "grace_hopper", images.load_image(Path(matplotlib.get_data_path(), "sample_data", "grace_hopper.jpg"))
+    return portrait.NAME, portrait.portrait()
 
 
 # ---- the command -----------------------------------------------------------------------------------------------------
@@ -218,10 +224,11 @@ def default_size(model):
     return 512 if model.net.input_shape[1] > 200 else 3 * model.net.input_shape[1]
 
 
-def small(image):
-    """Return the picture for the gallery, uint8 (H, W, 3): twice as large for small networks, so that octaves fit."""
-    side = image.shape[0]
-    return image if side > 200 else images.resize(image, 2 * side, 2 * side)
+def gallery_pictures(model, photo, seed=0):
+    """Return the pictures of the gallery: of the whole Photo, small, but with enough pixels for the octaves."""
+    large = max(photo.picture.shape) > GALLERY_SIZE
+    picture = images.resize_long_side(photo.picture, GALLERY_SIZE if large else 2 * model.net.input_shape[1])
+    return pictures(model, photo.name, picture, seed=seed)
 
 
 def parser():

@@ -97,7 +97,7 @@ def pictures(model: Model, labelled: tuple[np.ndarray, np.ndarray] | None = None
 def gallery_pictures(model: Model, folder: Sequence[FolderPhoto] | None, seed: int) -> Iterator[Picture]:
     """Return the picture of the gallery: the photos of a folder with several classes, or drawn shapes."""
     photos = [photo for photo in fit_photos(model, folder or ()) if photo.label is not None]
-    if len({photo.label for photo in photos}) < 2 or len(photos) < FEWEST:
+    if not enough(photos):
         return pictures(model, count=DRAWN_IN_GALLERY, seed=seed)
     return pictures(model, seed=seed, photos=photos)
 
@@ -113,6 +113,12 @@ def features_of_photos(model: Model, photos: Iterable[FolderPhoto], layer: str
         return found.features, None, ["photos"]
     names, classes = np.unique(np.array(found.labels), return_inverse=True)
     return found.features, classes, names.tolist()
+
+
+def enough(photos: Sequence[FolderPhoto] | None) -> bool:
+    """Return True if there are enough photos, of several classes, for a map."""
+    labels = {photo.label for photo in photos or () if photo.label is not None}
+    return len(labels) > 1 and len(photos or ()) >= FEWEST
 
 
 def draw_images(model: Model, count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:

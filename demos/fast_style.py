@@ -13,6 +13,7 @@ from tqdm import tqdm
 from demos.deepdream import example_photo
 from demos.shared.claim import make_folder
 from demos.shared.command import OneLineParser, add_common, main, natural_int, positive_int
+from demos.shared.inputs import Photo
 from demos.shared.photo_files import find_photos, shown_name
 from demos.shared.picture import Picture, demo_folder, file_stem, run_demo
 from demos.train_fast_style import default_preset, drawn_style
@@ -116,13 +117,13 @@ def sheet_pictures(painter: Model, name: str, photo: np.ndarray, judge: Model, s
          "parameters_of_a_style": own, "parameters": total})
 
 
-def gallery_pictures(model: Model, photos: Sequence[tuple], seed: int = 0) -> Iterator[Picture]:
+def gallery_pictures(model: Model, photos: Sequence[Photo], seed: int = 0) -> Iterator[Picture]:
     """Yield the pictures of the gallery: the shipped network on the first photo, or a drawn landscape for `shapes`.
 
     If the model is the loss network of the training, the picture is also compared with the optimizer.
     """
     painter = load_model(SHIPPED, model.net.device).fast()
-    name, photo = ("scene", draw_scene(192)) if model.name == "shapes" else photos[0][:2]
+    name, photo = ("scene", draw_scene(192)) if model.name == "shapes" else (photos[0].name, photos[0].picture)
     more, losses = [], []
     if model.name == "squeezenet1_1":
         losses = [perceptual_loss(model.net, drawn_style(style), model.preprocessing, FAST_PRESETS["squeezenet"])

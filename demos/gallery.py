@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from demos import (
     activations,
+    agreement,
     any_style,
     attribution,
     class_maps,
@@ -40,6 +41,7 @@ from demos import (
 )
 from demos.gallery_page import Section, failed_section, input_name, section, write_page
 from demos.shared.claim import make_folder
+from demos.shared.default_network import SHAPES as DRAWN
 from demos.shared.inputs import Photo
 from demos.shared.layers import has_scores
 from demos.shared.photo_folder import FolderPhoto
@@ -47,7 +49,7 @@ from demos.shared.picture import Picture, save_picture
 from demos.techniques import COLOUR, DECODERS, MASKS, PHOTOS, SCORES, SHAPES, TECHNIQUES
 from minicnn.errors import InputError, one_line
 from minicnn.images import save_image
-from minicnn.models import Model
+from minicnn.models import Model, load_model
 from minicnn.visualize.check import count_judged
 
 
@@ -60,25 +62,44 @@ class Given(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """How the gallery calls one demo: the names of the pictures that it makes, and pictures(model, given)."""
+    """How the gallery calls one demo.
+
+    names : the pictures that it makes. pictures : called as pictures(model, given). needs_more : of a demo that needs
+    hundreds of pictures; whether the given ones are too few, so that the network `shapes` and drawn shapes stand in.
+    """
 
     names: tuple[str, ...]
     pictures: Callable[[Model, Given], Iterable[Picture]]
+    needs_more: Callable[[Given], bool] = lambda given: False
+
+
+def no_folder(given: Given) -> bool:
+    """Return True if there is no folder of photos."""
+    return not given.folder
+
+
+def always(given: Given) -> bool:
+    """Return True: the demo's pictures are drawn, or have exact masks."""
+    return True
 
 
 # One entry for each demo that demos/techniques.py lists. The list decides which of them are called, and their order.
 ENTRIES = {
     "filters": Entry(filters.NAMES, lambda model, given: filters.pictures([model], seed=given.seed)),
     "neighbours": Entry(neighbours.NAMES, lambda model, given:
-                        neighbours.pictures(model, given.folder, seed=given.seed)),
+                        neighbours.pictures(model, given.folder, seed=given.seed), no_folder),
     "embedding_map": Entry(embedding_map.NAMES, lambda model, given:
-                           embedding_map.gallery_pictures(model, given.folder, given.seed)),
-    "zoom_page": Entry(zoom_page.NAMES, lambda model, given: zoom_page.pictures(model, given.folder, seed=given.seed)),
+                           embedding_map.gallery_pictures(model, given.folder, given.seed),
+                           lambda given: not embedding_map.enough(given.folder)),
+    "zoom_page": Entry(zoom_page.NAMES, lambda model, given:
+                       zoom_page.pictures(model, given.folder, seed=given.seed), no_folder),
     "activations": Entry(activations.NAMES, lambda model, given: activations.pictures(model, given.photos)),
     "patches": Entry(patches.NAMES, lambda model, given:
-                     patches.pictures(model, given.photos, seed=given.seed, folder=given.folder)),
+                     patches.pictures(model, given.photos, seed=given.seed, folder=given.folder),
+                     lambda given: len(given.photos) + len(given.folder or ()) < patches.TOP),
     "dissection": Entry(dissection.NAMES, lambda model, given:
-                        dissection.pictures(model, count=dissection.GALLERY, seed=given.seed)),
+                        dissection.pictures(model, count=dissection.GALLERY, seed=given.seed), always),
+    "agreement": Entry(agreement.NAMES, lambda model, given: agreement.pictures(model, given.photos)),
     "occlusion": Entry(occlusion.NAMES, lambda model, given: occlusion.pictures(model, given.photos[:1])),
     "saliency": Entry(saliency.NAMES, lambda model, given: saliency.pictures(model, given.photos, seed=given.seed)),
     "guided_backprop": Entry(guided_backprop.NAMES, lambda model, given:
@@ -96,19 +117,18 @@ ENTRIES = {
     "class_presets": Entry(class_presets.NAMES, lambda model, given:
                            class_presets.pictures(model, size=min(128, model.net.input_shape[1]), seed=given.seed)),
     "neuron_visualization": Entry(neuron_visualization.GRID_NAMES, lambda model, given:
-                                  neuron_visualization.gallery_pictures(model, seed=given.seed)),
+                                  neuron_visualization.gallery_pictures(model, given.photos, seed=given.seed)),
     "multifaceted": Entry(multifaceted.NAMES, lambda model, given:
-                          multifaceted.pictures(model, num_facets=3, count=225, seed=given.seed)),
+                          multifaceted.pictures(model, num_facets=3, count=225, seed=given.seed), always),
     "generator_prior": Entry(generator_prior.NAMES, lambda model, given:
-                             generator_prior.gallery_pictures(model, given.seed)),
+                             generator_prior.gallery_pictures(model, given.seed), always),
     "fooling": Entry(fooling.NAMES, lambda model, given: fooling.pictures(model, given.photos[:3], seed=given.seed)),
     "pgd": Entry(pgd.NAMES, lambda model, given: pgd.gallery_pictures(model, given.photos, given.seed)),
-    "universal": Entry(universal.NAMES, lambda model, given: universal.gallery_pictures(model, given.seed)),
+    "universal": Entry(universal.NAMES, lambda model, given: universal.gallery_pictures(model, given.seed), always),
     "inversion": Entry(inversion.NAMES, lambda model, given:
                        inversion.quick_pictures(model, given.photos[:1], given.seed)),
     "deepdream": Entry(deepdream.NAMES, lambda model, given:
-                       deepdream.pictures(model, given.photos[0].name, deepdream.small(given.photos[0].image),
-                                          seed=given.seed)),
+                       deepdream.gallery_pictures(model, given.photos[0], given.seed)),
     "texture_pixels": Entry(texture_pixels.NAMES, lambda model, given:
                             texture_pixels.pictures(sweep=(5, 11, 15), seed=given.seed)),
     "texture_gram": Entry(texture_gram.NAMES, lambda model, given:
@@ -122,17 +142,49 @@ ENTRIES = {
 }
 WITHOUT_NETWORK = texture_pixels.NAMES  # their run cards name no network
 REASONS = {COLOUR: "a network of colour pictures", SCORES: "class scores, which this network does not give",
-           SHAPES: "the shipped network `shapes`, or a folder of photos of one class", PHOTOS: "a folder of photos",
+           SHAPES: "class scores, which this network does not give", PHOTOS: "a folder of photos",
            DECODERS: "VGG-19 with decoders, converted from vgg19_normalised_conv1_1-conv3_1.npz",
-           MASKS: "the shipped network `shapes`, whose drawings have exact masks",
-           "": "nothing"}
+           MASKS: "class scores, which this network does not give", "": "nothing"}
+FIRST = "agreement"  # the first demo of the gallery, with the photo and its class
+
+
+class Show(NamedTuple):
+    """A demo of the gallery with its network and its input. why : the reason for another network than the gallery's."""
+
+    demo: str
+    model: Model
+    given: Given
+    why: str = ""
+
+    def pictures(self) -> Iterator[Picture]:
+        """Yield the demo's pictures, each with the reason for its network in its explanation."""
+        for picture in ENTRIES[self.demo].pictures(self.model, self.given):
+            yield picture._replace(explanation=f"{picture.explanation} {self.why}".strip())
+
+
+def shows(model: Model, given: Given) -> list[Show]:
+    """Return the Show of each demo. Where the given pictures are too few, it has the network `shapes`."""
+    demos = gallery_demos(model)
+    few = [demo for demo in demos if ENTRIES[demo].needs_more(given)] if model.name != DRAWN else []
+    stand_in = load_model(DRAWN, model.net.device).fast() if few else model
+    return [Show(demo, stand_in, Given([], given.seed), why_drawn(model)) if demo in few else Show(demo, model, given)
+            for demo in demos]
+
+
+def why_drawn(model: Model) -> str:
+    """Return why the gallery of another network shows drawn shapes, for the page."""
+    return (f"Why drawn shapes, and not {model.name}? This technique needs hundreds of photos, which do not come with "
+            "the library. So the small network `shapes` shows it, on pictures that are drawn. With a folder of photos: "
+            "python -m demos --folder FOLDER.")
+
 
 def gallery_demos(model: Model) -> list[str]:
     """Return the demos that the gallery shows of this network, each once, in the order of the list of techniques."""
     scores = has_scores(model.net)
-    fits = {"": True, COLOUR: model.net.input_shape[0] == 3, SHAPES: model.name == "shapes" and scores,
-            SCORES: scores, DECODERS: any_style.has_painter(), MASKS: model.name == "shapes", PHOTOS: False}
-    return list(dict.fromkeys(technique.demo for technique in TECHNIQUES if fits[technique.needs]))
+    fits = {"": True, COLOUR: model.net.input_shape[0] == 3, SHAPES: scores,
+            SCORES: scores, DECODERS: any_style.has_painter(), MASKS: scores, PHOTOS: False}
+    demos = list(dict.fromkeys(technique.demo for technique in TECHNIQUES if fits[technique.needs]))
+    return sorted(demos, key=lambda demo: demo != FIRST)  # a stable sort keeps the order of the others
 
 
 def picture_names(model: Model) -> list[str]:
@@ -148,9 +200,10 @@ def missing_techniques(model: Model) -> list[str]:
 
 
 def gallery_pictures(model: Model, photos: list[Photo], seed: int) -> Iterator[Picture]:
-    """Yield every Picture of the gallery as soon as it is made."""
-    for demo in gallery_demos(model):
-        yield from ENTRIES[demo].pictures(model, Given(photos, seed))
+    """Yield every Picture that the gallery makes with this network, as soon as it is made."""
+    for show in shows(model, Given(photos, seed)):
+        if show.model is model:
+            yield from show.pictures()
 
 
 def write_gallery(folder: Path, model: Model, choice: str, given: Given, report: Callable[[str], None]) -> list[str]:
@@ -169,11 +222,11 @@ def write_gallery(folder: Path, model: Model, choice: str, given: Given, report:
         save_image(folder / input_name(n), photo.image, overwrite=True)
     page = partial(write_page, folder, model, choice, given.photos, sections, total)
     page(finished=False)
-    for demo in gallery_demos(model):
+    for show in shows(model, given):
         start = time.perf_counter()
         try:
-            for picture in ENTRIES[demo].pictures(model, given):
-                network = None if picture.name in WITHOUT_NETWORK else model
+            for picture in show.pictures():
+                network = None if picture.name in WITHOUT_NETWORK else show.model
                 card = save_picture(folder, picture, network, time.perf_counter() - start, overwrite=True)
                 sections.append(section(picture.name, card))
                 page(finished=False)
@@ -182,9 +235,9 @@ def write_gallery(folder: Path, model: Model, choice: str, given: Given, report:
                        f"{passed} of {judged} checks passed  {picture.title}")
                 start = time.perf_counter()
         except Exception as problem:  # one picture must not cost the others
-            failed.append(demo)
-            sections.append(failed_section(demo, reason_of(problem)))
-            report(f"FAILED: {demo}: {reason_of(problem)}")
+            failed.append(show.demo)
+            sections.append(failed_section(show.demo, reason_of(problem)))
+            report(f"FAILED: {show.demo}: {reason_of(problem)}")
             page(finished=False)
     page(finished=True, missing=missing_techniques(model))
     return failed

@@ -7,6 +7,7 @@ from concurrent.futures import Executor
 import numpy as np
 
 from demos.shared.command import main, positive_int
+from demos.shared.default_network import network_for
 from demos.shared.executors import executor_for, store_for
 from demos.shared.inputs import choose_model
 from demos.shared.photo_files import shown_name
@@ -141,7 +142,8 @@ def checks_of(found: Collection, k: int, judged: bool, mirror: bool, rng: np.ran
 
 def run(arguments: Namespace) -> None:
     """Run the demo with the arguments of the command line."""
-    model, line = choose_model(arguments.model, arguments.device)
+    name = network_for(arguments.model, bool(arguments.folder or arguments.mnist))
+    model, line = choose_model(name, arguments.device)
     print(line)
     gallery, line = choose_photos(model, arguments, f"no folder given: {DRAWN} drawn shapes are compared")
     print(line, end="\n" * bool(line))

@@ -1,7 +1,13 @@
-"""The rows of a grid of neurons: their size, and the images of layers that are linear in the pixels."""
+"""The rows of a grid of neurons: natural pictures, sizes, and the images of layers that are linear in the pixels."""
+
+from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
+from demos.patches import Source, drawn_sources
+from demos.shared.default_network import SHAPES
+from minicnn import images
 from minicnn.layers import BatchNorm2D, Conv2D, ReLU
 from minicnn.models import Model
 from minicnn.network import Network
@@ -23,6 +29,24 @@ def whole_field_view(net: Network, layer: str) -> tuple[int, tuple[int, int] | N
         return neuron_view(net, layer)
     first = -(field.start // field.stride)  # the first neuron whose receptive field starts inside the image
     return neuron_view(net, layer, field.start + field.stride * first + field.size, (first, first))
+
+
+def natural_sources(model: Model, photos: Sequence[np.ndarray], count: int, seed: int) -> list[Source]:
+    """Return `count` drawn shapes for the network `shapes`; for other networks, parts of the photos."""
+    return drawn_sources(model, count, seed) if model.name == SHAPES else photo_crops(model, photos, count, seed)
+
+
+def photo_crops(model: Model, photos: Sequence[np.ndarray], count: int, seed: int) -> list[Source]:
+    """Return `count` Sources of random squares of the photos, uint8 (H, W, 3), in the network's size, half mirrored."""
+    rng, sources = np.random.default_rng([seed, 17]), []
+    for n in range(count):
+        photo = photos[n % len(photos)]
+        short = min(photo.shape[:2])
+        side = int(rng.integers(max(1, short // 3), short + 1))
+        top, left = (int(rng.integers(0, length - side + 1)) for length in photo.shape[:2])
+        square = images.resize(photo[top:top + side, left:left + side], *2 * [model.preprocessing.crop])
+        sources.append(Source(f"part {n + 1}", partial(np.asarray, square[:, ::-1] if n % 2 else square)))
+    return sources
 
 
 def is_linear(net: Network, layer: str) -> bool:

@@ -1,7 +1,7 @@
 """Images that maximize neurons, channels or a layer: python -m demos.neuron_visualization [PICTURE …] --layer NAME
 
 With --grid: a row for each layer, with an image for a neuron of each of several channels. The activations of the images
-are compared with the activations of natural pictures: the given files and folders, or drawn shapes.
+are compared with the activations of natural pictures: the given files and folders, or parts of a portrait.
 """
 
 from dataclasses import asdict
@@ -9,14 +9,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from demos.neuron_rows import GAP, finished_pictures, is_linear, unit_norm_images, whole_field_view
-from demos.patches import batches, channel_list, drawn_count, drawn_sources, folder_sources
+from demos.neuron_rows import GAP, finished_pictures, is_linear, natural_sources, unit_norm_images, whole_field_view
+from demos.patches import batches, channel_list, drawn_count, folder_sources
 from demos.shared.ascent_options import add_ascent_options, amplified
 from demos.shared.command import demo_parser, main, positive_int
 from demos.shared.inputs import choose_model, warn_about_memory
 from demos.shared.layers import feature_layers, usual_layer
 from demos.shared.long_run import Watch, add_long_run_options, chosen_settings, long_run
 from demos.shared.picture import Picture, demo_folder, run_demo
+from demos.shared.portrait import portrait
 from minicnn import plot
 from minicnn.backend import to_device, to_host
 from minicnn.errors import InputError, unknown_name
@@ -130,11 +131,12 @@ def grid_pictures(model, sources, layers=None, columns=8, seed=0, settings=None,
         run.finish(stopped)
 
 
-def gallery_pictures(model, seed=0):
-    """Yield the grid for the gallery: only layers with small receptive fields, and few drawn shapes."""
+def gallery_pictures(model, photos, seed=0):
+    """Yield the grid for the gallery: only layers with small receptive fields, and few natural pictures."""
     largest = min(64, model.net.input_shape[1] - 1)
     layers = [layer for layer in feature_layers(model.net) if neuron_view(model.net, layer)[0] <= largest]
-    yield from grid_pictures(model, drawn_sources(model, min(60, drawn_count(model)), seed), layers, seed=seed)
+    sources = natural_sources(model, [photo.picture for photo in photos], 60, seed)
+    yield from grid_pictures(model, sources, layers, seed=seed)
 
 
 def padded(batches):
@@ -223,8 +225,10 @@ def default_preset(net, kind):
 
 
 def sources_for(model, paths, seed=0):
-    """Return the natural pictures for the comparison: those at `paths`, or drawn shapes."""
-    return folder_sources(model, paths) if paths else drawn_sources(model, drawn_count(model) // 3, seed)
+    """Return the natural pictures for the comparison: those at `paths`, or parts of the portrait, or drawn shapes."""
+    if paths:
+        return folder_sources(model, paths)
+    return natural_sources(model, [portrait()], drawn_count(model) // 3, seed)
 
 
 def run(arguments):

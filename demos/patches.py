@@ -13,6 +13,7 @@ import numpy as np
 from tqdm import tqdm
 
 from demos.shared.command import demo_parser, main
+from demos.shared.default_network import network_for
 from demos.shared.executors import add_sweep_options, executor_for, store_for
 from demos.shared.inputs import choose_model
 from demos.shared.layers import feature_layers, usual_layer
@@ -239,7 +240,7 @@ def drawn_count(model):
 
 def run(arguments):
     """Load the network, search the pictures, and save the result."""
-    model, reason = choose_model(arguments.model, arguments.device)
+    model, reason = choose_model(network_for(arguments.model, bool(arguments.photos)), arguments.device)
     print(reason)
     count, line = drawn_count(model), ""
     if arguments.photos and arguments.photo_folder:

@@ -192,7 +192,7 @@ def gallery_pictures(model: Model, photos: Sequence[Any], seed: int = 0) -> Iter
     sources = drawn_sources(96 if preset == "shapes" else 192)
     settings = style_presets(model)[preset]
     if preset != "shapes":
-        sources = sources._replace(content=photos[0].image, names=[photos[0].name, "strokes"])
+        sources = sources._replace(content=photos[0].picture, names=[photos[0].name, "strokes"])
         settings = replace(settings, size=160, num_steps=60)
     else:
         settings = replace(settings, num_steps=40)

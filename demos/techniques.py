@@ -9,7 +9,7 @@ PARTS = ("filters", "last layer", "activations", "importance", "gradients", "asc
 
 # The conditions for the gallery to show a technique.
 COLOUR = "colour"  # the network's input has three channels
-SHAPES = "shapes"  # the network is the shipped `shapes`, whose classes can be drawn
+SHAPES = "shapes"  # the demo uses the shipped `shapes`, whose classes can be drawn, and is shown beside class scores
 SCORES = "scores"  # the network gives class scores
 DECODERS = "decoders"  # the cache folder has VGG-19 with its decoders
 MASKS = "masks"    # the network is the shipped `shapes`, whose drawings have exact masks
@@ -67,6 +67,8 @@ TECHNIQUES = (
     Technique("saliency", "importance", "saliency", ("saliency_map",),
               "saliency photo.jpg", "Simonyan et al. 2013, arXiv:1312.6034, section 3", SCORES),
 
+    Technique("four methods and the place they agree on", "gradients", "agreement", ("map_peaks",),
+              "agreement photo.jpg", "Zhang et al. 2016, arXiv:1608.00507, the pointing game", SCORES),
     Technique("guided backprop", "gradients", "guided_backprop", ("guided_backprop",),
               "guided_backprop photo.jpg", "Springenberg et al. 2014, arXiv:1412.6806, figure 1"),
     Technique("deconvnet", "gradients", "guided_backprop", ("deconvnet",),

@@ -14,6 +14,7 @@ from urllib.parse import quote
 import numpy as np
 
 from demos.shared.command import main, positive_int
+from demos.shared.default_network import network_for
 from demos.shared.executors import executor_for, store_for
 from demos.shared.inputs import choose_model
 from demos.shared.photo_folder import THUMBNAIL, FolderPhoto, choose_photos, collect, draw_photos, folder_parser
@@ -222,7 +223,8 @@ def write_zoom_page(path: str | Path, png: str | Path, title: str, overwrite: bo
 
 def run(arguments: Namespace) -> None:
     """Run the demo with the arguments of the command line, then write both large maps and their pages."""
-    model, line = choose_model(arguments.model or ("digits" if arguments.mnist else None), arguments.device)
+    name = arguments.model or ("digits" if arguments.mnist else network_for(None, bool(arguments.folder)))
+    model, line = choose_model(name, arguments.device)
     print(line)
     gallery, line = choose_photos(model, arguments, f"no folder given: {DRAWN} drawn shapes are on the map")
     print(line, end="\n" * bool(line))

@@ -11,7 +11,7 @@ from demos.shared.claim import release_claims
 from minicnn import program
 
 MODEL_HELP = ("a network's name or a weights file (.h5) (default: pretrained SqueezeNet weights from the cache folder "
-              "if there are any, else the shipped network `shapes`)")
+              "if there are any, else the shipped network `photos`)")
 
 
 class OneLineParser(argparse.ArgumentParser):

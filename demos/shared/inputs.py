@@ -2,12 +2,12 @@
 
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
-import matplotlib
 import numpy as np
 
+from demos.shared import portrait
+from demos.shared.default_network import default_network
 from demos.shared.layers import has_scores
 from demos.shared.photo_files import shown_name
 from minicnn import images
@@ -15,14 +15,10 @@ from minicnn.backend import available_memory, gpu_problem, to_device, to_host
 from minicnn.datasets.shapes import CLASSES, draw_shape
 from minicnn.errors import InputError, one_line
 from minicnn.fast.forecast import largest_size, peak_memory
-from minicnn.models import Model, cache_folder, load_model
-from minicnn.models.load import cached_models
+from minicnn.models import Model, load_model
 from minicnn.network import Network
 
-PRETRAINED = ("squeezenet1_1", "squeezenet1_0", "squeezenet1_0_caffe", "squeezenet1_1_caffe", "squeezenet1_1_onnx",
-              "squeezenet1_1_keras")  # the best first
-
-
+WHOLE = 512  # long side in pixels
 NO_SCORES = ("this network has no classifier, so it gives no class scores, and this picture needs them; choose another "
              "--model")
 
@@ -32,12 +28,19 @@ class Photo(NamedTuple):
 
     name : the file's name without its suffix. image : uint8 (H, W, 3). x : float32 (1, C, H, W), on the host.
     top : (class, probability), the best first; empty if the network is a trunk without a classifier.
+    whole : the whole picture, uint8, with a long side of at most WHOLE pixels; None: the same as `image`.
     """
 
     name: str
     image: np.ndarray
     x: np.ndarray
     top: list[tuple[int, float]]
+    whole: np.ndarray | None = None
+
+    @property
+    def picture(self) -> np.ndarray:
+        """The whole picture, uint8 (H, W, 3)."""
+        return self.image if self.whole is None else self.whole
 
     @property
     def label(self) -> int:
@@ -47,27 +50,14 @@ class Photo(NamedTuple):
         return self.top[0][0]
 
 
-def pretrained() -> list[str]:
-    """Return the names of the SqueezeNet weights in the cache folder, the best first."""
-    cached = cached_models()
-    return [name for name in PRETRAINED if name in cached]
-
-
 def choose_model(name: str | None, device: str, scores: bool = False) -> tuple[Model, str]:
     """Return the Model with its fast network, and one line that says which it is, why, and where it runs.
 
-    name : a network's name or a weights file. By default, SqueezeNet from the cache folder, or the shipped `shapes`.
+    name : a network's name or a weights file. By default, see `default_network`.
     scores : whether the demo needs class scores.
     Raises InputError if the network's input is not a picture, or if it gives no class scores and the demo needs them.
     """
-    cached = pretrained()
-    if name:
-        reason = "chosen by --model"
-    elif cached:
-        name, reason = cached[0], f"pretrained weights found in {one_line(cache_folder(), 300)}"
-    else:
-        name, reason = "shapes", ("the small shipped network: there are no pretrained SqueezeNet weights in the cache "
-                                  "folder (python -m weights_converter fetch squeezenet1_1 fetches them)")
+    name, reason = (name, "chosen by --model") if name else default_network()
     model = load_model(name, device).fast()
     model = model._replace(name=one_line(model.name, 60))  # it comes from the file, and is printed and drawn
     if model.net.input_shape[0] not in (1, 3):
@@ -96,8 +86,7 @@ def load_photos(model: Model, paths: Sequence[str], seed: int = 0) -> list[Photo
         chosen = (0, 4, 8, 9, 11)  # each shape and each texture at least once
         pictures = [(CLASSES[label], draw_shape(label, rng)[0]) for label in chosen]
     else:
-        portrait = Path(matplotlib.get_data_path(), "sample_data", "grace_hopper.jpg")
-        pictures = [("grace_hopper", images.load_image(portrait))]
+        pictures = [(portrait.NAME, portrait.portrait())]
     warn_about_memory(model.net, (len(pictures), *model.net.input_shape))
     return [classify(model, name, picture) for name, picture in pictures]
 
@@ -108,14 +97,15 @@ def classify(model: Model, name: str, picture: np.ndarray) -> Photo:
         raise InputError(f"{name} is too small: it has {picture.shape[1]}x{picture.shape[0]} pixels, and at least 2x2 "
                          "are needed")
     image = images.fit(picture, model.preprocessing.resize, model.preprocessing.crop)
+    whole = images.resize_long_side(picture, min(WHOLE, max(picture.shape)))
     x = model.preprocessing.to_input(image)
     if not has_scores(model.net):
-        return Photo(name, image, x, [])
+        return Photo(name, image, x, [], whole)
     scores = to_host(model.net.predict(to_device(x, model.net.device)))[0]
     exp = np.exp(scores - scores.max())
     probabilities = exp / exp.sum()
     best = np.argsort(-scores, kind="stable")[:5]
-    return Photo(name, image, x, [(int(label), float(probabilities[label])) for label in best])
+    return Photo(name, image, x, [(int(label), float(probabilities[label])) for label in best], whole)
 
 
 def require_scores(model: Model) -> None:

@@ -4,7 +4,7 @@ import sys
 from typing import TextIO
 from urllib.parse import urlsplit
 
-from demos.shared.inputs import pretrained
+from demos.shared.default_network import pretrained
 from minicnn.errors import InputError
 from weights_converter.fetching.fetch import fetch
 from weights_converter.sources.published import PUBLISHED

@@ -33,7 +33,7 @@ def load_sources(model: Model, arguments: Namespace) -> Sources:
     drawn = drawn_sources(96 if default_style(model) == "shapes" else 256)
     if not loaded and default_style(model) == "squeezenet":
         photo = load_photos(model, [])[0]
-        loaded, names = [photo.image], [photo.name]
+        loaded, names = [photo.picture], [photo.name]
     if not loaded:
         loaded, names = [drawn.content], drawn.names[:1]
     if len(loaded) == 1:

@@ -30,6 +30,7 @@ ARCHITECTURES: dict[str, Callable[..., Network]] = {
     "caffenet": caffenet, "resnet18": resnet18, "photos": photos, "digits": digits, "shapes": shapes,
     "shapes_decoder": shapes_decoder, "photo_decoder": photo_decoder, "first_layer": first_layer,
     "transform_network": transform_network, "vgg19_autoencoder": vgg19_autoencoder}
+EMBEDDED = ("photos", "shapes", "digits", "shapes_decoder", "styles")  # they come with the library
 
 
 class Model(NamedTuple):

@@ -15,6 +15,7 @@ from minicnn.visualize.attribution.gradients import (
 )
 from minicnn.visualize.attribution.guided_backprop import deconvnet, guided_backprop, neuron_gradient
 from minicnn.visualize.attribution.occlusion import class_probability, occlusion_map, spread_occlusion
+from minicnn.visualize.attribution.peaks import map_peaks
 from minicnn.visualize.attribution.pointing_game import pointing_game
 from minicnn.visualize.attribution.randomise import cascade_similarity
 from minicnn.visualize.attribution.relevance import RELEVANCE_PRESETS, RelevanceSettings, relevance_map
@@ -83,7 +84,7 @@ __all__ = ["ANY_STYLE_PRESETS", "AnyStyleSettings", "AscentSettings", "Attacked"
            "fooling_report", "generated_class", "grad_cam", "grad_cam_plus_plus", "gradient_times_input", "grid_sheet",
            "guided_backprop", "guided_grad_cam", "guided_patch", "image_features", "integrated_gradients",
            "inversion_report", "invert_features", "kmeans", "layer_cam", "layer_visualization", "learnt_inversion",
-           "nearest", "nearest_others", "neuron_gradient", "neuron_visualization", "occlusion_map", "pca",
+           "map_peaks", "nearest", "nearest_others", "neuron_gradient", "neuron_visualization", "occlusion_map", "pca",
            "perceptual_loss", "pgd_attack", "pointing_game", "precision_at", "rank_correlations", "receptive_field",
            "relevance_map", "resume", "rise", "saliency_map", "saliency_segment", "score_cam", "smooth_grad",
            "spread_occlusion", "squared_distances", "stacked", "start_worker", "strongest_channels", "stylize", "sweep",

@@ -15,6 +15,7 @@ from shape_folders import write_shapes
 from demos import __main__ as gallery_module
 from demos import (
     activations,
+    agreement,
     embedding_map,
     filters,
     gallery,
@@ -25,6 +26,7 @@ from demos import (
 from demos.__main__ import parser as gallery_parser
 from demos.__main__ import run as run_gallery
 from demos.shared.command import main
+from demos.shared.photo_folder import FolderPhoto
 from minicnn.errors import InputError
 from minicnn.models import load_model
 
@@ -52,16 +54,16 @@ class Tags(HTMLParser):
         assert self.open.pop() == tag
 
 
-def test_the_gallery_without_weights_uses_the_shipped_network_and_says_why(tmp_path, capsys, monkeypatch):
+def test_the_gallery_without_weights_uses_the_network_of_photographs_and_says_why(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     run_gallery(gallery_parser().parse_args(["--device", "cpu"]))
     said = capsys.readouterr().out
-    assert "model: shapes, the small shipped network: there are no pretrained SqueezeNet weights in" in said
-    names = gallery.picture_names(load_model("shapes", "cpu"))
+    assert "model: photos, the shipped network of photographs: there are no pretrained SqueezeNet" in said
+    names = gallery.picture_names(load_model("photos", "cpu"))
     check_outputs(tmp_path / "gallery", names)
     text = (tmp_path / "gallery" / "index.html").read_text(encoding="utf-8")
     page = Tags(text)
-    inputs = [f"input_{n}.png" for n in range(1, 6)]
+    inputs = ["input_1.png"]
     files = [f"{name}.png" for name in names]
     assert page.open == [] and page.pictures == [*inputs, *files, *files]  # the photos, the overview, the sections
     assert all((tmp_path / "gallery" / file).is_file() for file in inputs)
@@ -69,6 +71,13 @@ def test_the_gallery_without_weights_uses_the_shipped_network_and_says_why(tmp_p
                or (tmp_path / "gallery" / link).is_file() for link in page.links)
     assert {f"#{name}" for name in names} < set(page.links)
     assert "Not shown here" in text and "demos.train_fast_style" in text and "not finished" not in text
+    assert files[0] == page.pictures[1] == "agreement.png"
+    reason = "Why drawn shapes, and not photos?"
+    cards = {name: json.loads((tmp_path / "gallery" / f"{name}.json").read_text()) for name in names}
+    drawn = {name for name in names if cards[name]["model"] == "shapes"}
+    assert drawn == {"neighbours", "embedding_map", "grid_map", "patches", "multifaceted", "generator_prior"}
+    assert drawn == {name for name in names if reason in cards[name]["explanation"]}
+    assert text.count(reason) == len(drawn)
 
 
 def test_an_interrupted_gallery_keeps_what_is_finished_and_a_valid_page(tmp_path, monkeypatch, capsys):
@@ -79,11 +88,11 @@ def test_an_interrupted_gallery_keeps_what_is_finished_and_a_valid_page(tmp_path
     with pytest.raises(SystemExit) as end:
         main(run_gallery, gallery_parser())
     assert end.value.code == 130 and "interrupted" in capsys.readouterr().err
-    finished = [*filters.NAMES, *neighbours.NAMES, *embedding_map.NAMES, *zoom_page.NAMES, *activations.NAMES,
-                *patches.NAMES]
+    finished = [*agreement.NAMES, *filters.NAMES, *neighbours.NAMES, *embedding_map.NAMES, *zoom_page.NAMES,
+                *activations.NAMES, *patches.NAMES]
     check_outputs(tmp_path / "out", finished)
     page = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
-    assert Tags(page).open == [] and Tags(page).pictures[5:] == 2 * [f"{name}.png" for name in finished]
+    assert Tags(page).open == [] and Tags(page).pictures[1:] == 2 * [f"{name}.png" for name in finished]
     assert "not finished" in page
 
 
@@ -143,6 +152,21 @@ def test_a_folder_of_photos_takes_the_place_of_drawn_shapes(tmp_path, monkeypatc
     assert "among 36 photos" in cards["neighbours"]["title"] and "36 photos" in cards["grid_map"]["title"]
     assert cards["embedding_map"]["parameters"]["count"] == 36
     assert "pictures" in cards["patches"]["title"] and "41 pictures" in cards["patches"]["title"]
+
+
+@pytest.mark.parametrize(("photos", "drawn"), [
+    (0, {"neighbours", "embedding_map", "zoom_page", "patches", "multifaceted", "generator_prior"}),
+    (9, {"embedding_map", "multifaceted", "generator_prior"}), (200, {"multifaceted", "generator_prior"})])
+def test_drawn_shapes_stand_in_only_where_the_photos_are_too_few(photos, drawn):
+    model = load_model("photos", "cpu")
+    folder = [FolderPhoto(f"photo {n}", "ab"[n % 2], np.zeros((4, 4, 3), np.uint8)) for n in range(photos)]
+    given = gallery.Given([], 0, folder or None)
+    shown = gallery.shows(model, given)
+    assert {show.demo for show in shown if show.model.name == "shapes"} == drawn
+    assert all(bool(show.why) == (show.demo in drawn) and (show.given is given) != (show.demo in drawn)
+               for show in shown)
+    shapes = load_model("shapes", "cpu")
+    assert not any(show.why for show in gallery.shows(shapes, given))
 
 
 @pytest.mark.parametrize("name", ["flat", "two", "clear"])

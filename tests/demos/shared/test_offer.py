@@ -7,7 +7,8 @@ import pytest
 from demos import __main__ as gallery
 from demos.shared import offer
 from demos.shared.command import main
-from demos.shared.inputs import PRETRAINED, choose_model, pretrained
+from demos.shared.default_network import PRETRAINED, pretrained
+from demos.shared.inputs import choose_model
 from minicnn.errors import InputError
 
 
@@ -112,7 +113,7 @@ def test_without_a_home_folder_the_shipped_network_is_used(fetched, monkeypatch)
     monkeypatch.setenv("HOME", "")
     offer.offer_weights()
     model, said = choose_model(None, "cpu")
-    assert model.name == "shapes" and "no pretrained SqueezeNet weights in the cache folder" in said
+    assert model.name == "photos" and "no pretrained SqueezeNet weights in the cache folder" in said
 
 
 def run_gallery(monkeypatch, *arguments):
