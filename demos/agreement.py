@@ -1,12 +1,8 @@
-"""The part of a photo that four methods find for a class: python -m demos.agreement photo.jpg [--class NAME]"""
+"""The part of a photo that four methods find for a class: minicnn agreement photo.jpg [--class NAME]"""
 
 import numpy as np
 from matplotlib.patches import Rectangle
 
-from demos.shared import portrait
-from demos.shared.command import demo_parser, main
-from demos.shared.inputs import choose_model, load_photos, short_label
-from demos.shared.picture import Picture, run_demo
 from minicnn import plot
 from minicnn.visualize.attribution.grad_cam import grad_cam, last_maps, upsample_maps
 from minicnn.visualize.attribution.grad_cam_check import check_grad_cam
@@ -18,6 +14,11 @@ from minicnn.visualize.attribution.peaks import map_peaks
 from minicnn.visualize.attribution.peaks_check import check_peaks, report_peaks
 from minicnn.visualize.attribution.saliency import saliency_map
 from minicnn.visualize.attribution.saliency_check import check_saliency_map
+
+from .shared import portrait
+from .shared.command import demo_parser, main
+from .shared.inputs import choose_model, load_photos, short_label
+from .shared.picture import Picture, run_demo
 
 NAMES = ("agreement",)
 FACE_CLASS = "face"  # a class of `photos`; networks of ImageNet have none

@@ -1,4 +1,4 @@
-"""Paint a photo in any style at once, without training: python -m demos.any_style CONTENT STYLE [STYLE=WEIGHT …]"""
+"""Paint a photo in any style at once, without training: minicnn any_style CONTENT STYLE [STYLE=WEIGHT …]"""
 
 import os
 import time
@@ -9,11 +9,6 @@ from itertools import chain
 
 import numpy as np
 
-from demos.shared.command import OneLineParser, demo_parser, main, natural_number, positive_int, positive_number
-from demos.shared.inputs import require_memory
-from demos.shared.long_run import add_presets, chosen_settings
-from demos.shared.picture import Picture, demo_folder, run_demo
-from demos.shared.style_inputs import Sources, load_sources
 from minicnn import images, plot
 from minicnn.datasets.drawings import STYLES, draw_scene, draw_style
 from minicnn.errors import InputError, one_line
@@ -23,6 +18,12 @@ from minicnn.models.weights import weights_digest
 from minicnn.visualize.style.any_style import ANY_STYLE_PRESETS, STROKES, AnyStyleSettings, any_style, learnt_inversion
 from minicnn.visualize.style.any_style_check import check_any_style, check_learnt_inversion
 from minicnn.visualize.style.pictures import resize_side
+
+from .shared.command import OneLineParser, demo_parser, main, natural_number, positive_int, positive_number
+from .shared.inputs import require_memory
+from .shared.long_run import add_presets, chosen_settings
+from .shared.picture import Picture, demo_folder, run_demo
+from .shared.style_inputs import Sources, load_sources
 
 NAMES, INVERSION = ("any_style",), ("learnt_inversion",)
 MODEL = "vgg19_autoencoder"
@@ -106,7 +107,7 @@ def load_painter(name: str | None, device: str) -> Model:
     """Return the Model, by default the converted one in the cache folder. Raises InputError with the way to get it."""
     if name is None and not has_painter():
         raise InputError("this demo needs the decoders of VGG-19: convert vgg19_normalised_conv1_1-conv3_1.npz once "
-                         "with python -m weights_converter FILE, or name the converted file with --model")
+                         "with minicnn convert FILE, or name the converted file with --model")
     model = load_model(name or MODEL, device).fast()
     return model._replace(name=one_line(model.name, 60))
 

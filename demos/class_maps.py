@@ -1,10 +1,7 @@
-"""Five maps of where a network finds a class: python -m demos.class_maps photo.jpg [--class NAME] [--layer NAME]"""
+"""Five maps of where a network finds a class: minicnn class_maps photo.jpg [--class NAME] [--layer NAME]"""
 
 import numpy as np
 
-from demos.shared.command import demo_parser, main, positive_int
-from demos.shared.inputs import choose_model, load_photos, short_label
-from demos.shared.picture import Picture, run_demo
 from minicnn import plot
 from minicnn.visualize.attribution.cams import grad_cam_plus_plus, layer_cam, score_cam
 from minicnn.visualize.attribution.cams_check import check_grad_cam_plus_plus, check_layer_cam, check_score_cam
@@ -12,6 +9,10 @@ from minicnn.visualize.attribution.grad_cam import grad_cam, last_maps, upsample
 from minicnn.visualize.attribution.grad_cam_check import check_grad_cam
 from minicnn.visualize.attribution.rise import RiseSettings, rise
 from minicnn.visualize.attribution.rise_check import check_rise
+
+from .shared.command import demo_parser, main, positive_int
+from .shared.inputs import choose_model, load_photos, short_label
+from .shared.picture import Picture, run_demo
 
 NAMES = ("class_maps",)
 GALLERY = {"channels": 32, "masks": 150}  # to save time

@@ -5,15 +5,16 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from demos.compare_figure import draw_areas
-from demos.shared.inputs import classify
-from demos.shared.photo_files import find_photos, shown_name, warn
-from demos.shared.picture import Picture
 from minicnn import images
 from minicnn.errors import InputError, one_line
 from minicnn.visualize.attribution.compare import METHODS, attribution_maps
 from minicnn.visualize.attribution.deletion import RANDOM, deletion_insertion, mean_area
 from minicnn.visualize.attribution.deletion_check import check_curves
+
+from .compare_figure import draw_areas
+from .shared.inputs import classify
+from .shared.photo_files import find_photos, shown_name, warn
+from .shared.picture import Picture
 
 SET_NAMES = ("compare_set",)
 EFFORT = {"samples": 8, "steps": 16, "masks": 150}  # settings of `attribution_maps` for each photo

@@ -1,4 +1,4 @@
-"""The concepts that channels detect, on drawings with exact masks: python -m demos.dissection [--layer NAME]"""
+"""The concepts that channels detect, on drawings with exact masks: minicnn dissection [--layer NAME]"""
 
 from dataclasses import asdict
 from typing import Any
@@ -8,11 +8,6 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from tqdm import tqdm
 
-from demos.shared.command import demo_parser, main, positive_int, positive_number
-from demos.shared.inputs import choose_model
-from demos.shared.layers import feature_layers
-from demos.shared.long_run import add_presets, chosen_settings
-from demos.shared.picture import Picture, run_demo
 from minicnn import plot
 from minicnn.backend import to_device, to_host
 from minicnn.datasets.concepts import CONCEPTS, draw_concepts
@@ -22,6 +17,12 @@ from minicnn.receptive_field import receptive_field
 from minicnn.visualize.attribution.randomise import with_random_weights
 from minicnn.visualize.units.dissection import BAU, DISSECTION_PRESETS, channel_masks, dissect
 from minicnn.visualize.units.dissection_check import check_dissection, check_learned
+
+from .shared.command import demo_parser, main, positive_int, positive_number
+from .shared.inputs import choose_model
+from .shared.layers import feature_layers
+from .shared.long_run import add_presets, chosen_settings
+from .shared.picture import Picture, run_demo
 
 NAMES = ("dissection", "dissection_concepts")
 # The number of drawings for a small network, for a network of 224x224 pixels, and in the gallery: multiples of 12.

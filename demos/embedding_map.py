@@ -1,4 +1,4 @@
-"""Images on a map by PCA and by t-SNE: python -m demos.embedding_map [--photos FOLDER | --mnist FOLDER]"""
+"""Images on a map by PCA and by t-SNE: minicnn embedding_map [--photos FOLDER | --mnist FOLDER]"""
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,12 +11,6 @@ from matplotlib import colormaps
 from matplotlib.figure import Figure
 from tqdm import tqdm
 
-from demos.shared.command import demo_parser, main, positive_int
-from demos.shared.inputs import choose_model
-from demos.shared.photo_choice import add_photos_option, choose_folder, fetched_photos
-from demos.shared.photo_folder import FolderPhoto, collect, fit_photos, read_photos
-from demos.shared.picture import Picture, run_demo
-from demos.shared.times import Times
 from minicnn.backend import to_device, to_host
 from minicnn.datasets.mnist import load_digits
 from minicnn.datasets.shapes import CLASSES, draw_shapes
@@ -28,6 +22,13 @@ from minicnn.visualize.embedding.pca import pca
 from minicnn.visualize.embedding.pca_check import check_pca
 from minicnn.visualize.embedding.tsne import TsneSettings, tsne
 from minicnn.visualize.embedding.tsne_check import check_map, check_map_gradient, check_same_map
+
+from .shared.command import demo_parser, main, positive_int
+from .shared.inputs import choose_model
+from .shared.photo_choice import add_photos_option, choose_folder, fetched_photos
+from .shared.photo_folder import FolderPhoto, collect, fit_photos, read_photos
+from .shared.picture import Picture, run_demo
+from .shared.times import Times
 
 NAMES = ("embedding_map",)
 DRAWN, DRAWN_IN_GALLERY = 600, 240  # default numbers of drawn shapes

@@ -1,4 +1,4 @@
-"""Pictures of classes that a decoder makes from codes: python -m demos.generator_prior [--decoder FILE] [--class NAME]
+"""Pictures of classes that a decoder makes from codes: minicnn generator_prior [--decoder FILE] [--class NAME]
 """
 
 from dataclasses import asdict, replace
@@ -6,13 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from demos.shared.command import demo_parser, main, natural_number, positive_int, positive_number
-from demos.shared.decoders import photos_source, shapes_source, training_command
-from demos.shared.inputs import choose_model, short_label
-from demos.shared.long_run import Watch, add_long_run_options, add_presets, chosen_settings, long_run
-from demos.shared.photo_choice import HOW_TO_GET, add_photos_option, choose_folder
-from demos.shared.picture import Picture, demo_folder, run_demo
-from demos.shared.times import Times
 from minicnn import plot
 from minicnn.backend import to_device, to_host
 from minicnn.errors import InputError
@@ -25,6 +18,14 @@ from minicnn.visualize.synthesis.generator_check import (
     kept_code_steps,
     nearest_drawn,
 )
+
+from .shared.command import demo_parser, main, natural_number, positive_int, positive_number
+from .shared.decoders import photos_source, shapes_source, training_command
+from .shared.inputs import choose_model, short_label
+from .shared.long_run import Watch, add_long_run_options, add_presets, chosen_settings, long_run
+from .shared.photo_choice import HOW_TO_GET, add_photos_option, choose_folder
+from .shared.picture import Picture, demo_folder, run_demo
+from .shared.times import Times
 
 NAMES = ("generator_prior",)
 LABELS = (2, 1, 3, 7, 9, 10)  # shapes and textures in different pairs, to fill a row of the figure

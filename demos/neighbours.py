@@ -1,4 +1,4 @@
-"""Nearest neighbours in features and in pixels: python -m demos.neighbours [--photos FOLDER] [--query PHOTO …]"""
+"""Nearest neighbours in features and in pixels: minicnn neighbours [--photos FOLDER] [--query PHOTO …]"""
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable, Iterator, Sequence
@@ -6,14 +6,6 @@ from concurrent.futures import Executor
 
 import numpy as np
 
-from demos.shared.command import main, positive_int
-from demos.shared.default_network import network_for
-from demos.shared.executors import executor_for, store_for
-from demos.shared.inputs import choose_model
-from demos.shared.photo_files import shown_name
-from demos.shared.photo_folder import Collection, FolderPhoto, choose_photos, collect, draw_photos, folder_parser
-from demos.shared.picture import Picture, run_demo
-from demos.shared.times import Times
 from minicnn import images, plot
 from minicnn.errors import InputError
 from minicnn.models import Model
@@ -28,6 +20,15 @@ from minicnn.visualize.embedding.neighbours_check import (
     report_mirrored,
     report_precision,
 )
+
+from .shared.command import main, positive_int
+from .shared.default_network import network_for
+from .shared.executors import executor_for, store_for
+from .shared.inputs import choose_model
+from .shared.photo_files import shown_name
+from .shared.photo_folder import Collection, FolderPhoto, choose_photos, collect, draw_photos, folder_parser
+from .shared.picture import Picture, run_demo
+from .shared.times import Times
 
 NAMES = ("neighbours",)
 QUERIES = 6

@@ -5,8 +5,6 @@ from functools import partial
 
 import numpy as np
 
-from demos.patches import Source, drawn_sources
-from demos.shared.default_network import SHAPES
 from minicnn import images
 from minicnn.layers import BatchNorm2D, Conv2D, ReLU
 from minicnn.models import Model
@@ -14,6 +12,9 @@ from minicnn.network import Network
 from minicnn.receptive_field import receptive_field
 from minicnn.visualize.attribution.guided_backprop import neuron_gradient
 from minicnn.visualize.synthesis.neuron_view import neuron_view
+
+from .patches import Source, drawn_sources
+from .shared.default_network import SHAPES
 
 GREY, GAP = 128, 200  # levels of zero and of the gaps between images
 

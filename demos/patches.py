@@ -1,4 +1,4 @@
-"""The patches of many pictures that excite a channel most: python -m demos.patches [--photos FOLDER] [--layer NAME]
+"""The patches of many pictures that excite a channel most: minicnn patches [--photos FOLDER] [--layer NAME]
 
 Without --photos, files and a folder of pictures can be given, too.
 """
@@ -12,17 +12,6 @@ from typing import NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from demos.shared.command import demo_parser, main
-from demos.shared.default_network import network_for
-from demos.shared.executors import add_sweep_options, executor_for, store_for
-from demos.shared.inputs import choose_model
-from demos.shared.layers import feature_layers, usual_layer
-from demos.shared.patch_sheet import sheet_of_channels
-from demos.shared.photo_choice import add_photos_option, choose_folder
-from demos.shared.photo_files import find_photos, warn
-from demos.shared.photo_folder import fit_photos
-from demos.shared.picture import Picture, run_demo
-from demos.shared.times import Times
 from minicnn import images, plot
 from minicnn.datasets.shapes import CLASSES, draw_shape
 from minicnn.errors import InputError, one_line
@@ -31,6 +20,18 @@ from minicnn.visualize.grid import tile_images
 from minicnn.visualize.units.patch_pictures import crop_patch, guided_patch, shrink_patch
 from minicnn.visualize.units.patches import TopPatches, requested_channels, strongest_channels, top_patches
 from minicnn.visualize.units.patches_check import Shown, check_patches
+
+from .shared.command import demo_parser, main
+from .shared.default_network import network_for
+from .shared.executors import add_sweep_options, executor_for, store_for
+from .shared.inputs import choose_model
+from .shared.layers import feature_layers, usual_layer
+from .shared.patch_sheet import sheet_of_channels
+from .shared.photo_choice import add_photos_option, choose_folder
+from .shared.photo_files import find_photos, warn
+from .shared.photo_folder import fit_photos
+from .shared.picture import Picture, run_demo
+from .shared.times import Times
 
 NAMES = ("patches",)
 TOP = 9

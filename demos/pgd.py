@@ -1,4 +1,4 @@
-"""The strongest change within a given distance, and how far is enough: python -m demos.pgd [PHOTO …] [--epsilon 2]
+"""The strongest change within a given distance, and how far is enough: minicnn pgd [PHOTO …] [--epsilon 2]
 
 PHOTO is a picture file or a folder of them.
 """
@@ -9,17 +9,18 @@ from dataclasses import asdict, replace
 import numpy as np
 from matplotlib.figure import Figure
 
-from demos.fooling import best_class
-from demos.shared.command import demo_parser, main, positive_int, positive_number
-from demos.shared.inputs import Photo, choose_model, classify, load_photos, short_label
-from demos.shared.long_run import Watch, add_long_run_options, add_presets, chosen_settings, digest, long_run
-from demos.shared.photo_folder import draw_photos, fit_photos, read_photos
-from demos.shared.picture import Picture, demo_folder, file_stem, run_demo
 from minicnn import plot
 from minicnn.errors import InputError
 from minicnn.visualize.synthesis.epsilon_sweep import epsilon_sweep
 from minicnn.visualize.synthesis.pgd import LINF, PGD_PRESETS, pgd_attack
 from minicnn.visualize.synthesis.pgd_check import check_attack, check_sweep
+
+from .fooling import best_class
+from .shared.command import demo_parser, main, positive_int, positive_number
+from .shared.inputs import Photo, choose_model, classify, load_photos, short_label
+from .shared.long_run import Watch, add_long_run_options, add_presets, chosen_settings, digest, long_run
+from .shared.photo_folder import draw_photos, fit_photos, read_photos
+from .shared.picture import Picture, demo_folder, file_stem, run_demo
 
 NAMES = ("pgd", "epsilon_sweep")
 SHOWN = 3                        # photos in the figure with four panels

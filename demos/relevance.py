@@ -1,12 +1,7 @@
-"""The class score shared out among the pixels, layer by layer: python -m demos.relevance photo.jpg [--class NAME]"""
+"""The class score shared out among the pixels, layer by layer: minicnn relevance photo.jpg [--class NAME]"""
 
 import numpy as np
 
-from demos.attribution import signed
-from demos.occlusion import colour
-from demos.shared.command import demo_parser, main
-from demos.shared.inputs import choose_model, load_photos, short_label
-from demos.shared.picture import Picture, run_demo
 from minicnn import plot
 from minicnn.visualize.attribution.deeplift import deeplift
 from minicnn.visualize.attribution.deeplift_check import check_deeplift
@@ -21,6 +16,12 @@ from minicnn.visualize.attribution.relevance import (
 from minicnn.visualize.attribution.relevance_check import check_relevance
 from minicnn.visualize.check import reported
 from minicnn.visualize.entry import enter
+
+from .attribution import signed
+from .occlusion import colour
+from .shared.command import demo_parser, main
+from .shared.inputs import choose_model, load_photos, short_label
+from .shared.picture import Picture, run_demo
 
 NAMES = ("relevance",)
 COLUMNS = 6

@@ -1,4 +1,4 @@
-"""Train a decoder from a network's features to pictures: python -m demos.train_decoder [--photos FOLDER --model NAME]
+"""Train a decoder from a network's features to pictures: minicnn train_decoder [--photos FOLDER --model NAME]
 
 Without --photos, it is the shipped decoder of the network `shapes`, which is trained on drawn pictures.
 """
@@ -8,12 +8,6 @@ from pathlib import Path
 
 import numpy as np
 
-from demos.shared.command import main, positive_int
-from demos.shared.decoders import code_layers, photo_images
-from demos.shared.inputs import choose_model
-from demos.shared.layers import feature_layers
-from demos.shared.photo_choice import add_photos_option
-from demos.shared.training import train_with_progress, training_parser
 from minicnn.datasets.shapes import CLASSES, PREPROCESSING, ShapeBatches, draw_shapes
 from minicnn.errors import InputError
 from minicnn.models import Model, load_model, photo_decoder, photo_encoder, shapes_decoder, shapes_encoder
@@ -21,6 +15,13 @@ from minicnn.models.weights import Header, save_weights, weights_digest
 from minicnn.network import Network
 from minicnn.training import CodeBatches, Likeness, accuracy
 from minicnn.training.train import MiniBatches
+
+from .shared.command import main, positive_int
+from .shared.decoders import code_layers, photo_images
+from .shared.inputs import choose_model
+from .shared.layers import feature_layers
+from .shared.photo_choice import add_photos_option
+from .shared.training import train_with_progress, training_parser
 
 BATCH_SIZE = 24
 TEST_SEED, TESTED = 1_000_000, 600  # seed and number of test images, which are not in any training

@@ -1,4 +1,4 @@
-"""Train the shipped network `photos` on Caltech 101: python -m demos.train_photos FOLDER --checkpoint state.npz"""
+"""Train the shipped network `photos` on Caltech 101: minicnn train_photos FOLDER --checkpoint state.npz"""
 
 import json
 import time
@@ -10,9 +10,6 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from demos.shared.command import main, natural_number, positive_int
-from demos.shared.photos_log import curve_figure, show_table
-from demos.shared.training import train_with_progress, training_parser
 from minicnn.backend import Array, to_host
 from minicnn.datasets.photo_classes import (
     CLASSES,
@@ -28,6 +25,10 @@ from minicnn.models.weights import Header, save_weights
 from minicnn.network import Network
 from minicnn.plot import save_figure
 from minicnn.training import AdversarialBatches, Adversary, WeightAverage, smoothed_cross_entropy
+
+from .shared.command import main, natural_number, positive_int
+from .shared.photos_log import curve_figure, show_table
+from .shared.training import train_with_progress, training_parser
 
 LICENCE = ("CC BY 4.0; trained on Caltech 101: Fei-Fei Li, Marco Andreeto, Marc'Aurelio Ranzato and Pietro Perona, "
            "2022, Caltech 101 (1.0), CaltechDATA, https://doi.org/10.22002/D1.20086")

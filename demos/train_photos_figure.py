@@ -1,4 +1,4 @@
-"""Compare two trained networks `photos` in one figure: python -m demos.train_photos_figure PLAIN.h5 ADVERSARIAL.h5"""
+"""Compare two trained networks `photos` in one figure: minicnn train_photos_figure PLAIN.h5 ADVERSARIAL.h5"""
 
 import json
 from argparse import ArgumentParser, Namespace
@@ -9,7 +9,6 @@ import numpy as np
 from matplotlib import get_data_path
 from matplotlib.figure import Figure
 
-from demos.shared.command import OneLineParser, main
 from minicnn import plot
 from minicnn.backend import Array
 from minicnn.files import require_target
@@ -19,6 +18,8 @@ from minicnn.plot import save_figure
 from minicnn.visualize import class_visualization, filter_weights, saliency_map
 from minicnn.visualize.grid import tile_images
 from minicnn.visualize.units.filters import colour_filters
+
+from .shared.command import OneLineParser, main
 
 CLASSES = ("face", "motorbike", "leopard", "sunflower", "dalmatian", "pizza")
 ROWS = ("plain training", "adversarial training")
@@ -89,7 +90,7 @@ def high_frequencies(w: Array) -> float:
 
 def parser() -> ArgumentParser:
     """Return the parser of the command line."""
-    parser = OneLineParser(prog="python -m demos.train_photos_figure", description=__doc__)
+    parser = OneLineParser(prog="minicnn train_photos_figure", description=__doc__)
     parser.add_argument("plain", help="network of --radius 0, a file or a name")
     parser.add_argument("adversarial", help="network of adversarial training, a file or a name")
     parser.add_argument("--photo", help="photo for the saliency maps (default: matplotlib's portrait)")

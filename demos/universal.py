@@ -1,4 +1,4 @@
-"""One change that fools the network on almost any picture: python -m demos.universal [FOLDER] [--epsilon 10]
+"""One change that fools the network on almost any picture: minicnn universal [FOLDER] [--epsilon 10]
 
 Half of the photos make the change, the other half test it. FOLDER is a folder of photos.
 """
@@ -8,12 +8,6 @@ from dataclasses import asdict, replace
 import numpy as np
 from matplotlib.figure import Figure
 
-from demos.fooling import best_class
-from demos.pgd import drawn, photos_of
-from demos.shared.command import demo_parser, main, positive_int, positive_number
-from demos.shared.inputs import choose_model, short_label
-from demos.shared.long_run import Watch, add_long_run_options, add_presets, chosen_settings, digest, long_run
-from demos.shared.picture import Picture, demo_folder, run_demo
 from minicnn import plot
 from minicnn.errors import InputError
 from minicnn.visualize.check import reported
@@ -26,6 +20,13 @@ from minicnn.visualize.synthesis.universal import (
     universal_perturbation,
 )
 from minicnn.visualize.synthesis.universal_check import NOISES, check_universal, fooling_rate, noise_like
+
+from .fooling import best_class
+from .pgd import drawn, photos_of
+from .shared.command import demo_parser, main, positive_int, positive_number
+from .shared.inputs import choose_model, short_label
+from .shared.long_run import Watch, add_long_run_options, add_presets, chosen_settings, digest, long_run
+from .shared.picture import Picture, demo_folder, run_demo
 
 NAMES = ("universal", "universal_rates")
 SHOWN = 3    # unseen photos in the figure with four panels
@@ -152,7 +153,7 @@ def run(arguments):
     model, reason = choose_model(arguments.model, arguments.device, scores=True)
     print(reason)
     if not arguments.photos and model.name != "shapes":
-        raise InputError(f"{model.name} needs a folder of photos: python -m demos.universal FOLDER")
+        raise InputError(f"{model.name} needs a folder of photos: minicnn universal FOLDER")
     photos = photos_of(model, arguments.photos, arguments.seed, arguments.count) if arguments.photos \
         else drawn(model, min(arguments.count, DRAWN))
     arguments.preset = arguments.preset or ("drawings" if model.name == "shapes" else "few")

@@ -1,5 +1,5 @@
 """Map the photos of a folder on a large grid, similar ones together, with a page to zoom into it:
-python -m demos.zoom_page [--photos FOLDER | --mnist FOLDER]"""
+minicnn zoom_page [--photos FOLDER | --mnist FOLDER]"""
 
 import base64
 import html
@@ -13,13 +13,6 @@ from urllib.parse import quote
 
 import numpy as np
 
-from demos.shared.command import main, positive_int
-from demos.shared.default_network import network_for
-from demos.shared.executors import executor_for, store_for
-from demos.shared.inputs import choose_model
-from demos.shared.photo_folder import THUMBNAIL, FolderPhoto, choose_photos, collect, draw_photos, folder_parser
-from demos.shared.picture import Picture, output_folder, run_demo
-from demos.shared.times import Times
 from minicnn import images, plot
 from minicnn.backend import to_device
 from minicnn.errors import InputError, one_line
@@ -33,6 +26,14 @@ from minicnn.visualize.embedding.grid_map_check import check_free_map, check_gri
 from minicnn.visualize.embedding.pca import pca
 from minicnn.visualize.embedding.tsne import TsneSettings, tsne
 from minicnn.visualize.embedding.tsne_check import report_kept
+
+from .shared.command import main, positive_int
+from .shared.default_network import network_for
+from .shared.executors import executor_for, store_for
+from .shared.inputs import choose_model
+from .shared.photo_folder import THUMBNAIL, FolderPhoto, choose_photos, collect, draw_photos, folder_parser
+from .shared.picture import Picture, output_folder, run_demo
+from .shared.times import Times
 
 NAMES = ("grid_map",)
 LARGE = ("grid_map_large", "free_map_large")  # the map with a cell for each photo, and the map with t-SNE's positions

@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import NoReturn
 
-from demos.shared.claim import release_claims
 from minicnn import program
+
+from .claim import release_claims
 
 MODEL_HELP = ("a network's name or a weights file (.h5) (default: pretrained SqueezeNet weights from the cache folder "
               "if there are any, else the shipped network `photos`)")
@@ -72,13 +73,13 @@ def demo_parser(name: str, description: str | None, photos: bool = True, model_h
 
     Parameters
     ----------
-    name : NAME in python -m demos.NAME; "" for the gallery.
+    name : NAME in minicnn NAME; "" for the gallery.
     description : the module's docstring.
     photos : whether the demo takes picture files.
     model_help : the help text of --model, if the demo's default network is another one.
     writes : whether the demo writes files.
     """
-    parser = OneLineParser(prog=f"python -m demos{'.' + name if name else ''}", description=description)
+    parser = OneLineParser(prog=f"minicnn gallery{'.' + name if name else ''}", description=description)
     if photos:
         parser.add_argument("photos", nargs="*", metavar="PHOTO", help="picture files (default: an example)")
     parser.add_argument("--model", help=model_help)

@@ -6,8 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from demos.shared.layers import feature_layers
-from demos.shared.photo_folder import fit_photos, read_photos
 from minicnn.backend import to_device, to_host
 from minicnn.datasets.shapes import ShapeBatches
 from minicnn.errors import InputError, one_line
@@ -16,6 +14,9 @@ from minicnn.models.load import weights_path
 from minicnn.models.photo_decoder import photo_encoder
 from minicnn.models.weights import read_header, weights_digest
 from minicnn.network import Network
+
+from .layers import feature_layers
+from .photo_folder import fit_photos, read_photos
 
 BATCHES, BATCH_SIZE = 5, 24  # drawn training pictures that are used
 MOST = 400  # photos that are used
@@ -92,4 +93,4 @@ def photo_images(model: Model, folder: Path, most: int) -> np.ndarray:
 
 def training_command(model: Model) -> str:
     """Return the command that trains a decoder for the network."""
-    return f"python -m demos.train_decoder --photos FOLDER --model {model.name} -o decoder.h5"
+    return f"minicnn train_decoder --photos FOLDER --model {model.name} -o decoder.h5"

@@ -22,7 +22,7 @@ def default_network() -> tuple[str, str]:
     if found:
         return found[0], f"pretrained weights found in {one_line(cache_folder(), 300)}"
     return PHOTOS, ("the shipped network of photographs: there are no pretrained SqueezeNet weights in the cache "
-                    "folder (python -m weights_converter fetch squeezenet1_1 fetches them)")
+                    "folder (minicnn fetch squeezenet1_1 fetches them)")
 
 
 def network_for(named: str | None, has_photos: bool) -> str | None:

@@ -6,10 +6,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from demos.shared import portrait
-from demos.shared.default_network import default_network
-from demos.shared.layers import has_scores
-from demos.shared.photo_files import shown_name
 from minicnn import images
 from minicnn.backend import available_memory, gpu_problem, to_device, to_host
 from minicnn.datasets.shapes import CLASSES, draw_shape
@@ -17,6 +13,11 @@ from minicnn.errors import InputError, one_line
 from minicnn.fast.forecast import largest_size, peak_memory
 from minicnn.models import Model, load_model
 from minicnn.network import Network
+
+from . import portrait
+from .default_network import default_network
+from .layers import has_scores
+from .photo_files import shown_name
 
 WHOLE = 512  # long side in pixels
 NO_SCORES = ("this network has no classifier, so it gives no class scores, and this picture needs them; choose another "

@@ -4,10 +4,11 @@ import sys
 from typing import TextIO
 from urllib.parse import urlsplit
 
-from demos.shared.default_network import pretrained
 from minicnn.errors import InputError
 from weights_converter.fetching.fetch import fetch
 from weights_converter.sources.published import PUBLISHED
+
+from .default_network import pretrained
 
 NAME = "squeezenet1_1"
 

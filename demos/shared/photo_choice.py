@@ -8,14 +8,14 @@ from minicnn.models import Model
 from weights_converter.sources.photo_sets import PHOTO_SETS
 
 WITHOUT_PHOTOS = ("shapes", "digits")  # the shipped networks that were not trained on photos
-HOW_TO_GET = ("python -m weights_converter fetch caltech101 gets a set of them (137 MB), and --photos FOLDER takes "
+HOW_TO_GET = ("minicnn fetch caltech101 gets a set of them (137 MB), and --photos FOLDER takes "
               "your own")
 
 
 def add_photos_option(parser: ArgumentParser) -> None:
     """Add --photos FOLDER."""
     parser.add_argument("--photos", dest="photo_folder", metavar="FOLDER", help="folder of photos; the names of its "
-                        "sub-folders are the classes (default: a set that `python -m weights_converter fetch "
+                        "sub-folders are the classes (default: a set that `minicnn fetch "
                         "caltech101` has put into the cache folder, if the network knows photos; else drawn shapes)")
 
 

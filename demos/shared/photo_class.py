@@ -3,9 +3,10 @@
 from collections import Counter
 from pathlib import Path
 
-from demos.shared.photo_files import find_photos
 from minicnn.errors import InputError, one_line
 from minicnn.models import Model
+
+from .photo_files import find_photos
 
 
 def class_folder(model: Model, folder: Path, wanted: str | None) -> tuple[Path, str]:

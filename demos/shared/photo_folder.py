@@ -14,10 +14,6 @@ from typing import NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from demos.shared.command import MODEL_HELP, OneLineParser, add_common
-from demos.shared.executors import add_sweep_options
-from demos.shared.photo_choice import add_photos_option, choose_folder
-from demos.shared.photo_files import Report, find_photos, warn
 from minicnn import images
 from minicnn.datasets import mnist
 from minicnn.datasets.shapes import CLASSES, draw_shape
@@ -27,6 +23,11 @@ from minicnn.models import Model
 from minicnn.network import Network
 from minicnn.sweep import Store, network_function, sweep
 from minicnn.visualize.embedding.features import feature_layer, image_features
+
+from .command import MODEL_HELP, OneLineParser, add_common
+from .executors import add_sweep_options
+from .photo_choice import add_photos_option, choose_folder
+from .photo_files import Report, find_photos, warn
 
 THUMBNAIL = 64  # largest side of the thumbnails, pixels; the comparison by pixels uses the thumbnails
 BATCH = 16      # photos in one pass of the network
@@ -202,8 +203,8 @@ def feature_arrays(net: Network, x: np.ndarray, layer: str) -> dict[str, np.ndar
 
 
 def folder_parser(name: str, description: str | None) -> ArgumentParser:
-    """Return a parser for python -m demos.NAME [FOLDER] with the options that all demos share."""
-    parser = OneLineParser(prog=f"python -m demos.{name}", description=description)
+    """Return a parser for minicnn NAME [FOLDER] with the options that all demos share."""
+    parser = OneLineParser(prog=f"minicnn {name}", description=description)
     parser.add_argument("folder", nargs="?", metavar="FOLDER", help="the same as --photos FOLDER")
     add_photos_option(parser)
     parser.add_argument("--model", help=MODEL_HELP)

@@ -172,7 +172,7 @@ def weights_path(name: str | Path) -> Path:
     if name in ARCHITECTURES:
         others = f"; in the cache folder: {', '.join(cached_models())}" if cached_models() else ""
         raise InputError(f"no weights for {name!r}: {one_line(cached, 300)} does not exist; make it with: python -m "
-                         "weights_converter FILE, or get published weights with: python -m weights_converter fetch NAME"
+                         "weights_converter FILE, or get published weights with: minicnn fetch NAME"
                          + others)
     shown = one_line(name, 200)
     if "://" in name:

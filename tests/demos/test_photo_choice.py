@@ -61,7 +61,7 @@ def test_a_network_that_knows_photos_gets_the_set_in_the_cache(fetched):
 def test_without_a_set_the_line_says_how_to_get_one(empty_cache, monkeypatch):
     folder, line = photo_choice.choose_folder(OTHER, None, None, "drawn")
     assert folder is None and line.startswith("drawn; other knows photos")
-    assert "python -m weights_converter fetch caltech101" in line and "--photos FOLDER" in line
+    assert "minicnn fetch caltech101" in line and "--photos FOLDER" in line
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", "")
     assert photo_choice.fetched_photos() is None

@@ -46,7 +46,7 @@ def test_the_gallery_shows_what_fits_the_network(empty_cache):
 def test_the_gallery_shows_any_style_if_its_network_is_in_the_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     model = load_model("shapes", "cpu")
-    assert any("vgg19_normalised_conv1_1-conv3_1.npz: python -m demos.any_style" in line
+    assert any("vgg19_normalised_conv1_1-conv3_1.npz: minicnn any_style" in line
                for line in gallery.missing_techniques(model))
     (tmp_path / "minicnn").mkdir()
     (tmp_path / "minicnn" / "vgg19_autoencoder.h5").touch()
@@ -59,7 +59,7 @@ def test_list_prints_a_line_a_technique(arguments, capsys):
     assert demo(gallery_command, *arguments) == 0
     said = capsys.readouterr().out
     assert said == list_of_demos() + "\n"
-    assert all(f"  {technique.name} " in said and f"python -m demos.{technique.command}\n" in said
+    assert all(f"  {technique.name} " in said and f"minicnn {technique.command}\n" in said
                for technique in TECHNIQUES)
 
 
@@ -67,5 +67,5 @@ def test_list_prints_a_line_a_technique(arguments, capsys):
 def test_the_name_of_a_demo_is_no_photo(name, capsys):
     assert demo(gallery_command, name) == 2
     error = capsys.readouterr().err
-    assert f"python -m demos.{name} runs it, python -m demos list prints all demos" in error
+    assert f"minicnn {name} runs it, minicnn list prints all demos" in error
     assert error.count("\n") == 1

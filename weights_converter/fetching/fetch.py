@@ -1,4 +1,4 @@
-"""Download and convert published weights, or a set of photos: python -m weights_converter fetch NAME."""
+"""Download and convert published weights, or a set of photos: minicnn fetch NAME."""
 
 import os
 from collections.abc import Callable
@@ -8,12 +8,13 @@ from minicnn.errors import InputError, unknown_name
 from minicnn.files import require_target
 from minicnn.models import cache_folder
 from minicnn.models.weights import read_header
-from weights_converter.convert import convert
-from weights_converter.fetching.download import download, is_downloaded, require_published
-from weights_converter.fetching.fetch_photos import fetch_photos
-from weights_converter.fetching.lock import locked
-from weights_converter.sources.photo_sets import PHOTO_SETS
-from weights_converter.sources.published import PUBLISHED, Published
+
+from ..convert import convert
+from ..sources.photo_sets import PHOTO_SETS
+from ..sources.published import PUBLISHED, Published
+from .download import download, is_downloaded, require_published
+from .fetch_photos import fetch_photos
+from .lock import locked
 
 Say = Callable[[str], object]
 

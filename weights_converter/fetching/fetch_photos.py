@@ -7,10 +7,11 @@ from pathlib import Path
 
 from minicnn.errors import InputError
 from minicnn.files import TEMPORARY
-from weights_converter.fetching.download import download, is_downloaded, require_published
-from weights_converter.fetching.lock import locked
-from weights_converter.fetching.unpack import unpack_photos
-from weights_converter.sources.photo_sets import PhotoSet
+
+from ..sources.photo_sets import PhotoSet
+from .download import download, is_downloaded, require_published
+from .lock import locked
+from .unpack import unpack_photos
 
 WAY_OUT = "if you trust another file, unpack it yourself and give its folder with --photos"
 ABOUT = ".about.txt"  # in the folder of a set; a hidden file, as it is no photo
@@ -82,4 +83,4 @@ def _replace(folder: Path, archive: Path, photo_set: PhotoSet, say: Callable[[st
         for leftover in (new, old):
             shutil.rmtree(leftover, ignore_errors=True)
     say(f"{folder}: {count:,} photos in {classes} classes ({photo_set.licence}; {photo_set.citation})")
-    say("the demos of many photos find it, such as: python -m demos.neighbours")
+    say("the demos of many photos find it, such as: minicnn neighbours")

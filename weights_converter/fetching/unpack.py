@@ -14,7 +14,8 @@ from typing import IO, Any
 from tqdm import tqdm
 
 from minicnn.errors import InputError, one_line
-from weights_converter.sources.photo_sets import PhotoSet
+
+from ..sources.photo_sets import PhotoSet
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
 MOST_FILES = 50_000

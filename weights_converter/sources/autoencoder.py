@@ -4,9 +4,10 @@ import numpy as np
 
 from minicnn.backend import Array
 from minicnn.models.preprocessing import CAFFE_VGG
-from weights_converter.sources.layouts import Layout, same_shape
-from weights_converter.sources.source import Source, Target, weights_and_biases
-from weights_converter.sources.vgg import TERMS, TO_BGR
+
+from .layouts import Layout, same_shape
+from .source import Source, Target, weights_and_biases
+from .vgg import TERMS, TO_BGR
 
 ENCODER = ("conv1_1", "conv1_2", "conv2_1", "conv2_2", "conv3_1")
 # Names in the file -> minicnn's. The file numbers the steps of each decoder: 0 is a padding, 2 a ReLU, 3 an upsampling.

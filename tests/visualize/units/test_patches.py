@@ -360,7 +360,7 @@ def test_without_a_folder_the_demo_recommends_photos_for_an_imagenet_network(tmp
                 "--out", str(tmp_path / "out")) == 0
     said = capsys.readouterr().out  # without weights all activations are 0: empty places, and no error
     assert "drawing 2 shapes; squeeze knows photos" in said and "these channels are silent" in said
-    assert "python -m weights_converter fetch caltech101" in said
+    assert "minicnn fetch caltech101" in said
 
 
 def test_the_demo_on_digits(tmp_path, capsys):
@@ -406,7 +406,7 @@ def test_wrong_options_are_refused_in_one_line(options, message, tmp_path, capsy
     assert demo(patches_demo, *options, *SHAPES, "--out", "out") == 2
     error = capsys.readouterr().err
     assert message in error and not (tmp_path / "out").exists()
-    assert error.startswith("python -m demos.patches: ") and error.count("\n") == 1
+    assert error.startswith("minicnn patches: ") and error.count("\n") == 1
 
 
 def test_a_drawn_shape_depends_on_its_number_alone():
