@@ -1,6 +1,6 @@
-"""Make the gallery: every technique on a photo, and index.html: python -m demos [PHOTO] [--model NAME]
+"""Make the gallery: every technique on a photo, and index.html: minicnn gallery [PHOTO] [--model NAME]
 
-`python -m demos list` prints the techniques and the command of each.
+`minicnn list` prints the techniques and the command of each.
 """
 
 import sys
@@ -9,14 +9,15 @@ from argparse import ArgumentParser, Namespace
 from itertools import islice
 from pathlib import Path
 
-from demos.gallery import Given, picture_names, write_gallery
-from demos.shared.command import demo_parser, main
-from demos.shared.inputs import choose_model, load_photos, short_label
-from demos.shared.offer import offer_weights
-from demos.shared.photo_folder import FolderPhoto, read_photos
-from demos.shared.picture import output_folder
-from demos.techniques import demo_names, list_of_demos
 from minicnn.errors import InputError, one_line
+
+from .gallery import Given, picture_names, write_gallery
+from .shared.command import demo_parser, main
+from .shared.inputs import choose_model, load_photos, short_label
+from .shared.offer import offer_weights
+from .shared.photo_folder import FolderPhoto, read_photos
+from .shared.picture import output_folder
+from .techniques import demo_names, list_of_demos
 
 MOST = 400  # photos of a folder in the gallery
 
@@ -55,7 +56,7 @@ def require_no_demo_names(photos: list[str]) -> None:
     """Raise InputError if one of the photos is the name of a demo and not a file."""
     for name in photos:
         if name in demo_names() and not Path(name).exists():
-            raise InputError(f"{name} is a demo, not a photo: python -m demos.{name} runs it, python -m demos list "
+            raise InputError(f"{name} is a demo, not a photo: minicnn {name} runs it, minicnn list "
                              "prints all demos")
 
 

@@ -1,14 +1,10 @@
-"""The activations of all channels of a layer: python -m demos.activations photo.jpg [--layer NAME --channel 7]"""
+"""The activations of all channels of a layer: minicnn activations photo.jpg [--layer NAME --channel 7]"""
 
 import math
 
 import numpy as np
 from matplotlib.patches import Rectangle
 
-from demos.shared.command import demo_parser, main
-from demos.shared.inputs import caption, choose_model, load_photos
-from demos.shared.layers import usual_layer
-from demos.shared.picture import Picture, file_stem, run_demo
 from minicnn import plot
 from minicnn.errors import InputError
 from minicnn.receptive_field import receptive_field
@@ -17,6 +13,11 @@ from minicnn.visualize.entry import require_channels
 from minicnn.visualize.grid import tile_corners, tile_images
 from minicnn.visualize.units.activations import feature_maps, scale_maps, strongest_neurons
 from minicnn.visualize.units.activations_check import check_feature_maps, check_sheet
+
+from .shared.command import demo_parser, main
+from .shared.inputs import caption, choose_model, load_photos
+from .shared.layers import usual_layer
+from .shared.picture import Picture, file_stem, run_demo
 
 NAMES = ("activations", "channel")
 FRAME = "#30e030"  # colour of the frame around the enlarged channel
@@ -132,7 +133,7 @@ def parser():
     """Return the parser of the command line."""
     parser = demo_parser("activations", __doc__)
     parser.add_argument("--layer", action="append", default=[], metavar="NAME", help="a layer with maps; may be "
-                        "repeated; python -m demos.step_through lists the layers (default: one of the last)")
+                        "repeated; minicnn step_through lists the layers (default: one of the last)")
     parser.add_argument("--channel", type=int, help="the channel to enlarge (default: the strongest)")
     parser.add_argument("--scale", default="layer", help="layer: scale all channels by the largest activation of the "
                         "layer; channel: scale each channel by its own (default: layer)")

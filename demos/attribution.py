@@ -1,10 +1,7 @@
-"""Seven attribution methods and a segmentation, of one class: python -m demos.attribution photo.jpg [--class NAME]"""
+"""Seven attribution methods and a segmentation, of one class: minicnn attribution photo.jpg [--class NAME]"""
 
 import numpy as np
 
-from demos.shared.command import demo_parser, main, positive_int
-from demos.shared.inputs import choose_model, load_photos, short_label
-from demos.shared.picture import Picture, run_demo
 from minicnn import plot
 from minicnn.visualize.attribution.grad_cam import grad_cam, guided_grad_cam, last_maps, upsample_maps
 from minicnn.visualize.attribution.grad_cam_check import check_grad_cam, check_guided_grad_cam
@@ -19,6 +16,10 @@ from minicnn.visualize.attribution.guided_backprop_check import check_neuron_gra
 from minicnn.visualize.attribution.saliency import saliency_map
 from minicnn.visualize.attribution.saliency_check import check_saliency_map
 from minicnn.visualize.attribution.segment import outline, saliency_segment
+
+from .shared.command import demo_parser, main, positive_int
+from .shared.inputs import choose_model, load_photos, short_label
+from .shared.picture import Picture, run_demo
 
 NAMES = ("attribution",)
 GALLERY_STEPS = 100  # of integrated gradients in the gallery, to save time

@@ -4,11 +4,6 @@ from dataclasses import asdict, fields, replace
 
 import numpy as np
 
-from demos.shared.ascent_options import amplified
-from demos.shared.class_ascent import ascend_class, checks_of, default_labels
-from demos.shared.inputs import short_label, warn_about_memory
-from demos.shared.long_run import long_run
-from demos.shared.picture import Picture, demo_folder, run_demo
 from minicnn import plot
 from minicnn.backend import to_device, to_host
 from minicnn.errors import InputError
@@ -16,6 +11,12 @@ from minicnn.visualize.check import Check
 from minicnn.visualize.synthesis.ascent_settings import PUBLISHED, AscentSettings
 from minicnn.visualize.synthesis.before_relu import first_relu_is_dead
 from minicnn.visualize.synthesis.class_visualization_check import check_smoother, high_frequency_share
+
+from .shared.ascent_options import amplified
+from .shared.class_ascent import ascend_class, checks_of, default_labels
+from .shared.inputs import short_label, warn_about_memory
+from .shared.long_run import long_run
+from .shared.picture import Picture, demo_folder, run_demo
 
 NAMES = ("class_presets",)
 GAINS = {"yosinski-1": 30.0, "yosinski-2": 100.0, "yosinski-3": 30.0, "yosinski-4": 25.0}

@@ -1,19 +1,20 @@
-"""Images that maximize class scores: python -m demos.class_visualization --class tarantula [--preset NAME | --compare]
+"""Images that maximize class scores: minicnn class_visualization --class tarantula [--preset NAME | --compare]
 """
 
 from dataclasses import asdict
 
 import numpy as np
 
-from demos import class_presets
-from demos.shared.ascent_options import add_ascent_options, amplified
-from demos.shared.class_ascent import ascend_class, checks_of, default_labels, shown_steps
-from demos.shared.command import demo_parser, main, natural_number, positive_int
-from demos.shared.inputs import choose_model, short_label, warn_about_memory
-from demos.shared.long_run import add_long_run_options, chosen_settings, long_run
-from demos.shared.picture import Picture, demo_folder, run_demo
 from minicnn import plot
 from minicnn.visualize.synthesis.ascent_settings import CLASS_PRESETS, MARGIN
+
+from . import class_presets
+from .shared.ascent_options import add_ascent_options, amplified
+from .shared.class_ascent import ascend_class, checks_of, default_labels, shown_steps
+from .shared.command import demo_parser, main, natural_number, positive_int
+from .shared.inputs import choose_model, short_label, warn_about_memory
+from .shared.long_run import add_long_run_options, chosen_settings, long_run
+from .shared.picture import Picture, demo_folder, run_demo
 
 NAMES = ("class_visualization",)
 

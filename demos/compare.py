@@ -1,15 +1,11 @@
-"""Nine attribution methods compared and tested on a photo: python -m demos.compare photo.jpg"""
+"""Nine attribution methods compared and tested on a photo: minicnn compare photo.jpg"""
 
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
-from demos.compare_figure import draw_comparison, draw_pointing
-from demos.shared.command import demo_parser, main, natural_int, positive_int
-from demos.shared.inputs import choose_model, load_photos
-from demos.shared.picture import Picture, run_demo
 from minicnn.datasets.shapes import CLASSES, draw_shapes
 from minicnn.visualize.attribution.compare import METHODS, attribution_maps, rank_correlations
 from minicnn.visualize.attribution.compare_check import check_correlations, check_maps
@@ -24,6 +20,11 @@ from minicnn.visualize.attribution.randomise import (
     with_random_weights,
 )
 from minicnn.visualize.attribution.randomise_check import check_cascade, check_similarities
+
+from .compare_figure import draw_comparison, draw_pointing
+from .shared.command import demo_parser, main, natural_int, positive_int
+from .shared.inputs import choose_model, load_photos
+from .shared.picture import Picture, run_demo
 
 NAMES = ("compare",)
 POINTING_SEED, POINTING_PICTURES = 20_000_000, 504  # no training has used this seed; a multiple of the classes

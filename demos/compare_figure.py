@@ -3,11 +3,12 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from demos.shared.inputs import short_label
 from minicnn import plot
 from minicnn.visualize.attribution.compare import METHODS
 from minicnn.visualize.attribution.deletion import RANDOM, mean_area
 from minicnn.visualize.attribution.randomise import UNCHANGED, upper_half
+
+from .shared.inputs import short_label
 
 COLOURS = dict(zip(METHODS, ("#d62728", "#ff7f0e", "#bcbd22", "#2ca02c", "#17becf", "#1f77b4", "#9467bd", "#e377c2",
                              "#8c564b"), strict=True)) | {RANDOM: "#666666"}

@@ -1,4 +1,4 @@
-"""DeepDream, a photo with patterns of a layer: python -m demos.deepdream photo.jpg [--layer NAME] [--zoom FRAMES]"""
+"""DeepDream, a photo with patterns of a layer: minicnn deepdream photo.jpg [--layer NAME] [--zoom FRAMES]"""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -7,15 +7,6 @@ from typing import NamedTuple
 import matplotlib
 import numpy as np
 
-from demos import dream_flight
-from demos.dream_flight import SMOOTH, SOURCE
-from demos.shared.claim import make_folder
-from demos.shared.command import demo_parser, main, natural_int, number, positive_int, positive_number
-from demos.shared.inputs import choose_model, warn_about_memory
-from demos.shared.layers import feature_layers
-from demos.shared.long_run import Watch, add_long_run_options, add_presets, chosen_settings, digest, long_run
-from demos.shared.photo_files import shown_name
-from demos.shared.picture import Picture, demo_folder, run_demo
 from minicnn import images, plot
 from minicnn.datasets.shapes import draw_shape
 from minicnn.errors import InputError
@@ -31,6 +22,16 @@ from minicnn.visualize.synthesis.deepdream import (
 from minicnn.visualize.synthesis.deepdream_check import check_deep_dream, check_tiles
 from minicnn.visualize.synthesis.dream_steps_check import check_dream_steps, kept_dream_steps
 from minicnn.visualize.synthesis.tiles import choose_tile
+
+from . import dream_flight
+from .dream_flight import SMOOTH, SOURCE
+from .shared.claim import make_folder
+from .shared.command import demo_parser, main, natural_int, number, positive_int, positive_number
+from .shared.inputs import choose_model, warn_about_memory
+from .shared.layers import feature_layers
+from .shared.long_run import Watch, add_long_run_options, add_presets, chosen_settings, digest, long_run
+from .shared.photo_files import shown_name
+from .shared.picture import Picture, demo_folder, run_demo
 
 NAMES = ("deepdream",)
 IMAGE = "dream"  # name of the file with the picture alone, in its full resolution

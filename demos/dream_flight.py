@@ -5,17 +5,18 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
-from demos.shared.claim import make_folder
-from demos.shared.long_run import model_settings
-from demos.shared.picture import Picture, demo_folder, run_demo
 from minicnn import images, plot
 from minicnn.errors import InputError
 from minicnn.files import remove_leftovers, replacing
 from minicnn.program import note_kept
 from minicnn.visualize.synthesis.deepdream import dream_zoom
 from minicnn.visualize.synthesis.deepdream_check import check_dream_zoom
+
+from .shared.claim import make_folder
+from .shared.long_run import model_settings
+from .shared.picture import Picture, demo_folder, run_demo
 
 NAMES = ("deepdream_zoom",)
 SOURCE = ("Mordvintsev, Olah and Tyka 2015, Inceptionism; settings of their notebook, google/deepdream dream.ipynb")

@@ -1,4 +1,4 @@
-"""Images on a map by PCA and by t-SNE: python -m demos.embedding_map [--mnist FOLDER] [--count N]"""
+"""Images on a map by PCA and by t-SNE: minicnn embedding_map [--mnist FOLDER] [--count N]"""
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator, Sequence
@@ -8,12 +8,8 @@ from typing import Any
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.figure import Figure
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
-from demos.shared.command import demo_parser, main, positive_int
-from demos.shared.inputs import choose_model
-from demos.shared.photo_folder import FolderPhoto, fit_photos
-from demos.shared.picture import Picture, run_demo
 from minicnn.backend import to_device, to_host
 from minicnn.datasets.mnist import load_digits
 from minicnn.datasets.shapes import CLASSES, draw_shapes
@@ -25,6 +21,11 @@ from minicnn.visualize.embedding.pca import pca
 from minicnn.visualize.embedding.pca_check import check_pca
 from minicnn.visualize.embedding.tsne import TsneSettings, tsne
 from minicnn.visualize.embedding.tsne_check import check_map, check_map_gradient, check_same_map
+
+from .shared.command import demo_parser, main, positive_int
+from .shared.inputs import choose_model
+from .shared.photo_folder import FolderPhoto, fit_photos
+from .shared.picture import Picture, run_demo
 
 NAMES = ("embedding_map",)
 DRAWN, DRAWN_IN_GALLERY = 600, 240  # default numbers of drawn shapes

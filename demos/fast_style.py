@@ -1,4 +1,4 @@
-"""Paint photos with a transform network that was trained for styles: python -m demos.fast_style PHOTO|FOLDER …"""
+"""Paint photos with a transform network that was trained for styles: minicnn fast_style PHOTO|FOLDER …"""
 
 import sys
 import time
@@ -8,14 +8,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
-from demos.deepdream import example_photo
-from demos.shared.claim import make_folder
-from demos.shared.command import OneLineParser, add_common, main, natural_int, positive_int
-from demos.shared.photo_files import find_photos, shown_name
-from demos.shared.picture import Picture, demo_folder, file_stem, run_demo
-from demos.train_fast_style import default_preset, drawn_style
 from minicnn import images, plot
 from minicnn.datasets.drawings import STYLES, draw_scene
 from minicnn.errors import InputError, unknown_name
@@ -36,6 +30,13 @@ from minicnn.visualize.style.many_styles_check import (
 from minicnn.visualize.style.perceptual import FAST_PRESETS
 from minicnn.visualize.style.require import require_weight
 from minicnn.visualize.style.tiled_transform import tile_that_fits
+
+from .deepdream import example_photo
+from .shared.claim import make_folder
+from .shared.command import OneLineParser, add_common, main, natural_int, positive_int
+from .shared.photo_files import find_photos, shown_name
+from .shared.picture import Picture, demo_folder, file_stem, run_demo
+from .train_fast_style import default_preset, drawn_style
 
 NAMES, SHEET = ("fast_style",), ("fast_styles",)
 SHOWN = 4  # largest number of photos in the sheet
@@ -269,7 +270,7 @@ def painted_stems(stems: Iterable[str]) -> list[str]:
 
 def parser():
     """Return the parser of the command line."""
-    parser = OneLineParser(prog="python -m demos.fast_style", description=__doc__)
+    parser = OneLineParser(prog="minicnn fast_style", description=__doc__)
     parser.add_argument("photos", nargs="*", metavar="PHOTO|FOLDER",
                         help="picture files and folders of them (default: an example)")
     parser.add_argument("--model", default=SHIPPED, metavar="FILE", help="weights of a transform network (.h5), made "

@@ -1,10 +1,7 @@
 """The filters of the first and of deeper layers, of one network or of several networks:
-python -m demos.filters [NETWORK …] [--layer NAME …]"""
+minicnn filters [NETWORK …] [--layer NAME …]"""
 
 
-from demos.shared.command import MODEL_HELP, OneLineParser, add_common, main
-from demos.shared.inputs import choose_model
-from demos.shared.picture import Picture, run_demo
 from minicnn import plot
 from minicnn.errors import unknown_name
 from minicnn.visualize.units.filters import (
@@ -16,6 +13,10 @@ from minicnn.visualize.units.filters import (
     stack_filters,
 )
 from minicnn.visualize.units.filters_check import check_filter_grid, check_filter_responses, check_signed_filters
+
+from .shared.command import MODEL_HELP, OneLineParser, add_common, main
+from .shared.inputs import choose_model
+from .shared.picture import Picture, run_demo
 
 # Filters (one layer, or one of several) and channels of a deeper layer in the picture; the array has all.
 SHOWN_FILTERS, SHOWN_OF_SEVERAL, SHOWN_CHANNELS = 16, 6, 64
@@ -140,8 +141,8 @@ def run(arguments):
 
 def parser():
     """Return the parser of the command line."""
-    parser = OneLineParser(prog="python -m demos.filters", description=__doc__)
-    parser.add_argument("networks", nargs="*", metavar="NETWORK", help=MODEL_HELP + "; python -m weights_converter "
+    parser = OneLineParser(prog="minicnn filters", description=__doc__)
+    parser.add_argument("networks", nargs="*", metavar="NETWORK", help=MODEL_HELP + "; minicnn convert "
                         "FILE --first-layer -o OUT.h5 makes a file with the first layer alone")
     parser.add_argument("--model", action="append", default=[], metavar="NETWORK",
                         help="another network; may be repeated")

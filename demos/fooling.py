@@ -1,20 +1,21 @@
-"""Invisible changes that fool the network: python -m demos.fooling photo.jpg [--target stingray] [--transfer MODEL]"""
+"""Invisible changes that fool the network: minicnn fooling photo.jpg [--target stingray] [--transfer MODEL]"""
 
 from dataclasses import asdict
 
 import numpy as np
 
-from demos.shared.claim import make_folder
-from demos.shared.command import demo_parser, main, natural_int, natural_number, positive_int, positive_number
-from demos.shared.inputs import choose_model, load_photos, short_label
-from demos.shared.long_run import Watch, add_long_run_options, add_presets, chosen_settings, digest, long_run
-from demos.shared.picture import Picture, demo_folder, run_demo
 from minicnn import images, plot
 from minicnn.backend import to_device, to_host
 from minicnn.errors import InputError
 from minicnn.models import load_model
 from minicnn.visualize.synthesis.fooling import FOOLING_PRESETS, MARGIN, fooling_image, fooling_report
 from minicnn.visualize.synthesis.fooling_check import check_first_step, check_fooling, check_transfer
+
+from .shared.claim import make_folder
+from .shared.command import demo_parser, main, natural_int, natural_number, positive_int, positive_number
+from .shared.inputs import choose_model, load_photos, short_label
+from .shared.long_run import Watch, add_long_run_options, add_presets, chosen_settings, digest, long_run
+from .shared.picture import Picture, demo_folder, run_demo
 
 STINGRAY = 6  # the target of CS231n
 NAMES = ("fooling",)

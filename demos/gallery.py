@@ -7,7 +7,12 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from demos import (
+from minicnn.errors import InputError, one_line
+from minicnn.images import save_image
+from minicnn.models import Model
+from minicnn.visualize.check import count_judged
+
+from . import (
     activations,
     attribution,
     class_presets,
@@ -32,17 +37,13 @@ from demos import (
     texture_pixels,
     zoom_page,
 )
-from demos.gallery_page import Section, failed_section, input_name, section, write_page
-from demos.shared.claim import make_folder
-from demos.shared.inputs import Photo
-from demos.shared.layers import has_scores
-from demos.shared.photo_folder import FolderPhoto
-from demos.shared.picture import Picture, save_picture
-from demos.techniques import COLOUR, PHOTOS, SCORES, SHAPES, TECHNIQUES
-from minicnn.errors import InputError, one_line
-from minicnn.images import save_image
-from minicnn.models import Model
-from minicnn.visualize.check import count_judged
+from .gallery_page import Section, failed_section, input_name, section, write_page
+from .shared.claim import make_folder
+from .shared.inputs import Photo
+from .shared.layers import has_scores
+from .shared.photo_folder import FolderPhoto
+from .shared.picture import Picture, save_picture
+from .techniques import COLOUR, PHOTOS, SCORES, SHAPES, TECHNIQUES
 
 
 class Given(NamedTuple):
@@ -125,7 +126,7 @@ def picture_names(model: Model) -> list[str]:
 def missing_techniques(model: Model) -> list[str]:
     """Return a line for each technique that the gallery of this network does not show, with the reason."""
     shown = gallery_demos(model)
-    return [f"{technique.name} needs {REASONS[technique.needs]}: python -m demos.{technique.command}"
+    return [f"{technique.name} needs {REASONS[technique.needs]}: minicnn {technique.command}"
             for technique in TECHNIQUES if technique.demo not in shown]
 
 

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-from demos.shared.inputs import Photo, short_label
-from demos.techniques import link_arxiv
 from minicnn.files import replacing
 from minicnn.models import Model
+
+from .shared.inputs import Photo, short_label
+from .techniques import link_arxiv
 
 PAGE = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">

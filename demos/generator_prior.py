@@ -1,15 +1,10 @@
-"""Pictures of classes that a decoder makes from codes: python -m demos.generator_prior [--class NAME] [--steps N]"""
+"""Pictures of classes that a decoder makes from codes: minicnn generator_prior [--class NAME] [--steps N]"""
 
 from dataclasses import asdict, replace
 from typing import NamedTuple
 
 import numpy as np
 
-from demos.shared.command import demo_parser, main, natural_number, positive_int, positive_number
-from demos.shared.inputs import choose_model, short_label
-from demos.shared.long_run import Watch, add_long_run_options, add_presets, chosen_settings, long_run
-from demos.shared.picture import Picture, demo_folder, run_demo
-from demos.train_decoder import BATCH_SIZE
 from minicnn import plot
 from minicnn.backend import to_device, to_host
 from minicnn.datasets.shapes import ShapeBatches
@@ -24,6 +19,12 @@ from minicnn.visualize.synthesis.generator_check import (
     kept_code_steps,
     nearest_drawn,
 )
+
+from .shared.command import demo_parser, main, natural_number, positive_int, positive_number
+from .shared.inputs import choose_model, short_label
+from .shared.long_run import Watch, add_long_run_options, add_presets, chosen_settings, long_run
+from .shared.picture import Picture, demo_folder, run_demo
+from .train_decoder import BATCH_SIZE
 
 NAMES = ("generator_prior",)
 LABELS = (2, 1, 3, 7, 9, 10)  # shapes and textures in different pairs, to fill a row of the figure

@@ -1,11 +1,7 @@
-"""The gradient of a neuron to the pixels, by three rules for the ReLU: python -m demos.guided_backprop photo.jpg"""
+"""The gradient of a neuron to the pixels, by three rules for the ReLU: minicnn guided_backprop photo.jpg"""
 
 import numpy as np
 
-from demos.shared.command import demo_parser, main
-from demos.shared.inputs import caption, choose_model, load_photos
-from demos.shared.layers import feature_layers, usual_layer
-from demos.shared.picture import Picture, run_demo
 from minicnn import plot
 from minicnn.errors import InputError
 from minicnn.layers import DeconvReLU, GuidedReLU, ReLU
@@ -14,6 +10,11 @@ from minicnn.visualize.attribution.guided_backprop import choose_neuron, guided_
 from minicnn.visualize.attribution.guided_backprop_check import check_neuron_gradient, check_randomised
 from minicnn.visualize.check import Check
 from minicnn.visualize.units.activations import feature_maps, strongest_neurons
+
+from .shared.command import demo_parser, main
+from .shared.inputs import caption, choose_model, load_photos
+from .shared.layers import feature_layers, usual_layer
+from .shared.picture import Picture, run_demo
 
 NAMES = ("three_relus", "guided_backprop")
 CHECKED = 2  # neurons whose gradient is checked

@@ -1,15 +1,10 @@
-"""Photos reconstructed from the activations of layers: python -m demos.inversion photo.jpg [--layer NAME …]"""
+"""Photos reconstructed from the activations of layers: minicnn inversion photo.jpg [--layer NAME …]"""
 
 import argparse
 from dataclasses import asdict, replace
 
 import numpy as np
 
-from demos.shared.command import demo_parser, main, natural_int, natural_number, positive_int, positive_number
-from demos.shared.inputs import choose_model, load_photos, warn_about_memory
-from demos.shared.layers import feature_layers
-from demos.shared.long_run import Watch, add_long_run_options, add_presets, chosen_settings, digest, long_run
-from demos.shared.picture import Picture, demo_folder, run_demo
 from minicnn import plot
 from minicnn.backend import to_device, to_host
 from minicnn.optimize.progress import Progress
@@ -17,6 +12,12 @@ from minicnn.visualize.synthesis.inversion import inversion_report, invert_featu
 from minicnn.visualize.synthesis.inversion_check import check_inversion
 from minicnn.visualize.synthesis.inversion_settings import INVERSION_PRESETS, TUNED
 from minicnn.visualize.synthesis.inversion_steps_check import check_inversion_steps, kept_inversion_steps
+
+from .shared.command import demo_parser, main, natural_int, natural_number, positive_int, positive_number
+from .shared.inputs import choose_model, load_photos, warn_about_memory
+from .shared.layers import feature_layers
+from .shared.long_run import Watch, add_long_run_options, add_presets, chosen_settings, digest, long_run
+from .shared.picture import Picture, demo_folder, run_demo
 
 QUICK = replace(TUNED, rates=((60, 4e-3), (60, 4e-4), (20, 4e-5)))  # a third of the steps; late layers look rougher
 DEPTH = ("relu_conv1", "fire2/concat", "fire3/concat", "fire5/concat", "fire7/concat", "fire9/concat")  # of SqueezeNet

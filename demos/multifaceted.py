@@ -1,15 +1,10 @@
-"""Several images of one class, one for each kind: python -m demos.multifaceted [FOLDER] [--class NAME] [--facets N]"""
+"""Several images of one class, one for each kind: minicnn multifaceted [FOLDER] [--class NAME] [--facets N]"""
 
 from dataclasses import asdict
 from typing import NamedTuple
 
 import numpy as np
 
-from demos.shared.command import demo_parser, main, positive_int
-from demos.shared.inputs import choose_model, short_label
-from demos.shared.long_run import Watch, add_long_run_options, chosen_settings, digest, long_run
-from demos.shared.photo_folder import digit_photos, fit_photos, read_photos
-from demos.shared.picture import Picture, demo_folder, run_demo
 from minicnn import plot
 from minicnn.backend import to_device, to_host
 from minicnn.datasets.shapes import CLASSES, draw_shapes
@@ -20,6 +15,12 @@ from minicnn.visualize.synthesis.facet_steps_check import kept_facet_steps, redo
 from minicnn.visualize.synthesis.facets import find_facets, suggest_facets
 from minicnn.visualize.synthesis.multifaceted import FACET_PRESETS, centre_crop, facet_visualization, noise_start
 from minicnn.visualize.synthesis.multifaceted_check import check_clusters, check_facets, check_starts
+
+from .shared.command import demo_parser, main, positive_int
+from .shared.inputs import choose_model, short_label
+from .shared.long_run import Watch, add_long_run_options, chosen_settings, digest, long_run
+from .shared.photo_folder import digit_photos, fit_photos, read_photos
+from .shared.picture import Picture, demo_folder, run_demo
 
 NAMES = ("multifaceted",)
 DRAWN, DRAWN_CLASS = 300, CLASSES.index("dotted disc")

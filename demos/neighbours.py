@@ -1,4 +1,4 @@
-"""Nearest neighbours in features and in pixels: python -m demos.neighbours [FOLDER] [--query PHOTO …]"""
+"""Nearest neighbours in features and in pixels: minicnn neighbours [FOLDER] [--query PHOTO …]"""
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable, Iterator, Sequence
@@ -6,12 +6,6 @@ from concurrent.futures import Executor
 
 import numpy as np
 
-from demos.shared.command import main, positive_int
-from demos.shared.executors import executor_for, store_for
-from demos.shared.inputs import choose_model
-from demos.shared.photo_files import shown_name
-from demos.shared.photo_folder import Collection, FolderPhoto, choose_photos, collect, draw_photos, folder_parser
-from demos.shared.picture import Picture, run_demo
 from minicnn import images, plot
 from minicnn.errors import InputError
 from minicnn.models import Model
@@ -26,6 +20,13 @@ from minicnn.visualize.embedding.neighbours_check import (
     report_mirrored,
     report_precision,
 )
+
+from .shared.command import main, positive_int
+from .shared.executors import executor_for, store_for
+from .shared.inputs import choose_model
+from .shared.photo_files import shown_name
+from .shared.photo_folder import Collection, FolderPhoto, choose_photos, collect, draw_photos, folder_parser
+from .shared.picture import Picture, run_demo
 
 NAMES = ("neighbours",)
 QUERIES = 6

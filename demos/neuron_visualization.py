@@ -1,4 +1,4 @@
-"""Images that maximize neurons, channels or a layer: python -m demos.neuron_visualization [PICTURE …] --layer NAME
+"""Images that maximize neurons, channels or a layer: minicnn neuron_visualization [PICTURE …] --layer NAME
 
 With --grid: a row for each layer, with an image for a neuron of each of several channels. The activations of the images
 are compared with the activations of natural pictures: the given files and folders, or drawn shapes.
@@ -9,14 +9,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from demos.neuron_rows import GAP, is_linear, unit_norm_images, whole_field_view
-from demos.patches import batches, channel_list, drawn_count, drawn_sources, folder_sources
-from demos.shared.ascent_options import add_ascent_options, amplified
-from demos.shared.command import demo_parser, main, positive_int
-from demos.shared.inputs import choose_model, warn_about_memory
-from demos.shared.layers import feature_layers, usual_layer
-from demos.shared.long_run import Watch, add_long_run_options, chosen_settings, long_run
-from demos.shared.picture import Picture, demo_folder, run_demo
 from minicnn import plot
 from minicnn.backend import to_device, to_host
 from minicnn.errors import InputError, unknown_name
@@ -37,6 +29,15 @@ from minicnn.visualize.synthesis.neuron_visualization_check import (
     rank_in_layer,
     without_padded_neurons,
 )
+
+from .neuron_rows import GAP, is_linear, unit_norm_images, whole_field_view
+from .patches import batches, channel_list, drawn_count, drawn_sources, folder_sources
+from .shared.ascent_options import add_ascent_options, amplified
+from .shared.command import demo_parser, main, positive_int
+from .shared.inputs import choose_model, warn_about_memory
+from .shared.layers import feature_layers, usual_layer
+from .shared.long_run import Watch, add_long_run_options, chosen_settings, long_run
+from .shared.picture import Picture, demo_folder, run_demo
 
 NAMES = ("neuron_visualization",)
 GRID_NAMES = ("neuron_grid",)

@@ -1,17 +1,18 @@
-"""The parts of a photo that a class depends on, by hiding them: python -m demos.occlusion photo.jpg [--class NAME]"""
+"""The parts of a photo that a class depends on, by hiding them: minicnn occlusion photo.jpg [--class NAME]"""
 
 import argparse
 
 import numpy as np
 from matplotlib.patches import Rectangle
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
-from demos.shared.command import demo_parser, main, positive_int
-from demos.shared.inputs import choose_model, load_photos, short_label
-from demos.shared.picture import Picture, run_demo
 from minicnn import plot
 from minicnn.visualize.attribution.occlusion import class_probability, occlusion_map, pixel_pair, spread_occlusion
 from minicnn.visualize.attribution.occlusion_check import check_occlusion
+
+from .shared.command import demo_parser, main, positive_int
+from .shared.inputs import choose_model, load_photos, short_label
+from .shared.picture import Picture, run_demo
 
 NAMES = ("occlusion",)
 

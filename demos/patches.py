@@ -1,4 +1,4 @@
-"""The patches of many pictures that excite a channel most: python -m demos.patches [FOLDER] [--layer NAME]
+"""The patches of many pictures that excite a channel most: minicnn patches [FOLDER] [--layer NAME]
 
 FOLDER is a folder of pictures; files can be given, too. By default, the pictures are drawn shapes.
 """
@@ -10,15 +10,8 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
-from demos.shared.command import demo_parser, main
-from demos.shared.executors import add_sweep_options, executor_for, store_for
-from demos.shared.inputs import choose_model
-from demos.shared.layers import feature_layers, usual_layer
-from demos.shared.photo_files import find_photos, warn
-from demos.shared.photo_folder import fit_photos
-from demos.shared.picture import Picture, run_demo
 from minicnn import images, plot
 from minicnn.datasets.shapes import CLASSES, draw_shape
 from minicnn.errors import InputError, one_line
@@ -27,6 +20,14 @@ from minicnn.visualize.grid import tile_images
 from minicnn.visualize.units.patch_pictures import crop_patch, guided_patch, shrink_patch
 from minicnn.visualize.units.patches import TopPatches, requested_channels, strongest_channels, top_patches
 from minicnn.visualize.units.patches_check import Shown, check_patches
+
+from .shared.command import demo_parser, main
+from .shared.executors import add_sweep_options, executor_for, store_for
+from .shared.inputs import choose_model
+from .shared.layers import feature_layers, usual_layer
+from .shared.photo_files import find_photos, warn
+from .shared.photo_folder import fit_photos
+from .shared.picture import Picture, run_demo
 
 NAMES = ("patches",)
 TOP = 9
@@ -232,7 +233,7 @@ def run(arguments):
         sources = drawn_sources(model, drawn_count(model), arguments.seed)
         print(f"no folder of pictures given; drawing {len(sources)} shapes"
               + ("" if model.name == "shapes" else f". {model.name} was not trained on shapes, so photos show more: "
-                 "python -m demos.patches FOLDER"))
+                 "minicnn patches FOLDER"))
     run_demo(picture_of_patches(model, sources, arguments.layer, arguments.channels, workers=arguments.workers,
                                 folder=arguments.resume, cluster=arguments.cluster), model, arguments, NAMES)
 

@@ -1,13 +1,14 @@
-"""The pixels that a class score depends on, as a saliency map: python -m demos.saliency photo.jpg … [--class NAME]"""
+"""The pixels that a class score depends on, as a saliency map: minicnn saliency photo.jpg … [--class NAME]"""
 
 import numpy as np
 
-from demos.shared.command import demo_parser, main
-from demos.shared.inputs import choose_model, load_photos, short_label
-from demos.shared.picture import Picture, run_demo
 from minicnn import plot
 from minicnn.visualize.attribution.saliency import saliency_map
 from minicnn.visualize.attribution.saliency_check import check_saliency
+
+from .shared.command import demo_parser, main
+from .shared.inputs import choose_model, load_photos, short_label
+from .shared.picture import Picture, run_demo
 
 NAMES = ("saliency",)
 

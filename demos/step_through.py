@@ -1,4 +1,4 @@
-"""Print a line for each layer, forward and backward: python -m demos.step_through photo.jpg [--layer conv1] [--pause]
+"""Print a line for each layer, forward and backward: minicnn step_through photo.jpg [--layer conv1] [--pause]
 
 With --layer, the debugger stops inside that layer's forward and again inside its backward. With --pause, the demo waits
 for Enter after each line.
@@ -14,11 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from demos.shared.command import demo_parser, main
-from demos.shared.inputs import choose_model, load_photos, short_label
 from minicnn.backend import Array, to_device
 from minicnn.losses import one_hot
 from minicnn.network import Network, Node, Trace
+
+from .shared.command import demo_parser, main
+from .shared.inputs import choose_model, load_photos, short_label
 
 FORWARD = "{:<22} {:<15} {:<26} {:>16} {:>11} {:>14} {:>9} {:>12} {:>6}"
 BACKWARD = "{:<22} {:<15} {:<26} {:>16} {:>9} {:>12} {:>6}"

@@ -1,4 +1,4 @@
-"""Paint a photo in the style of other pictures: python -m demos.style_transfer CONTENT STYLE [STYLE …]"""
+"""Paint a photo in the style of other pictures: minicnn style_transfer CONTENT STYLE [STYLE …]"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -6,20 +6,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from demos.shared.command import demo_parser, main, natural_number, number, positive_int, positive_number
-from demos.shared.inputs import choose_model, require_memory
-from demos.shared.long_run import LongRun, Watch, add_long_run_options, add_presets, long_run
-from demos.shared.picture import Picture, demo_folder, run_demo
-from demos.shared.preset_choice import BY_LAYERS, default_style, style_presets
-from demos.shared.style_inputs import (
-    Sources,
-    card_settings,
-    drawn_sources,
-    given_settings,
-    load_sources,
-    resume_settings,
-)
-from demos.texture_gram import layer_names
 from minicnn import plot
 from minicnn.backend import to_device
 from minicnn.errors import InputError
@@ -39,6 +25,21 @@ from minicnn.visualize.style.transfer_check import (
     content_error,
 )
 from minicnn.visualize.style.transfer_steps_check import check_style_steps, kept_style_steps
+
+from .shared.command import demo_parser, main, natural_number, number, positive_int, positive_number
+from .shared.inputs import choose_model, require_memory
+from .shared.long_run import LongRun, Watch, add_long_run_options, add_presets, long_run
+from .shared.picture import Picture, demo_folder, run_demo
+from .shared.preset_choice import BY_LAYERS, default_style, style_presets
+from .shared.style_inputs import (
+    Sources,
+    card_settings,
+    drawn_sources,
+    given_settings,
+    load_sources,
+    resume_settings,
+)
+from .texture_gram import layer_names
 
 NAMES = ("style_transfer",)
 RATIOS = (0.01, 0.1, 1, 10, 100)  # factors of the content weight

@@ -1,4 +1,4 @@
-"""The list of techniques. The gallery, verify, `python -m demos list` and the README's table are made from it."""
+"""The list of techniques. The gallery, verify, `minicnn list` and the README's table are made from it."""
 
 import re
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class Technique:
     part : the part of the lecture, one of PARTS.
     demo : the module in demos/ that makes its pictures.
     functions : its functions in minicnn.visualize.
-    command : the command that shows it, after "python -m demos.".
+    command : the command that shows it, after "minicnn ".
     paper : authors, year, arXiv number, and the figure or section that the demo repeats.
     needs : the condition for the gallery to show it: COLOUR, SHAPES, SCORES or PHOTOS; "" for any network.
     """
@@ -133,7 +133,7 @@ TECHNIQUES = (
               "Johnson et al. 2016, arXiv:1603.08155, section 3; Dumoulin et al. 2016, arXiv:1610.07629", PHOTOS),
 )
 
-# The other scripts in demos/: (purpose, command after "python -m demos.").
+# The other scripts in demos/: (purpose, command after "minicnn ").
 TOOLS = (
     ("print each layer and stop in the debugger", "step_through photo.jpg --layer conv1"),
     ("print every check of the gallery", "verify [--model NAME]"),
@@ -144,24 +144,24 @@ TOOLS = (
 
 
 def demo_names() -> list[str]:
-    """Return the names NAME of all commands python -m demos.NAME, each once."""
+    """Return the names NAME of all commands minicnn NAME, each once."""
     commands = [technique.command for technique in TECHNIQUES] + [command for _, command in TOOLS]
     return list(dict.fromkeys(command.split()[0] for command in commands))
 
 
 def list_of_demos() -> str:
-    """Return the text of `python -m demos list`: one line for each technique, in the parts of the lecture."""
+    """Return the text of `minicnn list`: one line for each technique, in the parts of the lecture."""
     sections = {part: [(technique.name, technique.command) for technique in TECHNIQUES if technique.part == part]
                 for part in PARTS} | {"tools": list(TOOLS)}
     width = max(len(name) for rows in sections.values() for name, _ in rows)
     lines = []
     for part, rows in sections.items():
-        lines += [f"{part}:", *(f"  {name:<{width}}  python -m demos.{command}" for name, command in rows)]
+        lines += [f"{part}:", *(f"  {name:<{width}}  minicnn {command}" for name, command in rows)]
     return "\n".join(lines)
 
 
 def readme_table() -> str:
-    """Return the README's table of techniques in Markdown. To print it: python -m demos.techniques"""
+    """Return the README's table of techniques in Markdown. To print it: minicnn techniques"""
     rows = ["| part | technique | functions in `minicnn.visualize` | demo | paper |", "|---|---|---|---|---|"]
     shown = ""
     for technique in TECHNIQUES:
@@ -170,7 +170,7 @@ def readme_table() -> str:
         functions = ", ".join(f"`{name}`" for name in technique.functions)
         command = technique.command.replace("|", r"\|")
         paper = link_arxiv(technique.paper, r"[arXiv:\1](https://arxiv.org/abs/\1)")
-        rows.append(f"| {part} | {technique.name} | {functions} | `python -m demos.{command}` | {paper} |")
+        rows.append(f"| {part} | {technique.name} | {functions} | `minicnn {command}` | {paper} |")
     return "\n".join(rows)
 
 

@@ -1,4 +1,4 @@
-"""Synthesize a texture with the Gram matrices of a picture: python -m demos.texture_gram photo.jpg [--size 192]"""
+"""Synthesize a texture with the Gram matrices of a picture: minicnn texture_gram photo.jpg [--size 192]"""
 
 import argparse
 from collections.abc import Iterator, Sequence
@@ -7,12 +7,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from demos.shared.command import demo_parser, main, natural_number, number, positive_int, positive_number
-from demos.shared.inputs import choose_model, require_memory
-from demos.shared.long_run import LongRun, Watch, add_long_run_options, add_presets, chosen_settings, digest, long_run
-from demos.shared.photo_files import shown_name
-from demos.shared.picture import Picture, demo_folder, run_demo
-from demos.shared.preset_choice import BY_LAYERS, default_texture, texture_presets
 from minicnn import images, plot
 from minicnn.datasets.drawings import draw_style
 from minicnn.errors import InputError
@@ -29,6 +23,13 @@ from minicnn.visualize.texture.gram import (
 )
 from minicnn.visualize.texture.gram_check import check_texture
 from minicnn.visualize.texture.gram_steps_check import check_texture_steps, kept_texture_steps
+
+from .shared.command import demo_parser, main, natural_number, number, positive_int, positive_number
+from .shared.inputs import choose_model, require_memory
+from .shared.long_run import LongRun, Watch, add_long_run_options, add_presets, chosen_settings, digest, long_run
+from .shared.photo_files import shown_name
+from .shared.picture import Picture, demo_folder, run_demo
+from .shared.preset_choice import BY_LAYERS, default_texture, texture_presets
 
 NAMES = ("texture_gram",)
 USUAL_SIZES = {"gatys": 256, "squeezenet": 192, BY_LAYERS: 192, "shapes": 96}  # short side of the source, pixels

@@ -1,15 +1,11 @@
-"""Enlarge a texture by copying pixels, without a network: python -m demos.texture_pixels [SAMPLE]"""
+"""Enlarge a texture by copying pixels, without a network: minicnn texture_pixels [SAMPLE]"""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
-from demos.shared.command import OneLineParser, main, natural_int, positive_int
-from demos.shared.photo_files import shown_name
-from demos.shared.picture import Picture, run_demo
-from demos.texture_crop import Sample, cropped_line, framed, read_sample, with_hole
 from minicnn import plot
 from minicnn.backend import choose_device, to_device
 from minicnn.datasets.textures import TEXTURES, draw_texture
@@ -25,6 +21,11 @@ from minicnn.visualize.texture.windows_check import (
     check_texture_methods,
     check_tiles,
 )
+
+from .shared.command import OneLineParser, main, natural_int, positive_int
+from .shared.photo_files import shown_name
+from .shared.picture import Picture, run_demo
+from .texture_crop import Sample, cropped_line, framed, read_sample, with_hole
 
 NAMES = ("texture_pixels",)
 METHODS: dict[str, tuple[str, Callable[..., Texture]]] = {"efros_leung": ("Efros-Leung", efros_leung),
@@ -207,7 +208,7 @@ def run(arguments):
 
 def parser():
     """Return the parser of the command line."""
-    parser = OneLineParser(prog="python -m demos.texture_pixels", description=__doc__)
+    parser = OneLineParser(prog="minicnn texture_pixels", description=__doc__)
     parser.add_argument("photo", nargs="?", metavar="SAMPLE",
                         help="picture file of a texture (default: a drawn texture)")
     parser.add_argument("--texture", metavar="NAME",

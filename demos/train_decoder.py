@@ -1,15 +1,16 @@
-"""Train the decoder of the shipped network `shapes`, from its features to images: python -m demos.train_decoder"""
+"""Train the decoder of the shipped network `shapes`, from its features to images: minicnn train_decoder"""
 
 from argparse import ArgumentParser, Namespace
 
 import numpy as np
 
-from demos.shared.command import main
-from demos.shared.training import train_with_progress, training_parser
 from minicnn.datasets.shapes import CLASSES, PREPROCESSING, ShapeBatches, draw_shapes
 from minicnn.models import load_model, shapes_decoder, shapes_encoder
 from minicnn.models.weights import Header, save_weights
 from minicnn.training import CodeBatches, Likeness, accuracy
+
+from .shared.command import main
+from .shared.training import train_with_progress, training_parser
 
 BATCH_SIZE = 24
 TEST_SEED, TESTED = 1_000_000, 600  # seed and number of test images, which are not in any training

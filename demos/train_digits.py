@@ -1,14 +1,15 @@
-"""Train the shipped network `digits`: python -m demos.train_digits FOLDER_WITH_MNIST -o digits.h5"""
+"""Train the shipped network `digits`: minicnn train_digits FOLDER_WITH_MNIST -o digits.h5"""
 
 from argparse import ArgumentParser, Namespace
 from functools import partial
 
-from demos.shared.command import main
-from demos.shared.training import train_with_progress, training_parser
 from minicnn.datasets.mnist import PREPROCESSING, load_digits
 from minicnn.models import digits
 from minicnn.models.weights import Header, save_weights
 from minicnn.training import Distortion, MiniBatches, accuracy, distort
+
+from .shared.command import main
+from .shared.training import train_with_progress, training_parser
 
 
 def run(arguments: Namespace) -> None:

@@ -1,4 +1,4 @@
-"""Train a transform network to paint photos in one style or in several: python -m demos.train_fast_style FOLDER …"""
+"""Train a transform network to paint photos in one style or in several: minicnn train_fast_style FOLDER …"""
 
 from argparse import ArgumentTypeError, Namespace
 from collections.abc import Callable, Mapping, Sequence
@@ -7,13 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from demos.deepdream import example_photo
-from demos.shared.claim import claim
-from demos.shared.command import MODEL_HELP, main, positive_int, positive_number
-from demos.shared.inputs import choose_model
-from demos.shared.long_run import add_presets, chosen_settings
-from demos.shared.photo_files import find_photos
-from demos.shared.training import train_with_progress, training_parser
 from minicnn import images
 from minicnn.datasets.drawings import STYLES, draw_style
 from minicnn.errors import InputError, unknown_name
@@ -34,6 +27,14 @@ from minicnn.visualize import (
 from minicnn.visualize.style.fast_style import mirrored, require_transform
 from minicnn.visualize.style.fast_style_check import check_against_optimiser
 from minicnn.visualize.style.perceptual import FAST_PRESETS, in_styles
+
+from .deepdream import example_photo
+from .shared.claim import claim
+from .shared.command import MODEL_HELP, main, positive_int, positive_number
+from .shared.inputs import choose_model
+from .shared.long_run import add_presets, chosen_settings
+from .shared.photo_files import find_photos
+from .shared.training import train_with_progress, training_parser
 
 SAMPLE = 256  # long side of the sample pictures, pixels
 

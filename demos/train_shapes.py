@@ -1,15 +1,16 @@
-"""Train the shipped network `shapes` on shapes drawn during the training: python -m demos.train_shapes -o shapes.h5"""
+"""Train the shipped network `shapes` on shapes drawn during the training: minicnn train_shapes -o shapes.h5"""
 
 from argparse import ArgumentParser, Namespace
 
 import numpy as np
 
-from demos.shared.command import main
-from demos.shared.training import train_with_progress, training_parser
 from minicnn.datasets.shapes import CLASSES, PREPROCESSING, ShapeBatches
 from minicnn.models import shapes
 from minicnn.models.weights import Header, save_weights
 from minicnn.training import accuracy
+
+from .shared.command import main
+from .shared.training import train_with_progress, training_parser
 
 TEST_SEED = 1_000_000  # of images that are not in any training
 

@@ -1,4 +1,4 @@
-"""Print every objective check of the gallery as a table: python -m demos.verify [PHOTO] [--model NAME]
+"""Print every objective check of the gallery as a table: minicnn verify [PHOTO] [--model NAME]
 
 The exit code is 1 if a check fails.
 """
@@ -9,10 +9,6 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from demos.compare import COARSE, POINTING_PICTURES, drawn_pictures, pointing_maps
-from demos.gallery import gallery_pictures
-from demos.shared.command import demo_parser, main
-from demos.shared.inputs import Photo, choose_model, load_photos
 from minicnn.backend import Array
 from minicnn.models import Model
 from minicnn.network import Network
@@ -23,6 +19,11 @@ from minicnn.visualize.attribution.pointing_game_check import check_pointing_gam
 from minicnn.visualize.attribution.randomise_check import check_sanity
 from minicnn.visualize.attribution.segment_check import check_segmentation
 from minicnn.visualize.check import Check
+
+from .compare import COARSE, POINTING_PICTURES, drawn_pictures, pointing_maps
+from .gallery import gallery_pictures
+from .shared.command import demo_parser, main
+from .shared.inputs import Photo, choose_model, load_photos
 
 
 def run(arguments: Namespace) -> None:

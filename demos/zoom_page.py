@@ -1,5 +1,5 @@
 """Map the photos of a folder on a large grid, similar ones together, with a page to zoom into it:
-python -m demos.zoom_page [FOLDER | --mnist FOLDER]"""
+minicnn zoom_page [FOLDER | --mnist FOLDER]"""
 
 import base64
 import html
@@ -13,11 +13,6 @@ from urllib.parse import quote
 
 import numpy as np
 
-from demos.shared.command import main, positive_int
-from demos.shared.executors import executor_for, store_for
-from demos.shared.inputs import choose_model
-from demos.shared.photo_folder import THUMBNAIL, FolderPhoto, choose_photos, collect, draw_photos, folder_parser
-from demos.shared.picture import Picture, output_folder, run_demo
 from minicnn import images, plot
 from minicnn.backend import to_device
 from minicnn.errors import InputError, one_line
@@ -29,6 +24,12 @@ from minicnn.visualize.embedding.grid_assignment import assign_to_grid
 from minicnn.visualize.embedding.grid_map import grid_sheet, thumbnail_map
 from minicnn.visualize.embedding.grid_map_check import check_free_map, check_grid, check_sheet
 from minicnn.visualize.embedding.tsne import TsneSettings, tsne
+
+from .shared.command import main, positive_int
+from .shared.executors import executor_for, store_for
+from .shared.inputs import choose_model
+from .shared.photo_folder import THUMBNAIL, FolderPhoto, choose_photos, collect, draw_photos, folder_parser
+from .shared.picture import Picture, output_folder, run_demo
 
 NAMES = ("grid_map",)
 LARGE = ("grid_map_large", "free_map_large")  # the map with a cell for each photo, and the map with t-SNE's positions

@@ -87,7 +87,7 @@ def test_every_name_of_minicnn_exists(name):
 
 def test_the_table_is_the_list_of_techniques():
     rows = readme_table().splitlines()
-    assert [line for line in TEXT.splitlines() if line.startswith("|")] == rows, "python -m demos.techniques prints it"
+    assert [line for line in TEXT.splitlines() if line.startswith("|")] == rows, "minicnn techniques prints it"
     assert len(rows) == len(TECHNIQUES) + 2
 
 

@@ -1,4 +1,4 @@
-"""The command line: python -m weights_converter SOURCE [-o OUT.h5], inspect FILE, fetch NAME."""
+"""The command line: minicnn convert SOURCE [-o OUT.h5], inspect FILE, fetch NAME."""
 
 import argparse
 import sys
@@ -11,8 +11,8 @@ DESCRIPTION = "Convert weights of other frameworks to minicnn's HDF5 format."
 PREPROCESSING_NAMES = ("torchvision", "caffe", "caffe-rgb", "unit", "minus1-1", "tf", "none")  # a test compares them
 EPILOG = """Formats of SOURCE: PyTorch .pth, safetensors, ONNX, Caffe .caffemodel, Keras .h5, MatConvNet .mat, NumPy
 .npz, and SqueezeNet's Deep Compression .net. The first bytes of the file decide, not its name. The names and shapes of
-the arrays identify the network. Other commands: python -m weights_converter inspect FILE describes a file and converts
-nothing; python -m weights_converter fetch NAME downloads a published file and converts it."""
+the arrays identify the network. Other commands: minicnn inspect FILE describes a file and converts
+nothing; minicnn fetch NAME downloads a published file and converts it."""
 
 
 class OneLineParser(argparse.ArgumentParser):
@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def convert_parser() -> OneLineParser:
     """Return the parser of the conversion."""
-    parser = OneLineParser(prog="python -m weights_converter", description=DESCRIPTION, epilog=EPILOG)
+    parser = OneLineParser(prog="minicnn convert", description=DESCRIPTION, epilog=EPILOG)
     add_source(parser, "SOURCE", "the file to convert")
     parser.add_argument("--labels", metavar="FILE", type=not_empty,
                         help="the names of the classes: a text with one name a line, or JSON (default: ImageNet's for "
@@ -62,7 +62,7 @@ def convert_parser() -> OneLineParser:
 
 def inspect_parser() -> OneLineParser:
     """Return the parser of the command inspect."""
-    parser = OneLineParser(prog="python -m weights_converter inspect",
+    parser = OneLineParser(prog="minicnn inspect",
                            description="Describe a weights file and the network that it would be converted to. "
                                        "Nothing is written.")
     add_source(parser, "FILE", "the file to describe")
@@ -88,9 +88,9 @@ def add_source(parser: argparse.ArgumentParser, metavar: str, text: str) -> None
 
 def fetch_parser() -> OneLineParser:
     """Return the parser of the command fetch."""
-    from weights_converter.sources.published import PUBLISHED
+    from .sources.published import PUBLISHED
 
-    parser = OneLineParser(prog="python -m weights_converter fetch",
+    parser = OneLineParser(prog="minicnn fetch",
                            description="Download a published weights file, verify its sha256, and convert it into the "
                                        "cache folder, where load_model finds it by name.",
                            epilog=f"NAME is one of {', '.join(PUBLISHED)}")
@@ -127,12 +127,12 @@ def require_consistent(parser: argparse.ArgumentParser, arguments: argparse.Name
 def run_convert(arguments: argparse.Namespace) -> None:
     """Convert a file, or only its first layer."""
     if arguments.first_layer:
-        from weights_converter.first_layer import extract
+        from .first_layer import extract
 
         extract(arguments.source, arguments.output, arguments.array, arguments.channels, arguments.overwrite, say,
                 arguments.preprocessing)
     else:
-        from weights_converter.convert import convert
+        from .convert import convert
 
         convert(arguments.source, arguments.output, arguments.network, arguments.features_only, arguments.overwrite,
                 say, arguments.labels, arguments.preprocessing, arguments.prefix or "")
@@ -140,7 +140,7 @@ def run_convert(arguments: argparse.Namespace) -> None:
 
 def run_inspect(arguments: argparse.Namespace) -> None:
     """Describe a file."""
-    from weights_converter.inspection import inspect
+    from .inspection import inspect
 
     inspect(arguments.source, arguments.network, arguments.features_only, say, arguments.preprocessing,
             arguments.prefix or "")
@@ -148,7 +148,7 @@ def run_inspect(arguments: argparse.Namespace) -> None:
 
 def run_fetch(arguments: argparse.Namespace) -> None:
     """Download, verify and convert a published file."""
-    from weights_converter.fetching.fetch import fetch
+    from .fetching.fetch import fetch
 
     fetch(arguments.name, arguments.mirror, arguments.overwrite, say)
 

@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from minicnn.network import Network
-from weights_converter.formats.stored import StoredArray
-from weights_converter.sources.source import Source, Target
-from weights_converter.wrappers import WORD
+
+from .formats.stored import StoredArray
+from .sources.source import Source, Target
+from .wrappers import WORD
 
 MOST_CLASSES = 100_000
 

@@ -15,14 +15,15 @@ from minicnn.files import replacing, require_target
 from minicnn.models import cache_folder
 from minicnn.models.weights import Header, row_blocks, write_arrays
 from minicnn.models.weights.recognise import shown
-from weights_converter.digests import files_sha256, progress
-from weights_converter.formats.containers import open_arrays, read_values, recognise, source_files
-from weights_converter.formats.stored import StoredArray
-from weights_converter.labels import describe_classes, labels_of, read_labels
-from weights_converter.match import Match, find_source, listed
-from weights_converter.preprocessing import take_preprocessing
-from weights_converter.sources.published import published_as
-from weights_converter.sources.source import Source
+
+from .digests import files_sha256, progress
+from .formats.containers import open_arrays, read_values, recognise, source_files
+from .formats.stored import StoredArray
+from .labels import describe_classes, labels_of, read_labels
+from .match import Match, find_source, listed
+from .preprocessing import take_preprocessing
+from .sources.published import published_as
+from .sources.source import Source
 
 BUFFERS = ("/mean", "/var")  # statistics of batch normalization, which do not count as parameters
 

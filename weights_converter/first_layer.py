@@ -10,7 +10,8 @@ from minicnn.models.first_layer import LARGEST_KERNEL, MOST_FILTERS
 from minicnn.models.preprocessing import CAFFE_VGG, PREPROCESSINGS, TORCHVISION, Preprocessing
 from minicnn.models.weights import Header
 from minicnn.models.weights.recognise import shown
-from weights_converter.convert import (
+
+from .convert import (
     Blocks,
     FilePath,
     default_output,
@@ -20,13 +21,13 @@ from weights_converter.convert import (
     unknown_digest,
     write,
 )
-from weights_converter.digests import progress
-from weights_converter.formats.containers import CAFFEMODEL, DEEP_COMPRESSION, open_arrays, read_values
-from weights_converter.formats.number_formats import is_weight_type, type_name
-from weights_converter.formats.stored import StoredArray
-from weights_converter.match import FLOATS, has_integers, listed, match, sources_of
-from weights_converter.sources.layouts import AS_OURS, HWIO, Layout
-from weights_converter.sources.source import Source
+from .digests import progress
+from .formats.containers import CAFFEMODEL, DEEP_COMPRESSION, open_arrays, read_values
+from .formats.number_formats import is_weight_type, type_name
+from .formats.stored import StoredArray
+from .match import FLOATS, has_integers, listed, match, sources_of
+from .sources.layouts import AS_OURS, HWIO, Layout
+from .sources.source import Source
 
 DEFAULT_PREPROCESSING = {"RGB": TORCHVISION, "BGR": CAFFE_VGG}  # of unknown networks, by channel order
 CAFFE_KINDS = (CAFFEMODEL, DEEP_COMPRESSION)  # formats of networks that take BGR
@@ -66,7 +67,7 @@ def extract(path: FilePath, output: FilePath | None = None, name: str | None = N
         header = Header(model_name, "first_layer", preprocessing, [], options, f"{array.name} of {file_name(path)}",
                         "of the file that it was taken from", sha256)
         write(path, target, filters(path, array, layout, shape), header, overwrite)
-    say(f"wrote {target}; python -m demos.filters --model {target if output else model_name} draws them")
+    say(f"wrote {target}; minicnn filters --model {target if output else model_name} draws them")
     return target
 
 

@@ -1,4 +1,4 @@
-"""Describe a weights file without converting it: python -m weights_converter inspect FILE."""
+"""Describe a weights file without converting it: minicnn inspect FILE."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,11 +6,12 @@ from pathlib import Path
 from minicnn.errors import InputError
 from minicnn.models import cache_folder
 from minicnn.models.weights.recognise import shown
-from weights_converter.convert import FilePath, describe, identify, require_digest, require_values
-from weights_converter.formats.containers import open_arrays, recognise
-from weights_converter.formats.number_formats import type_name
-from weights_converter.labels import describe_classes, labels_of
-from weights_converter.sources.published import published_as
+
+from .convert import FilePath, describe, identify, require_digest, require_values
+from .formats.containers import open_arrays, recognise
+from .formats.number_formats import type_name
+from .labels import describe_classes, labels_of
+from .sources.published import published_as
 
 
 def inspect(path: FilePath, network: str = "auto", features_only: bool = False,

@@ -9,7 +9,8 @@ from typing import Any
 import minicnn
 from minicnn.errors import InputError, one_line
 from minicnn.models.weights.recognise import require_ordinary, shown
-from weights_converter.match import Match
+
+from .match import Match
 
 FILE_LIMIT = 10_000_000  # bytes
 LONGEST = 200  # characters of a name; longer ones are cut

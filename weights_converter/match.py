@@ -13,13 +13,14 @@ from minicnn.models import build_network
 from minicnn.models.weights import named_arrays
 from minicnn.models.weights.recognise import shown
 from minicnn.network import Network
-from weights_converter.classifier import Classifier, classes_of, renamed_classifier
-from weights_converter.formats.number_formats import is_short, is_weight_type, scales_of, type_name
-from weights_converter.formats.onnx import export_hint
-from weights_converter.formats.stored import StoredArray
-from weights_converter.sources import SOURCES
-from weights_converter.sources.source import Source, Target
-from weights_converter.wrappers import Choice, Fit, NameIndex, choose, words_of
+
+from .classifier import Classifier, classes_of, renamed_classifier
+from .formats.number_formats import is_short, is_weight_type, scales_of, type_name
+from .formats.onnx import export_hint
+from .formats.stored import StoredArray
+from .sources import SOURCES
+from .sources.source import Source, Target
+from .wrappers import Choice, Fit, NameIndex, choose, words_of
 
 FLOATS = "float64, float32 or a type that float32 holds exactly"
 

@@ -7,11 +7,12 @@ import numpy as np
 from minicnn.backend import Array
 from minicnn.errors import InputError
 from minicnn.models.preprocessing import PREPROCESSINGS, TORCHVISION, Preprocessing
-from weights_converter.match import Match
-from weights_converter.sources import SOURCES
-from weights_converter.sources.known_filters import KNOWN, KnownFilters
-from weights_converter.sources.published import published_as
-from weights_converter.sources.source import Source
+
+from .match import Match
+from .sources import SOURCES
+from .sources.known_filters import KNOWN, KnownFilters
+from .sources.published import published_as
+from .sources.source import Source
 
 SAME = 0.9  # mean cosine of filters of the same training, fine-tuned or not; of Caffe's VGG in the other order: 0.68
 CHOICES = "--preprocessing " + "|".join(PREPROCESSINGS)

@@ -10,8 +10,8 @@ import re
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from weights_converter.formats.stored import StoredArray
-from weights_converter.sources.source import Source
+from .formats.stored import StoredArray
+from .sources.source import Source
 
 WORD = re.compile(r"[^./:|]+")
 TRUNK = "features"  # the module whose own state_dict has names without it

@@ -5,11 +5,12 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from demos.shared.command import natural_int, natural_number, positive_int, positive_number
-from demos.shared.long_run import add_presets
 from minicnn import plot
 from minicnn.models import Model
 from minicnn.visualize.synthesis.ascent_settings import AscentSettings
+
+from .command import natural_int, natural_number, positive_int, positive_number
+from .long_run import add_presets
 
 
 def add_ascent_options(parser: ArgumentParser, presets: Mapping[str, AscentSettings], default: str) -> None:

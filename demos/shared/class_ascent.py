@@ -5,8 +5,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from demos.shared.inputs import require_scores, short_label
-from demos.shared.long_run import LongRun, Watch
 from minicnn.models import Model
 from minicnn.visualize.check import Check
 from minicnn.visualize.synthesis.ascent import first_images
@@ -14,6 +12,9 @@ from minicnn.visualize.synthesis.ascent_check import Goal, check_ascent, kept_st
 from minicnn.visualize.synthesis.ascent_settings import AscentSettings
 from minicnn.visualize.synthesis.class_visualization import class_visualization
 from minicnn.visualize.synthesis.class_visualization_check import check_class_visualization, check_zeroed
+
+from .inputs import require_scores, short_label
+from .long_run import LongRun, Watch
 
 TARANTULA, GORILLA = 76, 366  # two examples of CS231n
 

@@ -7,12 +7,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from demos.shared.claim import claim
-from demos.shared.command import positive_int
 from minicnn.errors import InputError
 from minicnn.models.weights import weights_digest
 from minicnn.network import Network
 from minicnn.sweep import Store, process_pool, resume
+
+from .claim import claim
+from .command import positive_int
 
 TIMEOUT = 10  # seconds to wait for a Dask scheduler
 

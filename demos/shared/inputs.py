@@ -8,8 +8,6 @@ from typing import Any, NamedTuple
 import matplotlib
 import numpy as np
 
-from demos.shared.layers import has_scores
-from demos.shared.photo_files import shown_name
 from minicnn import images
 from minicnn.backend import available_memory, gpu_problem, to_device, to_host
 from minicnn.datasets.shapes import CLASSES, draw_shape
@@ -18,6 +16,9 @@ from minicnn.fast.forecast import largest_size, peak_memory
 from minicnn.models import Model, cache_folder, load_model
 from minicnn.models.load import cached_models
 from minicnn.network import Network
+
+from .layers import has_scores
+from .photo_files import shown_name
 
 PRETRAINED = ("squeezenet1_1", "squeezenet1_0", "squeezenet1_0_caffe", "squeezenet1_1_caffe", "squeezenet1_1_onnx",
               "squeezenet1_1_keras")  # the best first
@@ -67,7 +68,7 @@ def choose_model(name: str | None, device: str, scores: bool = False) -> tuple[M
         name, reason = cached[0], f"pretrained weights found in {one_line(cache_folder(), 300)}"
     else:
         name, reason = "shapes", ("the small shipped network: there are no pretrained SqueezeNet weights in the cache "
-                                  "folder (python -m weights_converter fetch squeezenet1_1 fetches them)")
+                                  "folder (minicnn fetch squeezenet1_1 fetches them)")
     model = load_model(name, device).fast()
     model = model._replace(name=one_line(model.name, 60))  # it comes from the file, and is printed and drawn
     if model.net.input_shape[0] not in (1, 3):

@@ -10,11 +10,8 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
-from demos.shared.claim import make_folder
-from demos.shared.command import positive_int
-from demos.shared.picture import command_of, read_card
 from minicnn.backend import Array, to_host
 from minicnn.errors import InputError, unknown_name
 from minicnn.files import replacing
@@ -24,6 +21,10 @@ from minicnn.optimize import DivergedError
 from minicnn.optimize.checkpoint import Checkpoint
 from minicnn.optimize.progress import Progress
 from minicnn.program import note_kept
+
+from .claim import make_folder
+from .command import positive_int
+from .picture import command_of, read_card
 
 STOPPED = ", stopped"  # ends the title of a picture whose run was interrupted
 

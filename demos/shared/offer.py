@@ -4,10 +4,10 @@ import sys
 from typing import TextIO
 from urllib.parse import urlsplit
 
-from demos.shared.inputs import pretrained
 from minicnn.errors import InputError
-from weights_converter.fetching.fetch import fetch
-from weights_converter.sources.published import PUBLISHED
+
+from .converter import PUBLISHED, fetch
+from .inputs import pretrained
 
 NAME = "squeezenet1_1"
 

@@ -13,9 +13,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from demos.shared.command import MODEL_HELP, OneLineParser, add_common
-from demos.shared.executors import add_sweep_options
-from demos.shared.photo_files import Report, find_photos, warn
 from minicnn import images
 from minicnn.datasets import mnist
 from minicnn.datasets.shapes import CLASSES, draw_shape
@@ -25,6 +22,10 @@ from minicnn.models import Model
 from minicnn.network import Network
 from minicnn.sweep import Store, network_function, sweep
 from minicnn.visualize.embedding.features import feature_layer, image_features
+
+from .command import MODEL_HELP, OneLineParser, add_common
+from .executors import add_sweep_options
+from .photo_files import Report, find_photos, warn
 
 THUMBNAIL = 64  # largest side of the thumbnails, pixels; the comparison by pixels uses the thumbnails
 BATCH = 16      # photos in one pass of the network
@@ -195,8 +196,8 @@ def feature_arrays(net: Network, x: np.ndarray, layer: str) -> dict[str, np.ndar
 
 
 def folder_parser(name: str, description: str | None) -> ArgumentParser:
-    """Return a parser for python -m demos.NAME [FOLDER] with the options that all demos share."""
-    parser = OneLineParser(prog=f"python -m demos.{name}", description=description)
+    """Return a parser for minicnn NAME [FOLDER] with the options that all demos share."""
+    parser = OneLineParser(prog=f"minicnn {name}", description=description)
     parser.add_argument("folder", nargs="?", metavar="FOLDER", help="folder of photos; the names of its sub-folders "
                         "are the classes (default: shapes are drawn)")
     parser.add_argument("--model", help=MODEL_HELP)

@@ -17,7 +17,6 @@ import scipy
 from matplotlib.figure import Figure
 
 import minicnn
-from demos.shared.claim import claim, claim_new, make_folder
 from minicnn.errors import InputError, one_line
 from minicnn.files import replacing, unusable_name
 from minicnn.images import save_image
@@ -27,6 +26,8 @@ from minicnn.optimize.progress import Progress
 from minicnn.plot import save_figure
 from minicnn.program import signals_held
 from minicnn.visualize.check import Check
+
+from .claim import claim, claim_new, make_folder
 
 
 class Picture(NamedTuple):

@@ -1,11 +1,12 @@
 """The presets of style and texture for a network, chosen by the layers that it has."""
 
-from demos.shared.layers import style_layers
 from minicnn.backend import to_device
 from minicnn.datasets.drawings import draw_scene
 from minicnn.models import Model
 from minicnn.visualize.style.settings import STYLE_PRESETS, StyleSettings, style_of_layers
 from minicnn.visualize.texture.gram import TEXTURE_PRESETS, TextureSettings, texture_of_layers
+
+from .layers import style_layers
 
 BY_LAYERS = "layers"  # the preset for any network
 SMALL = 100           # side of the input, pixels; the preset `shapes` is for smaller networks

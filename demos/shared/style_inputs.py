@@ -6,15 +6,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from demos.shared.inputs import load_photos
-from demos.shared.long_run import chosen_settings, digest
-from demos.shared.preset_choice import default_style, style_presets
 from minicnn import images
 from minicnn.datasets.drawings import draw_scene, draw_style
 from minicnn.errors import InputError, one_line
 from minicnn.models import Model
 from minicnn.visualize.style.masks import mask_levels
 from minicnn.visualize.style.settings import StyleSettings
+
+from .inputs import load_photos
+from .long_run import chosen_settings, digest
+from .preset_choice import default_style, style_presets
 
 
 class Sources(NamedTuple):

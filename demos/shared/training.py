@@ -5,23 +5,24 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
-from demos.shared.claim import claim
-from demos.shared.command import OneLineParser, natural_int, positive_int
 from minicnn.files import require_target
 from minicnn.network import Network
 from minicnn.optimize import Adam
 from minicnn.training import CosineSchedule, TrainingCheckpoint, train
+
+from .claim import claim
+from .command import OneLineParser, natural_int, positive_int
 
 # Options that the trained network does not depend on; a folder may have been moved.
 WITHOUT_EFFECT = ("out", "overwrite", "half", "checkpoint", "folder", "save_every", "samples", "sample_every")
 
 
 def training_parser(name: str, description: str | None, steps: int, batch_size: int) -> ArgumentParser:
-    """Return a parser for python -m demos.NAME with the options of a training. steps, batch_size : the defaults."""
+    """Return a parser for minicnn NAME with the options of a training. steps, batch_size : the defaults."""
     out = f"{name.removeprefix('train_')}.h5"
-    parser = OneLineParser(prog=f"python -m demos.{name}", description=description)
+    parser = OneLineParser(prog=f"minicnn {name}", description=description)
     parser.add_argument("-o", "--out", default=out, help=f"file of the trained network (default: {out})")
     parser.add_argument("--steps", type=positive_int, default=steps, help=f"number of steps (default: {steps})")
     parser.add_argument("--batch-size", type=positive_int, default=batch_size,

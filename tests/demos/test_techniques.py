@@ -48,7 +48,7 @@ def test_list_prints_a_line_a_technique(arguments, capsys):
     assert demo(gallery_command, *arguments) == 0
     said = capsys.readouterr().out
     assert said == list_of_demos() + "\n"
-    assert all(f"  {technique.name} " in said and f"python -m demos.{technique.command}\n" in said
+    assert all(f"  {technique.name} " in said and f"minicnn {technique.command}\n" in said
                for technique in TECHNIQUES)
 
 
@@ -56,5 +56,5 @@ def test_list_prints_a_line_a_technique(arguments, capsys):
 def test_the_name_of_a_demo_is_no_photo(name, capsys):
     assert demo(gallery_command, name) == 2
     error = capsys.readouterr().err
-    assert f"python -m demos.{name} runs it, python -m demos list prints all demos" in error
+    assert f"minicnn {name} runs it, minicnn list prints all demos" in error
     assert error.count("\n") == 1

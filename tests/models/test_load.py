@@ -129,8 +129,8 @@ def test_a_known_network_without_weights(cache):
     with pytest.raises(InputError) as refusal:
         load_model("vgg16")
     assert str(refusal.value) == (
-        f"no weights for 'vgg16': {cache / 'vgg16.h5'} does not exist; make it with: python -m weights_converter FILE, "
-        "or get published weights with: python -m weights_converter fetch NAME; in the cache folder: mine")
+        f"no weights for 'vgg16': {cache / 'vgg16.h5'} does not exist; make it with: minicnn convert FILE, "
+        "or get published weights with: minicnn fetch NAME; in the cache folder: mine")
 
 
 def test_an_unknown_name_suggests_the_nearest(cache):

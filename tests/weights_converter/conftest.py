@@ -44,7 +44,7 @@ def refused(tmp_path, capsys):
         assert main([str(path), "-o", str(output), *options]) == 2
         assert sorted(tmp_path.iterdir()) == before
         error = capsys.readouterr().err
-        assert error.count("\n") == 1 and error.startswith("python -m weights_converter: error: ")
+        assert error.count("\n") == 1 and error.startswith("minicnn convert: error: ")
         assert str(path) in error or "network" in error
         return error
 

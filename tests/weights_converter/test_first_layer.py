@@ -20,7 +20,7 @@ def test_first_layer_of_another_network(resnet, cache, capsys):
     assert found.endswith("conv1.weight (64, 3, 7, 7), 64 filters of 7x7, channels in the order RGB, the default "
                           "(if this is wrong: --channels BGR)")
     assert warning.startswith("warning: no published file")
-    assert wrote.endswith("python -m demos.filters --model resnet101_v2-first_layer draws them")
+    assert wrote.endswith("minicnn filters --model resnet101_v2-first_layer draws them")
     model = load_model("resnet101_v2-first_layer", device="cpu")
     assert model.preprocessing == TORCHVISION and model.net.layer_names() == ["conv1"]
     np.testing.assert_array_equal(model.net.layer("conv1").params["w"], arrays["conv1.weight"])
@@ -30,7 +30,7 @@ def test_first_layer_of_another_network(resnet, cache, capsys):
 def test_the_filters_are_drawn(resnet, tmp_path, cache, capsys):
     path, arrays = resnet
     assert main([str(path), "--first-layer", "-o", str(tmp_path / "first.h5")]) == 0
-    assert f"python -m demos.filters --model {tmp_path / 'first.h5'} draws" in capsys.readouterr().out
+    assert f"minicnn filters --model {tmp_path / 'first.h5'} draws" in capsys.readouterr().out
     model = load_model(tmp_path / "first.h5", device="cpu")
     pictures = list(filters.pictures([model]))
     assert [picture.name for picture in pictures] == ["filters"]

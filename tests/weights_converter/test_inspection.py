@@ -1,4 +1,4 @@
-"""python -m weights_converter inspect describes a file and writes nothing."""
+"""minicnn inspect describes a file and writes nothing."""
 
 from hashlib import sha256
 
@@ -87,5 +87,5 @@ def test_inspect_of_a_file_that_has_no_weights(tmp_path, capsys):
     (tmp_path / "a.pth").write_bytes(b"<html>")
     assert main(["inspect", str(tmp_path / "a.pth")]) == 2
     said = capsys.readouterr()
-    assert said.out == "" and said.err.startswith("python -m weights_converter inspect: error: ")
+    assert said.out == "" and said.err.startswith("minicnn inspect: error: ")
     assert "a.pth is a web page, perhaps an error message" in said.err

@@ -25,7 +25,7 @@ def test_the_output_is_validated_before_the_source_is_read(two_layers, tmp_path,
     Path("here.h5").touch()
     assert main(["a.npz", *options, "-o", output]) == 2
     line = capsys.readouterr().err
-    assert line.startswith(f"python -m weights_converter: error: {output}: {words}") and line.count("\n") == 1
+    assert line.startswith(f"minicnn convert: error: {output}: {words}") and line.count("\n") == 1
 
 
 def test_a_missing_home_folder_is_noticed_before_the_source_is_read(two_layers, tmp_path, monkeypatch, capsys):

@@ -1,1 +1,1 @@
-"""Download published weights files and convert them: python -m weights_converter fetch NAME."""
+"""Download published weights files and convert them: minicnn fetch NAME."""

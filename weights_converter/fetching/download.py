@@ -8,12 +8,13 @@ from collections.abc import Callable
 from http.client import HTTPResponse
 from pathlib import Path
 
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from minicnn.errors import InputError
-from weights_converter.digests import file_sha256
-from weights_converter.fetching.web import FROM_FILE_HINT, ConnectionLost, host_of, open_at, read_block
-from weights_converter.formats.stored import SIZE_LIMIT
+
+from ..digests import file_sha256
+from ..formats.stored import SIZE_LIMIT
+from .web import FROM_FILE_HINT, ConnectionLost, host_of, open_at, read_block
 
 ATTEMPTS = 3  # connections that may break before the download is given up
 PAUSE = 1  # seconds before the next attempt

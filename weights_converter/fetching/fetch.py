@@ -1,4 +1,4 @@
-"""Download and convert published weights in one step: python -m weights_converter fetch NAME."""
+"""Download and convert published weights in one step: minicnn fetch NAME."""
 
 import os
 from collections.abc import Callable
@@ -8,10 +8,11 @@ from minicnn.errors import InputError, unknown_name
 from minicnn.files import require_target
 from minicnn.models import cache_folder
 from minicnn.models.weights import read_header
-from weights_converter.convert import convert
-from weights_converter.fetching.download import download, require_sha256
-from weights_converter.fetching.lock import locked
-from weights_converter.sources.published import PUBLISHED, Published
+
+from ..convert import convert
+from ..sources.published import PUBLISHED, Published
+from .download import download, require_sha256
+from .lock import locked
 
 Say = Callable[[str], object]
 

@@ -11,8 +11,9 @@ from math import prod
 import numpy as np
 
 from minicnn.errors import InputError
-from weights_converter.formats.protobuf_wire import LENGTH, VARINT, Message, fields, require_shape
-from weights_converter.formats.stored import SIZE_LIMIT, SourceFile, StoredArray, read_array
+
+from .protobuf_wire import LENGTH, VARINT, Message, fields, require_shape
+from .stored import SIZE_LIMIT, SourceFile, StoredArray, read_array
 
 # NetParameter: V1LayerParameter (2014) has layer types as numbers, LayerParameter has them as texts
 NET_NAME, NET_V1_LAYERS, NET_LAYERS = 1, 2, 100

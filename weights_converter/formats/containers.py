@@ -20,19 +20,20 @@ from minicnn.models.weights.signatures import (
     SAFETENSORS,
     SHARDED,
 )
-from weights_converter.formats.caffemodel import begins_as_caffemodel, caffemodel_arrays
-from weights_converter.formats.deep_compression import begins_as_deep_compression, deep_compression_arrays
-from weights_converter.formats.keras import keras_arrays
-from weights_converter.formats.matconvnet import matconvnet_arrays
-from weights_converter.formats.npz import npz_arrays
-from weights_converter.formats.number_formats import widened
-from weights_converter.formats.onnx import begins_as_onnx, onnx_arrays
-from weights_converter.formats.pytorch import stream_arrays, zip_arrays
-from weights_converter.formats.pytorch_tar import tar_arrays
-from weights_converter.formats.safetensors import safetensors_arrays
-from weights_converter.formats.sharded import parts_of, require_all
-from weights_converter.formats.stored import SIZE_LIMIT, SourceFile, StoredArray
-from weights_converter.formats.zip_archive import open_zip
+
+from .caffemodel import begins_as_caffemodel, caffemodel_arrays
+from .deep_compression import begins_as_deep_compression, deep_compression_arrays
+from .keras import keras_arrays
+from .matconvnet import matconvnet_arrays
+from .npz import npz_arrays
+from .number_formats import widened
+from .onnx import begins_as_onnx, onnx_arrays
+from .pytorch import stream_arrays, zip_arrays
+from .pytorch_tar import tar_arrays
+from .safetensors import safetensors_arrays
+from .sharded import parts_of, require_all
+from .stored import SIZE_LIMIT, SourceFile, StoredArray
+from .zip_archive import open_zip
 
 Path = str | os.PathLike[str]
 

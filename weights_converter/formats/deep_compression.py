@@ -17,7 +17,8 @@ import numpy as np
 from minicnn.backend import Array
 from minicnn.errors import InputError
 from minicnn.models import squeezenet1_0
-from weights_converter.formats.stored import SourceFile, StoredArray
+
+from .stored import SourceFile, StoredArray
 
 CODEBOOK = 256  # shared values of a convolution, indexed by 8 bits
 

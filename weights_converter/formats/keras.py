@@ -14,7 +14,8 @@ from typing import Any, TypeAlias
 
 from minicnn.backend import Array
 from minicnn.errors import InputError
-from weights_converter.formats.stored import SIZE_LIMIT, SourceFile, StoredArray
+
+from .stored import SIZE_LIMIT, SourceFile, StoredArray
 
 ITEM_LIMIT = 10_000  # groups and datasets; a network has some hundreds
 DEPTH_LIMIT = 20  # nested groups; HDF5 itself has no limit

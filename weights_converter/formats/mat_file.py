@@ -17,7 +17,8 @@ from math import prod
 from typing import Literal, NamedTuple
 
 from minicnn.errors import InputError
-from weights_converter.formats.stored import SIZE_LIMIT, SourceFile
+
+from .stored import SIZE_LIMIT, SourceFile
 
 HEADER = 128  # bytes before the first variable
 COUNT_LIMIT = 1000  # variables, cells, or fields of a struct; far more than any network has

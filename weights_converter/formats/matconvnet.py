@@ -7,8 +7,9 @@ import numpy as np
 
 from minicnn.backend import Array
 from minicnn.errors import InputError
-from weights_converter.formats.mat_file import STRUCT, Element, MatFile, Matrix, open_mat, variable, variables
-from weights_converter.formats.stored import SIZE_LIMIT, SourceFile, StoredArray, read_array
+
+from .mat_file import STRUCT, Element, MatFile, Matrix, open_mat, variable, variables
+from .stored import SIZE_LIMIT, SourceFile, StoredArray, read_array
 
 NUMBERS = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}  # of elements
 CLASSES = {6: "f8", 7: "f4", 8: "i1", 9: "u1", 10: "i2", 11: "u2", 12: "i4", 13: "u4", 14: "i8", 15: "u8"}  # of arrays

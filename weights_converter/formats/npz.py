@@ -15,8 +15,9 @@ import numpy as np
 
 from minicnn.backend import Array
 from minicnn.errors import InputError
-from weights_converter.formats.stored import SIZE_LIMIT, Readable, SourceFile, StoredArray, filled_array, printable
-from weights_converter.formats.zip_archive import open_member, open_zip
+
+from .stored import SIZE_LIMIT, Readable, SourceFile, StoredArray, filled_array, printable
+from .zip_archive import open_member, open_zip
 
 MAGIC = b"\x93NUMPY"
 LENGTH_BYTES = {1: 2, 2: 4}  # version of the format -> bytes of the header's length; version 3 is for records only

@@ -12,9 +12,10 @@ import numpy as np
 
 from minicnn.backend import Array
 from minicnn.errors import InputError
-from weights_converter.formats.number_formats import record
-from weights_converter.formats.protobuf_wire import LENGTH, VARINT, Message, Span, fields, read_varints, require_shape
-from weights_converter.formats.stored import SIZE_LIMIT, SourceFile, StoredArray, read_array
+
+from .number_formats import record
+from .protobuf_wire import LENGTH, VARINT, Message, Span, fields, read_varints, require_shape
+from .stored import SIZE_LIMIT, SourceFile, StoredArray, read_array
 
 IR_VERSION, MODEL_GRAPH = 1, 7
 GRAPH_NODES, GRAPH_INITIALIZERS, GRAPH_SPARSE = 1, 5, 15

@@ -4,7 +4,8 @@ import struct
 from typing import Any
 
 from minicnn.errors import InputError
-from weights_converter.formats.stored import SourceFile
+
+from .stored import SourceFile
 
 PICKLE_LIMIT = 2**24  # bytes of one pickle; VGG-19's state_dict takes 5,000
 STEP_LIMIT = 300_000  # opcodes of one pickle; a tensor takes about 40

@@ -12,7 +12,8 @@ import numpy.typing as npt
 
 from minicnn.backend import Array
 from minicnn.errors import InputError
-from weights_converter.formats.stored import SIZE_LIMIT, SourceFile
+
+from .stored import SIZE_LIMIT, SourceFile
 
 VARINT, EIGHT_BYTES, LENGTH, FOUR_BYTES = 0, 1, 2, 5  # wire types; 3 and 4, the obsolete groups, are refused
 FIELD_LIMIT = 100_000  # fields in all messages that are read from a file; VGG-19 has some hundreds

@@ -11,8 +11,9 @@ import numpy as np
 
 from minicnn.backend import Array
 from minicnn.errors import InputError
-from weights_converter.formats.pickle_stream import PICKLE_LIMIT
-from weights_converter.formats.pytorch_tensors import (
+
+from .pickle_stream import PICKLE_LIMIT
+from .pytorch_tensors import (
     Storage,
     read_from_file,
     skip_values,
@@ -20,9 +21,9 @@ from weights_converter.formats.pytorch_tensors import (
     unpacked,
     unpickle_tensors,
 )
-from weights_converter.formats.stored import SIZE_LIMIT, SourceFile, StoredArray, filled_array
-from weights_converter.formats.unpickle import unpickle
-from weights_converter.formats.zip_archive import open_member, open_zip
+from .stored import SIZE_LIMIT, SourceFile, StoredArray, filled_array
+from .unpickle import unpickle
+from .zip_archive import open_member, open_zip
 
 MAGIC_NUMBER = 0x1950A86A20F9469CFC6C  # the first pickle of a stream
 STREAM_VERSION = 1001  # the second pickle of a stream

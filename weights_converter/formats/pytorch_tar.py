@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from minicnn.errors import InputError
-from weights_converter.formats.pytorch_tensors import (
+
+from .pytorch_tensors import (
     DIMENSION_LIMIT,
     Storage,
     Tensor,
@@ -20,8 +21,8 @@ from weights_converter.formats.pytorch_tensors import (
     stored_arrays,
     unpacked,
 )
-from weights_converter.formats.stored import SourceFile, StoredArray
-from weights_converter.formats.unpickle import unpickle
+from .stored import SourceFile, StoredArray
+from .unpickle import unpickle
 
 TAR_MEMBERS = ("pickle", "tensors", "storages")
 COUNT_LIMIT = 10_000  # storages or tensors in a tar archive

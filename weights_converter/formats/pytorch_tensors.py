@@ -11,9 +11,10 @@ from numpy.lib.stride_tricks import as_strided
 
 from minicnn.backend import Array
 from minicnn.errors import InputError
-from weights_converter.formats.number_formats import SHORT_FLOATS, record
-from weights_converter.formats.stored import SourceFile, StoredArray, filled_array
-from weights_converter.formats.unpickle import Placeholder, unpickle
+
+from .number_formats import SHORT_FLOATS, record
+from .stored import SourceFile, StoredArray, filled_array
+from .unpickle import Placeholder, unpickle
 
 DTYPES: dict[str, np.dtype] = {  # PyTorch's name of the type, as in torch.FloatStorage
     "Double": np.dtype("<f8"), "Float": np.dtype("<f4"), "Half": np.dtype("<f2"), "BFloat16": record("bfloat16", "<u2"),

@@ -12,8 +12,9 @@ from typing import Any, NoReturn
 import numpy as np
 
 from minicnn.errors import InputError
-from weights_converter.formats.number_formats import record
-from weights_converter.formats.stored import SIZE_LIMIT, SourceFile, StoredArray, read_array
+
+from .number_formats import record
+from .stored import SIZE_LIMIT, SourceFile, StoredArray, read_array
 
 HEADER_LIMIT = 10_000_000  # bytes, about 100,000 arrays; the library allows ten times as many
 DIMENSION_LIMIT = 32

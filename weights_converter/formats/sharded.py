@@ -10,7 +10,8 @@ from pathlib import Path
 
 from minicnn.errors import InputError, one_line
 from minicnn.models.weights.recognise import JSON_LIMIT
-from weights_converter.formats.stored import SIZE_LIMIT
+
+from .stored import SIZE_LIMIT
 
 MOST_PARTS = 1000
 

@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from minicnn.errors import InputError
-from weights_converter.formats.pickle_names import is_attack
-from weights_converter.formats.pickle_stream import PickleStream
-from weights_converter.formats.stored import SourceFile, printable
+
+from .pickle_names import is_attack
+from .pickle_stream import PickleStream
+from .stored import SourceFile, printable
 
 NAME_LIMIT = 1000  # different unknown names in one pickle
 

@@ -4,7 +4,8 @@ import zipfile
 from typing import cast
 
 from minicnn.errors import InputError
-from weights_converter.formats.stored import SourceFile, printable
+
+from .stored import SourceFile, printable
 
 DIRECTORY_LIMIT = 2**21  # bytes of the table of contents; a network of 1,000 arrays needs 100,000
 MEMBER_LIMIT = 10_000

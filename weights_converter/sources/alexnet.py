@@ -1,7 +1,8 @@
 """AlexNet of torchvision, and CaffeNet, Caffe's reference AlexNet."""
 
 from minicnn.models.preprocessing import TORCHVISION, Preprocessing
-from weights_converter.sources.source import Source, weights_and_biases
+
+from .source import Source, weights_and_biases
 
 LAYERS = {
     "features.0": "conv1", "features.3": "conv2", "features.6": "conv3", "features.8": "conv4", "features.10": "conv5",

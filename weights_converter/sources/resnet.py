@@ -1,8 +1,9 @@
 """ResNet-18 of torchvision."""
 
 from minicnn.models.preprocessing import TORCHVISION
-from weights_converter.sources.layouts import AS_OURS
-from weights_converter.sources.source import Source, Target
+
+from .layouts import AS_OURS
+from .source import Source, Target
 
 # torchvision's names -> minicnn's. The first block of stages 2 to 4 has a 1x1 convolution in its shortcut.
 CONVOLUTIONS = {

@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 
 from minicnn.backend import Array
 from minicnn.models.preprocessing import Preprocessing
-from weights_converter.sources.layouts import AS_OURS, Layout
+
+from .layouts import AS_OURS, Layout
 
 
 class Target(NamedTuple):

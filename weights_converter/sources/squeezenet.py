@@ -3,8 +3,9 @@
 from typing import Any
 
 from minicnn.models.preprocessing import CAFFE_SQUEEZENET, CAFFE_VGG, TORCHVISION, Preprocessing
-from weights_converter.sources.layouts import HWIO
-from weights_converter.sources.source import Source, Target, weights_and_biases
+
+from .layouts import HWIO
+from .source import Source, Target, weights_and_biases
 
 NUM_PARAMETERS = {"squeezenet1_0": 1_248_424, "squeezenet1_1": 1_235_496}
 

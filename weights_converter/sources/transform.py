@@ -1,8 +1,9 @@
 """The transform networks of PyTorch's example fast_neural_style: candy, mosaic, rain princess, udnie, …"""
 
 from minicnn.models.preprocessing import Preprocessing
-from weights_converter.sources.layouts import AS_OURS
-from weights_converter.sources.source import Source, Target, weights_and_biases
+
+from .layouts import AS_OURS
+from .source import Source, Target, weights_and_biases
 
 PIXELS = Preprocessing("RGB", 1.0, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), 256, 256)  # values 0 to 255, of input and output
 BLOCKS = [f"res{number}" for number in range(1, 6)]

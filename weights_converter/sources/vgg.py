@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 
 from minicnn.models.preprocessing import CAFFE_VGG, TORCHVISION, Preprocessing
-from weights_converter.sources.layouts import HWIO, TRANSPOSED, linear_as_hwio, linear_as_oihw, linear_over_hwc
-from weights_converter.sources.source import Source, Target, weights_and_biases
+
+from .layouts import HWIO, TRANSPOSED, linear_as_hwio, linear_as_oihw, linear_over_hwc
+from .source import Source, Target, weights_and_biases
 
 NUM_PARAMETERS = {"vgg16": 138_357_544, "vgg19": 143_667_240}
 TERMS = "see http://www.robots.ox.ac.uk/~vgg/research/very_deep/"

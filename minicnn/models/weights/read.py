@@ -50,7 +50,7 @@ def read_header(path: str | Path) -> Header:
             raise
         except (KeyError, TypeError, ValueError, AttributeError) as problem:
             raise InputError(f"{shown(path)} is not a weights file of this library ({reason_of(problem)}); "
-                             "make one with: python -m weights_converter SOURCE -o OUT.h5") from None
+                             "make one with: minicnn convert SOURCE -o OUT.h5") from None
         if texts.get("header_sha256", header_digest(header)) != header_digest(header):
             raise InputError(f"{shown(path)} is damaged: its attributes or labels differ from their recorded digest")
         try:
@@ -144,8 +144,8 @@ def not_hdf5(path: str | Path, problem: Exception) -> InputError:
     kind = describe_file(path)
     if kind in (UNKNOWN, (HDF5, "")):
         return InputError(f"{shown(path)} cannot be read as HDF5: {reason_of(problem)}; convert weights in other "
-                          "formats first, with: python -m weights_converter FILE")
-    way_out = kind.way_out or f"convert it with: python -m weights_converter {shown(path)}"
+                          "formats first, with: minicnn convert FILE")
+    way_out = kind.way_out or f"convert it with: minicnn convert {shown(path)}"
     return InputError(f"{shown(path)} is {kind.what}, not a weights file of this library; {way_out}")
 
 

@@ -130,13 +130,13 @@ def run_gallery(monkeypatch, *arguments):
 def test_the_gallery_asks_before_it_chooses(terminal, fetched, monkeypatch, capsys):
     terminal("y")
     assert run_gallery(monkeypatch) == 2 and fetched == ["squeezenet1_1"]
-    assert capsys.readouterr() == (QUESTION, "python -m demos: model None\n")
+    assert capsys.readouterr() == (QUESTION, "minicnn gallery: model None\n")
 
 
 def test_the_gallery_with_a_model_asks_nothing(terminal, fetched, monkeypatch, capsys):
     terminal("y")
     assert run_gallery(monkeypatch, "--model", "shapes") == 2
-    assert fetched == [] and capsys.readouterr() == ("", "python -m demos: model shapes\n")
+    assert fetched == [] and capsys.readouterr() == ("", "minicnn gallery: model shapes\n")
 
 
 def test_ctrl_c_at_the_question_ends_as_usual(terminal, monkeypatch, capsys):

@@ -76,7 +76,7 @@ def test_no_hdf5(tmp_path, content):
 
 def test_truncated(saved):
     saved.write_bytes(saved.read_bytes()[:-100])
-    assert re.search("cannot be read as HDF5: .*; .*python -m weights_converter FILE$", refusal(read_header, saved))
+    assert re.search("cannot be read as HDF5: .*; .*minicnn convert FILE$", refusal(read_header, saved))
 
 
 def test_missing(tmp_path):
@@ -93,7 +93,7 @@ def test_hdf5_of_somebody_else(tmp_path):
         file["block1_conv1/kernel"] = np.zeros((3, 3, 3, 64), np.float32)
         file.attrs["layer_names"] = ["block1_conv1"]
     assert "is not a weights file of this library" in refusal(read_header, path)
-    assert "python -m weights_converter" in refusal(load_model, path)
+    assert "minicnn convert" in refusal(load_model, path)
 
 
 NAN, INFINITY = float("nan"), float("inf")

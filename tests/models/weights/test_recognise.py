@@ -111,7 +111,7 @@ def test_weights_of_other_frameworks_are_to_be_converted(tmp_path, write, what):
     write(path)
     line = refusal(load_model, path)
     assert line.startswith(f"{path} is {what}") and "not a weights file of this library; convert it with: " in line
-    assert line.endswith(f"python -m weights_converter {path}")
+    assert line.endswith(f"minicnn convert {path}")
 
 
 @pytest.mark.parametrize("files, words", [

@@ -404,7 +404,7 @@ def test_wrong_options_are_refused_in_one_line(options, message, tmp_path, capsy
     assert demo(patches_demo, *options, *SHAPES, "--out", "out") == 2
     error = capsys.readouterr().err
     assert message in error and not (tmp_path / "out").exists()
-    assert error.startswith("python -m demos.patches: ") and error.count("\n") == 1
+    assert error.startswith("minicnn patches: ") and error.count("\n") == 1
 
 
 def test_a_drawn_shape_depends_on_its_number_alone():
