@@ -21,7 +21,7 @@ PURPOSES = {"list": "print all techniques, by the parts of the lecture", "galler
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line of minicnn and return the exit code of `minicnn.program.run`.
 
-    argv : the words after minicnn. By default, those of this process.
+    argv : the words after minicnn; by default, of this process's command line.
     """
     program.start("minicnn")
     words = list(sys.argv[1:] if argv is None else argv)
@@ -56,7 +56,7 @@ def answer(command: str, words: list[str]) -> None:
 
 
 def run_demo(command: str, words: list[str]) -> int:
-    """Run the demo of this name with these words. Its options are those of its own parser.
+    """Run the demo of this name with these words, which its own parser reads.
 
     A name with dashes, such as guided-backprop, is the one with underscores.
     """
@@ -116,18 +116,18 @@ def completion(words: list[str]) -> str:
         import shtab
     except ImportError:
         raise InputError("the completion is written by shtab; install it with: pip install shtab") from None
+    from .shared.converter import convert_parser, fetch_parser, inspect_parser
     from .techniques import demo_names
 
     parser = overview()
     commands = parser.add_subparsers()
-    for name in ("list", "completion"):
-        commands.add_parser(name)
+    commands.add_parser("list", help=PURPOSES["list"])
+    commands.add_parser("completion", help=PURPOSES["completion"])
     for name in ("gallery", *demo_names()):
-        commands.add_parser(name, parents=[demo(name).parser()], add_help=False)
-    from .shared.converter import convert_parser, fetch_parser, inspect_parser
-
+        given = demo(name).parser()
+        commands.add_parser(name, parents=[given], add_help=False, help=(given.description or "").split(":")[0])
     for name, make in (("convert", convert_parser), ("fetch", fetch_parser), ("inspect", inspect_parser)):
-        commands.add_parser(name, parents=[make()], add_help=False)
+        commands.add_parser(name, parents=[make()], add_help=False, help=PURPOSES[name])
     return str(shtab.complete(parser, words[0]))
 
 

@@ -1,4 +1,4 @@
-"""What the demos use of weights_converter, which lies beside demos in a checkout, and inside minicnn if installed."""
+"""The parts of weights_converter that demos use. It lies beside demos in a checkout, and in minicnn if installed."""
 
 from typing import TYPE_CHECKING
 
