@@ -18,6 +18,7 @@ from minicnn.models.squeezenet import squeezenet1_0, squeezenet1_1
 from minicnn.models.transform import transform_network
 from minicnn.models.vgg import vgg16, vgg19
 from minicnn.network import Network
+from minicnn.shown import html_table, network_rows
 
 if TYPE_CHECKING:
     from minicnn.models.weights import Header
@@ -44,6 +45,10 @@ class Model(NamedTuple):
         outputs = f", {len(self.labels):,} classes" if self.labels else f", {count:,} classes" if count else ""
         outputs += f", {len(self.styles)} styles" if self.styles else ""
         return f"<Model {self.name}: {type(self.net).__name__} of {len(self.net.nodes)} layers{outputs}>"
+
+    def _repr_html_(self) -> str:
+        """Return this line and the network's table as HTML, for notebooks."""
+        return html_table(network_rows(self.net), repr(self))
 
     def fast(self) -> "Model":
         """Return the model with its network made fast; see `Network.fast`."""
