@@ -12,6 +12,7 @@ from pathlib import Path
 from minicnn.errors import InputError, one_line
 
 from .gallery import Given, picture_names, write_gallery
+from .gallery_page import page_files
 from .shared.command import demo_parser, main
 from .shared.inputs import choose_model, load_photos, short_label
 from .shared.offer import offer_weights
@@ -37,7 +38,7 @@ def run(arguments: Namespace) -> None:
     for photo in photos:
         classified = f", classified as {short_label(model, photo.label)} ({photo.top[0][1]:.0%})" if photo.top else ""
         print(f"photo: {photo.name}{classified}", flush=True)
-    files = ["index.html", *(f"{name}.png" for name in picture_names(model))]
+    files = page_files(picture_names(model))
     folder = output_folder(arguments.out, "gallery", files, arguments.overwrite)
     failed = write_gallery(folder, model, choice, Given(photos, arguments.seed, gallery_folder(arguments.folder)),
                            lambda line: print(one_line(line, 400), flush=True))

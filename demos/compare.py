@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from minicnn.datasets.shapes import CLASSES, draw_shapes
 from minicnn.visualize.attribution.compare import METHODS, attribution_maps, rank_correlations

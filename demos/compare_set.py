@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from minicnn import images
 from minicnn.errors import InputError, one_line

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from minicnn import plot
 from minicnn.backend import to_device, to_host

@@ -3,7 +3,6 @@
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -44,7 +43,17 @@ from . import (
     universal,
     zoom_page,
 )
-from .gallery_page import Section, failed_section, input_name, section, write_page
+from .gallery_page import (
+    FIRST,
+    Failure,
+    Shown,
+    failure,
+    input_name,
+    shown_picture,
+    site_of,
+    write_overview,
+    write_pictures,
+)
 from .shared.claim import make_folder
 from .shared.default_network import SHAPES as DRAWN
 from .shared.inputs import Photo
@@ -146,7 +155,6 @@ REASONS = {COLOUR: "a network of colour pictures", SCORES: "class scores, which 
            SHAPES: "class scores, which this network does not give", PHOTOS: "a folder of photos",
            DECODERS: "VGG-19 with decoders, converted from vgg19_normalised_conv1_1-conv3_1.npz",
            MASKS: "class scores, which this network does not give", "": "nothing"}
-FIRST = "agreement"  # the first demo of the gallery, with the photo and its class
 
 
 class Show(NamedTuple):
@@ -208,39 +216,42 @@ def gallery_pictures(model: Model, photos: list[Photo], seed: int) -> Iterator[P
 
 
 def write_gallery(folder: Path, model: Model, choice: str, given: Given, report: Callable[[str], None]) -> list[str]:
-    """Write all pictures and index.html into the folder, and return the names of the demos that failed.
+    """Write all pictures and the pages into the folder, and return the names of the demos that failed.
 
-    A demo that fails is reported on the page, with its reason, and the next demos still run. The page is written again
-    after each picture, so an interrupted gallery keeps a valid page.
+    A demo that fails is reported in the overview, with its reason, and the next demos still run. The overview is
+    written again after each picture, so an interrupted gallery keeps a valid page.
 
     choice : the sentence of `choose_model` that names the network. report : called with a line of text per picture.
     """
-    sections: list[Section] = []
+    shown: list[Shown] = []
+    failures: list[Failure] = []
     failed: list[str] = []
     total = len(picture_names(model))
     make_folder(folder)
     for n, photo in enumerate(given.photos):
         save_image(folder / input_name(n), photo.image, overwrite=True)
-    page = partial(write_page, folder, model, choice, given.photos, sections, total)
-    page(finished=False)
+    site = site_of(folder, model, choice, given.photos, total)
+    write_overview(site, shown, failures, finished=False)
     for show in shows(model, given):
         start = time.perf_counter()
         try:
             for picture in show.pictures():
                 network = None if picture.name in WITHOUT_NETWORK else show.model
                 card = save_picture(folder, picture, network, time.perf_counter() - start, overwrite=True)
-                sections.append(section(picture.name, card))
-                page(finished=False)
+                shown.append(shown_picture(site, picture.name, show.demo, card))
+                write_pictures(site, shown[-1:])
+                write_overview(site, shown, failures, finished=False)
                 passed, judged = count_judged(picture.checks)
-                report(f"[{sum(one.picture for one in sections)}/{total}] {picture.name}.png  {card['seconds']:.1f} s  "
+                report(f"[{len(shown)}/{total}] {picture.name}.png  {card['seconds']:.1f} s  "
                        f"{passed} of {judged} checks passed  {picture.title}")
                 start = time.perf_counter()
         except Exception as problem:  # one picture must not cost the others
             failed.append(show.demo)
-            sections.append(failed_section(show.demo, reason_of(problem)))
+            failures.append(failure(show.demo, reason_of(problem)))
             report(f"FAILED: {show.demo}: {reason_of(problem)}")
-            page(finished=False)
-    page(finished=True, missing=missing_techniques(model))
+            write_overview(site, shown, failures, finished=False)
+    write_pictures(site, shown)
+    write_overview(site, shown, failures, finished=True, missing=missing_techniques(model))
     return failed
 
 

@@ -1,96 +1,96 @@
-"""The page of the gallery: an overview with small pictures, a section for each, and the missing techniques."""
+"""The pages of the gallery, from the templates in demos/templates: an overview, and one page for each picture.
 
-import html
+The pages need no script and no network, so they open from a folder, a mail or a web server. Text from users and files
+is escaped by Jinja2.
+"""
+
+import inspect
+import re
 from collections.abc import Iterable, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import quote
 
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from PIL import Image
+
+from minicnn.errors import one_line
 from minicnn.files import replacing
 from minicnn.models import Model
 
 from .shared.inputs import Photo, short_label
-from .techniques import link_arxiv
+from .techniques import PARTS, TECHNIQUES
 
-PAGE = """<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>minicnn: inside {model}</title>
-<style>
-body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; color: #222;
-overflow-wrap: anywhere }}
-h1, h2 {{ line-height: 1.2 }} section {{ margin-top: 3rem }} .picture {{ overflow-x: auto }}
-.picture img {{ max-width: 100%; height: auto }}
-@media (max-width: 40rem) {{ .picture img {{ max-width: none; width: 56rem }} }}
-nav {{ display: grid; grid-template-columns: repeat(auto-fill, minmax(7.5rem, 1fr)); gap: 0.6rem }}
-nav a {{ font-size: 0.8rem; line-height: 1.25; color: inherit; text-decoration: none }}
-nav img {{ width: 100%; height: 5rem; object-fit: cover; object-position: top; border: 1px solid #ddd }}
-.inputs {{ display: flex; flex-wrap: wrap; gap: 1rem }} .inputs figure {{ margin: 0; width: 12rem }}
-.inputs img {{ width: 100% }} figcaption {{ font-size: 0.85rem }}
-table {{ border-collapse: collapse; font-size: 0.85rem }} td, th {{ padding: 0.15rem 0.7rem; text-align: left;
-vertical-align: top }} tr {{ border-top: 1px solid #ddd }} .source, .up, footer {{ color: #666; font-size: 0.9rem }}
-.ok {{ color: #080 }} .fail {{ color: #b00; font-weight: bold }}
-</style></head><body>
-<h1 id="top">Inside {model}</h1>
-<p>{choice}.</p>
-<div class="inputs">{photos}</div>
-<h2>Overview</h2>
-<nav>{overview}</nav>
-{sections}
-{missing}
-<footer><p>{count} of {total} pictures{state}. With each picture come its raw array (.npy) and its run card (.json).
-Made by minicnn.</p></footer>
-</body></html>
-"""
-
-SECTION = """<section id="{name}"><h2>{title}</h2>
-<div class="picture"><a href="{name}.png"><img src="{name}.png" alt="{title}" loading="lazy"></a></div>
-<p>{explanation}</p>
-<p class="source">{source}. <a href="{name}.npy">Raw array</a>, <a href="{name}.json">run card</a>;
-{seconds:.1f} seconds.</p>
-<table><tr><th>check</th><th>value</th><th>expected</th><th></th></tr>{checks}</table>
-<p class="up"><a href="#top">Overview</a></p></section>
-"""
-
-FAILURE = """<section id="failed-{name}"><h2>{title}</h2><p class="fail">This picture could not be made: {reason}</p>
-<p class="up"><a href="#top">Overview</a></p></section>
-"""
-
-LINK = '<a href="#{name}"><img src="{name}.png" alt="" loading="lazy">{title}</a>'
-FAILED_LINK = '<a href="#failed-{name}" class="fail">{title}: failed</a>'
-PASSED, FAILED = "<span class=ok>✓</span>", "<span class=fail>✗</span>"
+TEMPLATES = Path(__file__).parent / "templates"
+STYLE = "gallery.css"
+FIRST = "agreement"  # the first picture: the photo, its class, and where several methods see it
+SMALL = (480, 360)  # pixels of the pictures in the overview, at most
+PAGES = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+                    lstrip_blocks=True)
 
 
-class Section(NamedTuple):
-    """A part of the page: its HTML, and its link in the overview. picture : whether it shows a picture."""
+class Input(NamedTuple):
+    """A photo on the page, as the network sees it, with its classes: [(label, probability)]."""
 
-    text: str
-    link: str
-    picture: bool
-
-
-def section(name: str, card: dict[str, Any]) -> Section:
-    """Return the Section of one picture, made from its run card."""
-    rows = "".join(
-        f"<tr><td>{html.escape(check['what'])}</td><td>{check['value']:.4g}</td>"
-        f"<td>{html.escape(check['expected'])}</td><td>{mark_of(check)}</td></tr>"
-        for check in card["checks"])
-    source = link_arxiv(html.escape(card["source"]), r'<a href="https://arxiv.org/abs/\1">arXiv:\1</a>')
-    title, name = html.escape(card["title"]), quote(name)
-    text = SECTION.format(name=name, title=title, explanation=html.escape(card["explanation"]), source=source,
-                          seconds=card["seconds"], checks=rows)
-    return Section(text, LINK.format(name=name, title=title), True)
+    file: str
+    name: str
+    width: int
+    height: int
+    classes: list[tuple[str, float]]
 
 
-def failed_section(demo: str, reason: str) -> Section:
-    """Return the Section of a demo that made no picture, or not all of them."""
-    title = html.escape(demo.replace("_", " "))
-    return Section(FAILURE.format(name=quote(demo), title=title, reason=html.escape(reason)),
-                   FAILED_LINK.format(name=quote(demo), title=title), False)
+class Shown(NamedTuple):
+    """A finished picture on the pages.
+
+    small, width, height : its small picture. proof : how many checks passed. source : the paper, as [(text, address)].
+    command : the words after minicnn that make it. code, code_file : the function that made it.
+    """
+
+    name: str
+    title: str
+    part: str
+    small: str
+    width: int
+    height: int
+    explanation: str
+    source: list[tuple[str, str]]
+    command: str
+    code: str
+    code_file: str
+    checks: list[dict[str, Any]]
+    proof: str
+    seconds: float
+
+    @property
+    def part_anchor(self) -> str:
+        """The anchor of its part in the overview."""
+        return anchor(self.part)
 
 
-def mark_of(check: dict[str, Any]) -> str:
-    """Return the HTML of the mark beside a check: passed, failed, or none for a number that is only reported."""
-    return (PASSED if check["passed"] else FAILED) if check["judged"] else ""
+class Failure(NamedTuple):
+    """A demo that made no picture, or not all of them."""
+
+    title: str
+    part: str
+    reason: str
+
+
+class Site(NamedTuple):
+    """What all pages share: the network, the sentence of `choose_model`, the photos, the number of pictures planned."""
+
+    folder: Path
+    model: str
+    choice: str
+    inputs: list[Input]
+    total: int
+
+
+def site_of(folder: Path, model: Model, choice: str, photos: Sequence[Photo], total: int) -> Site:
+    """Return the Site of a gallery."""
+    inputs = [Input(input_name(n), printable(photo.name), photo.image.shape[1], photo.image.shape[0],
+                    [(printable(short_label(model, label)), share) for label, share in photo.top])
+              for n, photo in enumerate(photos)]
+    return Site(folder, printable(model.name), printable(choice), inputs, total)
 
 
 def input_name(n: int) -> str:
@@ -98,28 +98,105 @@ def input_name(n: int) -> str:
     return f"input_{n + 1}.png"
 
 
-def photo_figure(model: Model, n: int, photo: Photo) -> str:
-    """Return the HTML of the n-th photo with its classes."""
-    classes = "; ".join(f"{html.escape(short_label(model, label))} {share:.1%}" for label, share in photo.top)
-    classified = f", classified as: {classes}" if classes else ""
-    return (f'<figure><img src="{input_name(n)}" alt="">'
-            f"<figcaption>{html.escape(photo.name)}{classified}</figcaption></figure>")
+def page_files(names: Iterable[str]) -> list[str]:
+    """Return the files of a gallery's pages. names : of the pictures."""
+    return ["index.html", STYLE, *(f"{name}{ending}" for name in names for ending in (".html", ".png", "_small.jpg"))]
 
 
-def write_page(folder: Path, model: Model, choice: str, photos: Sequence[Photo], sections: Sequence[Section],
-               total: int, finished: bool, missing: Iterable[str] = ()) -> None:
-    """Write index.html.
+def shown_picture(site: Site, name: str, demo: str, card: dict[str, Any]) -> Shown:
+    """Make the small picture, and return what the pages say of one picture. card : its run card."""
+    small = f"{name}_small.jpg"
+    width, height = write_small(site.folder / f"{name}.png", site.folder / small)
+    code, code_file = code_of(demo)
+    title = printable(card["title"]).removeprefix(f"{site.model}: ")
+    return Shown(name, title, part_of(demo), small, width, height, printable(card["explanation"]),
+                 linked(printable(card["source"])), command_of(demo), code, code_file, card["checks"],
+                 proof(card["checks"]), card["seconds"])
 
-    choice : the sentence of `choose_model`. total : the number of pictures of a whole gallery. finished : whether no
-    more sections will follow. missing : a line for each technique that is not shown, with the reason.
+
+def failure(demo: str, reason: str) -> Failure:
+    """Return the Failure of a demo."""
+    return Failure(demo.replace("_", " "), part_of(demo), printable(reason))
+
+
+def write_overview(site: Site, shown: Sequence[Shown], failures: Sequence[Failure], finished: bool,
+                   missing: Sequence[str] = ()) -> None:
+    """Write index.html and the style.
+
+    finished : whether no more pictures will follow. missing : a line for each technique that is not shown.
     """
-    rows = "".join(f"<li>{html.escape(line)}</li>" for line in missing)
-    not_shown = f'<section id="missing"><h2>Not shown here</h2><ul>{rows}</ul></section>' if rows else ""
-    count = sum(one.picture for one in sections)
-    page = PAGE.format(model=html.escape(model.name), choice=html.escape(choice),
-                       photos="".join(photo_figure(model, n, photo) for n, photo in enumerate(photos)),
-                       overview="\n".join(one.link for one in sections),
-                       sections="\n".join(one.text for one in sections),
-                       missing=not_shown, count=count, total=total, state="" if finished else "; not finished")
-    with replacing(folder / "index.html", overwrite=True) as temporary:
-        temporary.write_text(page, encoding="utf-8", errors="backslashreplace")
+    first = next((one for one in shown if one.name == FIRST), None)
+    parts = [{"name": part, "anchor": anchor(part),
+              "shown": [one for one in shown if one.part == part and one is not first],
+              "failures": [one for one in failures if one.part == part]} for part in PARTS]
+    page = PAGES.get_template("index.html").render(
+        site=site, first=first, parts=[part for part in parts if part["shown"] or part["failures"]],
+        missing=[printable(line) for line in missing], count=len(shown), finished=finished)
+    write(site.folder / "index.html", page)
+    write(site.folder / STYLE, (TEMPLATES / STYLE).read_text(encoding="utf-8"))
+
+
+def write_pictures(site: Site, shown: Sequence[Shown]) -> None:
+    """Write the pages of these pictures, each with links to those before and after it."""
+    ordered = sorted(shown, key=lambda one: (one.name != FIRST, PARTS.index(one.part)))  # the order of the overview
+    for before, one, after in zip([None, *ordered], ordered, [*ordered[1:], None], strict=False):
+        page = PAGES.get_template("picture.html").render(site=site, shown=one, before=before, after=after)
+        write(site.folder / f"{one.name}.html", page)
+
+
+def write(path: Path, text: str) -> None:
+    """Write a page whole."""
+    with replacing(path, overwrite=True) as temporary:
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
+
+
+def write_small(source: Path, target: Path) -> tuple[int, int]:
+    """Write a small copy of a picture for the overview: the upper part of a tall one. Return its width and height."""
+    with Image.open(source) as picture:
+        upper = picture.convert("RGB").crop((0, 0, picture.width, min(picture.height, picture.width)))
+    upper.thumbnail(SMALL)
+    with replacing(target, overwrite=True) as temporary:
+        upper.save(temporary, "JPEG", quality=85)
+    return upper.size
+
+
+def part_of(demo: str) -> str:
+    """Return the part of the lecture to which a demo belongs."""
+    return next(technique.part for technique in TECHNIQUES if technique.demo == demo)
+
+
+def command_of(demo: str) -> str:
+    """Return the words after minicnn that run a demo."""
+    return next(technique.command for technique in TECHNIQUES if technique.demo == demo)
+
+
+def code_of(demo: str) -> tuple[str, str]:
+    """Return the source of the function that makes a demo's pictures, and its file, for readers."""
+    function = import_module(f".{demo}", __package__).pictures
+    return inspect.getsource(function), f"demos/{demo}.py, {function.__name__}"
+
+
+def proof(checks: Sequence[dict[str, Any]]) -> str:
+    """Return how many of the judged checks passed."""
+    judged = [check for check in checks if check["judged"]]
+    passed = sum(check["passed"] for check in judged)
+    if not judged:
+        return "no check is judged" if not checks else f"{len(checks)} numbers reported"
+    return f"{passed} of {len(judged)} checks passed"
+
+
+def linked(source: str) -> list[tuple[str, str]]:
+    """Return a source as pieces of text, each with its address or "": arXiv numbers get a link."""
+    pieces = re.split(r"(arXiv:\d+\.\d+)", source)
+    return [(piece, f"https://arxiv.org/abs/{piece[6:]}" if piece.startswith("arXiv:") else "") for piece in pieces
+            if piece]
+
+
+def anchor(part: str) -> str:
+    """Return the name of a part's place in the overview."""
+    return part.replace(" ", "-")
+
+
+def printable(text: str) -> str:
+    """Return text with its control characters escaped."""
+    return one_line(text, 10_000)

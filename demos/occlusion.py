@@ -4,7 +4,7 @@ import argparse
 
 import numpy as np
 from matplotlib.patches import Rectangle
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from minicnn import plot
 from minicnn.visualize.attribution.occlusion import class_probability, occlusion_map, pixel_pair, spread_occlusion

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from minicnn.backend import Array, to_host
 from minicnn.datasets.photo_classes import (

@@ -11,6 +11,7 @@ from minicnn.errors import InputError, unknown_name
 from minicnn.layers import AvgPool2D, Layer, MaxPool2D, ReLU
 from minicnn.layers.pool import Pool2D
 from minicnn.layers.relevance import relevance_layer
+from minicnn.shown import html_table, network_rows, text_table, trace_rows
 
 __all__ = ["Network", "Node", "SlowNetworkWarning", "Trace", "warn_if_slow"]
 
@@ -31,6 +32,14 @@ class Trace(NamedTuple):
 
     activations: dict[str, Array]
     caches: dict[str, Any]
+
+    def __repr__(self) -> str:
+        """Return one line, without the values."""
+        return f"<Trace: {len(self.activations)} activations up to {next(reversed(self.activations), None)!r}>"
+
+    def _repr_html_(self) -> str:
+        """Return a table of the activations' shapes as HTML, for notebooks."""
+        return html_table(trace_rows(self), repr(self))
 
 
 class SlowNetworkWarning(UserWarning):
@@ -368,30 +377,15 @@ class Network:
 
     def __str__(self) -> str:
         """Return the kind of network and a table: name, layer, output shape, parameters, multiply-adds of one image."""
-        return "\n".join([self._kind(), *network_table(self)])
+        return "\n".join([self._kind(), *text_table(network_rows(self))])
+
+    def _repr_html_(self) -> str:
+        """Return the same table as HTML, for notebooks."""
+        return html_table(network_rows(self), self._kind())
 
     def _kind(self) -> str:
         """Return one line that says how this network computes."""
         return "plain network: each layer runs as its definition reads; net.fast() gives the same results sooner"
-
-
-def network_table(net: Network) -> list[str]:
-    """Return the lines of a table with one row for each layer."""
-    shapes = net.shapes()
-    owners = net.parameter_layers()
-    rows = [("name", "layer", "output", "parameters", "multiply-adds"),
-            ("input", "", "x".join(map(str, net.input_shape)), "", "")]
-    total = 0
-    for name, layer, inputs in net.nodes:
-        work = layer.multiply_adds(shapes[inputs[0]], shapes[name])
-        size = sum(array.size for array in layer.params.values()) if name in owners else 0
-        total += work
-        rows.append((name, repr(layer), "x".join(map(str, shapes[name][1:])),
-                     f"{size:,}" if size else "", f"{work:,}" if work else ""))
-    rows.append(("total", "", "", f"{net.num_parameters():,}", f"{total:,}"))
-    widths = [max(len(row[column]) for row in rows) for column in range(5)]
-    return [f"{row[0]:<{widths[0]}}  {row[1]:<{widths[1]}}  {row[2]:>{widths[2]}}  "
-            f"{row[3]:>{widths[3]}}  {row[4]:>{widths[4]}}" for row in rows]
 
 
 def not_in_trace(name: str) -> InputError:

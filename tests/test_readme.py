@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from demos import console
 from demos.techniques import TECHNIQUES, demo_names, readme_table
 from weights_converter import __main__ as converter
 
@@ -18,19 +19,20 @@ TEXT = TEXTS["README.md"]
 
 
 def commands(text):
-    """The words behind `python -m` of every command in a text: in backticks, or in an indented line."""
+    """The words behind `minicnn` of every command in a text: in backticks, or in an indented line."""
     spans = re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", text, flags=re.DOTALL))
     lines = re.findall(r"^    ([^#\n]+)", text, re.MULTILINE)
-    return [words.split() for code in spans + lines for words in code.split("python -m ")[1:]]
+    return [words.split() for code in spans + lines for words in re.split(r"(?:^|&& |\| )minicnn ", code)[1:]]
 
 
-def options_of(module):
+CONVERTER = {"convert": converter.convert_parser, "inspect": converter.inspect_parser, "fetch": converter.fetch_parser}
+SHORT = {"list", "completion", "--help", "--version", "NAME"}  # without options
+
+
+def options_of(name):
     """The options of a demo, or of a command of the weights converter."""
-    if module == "weights_converter":
-        parsers = [converter.convert_parser(), converter.inspect_parser(), converter.fetch_parser()]
-    else:
-        parsers = [importlib.import_module("demos.__main__" if module == "demos" else module).parser()]
-    return {option for parser in parsers for action in parser._actions for option in action.option_strings}
+    parser = CONVERTER[name]() if name in CONVERTER else console.demo(name).parser()
+    return {option for action in parser._actions for option in action.option_strings}
 
 
 def test_the_ten_lines_run(test_data, tmp_path, monkeypatch, capsys):
@@ -48,19 +50,16 @@ def test_the_ten_lines_run(test_data, tmp_path, monkeypatch, capsys):
 
 
 def test_the_readme_has_the_main_commands():
-    modules = {command[0] for command in commands(TEXT)}
-    assert {"demos", "demos.saliency", "demos.step_through", "weights_converter", "pytest"} <= modules
+    assert {"gallery", "list", "saliency", "step_through", "fetch"} <= {command[0] for command in commands(TEXT)}
+    assert "python -m pytest" in TEXT
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_every_command_and_its_options_exist(name):
-    for module, *words in commands(TEXTS[name]):
-        if module == "pytest":
-            continue
-        path = ROOT / module.replace(".", "/")
-        assert path.with_suffix(".py").is_file() or (path / "__main__.py").is_file(), module
+    for command, *words in commands(TEXTS[name]):
+        assert command in {"gallery", *CONVERTER, *SHORT, *demo_names()}, command
         options = {option for word in words for option in re.findall(r"^\[?(--?[a-z][\w-]*)", word)}
-        assert options <= options_of(module), module
+        assert options <= (set() if command in SHORT else options_of(command)), command
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -93,8 +92,7 @@ def test_the_table_is_the_list_of_techniques():
 
 def test_the_demos_readme_has_every_option_and_no_other():
     described = set(re.findall(r"(?<![\w-])(--?[a-z][\w-]*)", TEXTS["demos/README.md"]))
-    modules = ["demos", *(f"demos.{name}" for name in demo_names())]
-    options = set().union(*map(options_of, modules)) - {"-h", "--help"}
+    options = set().union(*map(options_of, ["gallery", *demo_names()])) - {"-h", "--help"}
     others = {"-m", "-e"}  # of python and pip
     missing, unknown = options - described, described - options - others - benchmark_options(TEXTS["demos/README.md"])
     assert (missing, unknown) == (set(), set())
@@ -102,8 +100,8 @@ def test_the_demos_readme_has_every_option_and_no_other():
 
 def test_the_converters_readme_has_every_option_and_no_other():
     described = set(re.findall(r"(?<![\w-])(--?[a-z][\w-]*)", TEXTS["weights_converter/README.md"])) - {"-m"}
-    demo_options = options_of("demos.filters")
-    assert described - demo_options == options_of("weights_converter") - {"-h", "--help"} - demo_options
+    demo_options = options_of("filters")
+    assert described - demo_options == set().union(*map(options_of, CONVERTER)) - {"-h", "--help"} - demo_options
 
 
 def benchmark_options(text):
@@ -119,4 +117,4 @@ def test_the_readme_is_short():
 @pytest.mark.parametrize("name", FILES)
 def test_lines_are_as_long_as_those_of_code(name):
     assert [line for line in TEXTS[name].splitlines()
-            if len(line) > 120 and not line.startswith(("|", "    python"))] == []
+            if len(line) > 120 and not line.startswith(("|", "    minicnn"))] == []

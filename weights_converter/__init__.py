@@ -5,4 +5,4 @@ import sys
 if sys.argv[:1] == ["-m"]:  # Python is looking for the module to run: nothing else is imported yet
     from minicnn.program import start
 
-    start("minicnn convert")
+    start("minicnn")

@@ -79,7 +79,7 @@ def demo_parser(name: str, description: str | None, photos: bool = True, model_h
     model_help : the help text of --model, if the demo's default network is another one.
     writes : whether the demo writes files.
     """
-    parser = OneLineParser(prog=f"minicnn gallery{'.' + name if name else ''}", description=description)
+    parser = OneLineParser(prog=f"minicnn {name or 'gallery'}", description=description)
     if photos:
         parser.add_argument("photos", nargs="*", metavar="PHOTO", help="picture files (default: an example)")
     parser.add_argument("--model", help=model_help)
@@ -104,12 +104,18 @@ def require_no_empty_words(parser: argparse.ArgumentParser, words: Sequence[str]
             parser.error(f"the text after {word or before} is empty; give a value, or omit the option")
 
 
-def main(run: Callable[[argparse.Namespace], None], parser: argparse.ArgumentParser) -> NoReturn:
-    """Parse the command line, call run(arguments), and exit with the code of `minicnn.program.run`."""
+def run_command(run: Callable[[argparse.Namespace], None], parser: argparse.ArgumentParser,
+                words: Sequence[str]) -> int:
+    """Parse the words of a command line, call run(arguments), and return the exit code of `minicnn.program.run`."""
     def parse_and_run() -> None:
-        require_no_empty_words(parser, sys.argv[1:])  # argparse would take an empty text for a missing option
+        require_no_empty_words(parser, words)  # argparse would take an empty text for a missing option
         try:
-            run(parser.parse_intermixed_args())  # files may stand before and behind options
+            run(parser.parse_intermixed_args(words))  # files may stand before and behind options
         finally:
             release_claims()
-    sys.exit(program.run(parser.prog, parse_and_run))
+    return program.run(parser.prog, parse_and_run)
+
+
+def main(run: Callable[[argparse.Namespace], None], parser: argparse.ArgumentParser) -> NoReturn:
+    """Run the command line of this process, and exit."""
+    sys.exit(run_command(run, parser, sys.argv[1:]))

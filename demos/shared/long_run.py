@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from minicnn.backend import Array, to_host
 from minicnn.errors import InputError, unknown_name

@@ -5,9 +5,8 @@ from typing import TextIO
 from urllib.parse import urlsplit
 
 from minicnn.errors import InputError
-from weights_converter.fetching.fetch import fetch
-from weights_converter.sources.published import PUBLISHED
 
+from .converter import PUBLISHED, fetch
 from .default_network import pretrained
 
 NAME = "squeezenet1_1"

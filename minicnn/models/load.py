@@ -21,6 +21,7 @@ from minicnn.models.squeezenet import squeezenet1_0, squeezenet1_1
 from minicnn.models.transform import transform_network
 from minicnn.models.vgg import vgg16, vgg19
 from minicnn.network import Network
+from minicnn.shown import html_table, network_rows
 
 if TYPE_CHECKING:
     from minicnn.models.weights import Header
@@ -49,6 +50,10 @@ class Model(NamedTuple):
         outputs = f", {len(self.labels):,} classes" if self.labels else f", {count:,} classes" if count else ""
         outputs += f", {len(self.styles)} styles" if self.styles else ""
         return f"<Model {self.name}: {type(self.net).__name__} of {len(self.net.nodes)} layers{outputs}>"
+
+    def _repr_html_(self) -> str:
+        """Return this line and the network's table as HTML, for notebooks."""
+        return html_table(network_rows(self.net), repr(self))
 
     def fast(self) -> "Model":
         """Return the model with its network made fast; see `Network.fast`."""
@@ -133,7 +138,7 @@ def build_network(architecture: str, last: str | None = None, **options: Any) ->
 
 
 def cache_folder() -> Path:
-    """Return the folder of converted weights: minicnn in the user's cache folder.
+    """Return the folder of converted weights: minicnn in XDG_CACHE_HOME, else in the system's folder for caches.
 
     Raises InputError if the user has no home folder and XDG_CACHE_HOME is not set.
 
@@ -143,10 +148,12 @@ def cache_folder() -> Path:
     cache = os.environ.get("XDG_CACHE_HOME")
     if cache:
         return Path(cache) / "minicnn"
+    from platformdirs import user_cache_path  # here, as networks are used without it
+
     try:
         if os.environ.get("HOME") == "":  # Path.home() would return the root of the file system
             raise RuntimeError
-        return Path.home() / ".cache" / "minicnn"
+        return user_cache_path("minicnn", appauthor=False)
     except RuntimeError:
         raise InputError("there is no home folder to keep weights in: set XDG_CACHE_HOME to a folder, "
                          "or name files (-o when converting)") from None
@@ -171,13 +178,12 @@ def weights_path(name: str | Path) -> Path:
         return cached
     if name in ARCHITECTURES:
         others = f"; in the cache folder: {', '.join(cached_models())}" if cached_models() else ""
-        raise InputError(f"no weights for {name!r}: {one_line(cached, 300)} does not exist; make it with: python -m "
-                         "weights_converter FILE, or get published weights with: minicnn fetch NAME"
-                         + others)
+        raise InputError(f"no weights for {name!r}: {one_line(cached, 300)} does not exist; make it with: "
+                         f"minicnn convert FILE, or get published weights with: minicnn fetch NAME{others}")
     shown = one_line(name, 200)
     if "://" in name:
-        raise InputError(f"{shown} is an address, not a file: download it, and convert it with: python -m "
-                         "weights_converter FILE")
+        raise InputError(f"{shown} is an address, not a file: download it, and convert it with: "
+                         "minicnn convert FILE")
     if name and (os.path.lexists(path) or os.sep in name):  # a folder, a pipe, a link without an end, or nothing
         return path
     raise unknown_name("model", shown, dict.fromkeys([*ARCHITECTURES, *EMBEDDED, *cached_models()]))

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from minicnn.backend import Array
+from minicnn.shown import html_fields, short_fields
 
 
 class Progress(NamedTuple):
@@ -12,6 +13,12 @@ class Progress(NamedTuple):
     step: int
     total: float
     values: list[float]
+
+    def __repr__(self) -> str:
+        return short_fields(self)
+
+    def _repr_html_(self) -> str:
+        return html_fields(self)
 
 
 def renumbered(history: list[Progress], before: int) -> list[Progress]:

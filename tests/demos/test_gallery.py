@@ -21,6 +21,7 @@ from demos import (
     gallery,
     neighbours,
     patches,
+    universal,
     zoom_page,
 )
 from demos.__main__ import parser as gallery_parser
@@ -38,7 +39,7 @@ class Tags(HTMLParser):
 
     def __init__(self, page):
         super().__init__()
-        self.open, self.pictures, self.links, self.ids = [], [], [], []
+        self.open, self.pictures, self.links, self.ids, self.unnamed = [], [], [], [], []
         self.feed(page)
 
     def handle_starttag(self, tag, attributes):
@@ -47,6 +48,7 @@ class Tags(HTMLParser):
         self.ids += [dict(attributes)["id"]] if "id" in dict(attributes) else []
         if tag == "img":
             self.pictures.append(dict(attributes)["src"])
+            self.unnamed += [] if dict(attributes)["alt"] else [dict(attributes)["src"]]
         if tag == "a":
             self.links.append(dict(attributes)["href"])
 
@@ -64,20 +66,36 @@ def test_the_gallery_without_weights_uses_the_network_of_photographs_and_says_wh
     text = (tmp_path / "gallery" / "index.html").read_text(encoding="utf-8")
     page = Tags(text)
     inputs = ["input_1.png"]
-    files = [f"{name}.png" for name in names]
-    assert page.open == [] and page.pictures == [*inputs, *files, *files]  # the photos, the overview, the sections
-    assert all((tmp_path / "gallery" / file).is_file() for file in inputs)
-    assert all(link.startswith("https://arxiv.org/abs/") or link[0] == "#" and link[1:] in page.ids
-               or (tmp_path / "gallery" / link).is_file() for link in page.links)
-    assert {f"#{name}" for name in names} < set(page.links)
-    assert "Not shown here" in text and "demos.train_fast_style" in text and "not finished" not in text
-    assert files[0] == page.pictures[1] == "agreement.png"
+    assert page.open == page.unnamed == [] and page.pictures[:2] == [*inputs, "agreement.png"]
+    assert sorted(page.pictures[2:]) == sorted(f"{name}_small.jpg" for name in names if name != "agreement")
+    assert {f"{name}.html" for name in names} < set(page.links)
+    assert "Not shown here" in text and "minicnn train_fast_style" in text and "not finished" not in text
+    require_links(tmp_path / "gallery", page)
     reason = "Why drawn shapes, and not photos?"
-    cards = {name: json.loads((tmp_path / "gallery" / f"{name}.json").read_text()) for name in names}
-    drawn = {name for name in names if cards[name]["model"] == "shapes"}
-    assert drawn == {"neighbours", "embedding_map", "grid_map", "patches", "multifaceted", "generator_prior"}
-    assert drawn == {name for name in names if reason in cards[name]["explanation"]}
-    assert text.count(reason) == len(drawn)
+    drawn = {"neighbours", "embedding_map", "grid_map", "patches", "dissection", "dissection_concepts", "multifaceted",
+             "generator_prior", *universal.NAMES}
+    for name in names:
+        card = json.loads((tmp_path / "gallery" / f"{name}.json").read_text())
+        assert (card["model"] == "shapes") == (name in drawn) == (reason in card["explanation"]), name
+        text = (tmp_path / "gallery" / f"{name}.html").read_text(encoding="utf-8")
+        page = Tags(text)
+        assert page.open == page.unnamed == [] and page.pictures == [f"{name}.png"]
+        assert "How to read this" in text and "def pictures(" in text and "Is it right?" in text
+        assert (reason in text) == (name in drawn)
+        require_links(tmp_path / "gallery", page)
+
+
+def require_links(folder, page):
+    """Every picture and link of a page leads to a file, to a place on a page, or to a paper."""
+    for link in page.links + page.pictures:
+        file, _, place = link.partition("#")
+        if file.startswith("https:"):
+            assert file.startswith("https://arxiv.org/abs/")
+        elif file:
+            assert (folder / file).is_file(), file
+            assert not place or place in Tags((folder / file).read_text(encoding="utf-8")).ids
+        else:
+            assert place in page.ids
 
 
 def test_an_interrupted_gallery_keeps_what_is_finished_and_a_valid_page(tmp_path, monkeypatch, capsys):
@@ -92,7 +110,9 @@ def test_an_interrupted_gallery_keeps_what_is_finished_and_a_valid_page(tmp_path
                 *activations.NAMES, *patches.NAMES]
     check_outputs(tmp_path / "out", finished)
     page = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
-    assert Tags(page).open == [] and Tags(page).pictures[1:] == 2 * [f"{name}.png" for name in finished]
+    assert Tags(page).open == []
+    assert sorted(Tags(page).pictures[2:]) == sorted(f"{name}_small.jpg" for name in finished if name != "agreement")
+    require_links(tmp_path / "out", Tags(page))
     assert "not finished" in page
 
 
@@ -118,8 +138,8 @@ def test_a_picture_that_fails_is_reported_and_the_others_go_on(problem, tmp_path
     check_outputs(tmp_path, names)
     text = (tmp_path / "index.html").read_text(encoding="utf-8")
     page = Tags(text)
-    assert page.open == [] and "#failed-saliency" in page.links and "failed-saliency" in page.ids
-    assert "This picture could not be made: " in text and "<b>" not in text and "<i>" not in text
+    assert page.open == [] and {f"{name}.html" for name in names} <= set(page.links)
+    assert "saliency: this picture could not be made: " in text and "such thing <b>" not in text and "<i>" not in text
     assert "5 of 5 pictures" in text and "not finished" not in text
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from http.client import HTTPResponse
 from pathlib import Path
 
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from minicnn.errors import InputError
 

@@ -7,6 +7,7 @@ import numpy as np
 from minicnn.arguments import Seed, require_generator, require_whole
 from minicnn.backend import Array, Generator
 from minicnn.errors import InputError
+from minicnn.shown import html_fields, short_fields
 from minicnn.visualize.arrays import on_host
 
 
@@ -20,6 +21,12 @@ class Clusters(NamedTuple):
     labels: Array
     centres: Array
     inertias: list[float]
+
+    def __repr__(self) -> str:
+        return short_fields(self)
+
+    def _repr_html_(self) -> str:
+        return html_fields(self)
 
 
 def kmeans(points: Array, k: int, rng: Seed, max_rounds: int = 100) -> Clusters:

@@ -7,6 +7,7 @@ import numpy as np
 from minicnn.arguments import require_whole
 from minicnn.backend import Array, get_array_module
 from minicnn.errors import InputError
+from minicnn.shown import html_fields, short_fields
 from minicnn.visualize.arrays import as_floats
 
 
@@ -21,6 +22,12 @@ class PrincipalComponents(NamedTuple):
     axes: Array
     variances: Array
     mean: Array
+
+    def __repr__(self) -> str:
+        return short_fields(self)
+
+    def _repr_html_(self) -> str:
+        return html_fields(self)
 
 
 def pca(x: Array, components: int) -> PrincipalComponents:

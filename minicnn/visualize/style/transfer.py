@@ -17,6 +17,7 @@ from minicnn.network import Network
 from minicnn.optimize import LBFGS, Adam, Clamp, optimize_image
 from minicnn.optimize.checkpoint import Checkpoint
 from minicnn.optimize.progress import Progress, Renumbered, renumbered
+from minicnn.shown import html_fields, short_fields
 from minicnn.visualize.arrays import as_picture, as_pictures
 from minicnn.visualize.entry import require_network, require_preprocessing, require_watchers
 from minicnn.visualize.style.pictures import finished_picture, network_input, recoloured
@@ -34,6 +35,12 @@ class Stylized(NamedTuple):
     picture: np.ndarray
     image: np.ndarray
     history: list[Progress]
+
+    def __repr__(self) -> str:
+        return short_fields(self)
+
+    def _repr_html_(self) -> str:
+        return html_fields(self)
 
 
 class Phase(NamedTuple):

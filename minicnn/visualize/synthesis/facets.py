@@ -9,6 +9,7 @@ from minicnn.arguments import Seed, require_generator, require_whole
 from minicnn.backend import Array, get_array_module, to_host
 from minicnn.errors import InputError
 from minicnn.network import Network, warn_if_slow
+from minicnn.shown import html_fields, short_fields
 from minicnn.visualize.embedding.clusters import Clusters, kmeans
 from minicnn.visualize.embedding.features import feature_layer
 from minicnn.visualize.embedding.pca import pca
@@ -29,6 +30,12 @@ class Facets(NamedTuple):
     positions: np.ndarray
     clusters: Clusters
     starts: np.ndarray
+
+    def __repr__(self) -> str:
+        return short_fields(self)
+
+    def _repr_html_(self) -> str:
+        return html_fields(self)
 
     def nearest(self, group: int, count: int) -> np.ndarray:
         """Return the indices of up to `count` images of a cluster, those nearest to its centre first."""

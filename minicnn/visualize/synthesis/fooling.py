@@ -16,6 +16,7 @@ from minicnn.network import Network
 from minicnn.optimize import Clamp, NormalizedStep, optimize_image
 from minicnn.optimize.checkpoint import Checkpoint
 from minicnn.optimize.progress import Progress
+from minicnn.shown import html_fields, short_fields
 from minicnn.visualize.arrays import as_picture
 from minicnn.visualize.attribution.gradients import score_seeds
 from minicnn.visualize.entry import enter, require_labels, require_preprocessing, require_watchers
@@ -52,6 +53,12 @@ class Fooled(NamedTuple):
     l2: float       # Euclidean norm of the change, in levels of 255
     linf: int       # largest change of one colour of one pixel, in levels of 255
     psnr: float     # peak signal-to-noise ratio to the original in dB; infinite if nothing changed
+
+    def __repr__(self) -> str:
+        return short_fields(self)
+
+    def _repr_html_(self) -> str:
+        return html_fields(self)
 
 
 def fooling_image(net: Network, x: Array, target: int, preprocessing: Preprocessing,

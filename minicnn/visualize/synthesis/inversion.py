@@ -21,6 +21,7 @@ from minicnn.optimize import optimize_image
 from minicnn.optimize.checkpoint import Checkpoint
 from minicnn.optimize.progress import Progress
 from minicnn.receptive_field import receptive_field
+from minicnn.shown import html_fields, short_fields
 from minicnn.visualize.arrays import as_picture, on_host
 from minicnn.visualize.entry import (
     dtype_of,
@@ -43,6 +44,12 @@ class Inverted(NamedTuple):
     error: float       # |phi - phi0|² / |phi0|² of the optimized image
     error_8bit: float  # the same for the 8-bit picture
     psnr: float        # peak signal-to-noise ratio of the 8-bit picture to the original, dB
+
+    def __repr__(self) -> str:
+        return short_fields(self)
+
+    def _repr_html_(self) -> str:
+        return html_fields(self)
 
 
 def invert_features(net: Network, layer: str, target: Array, preprocessing: Preprocessing,

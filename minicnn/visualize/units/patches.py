@@ -15,6 +15,7 @@ from minicnn.backend import Array, to_host
 from minicnn.errors import InputError
 from minicnn.network import Network, warn_if_slow
 from minicnn.receptive_field import ReceptiveField
+from minicnn.shown import html_fields, short_fields
 from minicnn.sweep import Store, network_function, sweep
 from minicnn.visualize.entry import enter, require_channels, require_layer, require_maps, require_sides
 from minicnn.visualize.units.patch_pictures import require_field
@@ -33,6 +34,12 @@ class TopPatches(NamedTuple):
     images: Array
     ys: Array
     xs: Array
+
+    def __repr__(self) -> str:
+        return short_fields(self)
+
+    def _repr_html_(self) -> str:
+        return html_fields(self)
 
 
 def top_patches(net: Network, batches: Iterable[Array], layer: str, top: int = 9,
