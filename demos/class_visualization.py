@@ -1,7 +1,7 @@
 """Images that maximize class scores: minicnn class_visualization --class tarantula [--preset NAME | --compare]
 """
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 
@@ -18,6 +18,16 @@ from .shared.long_run import add_long_run_options, chosen_settings, long_run
 from .shared.picture import Picture, demo_folder, run_demo
 
 NAMES = ("class_visualization",)
+
+
+GALLERY_CLASSES, GALLERY_STEPS = 6, 160  # at most: a third of the time that all classes take
+
+
+def gallery_pictures(model, seed=0):
+    """Yield the picture of the gallery: a few classes, and fewer steps."""
+    settings = default_settings(model.net, MARGIN)
+    settings = replace(settings, num_steps=min(settings.num_steps, GALLERY_STEPS))
+    yield from pictures(model, default_labels(model)[:GALLERY_CLASSES], seed, settings=settings)
 
 
 def pictures(model, labels=None, seed=0, size=None, settings=None, run=None):

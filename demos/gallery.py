@@ -123,7 +123,7 @@ ENTRIES = {
     "compare": Entry(compare.NAMES, lambda model, given:
                      compare.pictures(model, [compare.surest(given.photos)], seed=given.seed)),
     "class_visualization": Entry(class_visualization.NAMES, lambda model, given:
-                                 class_visualization.pictures(model, seed=given.seed)),
+                                 class_visualization.gallery_pictures(model, given.seed)),
     "class_presets": Entry(class_presets.NAMES, lambda model, given:
                            class_presets.pictures(model, size=min(128, model.net.input_shape[1]), seed=given.seed)),
     "neuron_visualization": Entry(neuron_visualization.GRID_NAMES, lambda model, given:
