@@ -16,6 +16,7 @@ from demos import __main__ as gallery_module
 from demos import (
     activations,
     agreement,
+    dissection,
     embedding_map,
     filters,
     gallery,
@@ -100,7 +101,7 @@ def test_an_interrupted_gallery_keeps_what_is_finished_and_a_valid_page(tmp_path
         main(run_gallery, gallery_parser())
     assert end.value.code == 130 and "interrupted" in capsys.readouterr().err
     finished = [*agreement.NAMES, *filters.NAMES, *neighbours.NAMES, *embedding_map.NAMES, *zoom_page.NAMES,
-                *activations.NAMES, *patches.NAMES]
+                *activations.NAMES, *patches.NAMES, *dissection.NAMES]
     check_outputs(tmp_path / "out", finished)
     page = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
     assert Tags(page).open == []
@@ -168,10 +169,9 @@ def test_a_folder_of_photos_takes_the_place_of_drawn_shapes(tmp_path, monkeypatc
 
 
 @pytest.mark.parametrize(("photos", "drawn"), [
-    (0, {"neighbours", "embedding_map", "zoom_page", "patches", "multifaceted", "generator_prior"}),
-    (9, {"embedding_map", "multifaceted", "generator_prior"}), (200, {"multifaceted", "generator_prior"})])
+    (0, {"neighbours", "embedding_map", "zoom_page", "patches"}), (9, {"embedding_map"}), (200, set())])
 def test_drawn_shapes_stand_in_only_where_the_photos_are_too_few(photos, drawn):
-    model = load_model("photos", "cpu")
+    model, drawn = load_model("photos", "cpu"), drawn | {"dissection", "multifaceted", "generator_prior", "universal"}
     folder = [FolderPhoto(f"photo {n}", "ab"[n % 2], np.zeros((4, 4, 3), np.uint8)) for n in range(photos)]
     given = gallery.Given([], 0, folder or None)
     shown = gallery.shows(model, given)
