@@ -196,6 +196,7 @@ def valid_calls(folder, flat=False):
         "occlusion_map": {**scores, "window": 8, "stride": 8, "fill": 0.0, "batch_size": 16, "callback": None},
         "pca": {"x": points, "components": 2},
         "perceptual_loss": {"net": net, "style": photo, "preprocessing": PLAIN, "settings": style},
+        "map_peaks": {"maps": x[0]},
         "pointing_game": {"maps": x[0], "masks": x[0] > 0, "margin": 1},
         "precision_at": {"indices": [[0, 1]], "query_labels": [7], "gallery_labels": ["a", "b"]},
         "rank_correlations": {"maps": points}, "receptive_field": {"net": net, "layer": "relu1"},
