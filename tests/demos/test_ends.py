@@ -34,7 +34,8 @@ def test_a_full_disk_or_output_and_a_removed_folder_are_one_line(name, arguments
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-@pytest.mark.parametrize("command", [["demos.saliency"], ["weights_converter", "inspect", "no.npz"]])
+@pytest.mark.parametrize("command", [["demos.saliency"], ["demos.console", "saliency"],
+                                     ["weights_converter", "inspect", "no.npz"]])
 def test_a_signal_during_the_imports_is_one_line(command, number, tmp_path):
     """The process is sent the signal when it has imported the first part of NumPy."""
     (tmp_path / "sitecustomize.py").write_text(f"""
@@ -49,7 +50,7 @@ sys.meta_path.insert(0, Finder())
     done = subprocess.run([sys.executable, "-m", *command], cwd=tmp_path, env=environment, capture_output=True,
                           text=True, preexec_fn=obey_ctrl_c)
     assert done.returncode == 128 + number
-    assert done.stderr.startswith("python -m ") and ": interrupted; " in done.stderr and done.stderr.count("\n") == 1
+    assert done.stderr.startswith("minicnn: interrupted; ") and done.stderr.count("\n") == 1
 
 
 def obey_ctrl_c():
