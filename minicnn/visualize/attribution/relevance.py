@@ -179,11 +179,16 @@ def never_negative(net: Network) -> set[str]:
 
 
 def pixel_range(x: Array, preprocessing: Preprocessing | None) -> tuple[Array, Array]:
-    """Return the smallest and the largest value of a pixel in the network's input, (1 or N, C, 1, 1)."""
+    """Return the smallest and the largest value of a pixel in the network's input, (1 or N, C, 1, 1).
+
+    Without the preprocessing it is the range of the image itself, widened to 1 if it is narrower: in a flat image no
+    pixel could take relevance.
+    """
+    xp = get_array_module(x)
     low, high = x.min(axis=(2, 3), keepdims=True), x.max(axis=(2, 3), keepdims=True)
     if preprocessing is None:
-        return low, high
-    xp = get_array_module(x)
+        room = xp.maximum(0, 1 - (high - low)) / 2
+        return low - room, high + room
     mean, std = (np.array(values)[:, None, None] for values in (preprocessing.mean, preprocessing.std))
     black, white = (in_type_of("the range", (level * preprocessing.scale - mean) / std, x) for level in (0, 255))
     return xp.minimum(low, black), xp.maximum(high, white)
