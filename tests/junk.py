@@ -12,7 +12,7 @@ from small_networks import PLAIN, scored_network
 from minicnn import images, load_model, visualize
 from minicnn.layers import Conv2D, ReLU
 from minicnn.losses import LayerNorm2
-from minicnn.models import transform_network
+from minicnn.models import transform_network, vgg19_autoencoder
 from minicnn.network import Network
 from minicnn.receptive_field import receptive_field
 from minicnn.visualize import (
@@ -122,7 +122,7 @@ def valid_calls(folder, flat=False):
     target = net.predict(x, "relu2a")
     run = {"callback": None, "checkpoint": None}
     watched = {"rng": 0, **run}
-    attack = visualize.PGDSettings(num_steps=1)
+    attack, coder = visualize.PGDSettings(num_steps=1), vgg19_autoencoder(seed=0)
     arguments = {
         "AscentSettings": vars(AscentSettings()), "DreamSettings": vars(DreamSettings()),
         "FoolingSettings": vars(FoolingSettings()), "GeneratorSettings": vars(GeneratorSettings()),
@@ -134,6 +134,12 @@ def valid_calls(folder, flat=False):
                                              "seed": 0, "largest": 1.0},
         "StyledCrops": {"crops": visualize.PhotoCrops([photo], PLAIN, 8), "num_styles": 2, "first": 0},
         "PerceptualLoss": {"net": net, "settings": style, "targets": {}}, "StyledLoss": {"losses": [None]},
+        "AnyStyleSettings": vars(visualize.AnyStyleSettings()),
+        "adaptive_instance_norm": {"content": x, "style": -x, "mask": None},
+        "any_style": {"net": coder, "content": photo, "styles": [photo], "preprocessing": PLAIN,
+                      "settings": visualize.AnyStyleSettings(size=16), "masks": None, "callback": None},
+        "learnt_inversion": {"net": coder, "picture": photo, "preprocessing": PLAIN},
+        "whiten_and_colour": {"content": x, "style": -x, "mask": None},
         "add_perturbation": {"pictures": photo, "perturbation": photo},
         "dissect": {**network, "masks": x > 0, "layer": "relu1", "settings": visualize.DissectionSettings(),
                     "callback": None},

@@ -153,6 +153,7 @@ def cache_folder() -> Path:
     try:
         if os.environ.get("HOME") == "":  # Path.home() would return the root of the file system
             raise RuntimeError
+        Path.home()  # raises RuntimeError if there is none
         return user_cache_path("minicnn", appauthor=False)
     except RuntimeError:
         raise InputError("there is no home folder to keep weights in: set XDG_CACHE_HOME to a folder, "

@@ -75,6 +75,8 @@ def transformed(features: Array, mean: Array, matrix: Array, new_mean: Array) ->
 def feature_statistics(features: Array, mask: Array | None = None) -> FeatureStatistics:
     """Return the FeatureStatistics of features (1, C, H, W). mask : the weight of each position, (H, W); None: equal.
 
+    Raises InputError if they are not finite.
+
     >>> feature_statistics(net.predict(x, "relu1")).covariance.shape
     (24, 24)
     """
@@ -88,6 +90,8 @@ def feature_statistics(features: Array, mask: Array | None = None) -> FeatureSta
     for block in blocks:
         centred = rows[:, block].astype("float64") - mean[:, None]
         covariance += (centred * weights[block]) @ centred.T
+    if not bool(xp.isfinite(covariance).all()):
+        raise InputError("the features have no finite covariance: they are too large for float64, or are not numbers")
     return FeatureStatistics(mean, covariance)
 
 
