@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from demos.techniques import list_of_demos
+from demos.techniques import demo_names, list_of_demos
 
 ROOT = Path(__file__).parents[1]
 TEXTS = [path for folder in ("minicnn", "weights_converter", "demos") for path in sorted((ROOT / folder).rglob("*"))
@@ -74,6 +74,9 @@ def test_the_wheel_works_in_a_folder_with_packages_of_the_same_names(site, tmp_p
         done = subprocess.run([sys.executable, "-m", "minicnn", *words], cwd=tmp_path, env=environment,
                               capture_output=True, text=True)
         return done.returncode, done.stdout, done.stderr
+    for name in ("gallery", *demo_names()):
+        code, out, err = minicnn(name, "--help")
+        assert code == 0 and out.startswith(f"usage: minicnn {name} "), err
     code, out, err = minicnn("saliency", "--model", "shapes", "--out", "made")
     assert (code, err) == (0, "") and (tmp_path / "made" / "saliency.png").is_file()
     assert minicnn("list")[1].rstrip("\n") == list_of_demos()

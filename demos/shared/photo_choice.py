@@ -5,7 +5,8 @@ from pathlib import Path
 
 from minicnn.errors import InputError, one_line
 from minicnn.models import Model
-from weights_converter.sources.photo_sets import PHOTO_SETS
+
+from .converter import PHOTO_SETS
 
 WITHOUT_PHOTOS = ("shapes", "digits")  # the shipped networks that were not trained on photos
 HOW_TO_GET = ("minicnn fetch caltech101 gets a set of them (137 MB), and --photos FOLDER takes "
