@@ -10,8 +10,8 @@ from minicnn.visualize.check import Check
 
 LEAST = 0.8  # the share of hits that a method must reach
 # The deconvnet's maps are nearly the same for all classes, and their maximum often lies off the object.
-# RISE gets 32 masks here, to save time, so its map is rough: it hits 49 % of 504 pictures. A map without information hits
-# the share of the masks' pixels, 21 % of them, with a standard deviation of 2 %.
+# RISE gets 32 masks here, to save time, so its map is rough: it hits 49 % of 504 pictures. A map without information
+# hits the share of the masks' pixels, 21 % of them, with a standard deviation of 2 %.
 LEAST_OF_METHOD = {"deconvnet": 0.65, "RISE": 0.35}
 
 
