@@ -186,7 +186,7 @@ def pointing_maps(net, x, labels):
     """Return {method: maps (N, H, W)} of many pictures x (N, C, H, W), with few samples and steps to save time."""
     rng = np.random.default_rng(0)
     parts = [attribution_maps(net, x[k:k + 42], labels[k:k + 42], rng=rng, samples=4, steps=4, stride=8,
-                              window=16, masks=32)
+                              window=16, masks=64)
              for k in tqdm(range(0, len(x), 42), desc="pointing game", unit="batch", leave=False, disable=None)]
     return {method: np.concatenate([part[method] for part in parts]) for method in METHODS}
 

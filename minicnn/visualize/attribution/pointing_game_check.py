@@ -10,9 +10,9 @@ from minicnn.visualize.check import Check
 
 LEAST = 0.8  # the share of hits that a method must reach
 # The deconvnet's maps are nearly the same for all classes, and their maximum often lies off the object.
-# RISE gets 32 masks here, to save time, so its map is rough: it hits 49 % of 504 pictures. A map without information
-# hits the share of the masks' pixels, 21 % of them, with a standard deviation of 2 %.
-LEAST_OF_METHOD = {"deconvnet": 0.65, "RISE": 0.35}
+# RISE gets few masks here, to save time, so its map is still rough: on 504 pictures it hits about 50 % with 32 masks,
+# 73 % with 64 and 82 % with 128.
+LEAST_OF_METHOD = {"deconvnet": 0.65, "RISE": 0.5}
 
 
 def check_pointing_games(maps: Mapping[str, Array], masks: Array, rng: np.random.Generator,
