@@ -232,6 +232,31 @@ def test_a_lost_worker_of_a_dask_cluster_costs_what_it_was_at(dask):
     assert outcomes[3].result is None and type(outcomes[3].problem).__name__ == "KilledWorker"
 
 
+class KilledWorker(Exception):
+    """Dask's error, which need not be installed."""
+
+    __module__ = "distributed.scheduler"
+
+
+class Blaming(Backwards):
+    """An executor that, as Dask, blames all batches which a lost worker held: all that were submitted with a 3."""
+
+    def run(self):
+        held, self.tasks = self.tasks, []
+        fatal = any(arguments == (3,) for _, _, arguments in held)
+        for future, function, arguments in held:
+            if fatal:
+                future.set_exception(KilledWorker("deadly"))
+            else:
+                future.set_result(function(*arguments))
+
+
+def test_only_the_batch_that_kills_workers_fails():
+    outcomes = list(sweep(square, numbers(7), Blaming(), in_flight=4))
+    assert outcomes[:3] + outcomes[4:] == EXPECTED[:3] + EXPECTED[4:7]
+    assert isinstance(outcomes[3].problem, KilledWorker)
+
+
 def test_a_worker_that_is_lost_by_bad_luck_costs_nothing(tmp_path):
     with ProcessPoolExecutor(2, initializer=start_worker) as executor:
         with pytest.warns(RuntimeWarning, match="a worker was lost"):

@@ -4,12 +4,12 @@ import os
 import warnings
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
 from typing import Any, NamedTuple
 
 from minicnn.arguments import describe, require_iterable, require_whole
 from minicnn.errors import InputError
-from minicnn.sweep.networks import dask_client
+from minicnn.sweep.networks import dask_client, is_killed_worker
 from minicnn.sweep.processes import started_pool
 from minicnn.sweep.store import Store
 
@@ -47,8 +47,8 @@ def sweep(function: Callable[[Any], Any], batches: Iterable[tuple[Any, Any]], ex
 
     An exception in the function affects only its batch. If a worker process dies (memory, a crash in a library), a
     RuntimeWarning says so, and the lost and all following batches run one by one in a new process. A batch that kills
-    that process too gets the problem BrokenProcessPool. An error of the iterable is raised after the outcomes of the
-    batches before it.
+    that process too gets the problem BrokenProcessPool. A Dask cluster replaces its workers, and the lost batches run
+    there again, one by one. An error of the iterable is raised after the outcomes of the batches before it.
     Raises InputError if in_flight is below 1.
 
     >>> [outcome.result for outcome in sweep(abs, [("a", -1), ("b", 2)])]
@@ -96,7 +96,7 @@ def _outcomes(function: Callable[[Any], Any], batches: Iterator[tuple[Any, Any]]
                     waiting.append(Waiting(key, batch, future, stored is not None))
             if not waiting:
                 break
-            yield _finish(waiting.popleft(), function, spare, store)
+            yield _finish(waiting.popleft(), waiting, function, executor, spare, store)
     finally:
         for one in waiting:
             if one.future is not None:
@@ -113,14 +113,21 @@ def _pair(item: Any) -> tuple[Any, Any]:
     return item[0], item[1]
 
 
-def _finish(one: Waiting, function: Callable[[Any], Any], spare: "_Spare", store: Store | None) -> Outcome:
-    """Wait for a batch and return its Outcome."""
+def _finish(one: Waiting, others: Iterable[Waiting], function: Callable[[Any], Any], executor: Executor | None,
+            spare: "_Spare", store: Store | None) -> Outcome:
+    """Wait for a batch and return its Outcome. others : the batches that were submitted after it."""
     try:
-        result = _result(one.future)
-        if one.future is None or isinstance(one.future.exception(), BrokenExecutor):
+        problem = None if one.future is None else one.future.exception()
+        if one.future is None or isinstance(problem, BrokenExecutor):
             result = spare.run(function, one.batch)
-    except Exception as problem:
-        return Outcome(one.key, None, problem)
+        elif executor is not None and is_killed_worker(problem):
+            # Dask blames all batches that a lost worker held. Alone on the cluster, only the one that kills it fails.
+            wait([other.future for other in others if other.future is not None])
+            result = _submit(executor, function, one.batch).result()
+        else:
+            result = one.future.result()
+    except Exception as error:
+        return Outcome(one.key, None, error)
     if store is not None and not one.was_stored:
         result = store.save(one.key, result)
     return Outcome(one.key, result, None)
@@ -154,14 +161,6 @@ def _done(result: Any) -> Future:
     future: Future = Future()
     future.set_result(result)
     return future
-
-
-def _result(future: Future | None) -> Any:
-    """Return the result, or None if it was lost with a worker."""
-    try:
-        return None if future is None else future.result()
-    except BrokenExecutor:
-        return None
 
 
 class _Spare:

@@ -9,7 +9,7 @@ from typing import Any
 from minicnn.errors import InputError
 from minicnn.network import Network
 
-__all__ = ["dask_client", "network_function"]
+__all__ = ["dask_client", "is_killed_worker", "network_function"]
 
 
 def network_function(function: Callable[[Network, Any], Any], net: Network,
@@ -48,3 +48,8 @@ def _unpack(packed: bytes) -> Network:
 def dask_client(executor: Executor | None) -> Any:
     """Return the Client of an executor of Dask, None for other executors."""
     return getattr(executor, "_client", None) if type(executor).__module__.startswith("distributed") else None
+
+
+def is_killed_worker(problem: BaseException | None) -> bool:
+    """Return whether Dask has given a batch up because the workers that held it died."""
+    return type(problem).__name__ == "KilledWorker" and type(problem).__module__.startswith("distributed")

@@ -1,4 +1,4 @@
-"""Fixtures for tests in a real browser: Chromium, driven by Playwright. Without one of them the tests skip, and say so."""
+"""Fixtures for tests in a real browser: Chromium, driven by Playwright. Without them the tests skip, and say so."""
 
 import shutil
 
@@ -13,7 +13,7 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "-
 @pytest.fixture(scope="module")
 def browser():
     """Chromium. It ends with the module, as Playwright's event loop would be in the way of other tests."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed: pip install -e .[test]")
+    playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
     program = shutil.which("chromium") or shutil.which("google-chrome")
     if program is None:
         pytest.skip("no Chromium is installed: apt-get install chromium")
