@@ -20,10 +20,12 @@ from minicnn.visualize.attribution.randomise_check import check_sanity
 from minicnn.visualize.attribution.segment_check import check_segmentation
 from minicnn.visualize.check import Check
 
-from .compare import COARSE, POINTING_PICTURES, drawn_pictures, pointing_maps
+from .compare import COARSE, drawn_pictures, pointing_maps
 from .gallery import gallery_pictures
 from .shared.command import demo_parser, main
 from .shared.inputs import Photo, choose_model, load_photos
+
+PICTURES = 252  # newly drawn: half as many as minicnn compare draws
 
 
 def run(arguments: Namespace) -> None:
@@ -60,7 +62,7 @@ def checks_of(model: Model, photos: list[Photo], seed: int) -> Iterator[tuple[st
 def mask_checks(model: Model) -> Iterator[tuple[str, Sequence[Check]]]:
     """Yield (name, checks) of the techniques that are judged on newly drawn pictures and the masks of their objects."""
     net, rng = model.net, np.random.default_rng(0)
-    images, x, labels, masks = drawn_pictures(model, POINTING_PICTURES)
+    images, x, labels, masks = drawn_pictures(model, PICTURES)
     maps = pointing_maps(net, x, labels)
     yield "pointing_game", check_pointing_games(maps, masks, rng)
     yield "occlusion", check_occlusion_masks(net, x[:48], labels[:48], masks[:48], 16, 16)
