@@ -11,6 +11,7 @@ from minicnn.datasets.photo_classes import (
     class_files,
     held_out_photos,
     hide_rectangles,
+    moved_into_others,
     random_crop,
     read_small,
     recoloured,
@@ -90,15 +91,23 @@ def test_a_crop_is_a_square_of_the_photo_mirrored_half_of_the_time():
     assert 18 <= mirrored <= 42 and 18 < min(widths) < 26 and 34 < max(widths) <= 40
 
 
-def test_other_colours_are_a_factor_and_a_shift():
-    x = np.random.default_rng(0).standard_normal((50, 3, 4, 4)).astype("float32")
+def test_other_colours_are_less_saturated_or_contrasted_or_tinted():
+    x = np.random.default_rng(0).standard_normal((200, 3, 4, 4)).astype("float32")
     out = recoloured(x, 0.4, np.random.default_rng(1))
     assert out.dtype == np.float32
-    factors = out.std(axis=(1, 2, 3)) / x.std(axis=(1, 2, 3))
-    assert 0.75 < factors.min() < 0.9 and 1.1 < factors.max() < 1.25
-    shift = (out - x).mean(axis=(2, 3))
-    assert abs(shift).max() < 0.6 and shift.std() > 0.05
-    assert np.array_equal(recoloured(x, 0.0, np.random.default_rng(1)), x)
+    grey, was = (array.mean(axis=1) - array.mean(axis=(1, 2, 3))[:, None, None] for array in (out, x))
+    contrasts = grey.std(axis=(1, 2)) / was.std(axis=(1, 2))
+    assert np.exp(-0.41) < contrasts.min() < 0.72 and 1.4 < contrasts.max() < np.exp(0.41)
+    saturation = saturations(out) / saturations(x) / contrasts
+    assert 0.38 < saturation.min() < 0.45 and 1.15 < saturation.max() < 1.21
+    assert abs(recoloured(x, 0.0, np.random.default_rng(1)) - x).max() < 1e-6
+    assert saturations(recoloured(x, 0.7, np.random.default_rng(1))).min() < 1e-6  # some are grey
+
+
+def saturations(x):
+    """The spread of the colours around grey, without the tint that is the same everywhere."""
+    colours = x - x.mean(axis=1, keepdims=True)
+    return (colours - colours.mean(axis=(2, 3), keepdims=True)).std(axis=(1, 2, 3))
 
 
 def test_a_rectangle_of_one_colour_is_hidden_in_a_share_of_the_images():
@@ -120,3 +129,21 @@ def test_the_classes_are_folders_of_caltech_101(test_data):
         pytest.skip("no photos of Caltech 101")
     training, held_out = class_files(folder, CLASSES)
     assert len(training) >= 30 and min(map(len, held_out)) >= 6
+
+
+def test_a_moved_crop_is_a_smaller_picture_inside_the_next_one():
+    crops = np.stack([np.full((40, 40, 3), value, np.uint8) for value in (10, 20, 30)])
+    rng, sizes, corners = np.random.default_rng(0), [], set()
+    for _ in range(30):
+        out = moved_into_others(crops, 1.0, rng)
+        for n, (small, large) in enumerate(((10, 20), (20, 30), (30, 10))):
+            inside = (out[n] == small).all(axis=2)
+            rows, columns = inside.any(axis=1), inside.any(axis=0)
+            assert (inside == rows[:, None] & columns).all() and (out[n][~inside] == large).all()
+            sizes.append(rows.sum())
+            corners.add((int(rows.argmax()), int(columns.argmax())))
+    assert min(sizes) >= 20 and max(sizes) <= 36 and len(corners) > 30
+    assert np.array_equal(moved_into_others(crops, 0.0, rng), crops)
+    moved = [not np.array_equal(out, crop) for _ in range(100)
+             for out, crop in zip(moved_into_others(crops, 0.3, rng), crops, strict=True)]
+    assert 0.2 < np.mean(moved) < 0.4
