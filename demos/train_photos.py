@@ -4,6 +4,7 @@
 import json
 import time
 from argparse import Namespace
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,7 @@ from .shared.training import train_with_progress, training_parser
 
 LICENCE = ("CC BY 4.0; trained on Caltech 101: Fei-Fei Li, Marco Andreeto, Marc'Aurelio Ranzato and Pietro Perona, "
            "2022, Caltech 101 (1.0), CaltechDATA, https://doi.org/10.22002/D1.20086")
+Loss = Callable[[Array, Any], tuple[float, Array]]
 SPLIT_SEED = 2  # of the held-out photos: the same for every training, so that trainings can be compared
 
 
@@ -52,7 +54,8 @@ def run(arguments: Namespace) -> None:
                                 small_steps=int(0.8 * arguments.steps))
     print(f"{sum(map(len, arrays)):,} photos to train on, {len(x):,} held out, {len(CLASSES)} classes, "
           f"{batches.steps_per_epoch()} steps an epoch")
-    loss, adversary_loss = partial(smoothed_cross_entropy, smoothing=arguments.smoothing), cross_entropy
+    loss: Loss = partial(smoothed_cross_entropy, smoothing=arguments.smoothing)
+    adversary_loss: Loss = cross_entropy
     if arguments.teacher:
         batches = taught_batches(arguments.teacher, arguments.folder, batches)
         loss = adversary_loss = cross_entropy_to

@@ -24,10 +24,10 @@ def taught_batches(name: str, folder: str | Path, labelled: PhotoBatches) -> Tau
     Raises InputError if the weights are not there, or if they do not read images as `photos` does.
     """
     model = load_model(name)
-    if LAYER not in model.net.layer_names or model.preprocessing[:4] != PREPROCESSING[:4]:
+    if LAYER not in model.net.layer_names() or model.preprocessing[:4] != PREPROCESSING[:4]:
         raise InputError(f"{one_line(name, 100)} cannot be the teacher, as it has no layer {LAYER}, or not the "
                          "preprocessing of torchvision: minicnn fetch squeezenet1_1 fetches weights that can")
-    plain = replace(labelled, batch_size=32, smallest=0.6, colour=0, hidden=0, moved=0, small_steps=0)
+    plain = replace(labelled, smallest=0.6, colour=0, hidden=0, moved=0, small_steps=0)
     count = EPOCHS * plain.steps_per_epoch()
     with tqdm(total=count, desc="teacher", unit="batch", disable=None) as bar:
         def batch(step: int) -> tuple[Array, Array]:
@@ -35,7 +35,7 @@ def taught_batches(name: str, folder: str | Path, labelled: PhotoBatches) -> Tau
             return plain(step)
         teacher = fit_teacher(model.net.fast(), LAYER, PREPROCESSING.crop, batch, count, len(labelled.photos))
     others = other_photos(Path(folder))
-    free = round(UNLABELLED * labelled.batch_size) if others else 0
+    free = min(round(UNLABELLED * labelled.batch_size), len(others))
     if not free:
         return TaughtBatches(labelled, teacher)
     return TaughtBatches(replace(labelled, batch_size=labelled.batch_size - free), teacher,

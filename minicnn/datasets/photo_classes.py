@@ -103,8 +103,8 @@ class PhotoBatches:
         rng = np.random.default_rng([CROPS, self.seed, step])
         size = 96 if step < self.small_steps else PREPROCESSING.crop
         crops = [random_crop(self.photos[chosen[i][0]][chosen[i][1]], size, self.smallest, rng) for i in order]
-        crops = moved_into_others(np.stack(crops), self.moved, rng)
-        x = recoloured(PREPROCESSING.to_input(crops), self.colour, rng)
+        pictures = moved_into_others(np.stack(crops), self.moved, rng)
+        x = recoloured(PREPROCESSING.to_input(pictures), self.colour, rng)
         hide_rectangles(x, self.hidden, rng)
         return x, np.array([chosen[i][0] for i in order])
 
