@@ -72,7 +72,7 @@ class PhotoBatches:
 
     photos : for each class a list of arrays (H, W, 3), uint8.
     smallest : side of the smallest crop, relative to the short side. colour : strength of the change of colours.
-    hidden : share of the photos of which a rectangle is hidden. moved : share that is moved into another photo.
+    hidden : share of the photos of which a rectangle is hidden.
     small_steps : number of steps, at the start, whose images have 96 pixels instead of 128. They take half the time.
     """
 
@@ -83,7 +83,6 @@ class PhotoBatches:
     smallest: float = 0.45
     colour: float = 0.6
     hidden: float = 0.3
-    moved: float = 0.4
     small_steps: int = 0
 
     def steps_per_epoch(self) -> int:
@@ -103,8 +102,7 @@ class PhotoBatches:
         rng = np.random.default_rng([CROPS, self.seed, step])
         size = 96 if step < self.small_steps else PREPROCESSING.crop
         crops = [random_crop(self.photos[chosen[i][0]][chosen[i][1]], size, self.smallest, rng) for i in order]
-        pictures = moved_into_others(np.stack(crops), self.moved, rng)
-        x = recoloured(PREPROCESSING.to_input(pictures), self.colour, rng)
+        x = recoloured(PREPROCESSING.to_input(np.stack(crops)), self.colour, rng)
         hide_rectangles(x, self.hidden, rng)
         return x, np.array([chosen[i][0] for i in order])
 
@@ -121,27 +119,6 @@ def random_crop(photo: Array, size: int, smallest: float, rng: Generator) -> Arr
     crop = np.asarray(Image.fromarray(photo).resize((size, size), Image.Resampling.BILINEAR,
                                                     (left, top, left + side, top + side)))
     return crop[:, ::-1] if rng.random() < 0.5 else crop
-
-
-def moved_into_others(crops: Array, share: float, rng: Generator) -> Array:
-    """Return the crops, (N, H, W, 3), a share of them as a smaller picture at a random place of the next one.
-
-    The label names the smaller picture. A class is then learnt less from its usual size, place and background: the
-    faces of Caltech 101 are in the middle of a few offices. The idea is CutMix, Yun et al. 2019 (arXiv:1905.04899),
-    but with the label of one picture alone.
-    """
-    N, H, W, _ = crops.shape
-    out = crops.copy()
-    for n in range(N):
-        if rng.random() < share:
-            middle = rng.uniform(0.6, 1)  # how much of the crop is seen
-            height, width = (rng.uniform(0.5, 0.9, 2) * (H, W)).astype(int)
-            top, left = rng.integers(H - height + 1), rng.integers(W - width + 1)
-            box = ((1 - middle) / 2 * W, (1 - middle) / 2 * H, (1 + middle) / 2 * W, (1 + middle) / 2 * H)
-            small = Image.fromarray(crops[n]).resize((width, height), Image.Resampling.BILINEAR, box)
-            out[n] = crops[(n + 1) % N]
-            out[n, top:top + height, left:left + width] = np.asarray(small)
-    return out
 
 
 def recoloured(x: Array, strength: float, rng: Generator) -> Array:

@@ -28,7 +28,6 @@ class Adversary:
     std : of the preprocessing, in pixel values of 0..1, one for each channel or one for all.
     num_steps : number of steps up the gradient.
     start, warm_up : the radius is 0 in the first `start` steps of the training, and grows in the next `warm_up` ones.
-    loss : (scores, labels) -> (value, gradient to the scores), the function that rises.
     """
 
     radius: float
@@ -37,7 +36,6 @@ class Adversary:
     start: int = 0
     warm_up: int = 0
     seed: int = 0
-    loss: Callable[[Array, Any], tuple[float, Array]] = cross_entropy
 
     def __call__(self, net: Network, x: Array, labels: Any, step: int) -> Array:
         """Return the changed images of training step `step`, from 0. The network sees them as outside training."""
@@ -46,8 +44,7 @@ class Adversary:
         if not radius:
             return x
         rng = np.random.default_rng([ADVERSARY, self.seed, step])
-        return adversarial(fold_norms(net), x, labels, radius, rng, std=self.std, num_steps=self.num_steps,
-                           loss=self.loss)
+        return adversarial(fold_norms(net), x, labels, radius, rng, std=self.std, num_steps=self.num_steps)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ from minicnn.datasets.photo_classes import (
     class_files,
     held_out_photos,
     hide_rectangles,
-    moved_into_others,
     random_crop,
     read_small,
     recoloured,
@@ -129,21 +128,3 @@ def test_the_classes_are_folders_of_caltech_101(test_data):
         pytest.skip("no photos of Caltech 101")
     training, held_out = class_files(folder, CLASSES)
     assert len(training) >= 30 and min(map(len, held_out)) >= 6
-
-
-def test_a_moved_crop_is_a_smaller_picture_inside_the_next_one():
-    crops = np.stack([np.full((40, 40, 3), value, np.uint8) for value in (10, 20, 30)])
-    rng, sizes, corners = np.random.default_rng(0), [], set()
-    for _ in range(30):
-        out = moved_into_others(crops, 1.0, rng)
-        for n, (small, large) in enumerate(((10, 20), (20, 30), (30, 10))):
-            inside = (out[n] == small).all(axis=2)
-            rows, columns = inside.any(axis=1), inside.any(axis=0)
-            assert (inside == rows[:, None] & columns).all() and (out[n][~inside] == large).all()
-            sizes.append(rows.sum())
-            corners.add((int(rows.argmax()), int(columns.argmax())))
-    assert min(sizes) >= 20 and max(sizes) <= 36 and len(corners) > 30
-    assert np.array_equal(moved_into_others(crops, 0.0, rng), crops)
-    moved = [not np.array_equal(out, crop) for _ in range(100)
-             for out, crop in zip(moved_into_others(crops, 0.3, rng), crops, strict=True)]
-    assert 0.2 < np.mean(moved) < 0.4

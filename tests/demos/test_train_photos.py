@@ -7,11 +7,9 @@ import pytest
 from demo_runs import exit_code as demo
 
 from demos import train_photos, train_photos_figure
-from demos.shared import photo_teacher
 from demos.train_photos_figure import high_frequencies
-from minicnn.datasets.photo_classes import PREPROCESSING, PhotoBatches
 from minicnn.images import save_image
-from minicnn.models import Model, load_model, squeezenet1_1
+from minicnn.models import load_model
 from minicnn.models.weights import weights_digest
 
 SOURCES = {"red thing": "a", "blue thing": "b"}
@@ -67,24 +65,3 @@ def test_the_share_of_high_frequencies():
     noise[:] = np.random.default_rng(0).standard_normal((8, 8))
     assert high_frequencies(slow) < 0.2 and high_frequencies(fast) > 0.8
     assert 0.5 < high_frequencies(noise) < 0.95
-
-
-def test_a_teacher_of_another_kind_is_refused(folder, tmp_path, capsys):
-    assert demo(train_photos, str(folder), "-o", str(tmp_path / "new.h5"), "--teacher", "shapes",
-                "--batch-size", "4") == 2
-    assert "shapes cannot be the teacher, as it has no layer fire9/concat" in capsys.readouterr().err
-    assert not (tmp_path / "new.h5").exists()
-
-
-def test_a_teacher_answers_for_the_other_folders_too(folder, monkeypatch):
-    (folder / "c").mkdir()
-    for number in range(2):
-        save_image(folder / "c" / f"{number}.png", np.full((40, 50, 3), 90, np.uint8))
-    monkeypatch.setattr(photo_teacher, "CLASSES", SOURCES)
-    monkeypatch.setattr(photo_teacher, "load_model", lambda name: Model(
-        squeezenet1_1(), PREPROCESSING, [], "small"))
-    photos = [[np.full((144, 200, 3), value, np.uint8)] * 40 for value in (0, 250)]
-    batches = photo_teacher.taught_batches("small", folder, PhotoBatches(photos, 8, small_steps=1))
-    x, targets = batches(0)
-    assert x.shape == (8, 3, 96, 96) and targets.shape == (8, 2)
-    assert targets.sum(axis=1) == pytest.approx(np.ones(8)) and (targets[:6].max(axis=1) > 0.5).all()
