@@ -11,7 +11,7 @@ from minicnn.models.preprocessing import Preprocessing
 NAME = "grace_hopper"
 # Top, bottom, left and right in the 512x600 pixels of the file, found by looking at the portrait. The head is a square
 # as wide as the shoulders. The face goes from the brim of the cap to the chin, and from ear to ear.
-HEAD = (60, 420, 90, 450)
+HEAD = (50, 410, 110, 470)
 FACE = (128, 338, 152, 380)
 
 
