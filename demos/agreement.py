@@ -72,8 +72,8 @@ def four_maps(model, photo, label):
 
 
 def face_box(model, photo, name):
-    """Return where the face is, bool (H, W), if the photo is the portrait and the class is the face; else None."""
-    if photo.name != portrait.NAME or name != FACE_CLASS:
+    """Return where the face is, bool (H, W), if the photo is the portrait's head and the class the face; else None."""
+    if photo.name != portrait.NAME or name != FACE_CLASS or photo.whole.shape != portrait.head().shape:
         return None
     return portrait.face_mask(model.preprocessing)
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib import get_data_path
 from matplotlib.figure import Figure
 
 from minicnn import plot
@@ -20,6 +19,7 @@ from minicnn.visualize.grid import tile_images
 from minicnn.visualize.units.filters import colour_filters
 
 from .shared.command import OneLineParser, main
+from .shared.portrait import head
 
 CLASSES = ("face", "motorbike", "leopard", "sunflower", "dalmatian", "pizza")
 ROWS = ("plain training", "adversarial training")
@@ -30,15 +30,10 @@ def run(arguments: Namespace) -> None:
     require_target(arguments.out, arguments.overwrite)
     models = [load_model(path, "cpu").fast() for path in (arguments.plain, arguments.adversarial)]
     notes = [accuracy_note(path) for path in (arguments.plain, arguments.adversarial)]
-    photo = portrait() if arguments.photo is None else load_image(arguments.photo)
+    photo = head() if arguments.photo is None else load_image(arguments.photo)
     figure = draw(models, notes, photo)
     save_figure(arguments.out, figure, overwrite=True)
     print(f"wrote {arguments.out}")
-
-
-def portrait() -> Array:
-    """Return matplotlib's portrait of Grace Hopper, uint8 (H, W, 3)."""
-    return load_image(Path(get_data_path(), "sample_data", "grace_hopper.jpg"))
 
 
 def accuracy_note(path: str) -> str:
@@ -93,7 +88,7 @@ def parser() -> ArgumentParser:
     parser = OneLineParser(prog="minicnn train_photos_figure", description=__doc__)
     parser.add_argument("plain", help="network of --radius 0, a file or a name")
     parser.add_argument("adversarial", help="network of adversarial training, a file or a name")
-    parser.add_argument("--photo", help="photo for the saliency maps (default: matplotlib's portrait)")
+    parser.add_argument("--photo", help="photo for the saliency maps (default: the head in matplotlib's portrait)")
     parser.add_argument("-o", "--out", default="plain_and_adversarial.png",
                         help="file of the figure (default: plain_and_adversarial.png)")
     parser.add_argument("--overwrite", action="store_true", help="replace the file if it exists")

@@ -12,7 +12,7 @@ from minicnn import program
 from .claim import release_claims
 
 MODEL_HELP = ("a network's name or a weights file (.h5) (default: pretrained SqueezeNet weights from the cache folder "
-              "if there are any, else the shipped network `shapes`)")
+              "if there are any, else the shipped network `photos`)")
 
 
 class OneLineParser(argparse.ArgumentParser):

@@ -6,6 +6,7 @@ from minicnn.models.load import cached_models
 
 PRETRAINED = ("squeezenet1_1", "squeezenet1_0", "squeezenet1_0_caffe", "squeezenet1_1_caffe", "squeezenet1_1_onnx",
               "squeezenet1_1_keras")  # the best first
+PHOTOS = "photos"  # the shipped network of photographs
 SHAPES = "shapes"  # the shipped network of drawn shapes, whose pictures can be drawn by the hundred, with exact masks
 
 
@@ -16,12 +17,12 @@ def pretrained() -> list[str]:
 
 
 def default_network() -> tuple[str, str]:
-    """Return (name, reason): SqueezeNet if its weights are in the cache folder, else the shipped network `shapes`."""
+    """Return (name, reason): SqueezeNet if its weights are in the cache folder, else the shipped network `photos`."""
     found = pretrained()
     if found:
         return found[0], f"pretrained weights found in {one_line(cache_folder(), 300)}"
-    return SHAPES, ("the small shipped network: there are no pretrained SqueezeNet weights in the cache folder "
-                    "(minicnn fetch squeezenet1_1 fetches them)")
+    return PHOTOS, ("the shipped network of photographs: there are no pretrained SqueezeNet weights in the cache "
+                    "folder (minicnn fetch squeezenet1_1 fetches them)")
 
 
 def network_for(named: str | None, has_photos: bool) -> str | None:

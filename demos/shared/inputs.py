@@ -75,7 +75,8 @@ def choose_model(name: str | None, device: str, scores: bool = False) -> tuple[M
 def load_photos(model: Model, paths: Sequence[str], seed: int = 0) -> list[Photo]:
     """Return the Photos at these paths.
 
-    Without paths: matplotlib's portrait of Grace Hopper, or five drawn shapes for the network `shapes`.
+    Without paths: matplotlib's portrait of Grace Hopper, of which the network `photos` gets the head, or five drawn
+    shapes for the network `shapes`.
     """
     if paths:
         pictures = [(shown_name(path), images.load_image(path)) for path in paths]
@@ -87,7 +88,7 @@ def load_photos(model: Model, paths: Sequence[str], seed: int = 0) -> list[Photo
         chosen = (0, 4, 8, 9, 11)  # each shape and each texture at least once
         pictures = [(CLASSES[label], draw_shape(label, rng)[0]) for label in chosen]
     else:
-        pictures = [(portrait.NAME, portrait.portrait())]
+        pictures = [(portrait.NAME, portrait.head() if model.name == "photos" else portrait.portrait())]
     warn_about_memory(model.net, (len(pictures), *model.net.input_shape))
     return [classify(model, name, picture) for name, picture in pictures]
 

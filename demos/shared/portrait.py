@@ -9,8 +9,9 @@ from minicnn import images
 from minicnn.models.preprocessing import Preprocessing
 
 NAME = "grace_hopper"
-# Top, bottom, left and right of the face in the 512x600 pixels of the file, found by looking at the portrait: from the
-# brim of the cap to the chin, and from ear to ear.
+# Top, bottom, left and right in the 512x600 pixels of the file, found by looking at the portrait. The head is a square
+# as wide as the shoulders. The face goes from the brim of the cap to the chin, and from ear to ear.
+HEAD = (50, 410, 110, 470)
 FACE = (128, 338, 152, 380)
 
 
@@ -19,9 +20,15 @@ def portrait() -> np.ndarray:
     return images.load_image(Path(matplotlib.get_data_path(), "sample_data", f"{NAME}.jpg"))
 
 
+def head() -> np.ndarray:
+    """Return the head in the portrait, uint8 (360, 360, 3): the network `photos` knows faces as large as this."""
+    return np.ascontiguousarray(portrait()[HEAD[0]:HEAD[1], HEAD[2]:HEAD[3]])
+
+
 def face_mask(preprocessing: Preprocessing) -> np.ndarray:
-    """Return where the face is in the network's crop of the portrait, bool (H, W)."""
+    """Return where the face is in the network's crop of the head, bool (H, W)."""
     top, bottom, left, right = FACE
     drawn = np.zeros_like(portrait())
     drawn[top:bottom, left:right] = 255
+    drawn = drawn[HEAD[0]:HEAD[1], HEAD[2]:HEAD[3]]
     return images.fit(drawn, preprocessing.resize, preprocessing.crop)[..., 0] > 127

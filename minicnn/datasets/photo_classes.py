@@ -71,7 +71,7 @@ class PhotoBatches:
     An epoch shows at most `per_class` photos of each class, others in the next epoch, in a random order.
 
     photos : for each class a list of arrays (H, W, 3), uint8.
-    smallest : side of the smallest crop, relative to the short side. colour : largest change of the colours.
+    smallest : side of the smallest crop, relative to the short side. colour : strength of the change of colours.
     hidden : share of the photos of which a rectangle is hidden.
     small_steps : number of steps, at the start, whose images have 96 pixels instead of 128. They take half the time.
     """
@@ -122,11 +122,16 @@ def random_crop(photo: Array, size: int, smallest: float, rng: Generator) -> Arr
 
 
 def recoloured(x: Array, strength: float, rng: Generator) -> Array:
-    """Return the images x, (N, C, H, W), each with another contrast, brightness and tint."""
+    """Return the images x, (N, C, H, W), each with another saturation, contrast, brightness and tint.
+
+    A saturation of 0 is a grey image, and of 1 the image itself. strength : 0 changes rounding alone.
+    """
     N, C, H, W = x.shape
-    contrast = 1 + strength * rng.uniform(-0.5, 0.5, (N, 1, 1, 1))
+    saturation = 1 + strength * rng.uniform(-1.5, 0.5, (N, 1, 1, 1))
+    contrast = np.exp(strength * rng.uniform(-1, 1, (N, 1, 1, 1)))
     tint = strength * rng.uniform(-0.5, 0.5, (N, C, 1, 1))
-    return (x * contrast + tint).astype(x.dtype)
+    grey = x.mean(axis=1, keepdims=True)
+    return ((grey + np.clip(saturation, 0, None) * (x - grey)) * contrast + tint).astype(x.dtype)
 
 
 def hide_rectangles(x: Array, share: float, rng: Generator) -> None:

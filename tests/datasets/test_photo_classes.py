@@ -90,15 +90,23 @@ def test_a_crop_is_a_square_of_the_photo_mirrored_half_of_the_time():
     assert 18 <= mirrored <= 42 and 18 < min(widths) < 26 and 34 < max(widths) <= 40
 
 
-def test_other_colours_are_a_factor_and_a_shift():
-    x = np.random.default_rng(0).standard_normal((50, 3, 4, 4)).astype("float32")
+def test_other_colours_are_less_saturated_or_contrasted_or_tinted():
+    x = np.random.default_rng(0).standard_normal((200, 3, 4, 4)).astype("float32")
     out = recoloured(x, 0.4, np.random.default_rng(1))
     assert out.dtype == np.float32
-    factors = out.std(axis=(1, 2, 3)) / x.std(axis=(1, 2, 3))
-    assert 0.75 < factors.min() < 0.9 and 1.1 < factors.max() < 1.25
-    shift = (out - x).mean(axis=(2, 3))
-    assert abs(shift).max() < 0.6 and shift.std() > 0.05
-    assert np.array_equal(recoloured(x, 0.0, np.random.default_rng(1)), x)
+    grey, was = (array.mean(axis=1) - array.mean(axis=(1, 2, 3))[:, None, None] for array in (out, x))
+    contrasts = grey.std(axis=(1, 2)) / was.std(axis=(1, 2))
+    assert np.exp(-0.41) < contrasts.min() < 0.72 and 1.4 < contrasts.max() < np.exp(0.41)
+    saturation = saturations(out) / saturations(x) / contrasts
+    assert 0.38 < saturation.min() < 0.45 and 1.15 < saturation.max() < 1.21
+    assert abs(recoloured(x, 0.0, np.random.default_rng(1)) - x).max() < 1e-6
+    assert saturations(recoloured(x, 0.7, np.random.default_rng(1))).min() < 1e-6  # some are grey
+
+
+def saturations(x):
+    """The spread of the colours around grey, without the tint that is the same everywhere."""
+    colours = x - x.mean(axis=1, keepdims=True)
+    return (colours - colours.mean(axis=(2, 3), keepdims=True)).std(axis=(1, 2, 3))
 
 
 def test_a_rectangle_of_one_colour_is_hidden_in_a_share_of_the_images():

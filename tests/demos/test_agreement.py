@@ -8,40 +8,37 @@ from demo_outputs import check_outputs
 from demo_runs import exit_code as demo
 
 from demos import agreement
-from demos.shared.portrait import face_mask
-from minicnn.models.preprocessing import TORCHVISION
+from demos.shared.inputs import load_photos
+from minicnn.models import load_model
 
 pytestmark = pytest.mark.usefixtures("empty_cache")
 METHODS = ["saliency", "guided backprop", "Grad-CAM", "occlusion"]
 
 
-def maps_of_the_face(box):
-    """A map for each method that is large in the box, here a bright middle."""
-    rows, columns = np.flatnonzero(box.any(axis=1)), np.flatnonzero(box.any(axis=0))
-    y, x = np.mgrid[:box.shape[0], :box.shape[1]]
-    distance = ((y - rows.mean()) / len(rows)) ** 2 + ((x - columns.mean()) / len(columns)) ** 2
-    return np.stack(len(METHODS) * [np.exp(-8 * distance)])
+@pytest.fixture(scope="module")
+def photos_model():
+    """The shipped network of photographs."""
+    return load_model("photos", "cpu").fast()
 
 
-def peak_checks(maps, box):
-    return agreement.check_peaks(dict(zip(METHODS, maps, strict=True)), box, "the box")
-
-
-def test_maps_of_the_face_pass():
-    box = face_mask(TORCHVISION._replace(resize=144, crop=128))
-    assert all(check.passed for check in peak_checks(maps_of_the_face(box), box))
-
-
-@pytest.mark.parametrize("broken", [lambda maps: maps[:, ::-1], lambda maps: np.roll(maps, 60, axis=2),
-                                    lambda maps: -maps], ids=["upside down", "moved", "sign"])
-def test_broken_maps_of_the_portrait_fail(broken):
-    box = face_mask(TORCHVISION._replace(resize=144, crop=128))
-    assert not any(check.passed for check in peak_checks(broken(maps_of_the_face(box)), box)[::2])
-
-
-def test_the_portrait_in_the_network_of_photographs(tmp_path):
-    assert demo(agreement, "--model", "photos", "--device", "cpu", "--out", tmp_path) == 0
+def test_the_portrait_is_a_face_and_four_methods_find_it(tmp_path):
+    assert demo(agreement, "--device", "cpu", "--out", tmp_path) == 0
     check_outputs(tmp_path, agreement.NAMES)
+    card = json.loads((tmp_path / "agreement.json").read_text())
+    assert card["model"] == "photos" and card["title"] == "photos: four methods on grace_hopper, face"
+    distances = {check["what"]: check["value"] for check in card["checks"] if "its largest value" in check["what"]}
+    assert [what.split(":")[0] for what in distances] == METHODS and set(distances.values()) == {0}
+
+
+@pytest.mark.parametrize("broken", [lambda maps: np.roll(maps, 60, axis=1), lambda maps: np.roll(maps, 60, axis=2),
+                                    lambda maps: -maps], ids=["moved down", "moved right", "sign"])
+def test_broken_maps_of_the_portrait_fail(broken, photos_model, monkeypatch):
+    photos = load_photos(photos_model, [])
+    box = agreement.face_box(photos_model, photos[0], "face")
+    maps, _ = agreement.four_maps(photos_model, photos[0], photos[0].label)
+    moved = broken(np.stack(list(maps.values())))
+    checks = agreement.check_peaks(dict(zip(maps, moved, strict=True)), box, "the box")
+    assert not any(check.passed for check in checks[::2])
 
 
 def test_another_photo_and_another_network_are_only_reported(photo, tmp_path):

@@ -22,6 +22,7 @@ from demos import (
     gallery,
     neighbours,
     patches,
+    universal,
     zoom_page,
 )
 from demos.__main__ import parser as gallery_parser
@@ -60,22 +61,28 @@ def test_the_gallery_without_weights_uses_the_network_of_photographs_and_says_wh
     monkeypatch.chdir(tmp_path)
     run_gallery(gallery_parser().parse_args(["--device", "cpu"]))
     said = capsys.readouterr().out
-    assert "model: shapes, the small shipped network: there are no pretrained SqueezeNet weights in" in said
-    names = gallery.picture_names(load_model("shapes", "cpu"))
+    assert "model: photos, the shipped network of photographs: there are no pretrained SqueezeNet" in said
+    names = gallery.picture_names(load_model("photos", "cpu"))
     check_outputs(tmp_path / "gallery", names)
     text = (tmp_path / "gallery" / "index.html").read_text(encoding="utf-8")
     page = Tags(text)
-    inputs = [f"input_{n}.png" for n in range(1, 6)]
-    assert page.open == page.unnamed == [] and page.pictures[:6] == [*inputs, "agreement.png"]
-    assert sorted(page.pictures[6:]) == sorted(f"{name}_small.jpg" for name in names if name != "agreement")
+    inputs = ["input_1.png"]
+    assert page.open == page.unnamed == [] and page.pictures[:2] == [*inputs, "agreement.png"]
+    assert sorted(page.pictures[2:]) == sorted(f"{name}_small.jpg" for name in names if name != "agreement")
     assert {f"{name}.html" for name in names} < set(page.links)
     assert "Not shown here" in text and "minicnn train_fast_style" in text and "not finished" not in text
     require_links(tmp_path / "gallery", page)
+    reason = "Why drawn shapes, and not photos?"
+    drawn = {"neighbours", "embedding_map", "grid_map", "patches", "dissection", "dissection_concepts", "multifaceted",
+             "generator_prior", *universal.NAMES}
     for name in names:
+        card = json.loads((tmp_path / "gallery" / f"{name}.json").read_text())
+        assert (card["model"] == "shapes") == (name in drawn) == (reason in card["explanation"]), name
         text = (tmp_path / "gallery" / f"{name}.html").read_text(encoding="utf-8")
         page = Tags(text)
         assert page.open == page.unnamed == [] and page.pictures == [f"{name}.png"]
         assert "How to read this" in text and "def pictures(" in text and "Is it right?" in text
+        assert (reason in text) == (name in drawn)
         require_links(tmp_path / "gallery", page)
 
 
@@ -105,7 +112,7 @@ def test_an_interrupted_gallery_keeps_what_is_finished_and_a_valid_page(tmp_path
     check_outputs(tmp_path / "out", finished)
     page = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
     assert Tags(page).open == []
-    assert sorted(Tags(page).pictures[6:]) == sorted(f"{name}_small.jpg" for name in finished if name != "agreement")
+    assert sorted(Tags(page).pictures[2:]) == sorted(f"{name}_small.jpg" for name in finished if name != "agreement")
     require_links(tmp_path / "out", Tags(page))
     assert "not finished" in page
 

@@ -9,10 +9,10 @@ from demos.shared.inputs import choose_model
 pytestmark = pytest.mark.usefixtures("empty_cache")
 
 
-def test_a_shipped_network_is_the_default_without_pretrained_weights():
-    assert default_network.default_network()[0] == "shapes"
+def test_the_network_of_photographs_is_the_default_without_pretrained_weights():
+    assert default_network.default_network()[0] == "photos"
     model, said = choose_model(None, "cpu")
-    assert model.name == "shapes" and "no pretrained SqueezeNet weights in the cache folder" in said
+    assert model.name == "photos" and "no pretrained SqueezeNet weights in the cache folder" in said
 
 
 def test_pretrained_weights_come_first(monkeypatch):

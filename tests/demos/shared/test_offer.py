@@ -113,7 +113,7 @@ def test_without_a_home_folder_the_shipped_network_is_used(fetched, monkeypatch)
     monkeypatch.setenv("HOME", "")
     offer.offer_weights()
     model, said = choose_model(None, "cpu")
-    assert model.name == "shapes" and "no pretrained SqueezeNet weights in the cache folder" in said
+    assert model.name == "photos" and "no pretrained SqueezeNet weights in the cache folder" in said
 
 
 def run_gallery(monkeypatch, *arguments):
