@@ -17,9 +17,10 @@ COPIED = ("minicnn", "demos", "weights_converter", "tests", "setup.cfg", "pyproj
 FORMS = {
     "create": r"Create `([^`\n]+)`:",
     "append": r"At the end of `([^`\n]+)`, add:",
-    "insert": r"In `([^`\n]+)`, below the line that begins with `([^`\n]+)`,\s+add:",
-    "replace": r"In `([^`\n]+)`, write\s+`([^`\n]+)`\s+in place of\s+`([^`\n]+)`\.",
+    "insert": r"In `([^`\n]+)`, below the line that begins with `([^`\n]+)`, add:",
+    "replace": r"In `([^`\n]+)`, write `([^`\n]+)` in place of `([^`\n]+)`\.",
 }
+FORMS = {kind: form.replace(" ", r"\s+") for kind, form in FORMS.items()}  # a sentence may go on in the next line
 
 
 class Step(NamedTuple):
