@@ -13,7 +13,6 @@ from urllib.parse import unquote, urlsplit
 import nbformat
 import pytest
 
-
 ROOT = Path(__file__).parent.parent
 PAGES = sorted(path.relative_to(ROOT).as_posix() for folder in (".", "minicnn", "demos", "weights_converter")
                for path in (ROOT / folder).glob("*.md" if folder == "." else "**/*.md"))
