@@ -87,7 +87,7 @@ def test_the_table_is_the_list_of_techniques():
 def test_the_pages_of_the_demos_have_every_option_and_no_other():
     described = set(re.findall(r"(?<![\w-])(--?[a-z][\w-]*)", OF_DEMOS))
     options = set().union(*map(options_of, ["gallery", *demo_names()])) - {"-h", "--help"}
-    others = {"-m", "-e", "-d"}  # of python, pip and pdoc
+    others = {"-m", "-e", "-d", "-t"}  # of python, pip and pdoc
     missing, unknown = options - described, described - options - others - benchmark_options(OF_DEMOS)
     assert (missing, unknown) == (set(), set())
 
