@@ -5,6 +5,7 @@ import importlib
 import re
 from pathlib import Path
 
+import matplotlib
 import nbformat
 import pytest
 from nbclient import NotebookClient
@@ -59,11 +60,12 @@ def test_it_teaches(path):
 def test_it_runs(path, tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))  # no pretrained weights, as on a newcomer's machine
+    monkeypatch.setenv("MPLCONFIGDIR", matplotlib.get_cachedir())  # with the list of fonts, which takes long to make
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")
     for name in ("IPYTHONDIR", "JUPYTER_RUNTIME_DIR", "JUPYTER_CONFIG_DIR"):  # of the user: nothing is written there
         monkeypatch.setenv(name, str(tmp_path / name.lower()))
     notebook = nbformat.read(path, 4)
-    NotebookClient(notebook, timeout=600, kernel_name="python3",
+    NotebookClient(notebook, timeout=600, startup_timeout=300, kernel_name="python3",
                    resources={"metadata": {"path": str(tmp_path)}}).execute()
     outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
     pictures = [output for output in outputs if "image/png" in output.get("data", {})]
