@@ -20,7 +20,7 @@ FORMS = {
     "insert": r"In `([^`\n]+)`, below the line that begins with `([^`\n]+)`, add:",
     "replace": r"In `([^`\n]+)`, write `([^`\n]+)` in place of `([^`\n]+)`\.",
 }
-FORMS = {kind: form.replace(" ", r"\s+") for kind, form in FORMS.items()}  # a sentence may go on in the next line
+FORMS = {kind: form.replace(" ", r"\s+") for kind, form in FORMS.items()}  # a sentence may continue in the next line
 
 
 class Step(NamedTuple):

@@ -43,7 +43,7 @@ def anchors_of(path):
 
 
 def problem_of(link, page):
-    """What is wrong with a link on a page, a path; "" if nothing is. Outside addresses are not opened."""
+    """The problem of a link on a page, a path; "" if there is none. Outside addresses are not opened."""
     parts = urlsplit(link)
     if parts.scheme or parts.netloc:
         well_formed = parts.scheme in ("http", "https") and re.fullmatch(r"[\w-]+(\.[\w-]+)+", parts.netloc)
