@@ -134,7 +134,7 @@ def valid_calls(folder, flat=False):
                                              "seed": 0, "largest": 1.0},
         "StyledCrops": {"crops": visualize.PhotoCrops([photo], PLAIN, 8), "num_styles": 2, "first": 0},
         "PerceptualLoss": {"net": net, "settings": style, "targets": {}}, "StyledLoss": {"losses": [None]},
-        "AnyStyleSettings": vars(visualize.AnyStyleSettings()),
+        "AnyStyleSettings": vars(visualize.AnyStyleSettings()), "TextureSettings": vars(TextureSettings(["relu1"])),
         "adaptive_instance_norm": {"content": x, "style": -x, "mask": None},
         "any_style": {"net": coder, "content": photo, "styles": [photo], "preprocessing": PLAIN,
                       "settings": visualize.AnyStyleSettings(size=16), "masks": None, "callback": None},

@@ -60,7 +60,8 @@ def site(tmp_path_factory):
 
 def test_the_wheel_has_one_package_with_its_data(site):
     assert sorted(path.name for path in site.iterdir() if path.suffix != ".dist-info") == ["minicnn"]
-    for name in ("py.typed", "data/shapes.h5", "demos/example.jpg", "demos/console.py", "weights_converter/convert.py"):
+    for name in ("py.typed", "CHANGES.md", "CITATION.cff", "data/shapes.h5", "demos/example.jpg", "demos/console.py",
+                 "demos/notebooks/01_filters.ipynb", "weights_converter/convert.py"):
         assert (site / "minicnn" / name).is_file(), name
 
 
@@ -84,3 +85,9 @@ def test_the_wheel_works_in_a_folder_with_packages_of_the_same_names(site, tmp_p
     assert (code, err) == (2, "minicnn convert: error: missing does not exist\n")
     code, out, err = minicnn("fetch", "missing")
     assert code == 2 and err.startswith("minicnn fetch: error: no network 'missing'")
+
+
+def test_the_citation_and_the_changes_name_this_version():
+    version = re.search(r'^__version__ = "(.+)"', (ROOT / "minicnn/__init__.py").read_text(encoding="utf-8"), re.M)[1]
+    assert f"\nversion: {version}\n" in (ROOT / "minicnn/CITATION.cff").read_text(encoding="utf-8")
+    assert f"\n## {version}" in (ROOT / "minicnn/CHANGES.md").read_text(encoding="utf-8")

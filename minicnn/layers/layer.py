@@ -44,7 +44,7 @@ class Layer:
         raise NotImplementedError
 
     def backward_params(self, dout: Array, cache: Any) -> dict[str, Array]:
-        """Return the gradients to the arrays in `params`, under the same keys, from the gradient to `out`."""
+        """Return the gradients to the parameters, under their keys in self.params, from the gradient to `out`."""
         return {}
 
     def field(self) -> Field | None:

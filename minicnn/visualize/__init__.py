@@ -62,7 +62,7 @@ from minicnn.visualize.synthesis.universal import (
     universal_perturbation,
 )
 from minicnn.visualize.texture.efros_leung import efros_leung, efros_leung_fill
-from minicnn.visualize.texture.gram import synthesize_texture
+from minicnn.visualize.texture.gram import TextureSettings, synthesize_texture
 from minicnn.visualize.texture.wei_levoy import wei_levoy
 from minicnn.visualize.texture.windows import Texture
 from minicnn.visualize.units.activations import feature_maps
@@ -75,8 +75,8 @@ __all__ = ["ANY_STYLE_PRESETS", "AnyStyleSettings", "AscentSettings", "Attacked"
            "DissectionSettings", "DreamSettings", "EpsilonSweep", "Fooled", "FoolingSettings", "GeneratorSettings",
            "InversionSettings", "Inverted", "NEURON_PRESETS", "PGDSettings", "PerceptualLoss", "PhotoCrops",
            "RELEVANCE_PRESETS", "RelevanceSettings", "RiseSettings", "StyleSettings", "StyledCrops", "StyledLoss",
-           "Texture", "TopPatches", "TsneSettings", "UniversalSettings", "adaptive_instance_norm", "add_perturbation",
-           "any_style", "assign_to_grid", "attribution_maps", "blend_square", "cascade_similarity",
+           "Texture", "TextureSettings", "TopPatches", "TsneSettings", "UniversalSettings", "adaptive_instance_norm",
+           "add_perturbation", "any_style", "assign_to_grid", "attribution_maps", "blend_square", "cascade_similarity",
            "channel_visualization", "class_probability", "class_visualization", "completeness_gap", "crop_patch",
            "deconvnet", "deep_dream", "deeplift", "deletion_insertion", "denoise_tv", "dissect", "dream_zoom",
            "efros_leung", "efros_leung_fill", "epsilon_sweep", "exchange_curve", "facet_visualization", "feature_error",
