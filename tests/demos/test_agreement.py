@@ -30,7 +30,7 @@ def test_the_portrait_is_a_face_and_four_methods_find_it(tmp_path):
     assert [what.split(":")[0] for what in distances] == METHODS and set(distances.values()) == {0}
 
 
-@pytest.mark.parametrize("broken", [lambda maps: np.roll(maps, 60, axis=1), lambda maps: np.roll(maps, 60, axis=2),
+@pytest.mark.parametrize("broken", [lambda maps: np.roll(maps, 88, axis=1), lambda maps: np.roll(maps, 50, axis=2),
                                     lambda maps: -maps], ids=["moved down", "moved right", "sign"])
 def test_broken_maps_of_the_portrait_fail(broken, photos_model, monkeypatch):
     photos = load_photos(photos_model, [])
