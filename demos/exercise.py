@@ -14,7 +14,7 @@ from minicnn.files import replacing
 
 from .exercises.contents import EXERCISES, exercise_of
 from .exercises.exercise import Exercise
-from .exercises.judge import Judged, judge
+from .exercises.judge import Judged, judge, right_results
 from .exercises.messages import LANGUAGES, _, set_language
 from .exercises.process import Outcome, run_worker
 from .exercises.skeleton import skeleton
@@ -71,7 +71,7 @@ def check(exercise: Exercise, file: str, arguments: Namespace) -> bool:
     if not outcome.facts or "problem" in outcome.facts:
         show_problem(exercise, outcome)
         return False
-    judged, hints = judge(exercise, as_answers(outcome.facts, outcome.arrays))
+    judged, hints = judge(exercise, as_answers(outcome.facts, outcome.arrays), right_results(exercise))
     for one in judged:
         show_judged(one)
     for hint in hints:

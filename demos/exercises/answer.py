@@ -86,19 +86,18 @@ def answer(function: Callable[..., Any], path: str, case: Case) -> Answer:
     given = copied(case.arguments)
     try:
         returned = function(*given)
-    except NotImplementedError as problem:
-        return Answer(problem=_("{name} is not written yet").format(name=case.function),
-                      lines=learners_lines(problem, path)[:0])
+    except NotImplementedError:
+        return Answer(problem=_("{name} is not written yet").format(name=case.function))
     except BaseException as problem:  # also SystemExit and KeyboardInterrupt of the learner's code
         return Answer(problem=ended(case.function, problem), lines=learners_lines(problem, path))
     changed = tuple(n for n, (before, after) in enumerate(zip(case.arguments, given, strict=True))
                     if not unchanged(before, after))
-    problem, results = as_arrays(case.function, returned)
-    return Answer(results, changed, problem)
+    unusable, results = as_arrays(case.function, returned)
+    return Answer(results, changed, unusable)
 
 
 def copied(value: Any) -> Any:
-    """Return the arguments with copies of their arrays. A network is shared: its check is that nobody writes into it."""
+    """Return the arguments with copies of their arrays. Networks are shared."""
     if isinstance(value, tuple):
         return tuple(map(copied, value))
     return value.copy() if isinstance(value, (np.ndarray, list, dict)) else value
@@ -139,7 +138,7 @@ def described(problem: BaseException) -> str:
     """Return the type and the message of an exception in one line."""
     try:
         text = str(problem)
-    except Exception:  # a class of the learner's, whose __str__ fails
+    except BaseException:  # a class of the learner's, whose __str__ fails
         text = ""
     return one_line(" ".join(f"{type(problem).__name__}: {text}".split()), 300)
 

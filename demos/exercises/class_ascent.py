@@ -28,9 +28,10 @@ def ascent_step(net: Network, x: Array, label: int, learning_rate: float, l2_reg
     return np.roll(stepped, (-shift[0], -shift[1]), axis=(2, 3))
 
 
-def numeric_step(*arguments: Any) -> Array:
+def numeric_step(net: Network, x: Array, label: int, learning_rate: float, l2_reg: float, shift: tuple[int, int]
+                 ) -> Array:
     """The same with finite differences of the score."""
-    return ascent_step(*arguments, gradient=numeric_gradient)
+    return ascent_step(net, x, label, learning_rate, l2_reg, shift, numeric_gradient)
 
 
 def exercise() -> Exercise:

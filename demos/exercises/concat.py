@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from minicnn.layers import Concat, Conv2D
+from minicnn.layers import Concat, Conv2D, GuidedReLU
 from minicnn.losses import one_hot
 from minicnn.models import Model
 from minicnn.network import Network
@@ -10,7 +10,7 @@ from minicnn.network import Network
 from ..shared.inputs import Photo
 from .exercise import Case, Exercise, Function, Functions, Mistake, Panel
 from .messages import _
-from .pictures import gradient_panel, photo_panel, saliency_panel
+from .pictures import gradient_panel, photo_panel
 from .twins import Array, normal, slope
 
 
@@ -96,7 +96,7 @@ def exercise() -> Exercise:
               "one. Both changes count."),
         ),
         picture=picture,
-        caption=_("the gradient of its class score, through your branches"),
+        caption=_("guided backprop of its class score, through your branches"),
         solution="minicnn/layers/merge.py",
     )
 
@@ -174,14 +174,13 @@ def with_filters(conv: Conv2D, filters: slice) -> Conv2D:
 
 
 def picture(functions: Functions, model: Model, photo: Photo) -> list[Panel]:
-    """Return the gradient of the class score through the learner's branches, and its two parts at one fan-out."""
+    """Return guided backprop of the class score through the learner's branches, and the same without fan-out."""
     net = branched(model.net.plain())
     two = [node.name for node in net.nodes if isinstance(node.layer, Concat) and len(node.inputs) == 2]
-    learners = net.with_layers({name: LearnersConcat(functions) for name in two})
+    learners = net.with_relu(GuidedReLU()).with_layers({name: LearnersConcat(functions) for name in two})
     trace = learners.forward(photo.x)
     seed = {net.output: one_hot(trace.activations[net.output], photo.label)}
     gradient = learners.backward(trace, seed, add=functions["fan_out_backward"])["input"]
     one_branch = learners.backward(trace, seed, add=lambda a, b: a)["input"]
-    return [photo_panel(model, photo), gradient_panel(_("gradient of the class score"), model, gradient),
-            saliency_panel(_("saliency: its largest absolute value over the colours"), gradient),
-            gradient_panel(_("wrong: one branch alone"), model, one_branch)]
+    return [photo_panel(model, photo), gradient_panel(_("guided backprop"), model, gradient),
+            gradient_panel(_("wrong: gradients of one branch alone"), model, one_branch)]

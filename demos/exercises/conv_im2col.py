@@ -12,7 +12,7 @@ from .conv_naive import conv_functions
 from .conv_twins import conv_cases, conv_mistakes, padded
 from .exercise import Case, Exercise, Function, Functions, Mistake, Panel
 from .messages import _
-from .pictures import gradient_and_saliency
+from .pictures import gradient_and_guided
 from .twins import Array, normal, slope
 
 Shape = tuple[int, int, int, int]
@@ -172,5 +172,5 @@ def with_convolutions(net: Network, functions: Functions) -> Network:
 
 
 def picture(functions: Functions, model: Model, photo: Photo) -> list[Panel]:
-    """Return the gradient of the class score, and the saliency map, of a network of the learner's convolutions."""
-    return gradient_and_saliency(model, photo, with_convolutions(model.net.plain(), functions))
+    """Return the gradient of the class score, and guided backprop, in a network of the learner's convolutions."""
+    return gradient_and_guided(model, photo, with_convolutions(model.net.plain(), functions))

@@ -12,7 +12,7 @@ from .exercise import Exercise, Function, Functions, Panel
 from .messages import _
 from .pictures import gradient_panel
 
-SIDE, SHOWN = 64, 4  # pixels of the small photo, as loops are slow; filters that are shown
+SIDE, FILTERS, SHOWN = 128, 8, 4  # pixels of the photo and filters, few as loops are slow; maps that are shown
 
 
 def exercise() -> Exercise:
@@ -20,8 +20,9 @@ def exercise() -> Exercise:
     return Exercise(
         name="conv_naive",
         title=_("A convolution and its three gradients, by loops"),
-        task=_("A filter slides over the image. Each output is the sum of a window times the filter, plus a bias. Write "
-               "it as loops over images, filters and positions. Each step of the loop may multiply a whole window.\n\n"
+        task=_("A filter slides over the image. Each output is the sum of a window times the filter, plus a bias. "
+               "Write it as loops over images, filters and positions. Each "
+               "step of the loop may multiply a whole window.\n\n"
                "Shapes: x (N, C, H, W), w (F, C, KH, KW), b (F,), out and dout (N, F, OH, OW), where\n"
                "    OH = (H + 2 pad - KH) // stride + 1, and OW likewise.\n"
                "padded is x with `pad` zeros around each map."),
@@ -62,17 +63,20 @@ def conv_functions() -> tuple[Function, ...]:
 def picture(functions: Functions, model: Model, photo: Photo) -> list[Panel]:
     """Return a small photo, its strongest maps in the first layer, and the gradient of the strongest one."""
     conv = next(node.layer for node in model.net.nodes if isinstance(node.layer, Conv2D))
-    stride, pad, w = conv.stride, conv.pad, conv.params["w"]
-    small = images.resize(photo.image, SIDE, SIDE)
+    stride, pad = conv.stride, conv.pad
+    size = (conv.params["w"] ** 2).sum(axis=(1, 2, 3))
+    chosen = np.argsort(-size)[:FILTERS]  # the largest weights
+    w = conv.params["w"][chosen]
+    side = min(SIDE, photo.image.shape[0])
+    small = images.resize(photo.image, side, side)
     x = model.preprocessing.to_input(small)
-    b = conv.params.get("b", np.zeros(len(w), w.dtype))
-    out = functions["conv_forward"](x, w, b, stride, pad)
+    out = functions["conv_forward"](x, w, np.zeros(len(w), w.dtype), stride, pad)
     best = np.argsort(-out.max(axis=(0, 2, 3)))[:SHOWN]
     dout = np.zeros_like(out)
     dout[:, best[0]] = np.maximum(out[:, best[0]], 0)
     dx, _dw, _db = functions["conv_backward"](dout, x, w, stride, pad)
-    maps = [(_("filter {number}").format(number=number), grey(out[0, number])) for number in best]
-    caption = _("back from filter {number}").format(number=best[0])
+    maps = [(_("filter {number}").format(number=chosen[number]), grey(out[0, number])) for number in best]
+    caption = _("back from filter {number}").format(number=chosen[best[0]])
     return [(photo.name, small / 255), *maps, gradient_panel(caption, model, dx)]
 
 

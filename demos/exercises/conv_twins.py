@@ -84,8 +84,8 @@ def conv_mistakes() -> tuple[Mistake, ...]:
                 lambda x, w, b, stride, pad: naive_forward(x, w[:, :, ::-1, ::-1], b, stride, pad)),
         Mistake("conv_forward", _("Each output is a mean over its window. A convolution is a sum."),
                 lambda x, w, b, stride, pad: naive_forward(x, w / w[0].size, b, stride, pad)),
-        Mistake("conv_backward", _("The padding is not undone: dx has the shape of the padded image. Cut off `pad` rows "
-                                   "and columns on each side."),
+        Mistake("conv_backward", _("The padding is not undone: dx has the shape of the padded image. Cut off `pad` "
+                                   "rows and columns on each side."),
                 lambda *a: changed_backward(*a, dx=dwide_of(*a))),
         Mistake("conv_backward", _("The padding is cut off only at the end: cut `pad` rows and columns at the top and "
                                    "left, too."),
@@ -94,7 +94,7 @@ def conv_mistakes() -> tuple[Mistake, ...]:
                 lambda *a: changed_backward(*a, dx=overwritten(*a))),
         Mistake("conv_backward", _("All filters add to dx, and windows overlap: use += instead of =."),
                 lambda *a: changed_backward(*a, dx=overwritten_by_filter(*a))),
-        Mistake("conv_backward", _("The stride is ignored in dx: the window of output (i, j) begins at row i * stride."),
+        Mistake("conv_backward", _("The stride is ignored in dx: the window of output (i, j) begins at i * stride."),
                 lambda *a: changed_backward(*a, dx=without_stride(*a)[0])),
         Mistake("conv_backward", _("The filters are turned around in dx: the window of dx gets dout * w as it is."),
                 lambda *a: changed_backward(*a, dx=naive_backward(a[0], a[1], a[2][:, :, ::-1, ::-1], *a[3:])[0])),
@@ -102,7 +102,7 @@ def conv_mistakes() -> tuple[Mistake, ...]:
                 lambda *a: changed_backward(*a, dx=naive_backward(np.ones_like(a[0]), *a[1:])[0])),
         Mistake("conv_backward", _("The upstream gradient is missing in dw: multiply the window by dout."),
                 lambda *a: changed_backward(*a, dw=naive_backward(np.ones_like(a[0]), *a[1:])[1])),
-        Mistake("conv_backward", _("The stride is ignored in dw: the window of output (i, j) begins at row i * stride."),
+        Mistake("conv_backward", _("The stride is ignored in dw: the window of output (i, j) begins at i * stride."),
                 lambda *a: changed_backward(*a, dw=without_stride(*a)[1])),
         Mistake("conv_backward", _("dw holds only the last image: all images of the batch add to dw."),
                 lambda *a: changed_backward(*a, dw=naive_backward(a[0][-1:], a[1][-1:], *a[2:])[1])),

@@ -18,7 +18,7 @@ from .pictures import first_noise, picture_panel
 from .scored import SIDE, network_text, tiny_network
 from .twins import Array, normal
 
-STEPS, SMOOTH = 60, 2e-6  # of L-BFGS; weight of the library's total variation, for an image of any size
+STEPS, SMOOTH = 80, 1e-5  # of L-BFGS; weight of the library's total variation, for an image of any size
 
 
 def naive_inversion(net: Network, layer: str, x: Array, target: Array) -> tuple[float, Array]:
@@ -88,15 +88,15 @@ def exercise() -> Exercise:
 def mistakes() -> tuple[Mistake, ...]:
     """Return the known mistakes."""
     def mistake(hint: str, **changes: Any) -> Mistake:
-        return Mistake("inversion_loss", hint, lambda net, layer, x, target: inversion(net, layer, x, target, **changes))
+        return Mistake("inversion_loss", hint, lambda *arguments: inversion(*arguments, **changes))
 
     def seed_alone(net: Network, layer: str, x: Array, target: Array) -> tuple[float, Array]:
         difference = net.predict(x, layer) - target
         return inversion(net, layer, x, target)[0], 2 * difference / (target * target).sum()
 
     def mean(net: Network, layer: str, x: Array, target: Array) -> tuple[float, Array]:
-        return tuple(value / target.size for value in inversion(net, layer, x, target, relative=False,
-                                                                relative_seed=False))
+        loss, dx = inversion(net, layer, x, target, relative=False, relative_seed=False)
+        return loss / target.size, dx / target.size
 
     def absolute(net: Network, layer: str, x: Array, target: Array) -> tuple[float, Array]:
         loss, dx = inversion(net, layer, x, target)
@@ -105,7 +105,8 @@ def mistakes() -> tuple[Mistake, ...]:
     def by_own_size(net: Network, layer: str, x: Array, target: Array) -> tuple[float, Array]:
         features = net.predict(x, layer)
         factor = float((target * target).sum() / (features * features).sum())
-        return tuple(value * factor for value in inversion(net, layer, x, target))
+        loss, dx = inversion(net, layer, x, target)
+        return loss * factor, dx * factor
     return (
         mistake(_("The loss is not divided by the sum of target**2."), relative=False, relative_seed=False),
         mistake(_("The gradient is not divided by the sum of target**2."), relative_seed=False),
@@ -125,11 +126,9 @@ def mistakes() -> tuple[Mistake, ...]:
 
 
 def picture(functions: Functions, model: Model, photo: Photo) -> list[Panel]:
-    """Return the photo, and for three layers an image from noise that minimizes the learner's loss."""
-    layers = feature_layers(model.net)
-    shown = list(dict.fromkeys((layers[0], layers[len(layers) // 2], layers[-1])))
+    """Return the photo, and for the first three stages an image from noise that minimizes the learner's loss."""
     panels = [picture_panel(photo.name, model, photo.x)]
-    for layer in shown:
+    for layer in feature_layers(model.net)[:3]:
         x = inverted(functions, model, layer, model.net.predict(photo.x, layer))
         panels.append(picture_panel(_("from {layer}").format(layer=layer), model, x))
     return panels

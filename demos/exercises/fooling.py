@@ -60,8 +60,8 @@ def exercise() -> Exercise:
     return Exercise(
         name="fooling",
         title=_("A fooling image"),
-        task=_("A fooling image looks like the original, but the network sees another class in it (Szegedy et al. 2013). "
-               "It is made by gradient ascent on the score of the target class, which begins at the photo.\n\n")
+        task=_("A fooling image looks like the original, but the network sees another class in it (Szegedy et al. "
+               "2013). It is made by gradient ascent on the score of the target class, which begins at the photo.\n\n")
         + network_text(),
         functions=(
             Function("fooling_step(net, x, target, learning_rate)", ("image",), _(
@@ -182,7 +182,7 @@ def loop_mistakes() -> tuple[Mistake, ...]:
 
 def picture(functions: Functions, model: Model, photo: Photo) -> list[Panel]:
     """Return the photo, the learner's fooling image, and their difference, enlarged."""
-    target = 6 if model.net.shapes()[model.net.output][1] == 1000 and photo.label != 6 else photo.top[1][0]
+    target = 6 if model.net.shapes()[model.net.output][1] == 1000 and photo.label != 6 else photo.top[-1][0]
     side = photo.x.shape[2]
     rate = side / 224 / (255 * float(np.mean(model.preprocessing.std)) * model.preprocessing.scale)
     x, steps = functions["fooling_image"](model.net, photo.x, target, rate, MOST_STEPS)

@@ -12,7 +12,7 @@ from .messages import _
 from .pictures import first_noise, minimised, picture_panel, texture_layers
 from .twins import Array, normal, slope
 
-STEPS = 60  # of L-BFGS
+STEPS, MORE_STEPS = 80, 300  # of L-BFGS; more for small networks, whose steps are fast
 
 
 def naive_gram(x: Array) -> Array:
@@ -87,7 +87,8 @@ def mistakes() -> tuple[Mistake, ...]:
                 lambda x: naive_gram(x) * x[0].size),
         Mistake("gram_matrix", _("The Gram matrix is divided by H * W only: divide by C * H * W."),
                 lambda x: naive_gram(x) * x.shape[1]),
-        Mistake("gram_matrix", _("The wrong axis is summed over: F.T @ F compares positions. F @ F.T compares channels."),
+        Mistake("gram_matrix", _("The wrong axis is summed over: F.T @ F compares positions, and F @ F.T "
+                                 "channels."),
                 lambda x: positions_gram(x)),
         Mistake("gram_matrix", _("The images of the batch are mixed: each image has its own Gram matrix."),
                 lambda x: np.broadcast_to(naive_gram(x).sum(axis=0), naive_gram(x).shape)),
@@ -124,9 +125,10 @@ def product(dgram: Array, x: Array) -> Array:
 
 def picture(functions: Functions, model: Model, photo: Photo) -> list[Panel]:
     """Return a drawn texture, and two textures that start from noise, after few steps and after many."""
-    side = 96 if model.net.input_shape[1] < 96 else 128
+    side, steps = (96, MORE_STEPS) if model.net.input_shape[1] < 96 else (128, STEPS)
     source = images.resize(drawn_sources(256).styles[0], side, side)
     x, layers = model.preprocessing.to_input(source), texture_layers(model.net)
+    model = model._replace(net=model.net.with_pooling("avg"))  # gives smoother images (Gatys et al. 2015)
     targets = {name: functions["gram_matrix"](out) for name, out in
                model.net.forward(x, upto=layers, keep=layers).activations.items()}
 
@@ -138,7 +140,7 @@ def picture(functions: Functions, model: Model, photo: Photo) -> list[Panel]:
             total += float((difference * difference).sum()) / size
             gradients[name] = functions["gram_backward"](2 / size * difference, activations[name])
         return total, gradients
-    noise = first_noise(model, side)
-    made = minimised(model, noise, layers, seeds, STEPS)
+    noise = x.mean(axis=(2, 3), keepdims=True) + first_noise(model, side)
+    made = minimised(model, noise, layers, seeds, steps)
     return [(_("source"), source / 255), picture_panel(_("noise"), model, noise),
-            picture_panel(_("after {steps} steps").format(steps=STEPS), model, made)]
+            picture_panel(_("after {steps} steps").format(steps=steps), model, made)]

@@ -28,10 +28,18 @@ class Judged(NamedTuple):
     lines: tuple[str, ...] = ()
 
 
-def judge(exercise: Exercise, answers: Sequence[Answer]) -> tuple[list[Judged], list[str]]:
-    """Return the judgement of each case, and the hints for the first function that is wrong, each once."""
+def right_results(exercise: Exercise) -> list[tuple[np.ndarray, ...]]:
+    """Return the right results of all cases."""
+    return [as_tuple(case.right(*case.arguments)) for case in exercise.all_cases()]
+
+
+def judge(exercise: Exercise, answers: Sequence[Answer], expected: Sequence[tuple[np.ndarray, ...]]
+          ) -> tuple[list[Judged], list[str]]:
+    """Return the judgement of each case, and the hints for the first function that is wrong, each once.
+
+    expected : the `right_results`.
+    """
     cases = exercise.all_cases()
-    expected = [as_tuple(case.right(*case.arguments)) for case in cases]
     judged = [judge_case(exercise.function(case.function), case, answer, right)
               for case, answer, right in zip(cases, answers, expected, strict=True)]
     for function in exercise.functions:  # hints for the first wrong one alone, as later ones may call it
@@ -89,14 +97,14 @@ def hints_for(exercise: Exercise, function: Function, tried: list[Tried]) -> lis
         return [_("Return the results of {name} in this order: {names}.").format(
             name=function.name, names=", ".join(function.results))]
     parts = range(len(function.results))
-    known = [(mistake.hint, {part for part in parts if made(mistake.wrong, tried, part)})
-             for mistake in exercise.mistakes if mistake.function == function.name]
-    known.sort(key=lambda one: -len(one[1]))  # a mistake that explains all results comes before one that explains some
+    known = [(mistake, [made(mistake.wrong, tried, part) for part in parts]) for mistake in exercise.mistakes
+             if mistake.function == function.name]
+    known.sort(key=lambda one: -sum(one[1]))  # a mistake that explains all results comes before one that explains some
     for part in parts:
         if all(close(answer.results[part], right[part], case.needs) for case, answer, right in tried):
             continue
-        hints += [hint for hint, explained in known if part in explained][:1] \
-            or general_hints(function.results[part], tried, part)
+        hints += [mistake.hint for mistake, explained in known if explained[part] and spoils(mistake.wrong, tried, part)
+                  ][:1] or general_hints(function.results[part], tried, part)
     return hints
 
 
@@ -114,12 +122,18 @@ def made(wrong: Any, tried: list[Tried], part: int) -> bool:
     return True
 
 
+def spoils(wrong: Any, tried: list[Tried], part: int) -> bool:
+    """Return whether a known mistake, which fits the answers, makes this part of the results wrong at all."""
+    return any(not close(as_tuple(wrong(*case.arguments))[part], right[part], SAME) for case, _answer, right in tried
+               if case.needs <= SAME)
+
+
 def changed_hints(function: Function, tried: list[Tried]) -> list[str]:
     """Return the hint for a function that writes into its arguments."""
     if not any(answer.changed for _case, answer, _right in tried):
         return []
-    return [_("{name} writes into its argument. Another layer may still need that array: make a new one, for example by "
-              "dout * mask instead of dout[...] = 0.").format(name=function.name)]
+    return [_("{name} writes into its argument. Another layer may still need that array: make a new one, for example "
+              "by dout * mask instead of dout[...] = 0.").format(name=function.name)]
 
 
 def general_hints(name: str, tried: list[Tried], part: int) -> list[str]:
@@ -164,7 +178,7 @@ def as_tuple(returned: Any) -> tuple[np.ndarray, ...]:
 
 def error_of(mine: np.ndarray, right: np.ndarray) -> float:
     """Return the relative error; infinite if it is not a number, 0 if both are zero up to rounding."""
-    if max(abs(mine).max(), abs(right).max()) < ROUNDING:
+    if max(abs(mine).max(initial=0), abs(right).max(initial=0)) < ROUNDING:
         return 0.0
     error = relative_error(mine.astype(np.float64), right.astype(np.float64))
     return error if error == error else float("inf")

@@ -2,15 +2,19 @@
 
 import numpy as np
 
-from minicnn.layers import Conv2D, Linear
+from minicnn import plot
+from minicnn.errors import InputError
+from minicnn.images import resize
+from minicnn.layers import Concat, Conv2D, Linear, ReLU
 from minicnn.layers.layer import Layer
+from minicnn.losses import one_hot
 from minicnn.models import Model
-from minicnn.network import Network
+from minicnn.network import Network, Node
 
 from ..shared.inputs import Photo
 from .exercise import Case, Exercise, Function, Functions, Mistake, Panel
 from .messages import _
-from .pictures import gradient_and_saliency
+from .pictures import gradient_panel, photo_panel
 from .twins import Array, normal, slope
 
 
@@ -109,7 +113,7 @@ def mistakes() -> tuple[Mistake, ...]:
                 lambda dout, x, w: with_changes(dout, x, w, db=dout.mean(axis=0))),
         Mistake("linear_backward", _("db is summed over the wrong axis: sum over the images, axis 0."),
                 lambda dout, x, w: with_changes(dout, x, w, db=dout.sum(axis=1))),
-        Mistake("linear_backward", _("db keeps the axis of the images: it has the shape (F,), so sum without keepdims."),
+        Mistake("linear_backward", _("db keeps the axis of the images: it has the shape (F,): sum without keepdims."),
                 lambda dout, x, w: with_changes(dout, x, w, db=dout.sum(axis=0, keepdims=True))),
         Mistake("linear_backward", _("db is the sum over all axes. Each output has its own bias: sum over axis 0."),
                 lambda dout, x, w: with_changes(dout, x, w, db=dout.sum())),
@@ -141,17 +145,28 @@ class LearnersLinear(Layer):
         return np.moveaxis(dx.reshape(rows.shape), -1, 1)
 
 
-def with_linear(net: Network, functions: Functions) -> Network:
-    """Return the network with its last linear layer, or 1x1 convolution, replaced by the learner's."""
+def last_linear(net: Network) -> Node:
+    """Return the node of the last linear layer, or of the last 1x1 convolution. Raises InputError if there is none."""
     for node in reversed(net.nodes):
-        layer = node.layer
-        if isinstance(layer, Linear) or isinstance(layer, Conv2D) and layer.field() == (1, 1, 0):
-            w = layer.params["w"]
-            learners = LearnersLinear(functions, w.reshape(w.shape[:2]), layer.params["b"])
-            return net.with_layers({node.name: learners})
-    return net
+        if isinstance(node.layer, Linear) or isinstance(node.layer, Conv2D) and node.layer.field() == (1, 1, 0):
+            return node
+    raise InputError(_("this network has no linear layer; choose another --model"))
 
 
 def picture(functions: Functions, model: Model, photo: Photo) -> list[Panel]:
-    """Return the gradient of the class score, and the saliency map, with the learner's linear layer."""
-    return gradient_and_saliency(model, photo, with_linear(model.net.plain(), functions))
+    """Return the gradient of the class score, which starts in the learner's layer, and Grad-CAM of the maps before."""
+    net = model.net.plain()
+    name, layer, _inputs = last_linear(net)
+    w = layer.params["w"]
+    net = net.with_layers({name: LearnersLinear(functions, w.reshape(w.shape[:2]), layer.params["b"])})
+    maps = [node.name for node in net.nodes[:net.positions[name]] if isinstance(node.layer, ReLU | Concat)][-1]
+    trace = net.forward(photo.x)
+    seed = {net.output: one_hot(trace.activations[net.output], photo.label)}
+    gradients = net.backward(trace, seed, wrt=("input", maps))
+    weights = gradients[maps].mean(axis=(2, 3), keepdims=True)
+    heat = np.maximum((weights * trace.activations[maps]).sum(axis=1)[0], 0)
+    large = resize(np.repeat((255 * heat / (heat.max() or 1))[:, :, None], 3, axis=2).astype(np.uint8),
+                   *photo.image.shape[:2])
+    return [photo_panel(model, photo),
+            gradient_panel(_("gradient of the class score"), model, gradients["input"]),
+            (_("Grad-CAM at {layer}").format(layer=maps), plot.overlay(photo.image, large[:, :, 0] / 255))]

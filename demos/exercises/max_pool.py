@@ -10,7 +10,7 @@ from minicnn.network import Network
 from ..shared.inputs import Photo
 from .exercise import Case, Exercise, Function, Functions, Mistake, Panel
 from .messages import _
-from .pictures import gradient_and_saliency
+from .pictures import gradient_and_guided
 from .twins import Array, normal, slope
 
 
@@ -100,19 +100,19 @@ def mistakes() -> tuple[Mistake, ...]:
                 lambda x, size, stride: mean_forward(x, size, stride)),
         Mistake("max_pool_forward", _("The stride is ignored: the window of output (i, j) begins at row i * stride."),
                 lambda x, size, stride: cut(naive_forward(x, size, 1), naive_forward(x, size, stride))),
-        Mistake("max_pool_forward", _("Windows lie `size` pixels apart. They lie `stride` pixels apart, and may overlap."),
+        Mistake("max_pool_forward", _("Windows lie `size` pixels apart. They lie `stride` pixels apart."),
                 lambda x, size, stride: naive_forward(x, size, size)),
-        Mistake("max_pool_forward", _("The maximum begins at 0, so negative windows give 0. Begin at -np.inf, or at the "
-                                      "first pixel."),
+        Mistake("max_pool_forward", _("The maximum begins at 0, so negative windows give 0. Begin at -np.inf, or at "
+                                      "the first pixel."),
                 lambda x, size, stride: np.maximum(naive_forward(x, size, stride), 0)),
         Mistake("max_pool_forward", _("The output is the smallest pixel of each window."),
                 lambda x, size, stride: -naive_forward(-x, size, stride)),
-        Mistake("max_pool_backward", _("On a tie, all of the largest pixels get the gradient. Only the first one does."),
+        Mistake("max_pool_backward", _("On a tie, all of the largest pixels get the gradient. Only the first does."),
                 lambda dout, x, size, stride: ties(dout, x, size, stride, False)),
-        Mistake("max_pool_backward", _("On a tie, the gradient is shared. Here, the first of the largest pixels gets it "
-                                       "all."),
+        Mistake("max_pool_backward", _("On a tie, the gradient is shared. Here, the first of the largest pixels gets "
+                                       "it all."),
                 lambda dout, x, size, stride: ties(dout, x, size, stride, True)),
-        Mistake("max_pool_backward", _("On a tie, the last of the largest pixels gets the gradient. The first one does."),
+        Mistake("max_pool_backward", _("On a tie, the last of the largest pixels gets the gradient. The first does."),
                 last_of_ties),
         Mistake("max_pool_backward", _("Windows overlap, and a pixel may be the largest of several: use += instead of "
                                        "=."), overwritten),
@@ -217,5 +217,5 @@ def with_pools(net: Network, functions: Functions) -> Network:
 
 
 def picture(functions: Functions, model: Model, photo: Photo) -> list[Panel]:
-    """Return the gradient of the class score, and the saliency map, through the learner's max pools."""
-    return gradient_and_saliency(model, photo, with_pools(model.net.plain(), functions))
+    """Return the gradient of the class score, and guided backprop, through the learner's max pools."""
+    return gradient_and_guided(model, photo, with_pools(model.net.plain(), functions))

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from minicnn import plot
-from minicnn.layers import ReLU
+from minicnn.layers import GuidedReLU, ReLU
 from minicnn.losses import one_hot
 from minicnn.models import Model
 from minicnn.network import Network
@@ -53,6 +53,13 @@ def gradient_and_saliency(model: Model, photo: Photo, net: Network) -> list[Pane
     gradient = photo_gradient(net, photo)
     return [photo_panel(model, photo), gradient_panel(_("gradient of the class score"), model, gradient),
             saliency_panel(_("saliency: its largest absolute value over the colours"), gradient)]
+
+
+def gradient_and_guided(model: Model, photo: Photo, net: Network) -> list[Panel]:
+    """Return the photo, the gradient of its class score through `net`, and the same by guided backprop."""
+    return [photo_panel(model, photo),
+            gradient_panel(_("gradient of the class score"), model, photo_gradient(net, photo)),
+            gradient_panel(_("guided backprop"), model, photo_gradient(net.with_relu(GuidedReLU()), photo))]
 
 
 class RuleReLU(ReLU):

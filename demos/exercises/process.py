@@ -18,13 +18,17 @@ from .worker import CALL, read_results
 
 PRINTED_BYTES, PRINTED_LINES = 20_000, 20  # of the learner's own output that are shown
 PACKAGE = __package__ or "demos.exercises"
-CODE = f"import sys; sys.path[:] = sys.argv.pop(1).split(chr(10)); from {PACKAGE}.worker import main; main(*sys.argv[1:])"
+CODE = f"""import sys
+sys.path[:] = sys.argv.pop(1).split(chr(10))
+from {PACKAGE}.worker import main
+main(*sys.argv[1:])
+"""
 
 
 class Outcome(NamedTuple):
     """The results of the learner's process.
 
-    facts, arrays : as the worker wrote them; empty after a problem. printed : the lines that the learner's code printed.
+    facts, arrays : as the worker wrote them; empty after a problem. printed : lines that the learner's code printed.
     problem : one sentence, or "". call : the number of the last case that began, or None.
     """
 

@@ -86,14 +86,14 @@ def mistakes() -> tuple[Mistake, ...]:
                 lambda dout, x: dout),
         Mistake("relu_backward", _("The upstream gradient is missing: multiply the mask by dout."),
                 lambda dout, x: (x > 0) * np.ones_like(dout)),
-        Mistake("relu_backward", _("The mask is made of dout. That is the deconvnet's rule; the gradient's mask is made "
-                                   "of the input x."),
+        Mistake("relu_backward", _("The mask is made of dout. That is the deconvnet's rule; the gradient's mask is "
+                                   "made of the input x."),
                 lambda dout, x: dout * (dout > 0)),
         Mistake("relu_backward", _("The mask is made of dout, too. That is guided backprop's rule; the gradient's mask "
                                    "is made of the input x alone."),
                 lambda dout, x: dout * (dout > 0) * (x > 0)),
-        Mistake("relu_backward", _("dout is multiplied by the output. The derivative is 1 where the output is positive, "
-                                   "not the output itself."),
+        Mistake("relu_backward", _("dout is multiplied by the output. The derivative is 1 where the output is "
+                                   "positive, not the output itself."),
                 lambda dout, x: dout * np.maximum(x, 0)),
         Mistake("relu_backward", _("The mask is the wrong way round: the gradient passes where x is positive."),
                 lambda dout, x: dout * (x < 0)),

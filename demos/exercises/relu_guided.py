@@ -49,7 +49,7 @@ def exercise() -> Exercise:
                     lambda dout, x: dout * (dout > 0)),
             Mistake("guided_relu_backward", _("The masks are missing: dout passes only where x and dout are positive."),
                     lambda dout, x: dout),
-            Mistake("guided_relu_backward", _("One condition is enough for your mask. Both must hold: “and”, not “or”."),
+            Mistake("guided_relu_backward", _("One condition is enough for your mask. Both must hold: use &, not |."),
                     lambda dout, x: dout * ((x > 0) | (dout > 0))),
             Mistake("guided_relu_backward", _("The upstream gradient is missing: multiply both masks by dout."),
                     lambda dout, x: ((x > 0) & (dout > 0)) * np.ones_like(dout)),

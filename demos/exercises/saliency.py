@@ -61,8 +61,8 @@ def exercise() -> Exercise:
         ),
         mistakes=mistakes(),
         hints=(
-            _("The seed is the gradient of scores[n, labels[n]] to the scores: zeros of the shape of the scores, with a "
-              "1 at the label of each image."),
+            _("The seed is the gradient of scores[n, labels[n]] to the scores: zeros of the shape of the scores, with "
+              "a 1 at the label of each image."),
             _("net.backward(trace, {net.output: seed})[\"input\"] is dx."),
             _("Take the absolute value first, then the largest one along the axis of the channels."),
         ),

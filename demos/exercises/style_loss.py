@@ -45,9 +45,9 @@ def exercise() -> Exercise:
     return Exercise(
         name="style_loss",
         title=_("The style loss and its gradient"),
-        task=_("Style transfer (Gatys et al. 2015) changes an image until the Gram matrices of its features are those of "
-               "a painting. You write the loss of one layer and its gradient to the features; the check then transfers "
-               "a style with it.\n\nF is the matrix of the features: F = features[0] as (C, H * W)."),
+        task=_("Style transfer (Gatys et al. 2015) changes an image until the Gram matrices of its features are those "
+               "of a painting. You write the loss of one layer and its gradient to the features; the check then "
+               "transfers a style with it.\n\nF is the matrix of the features: F = features[0] as (C, H * W)."),
         functions=(
             Function("style_loss(features, target, weight)", ("loss", "dfeatures"), _(
                 "Return (loss, dfeatures): a number, and its gradient, of the shape of the features.\n\n"
@@ -121,6 +121,7 @@ def picture(functions: Functions, model: Model, photo: Photo) -> list[Panel]:
     content, style = (images.resize(picture, side, side) for picture in
                       (photo.image if large else drawn.content, drawn.styles[0]))
     layers = texture_layers(model.net)
+    model = model._replace(net=model.net.with_pooling("avg"))  # gives smoother images (Gatys et al. 2015)
     x, painting = (model.preprocessing.to_input(picture) for picture in (content, style))
     match = FeatureMatch(layers[-1], model.net.predict(x, layers[-1]))
     targets = {name: naive_gram(out) for name, out in
@@ -140,4 +141,5 @@ def picture(functions: Functions, model: Model, photo: Photo) -> list[Panel]:
         weight = SMOOTH / x.size
         return total + weight * variation, gradients | {"input": weight * smoothing["input"]}
     made = minimised(model, x, layers, seeds, STEPS)
-    return [(_("content"), content / 255), (_("style"), style / 255), picture_panel(_("by your style loss"), model, made)]
+    return [(_("content"), content / 255), (_("style"), style / 255),
+            picture_panel(_("by your style loss"), model, made)]

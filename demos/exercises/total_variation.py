@@ -1,5 +1,7 @@
 """The exercise total_variation: the penalty that makes an optimized image smooth, and its gradient."""
 
+from typing import Any
+
 import numpy as np
 
 from minicnn.backend import to_host
@@ -43,7 +45,7 @@ def exercise() -> Exercise:
                "it makes an optimized image smooth (Mahendran and Vedaldi 2015, with beta = 2)."),
         functions=(
             Function("total_variation(x)", ("loss", "dx"), _(
-                "Return (loss, dx): the total variation of the images, a number, and its gradient, of the shape of x.\n\n"
+                "Return (loss, dx): the total variation of the images, a number, and its gradient (N, C, H, W).\n\n"
                 "    loss = sum over n, c, i, j of (x[n, c, i + 1, j] - x[n, c, i, j])**2\n"
                 "         + sum over n, c, i, j of (x[n, c, i, j + 1] - x[n, c, i, j])**2\n\n"
                 "x : images, (N, C, H, W). Only neighbours inside the image count: the last row has none below it."),
@@ -70,7 +72,7 @@ def exercise() -> Exercise:
 
 def mistakes() -> tuple[Mistake, ...]:
     """Return the known mistakes."""
-    def mistake(hint: str, **changes: object) -> Mistake:
+    def mistake(hint: str, **changes: Any) -> Mistake:
         return Mistake("total_variation", hint, lambda x: variation(x, **changes))
     return (
         mistake(_("The loss is a mean. It is a sum over all pixels."), mean=True),

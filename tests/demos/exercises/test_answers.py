@@ -1,6 +1,7 @@
 """Every exercise takes the right answer, refuses the empty one, and gives each known mistake its hint."""
 
 import doctest
+from functools import cache
 
 import layer_answers
 import network_answers
@@ -9,7 +10,7 @@ import pytest
 
 from demos.exercises.answer import answers, load_functions
 from demos.exercises.contents import EXERCISES, exercise_of
-from demos.exercises.judge import judge
+from demos.exercises.judge import judge, right_results
 from demos.exercises.skeleton import skeleton
 
 RIGHT = layer_answers.RIGHT | network_answers.RIGHT
@@ -17,11 +18,17 @@ WRONG = layer_answers.WRONG | network_answers.WRONG
 MADE = {name: make() for name, make in EXERCISES.items()}
 
 
+@cache
+def expected(name):
+    """The right results of an exercise, computed once."""
+    return right_results(MADE[name])
+
+
 def judged(name, text):
     """The judgement and the hints of an answer."""
     exercise = MADE[name]
     functions = load_functions("import numpy as np\n" + text, f"{name}.py", exercise)
-    return judge(exercise, list(answers(functions, f"{name}.py", exercise.all_cases())))
+    return judge(exercise, list(answers(functions, f"{name}.py", exercise.all_cases())), expected(name))
 
 
 def test_there_is_an_answer_for_every_exercise():
