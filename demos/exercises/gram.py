@@ -3,10 +3,10 @@
 import numpy as np
 
 from minicnn import images
+from minicnn.datasets.drawings import draw_style
 from minicnn.models import Model
 
 from ..shared.inputs import Photo
-from ..shared.style_inputs import drawn_sources
 from .exercise import Case, Exercise, Function, Functions, Mistake, Panel
 from .messages import _
 from .pictures import first_noise, minimised, picture_panel, texture_layers
@@ -126,7 +126,7 @@ def product(dgram: Array, x: Array) -> Array:
 def picture(functions: Functions, model: Model, photo: Photo) -> list[Panel]:
     """Return a drawn texture, and two textures that start from noise, after few steps and after many."""
     side, steps = (96, MORE_STEPS) if model.net.input_shape[1] < 96 else (128, STEPS)
-    source = images.resize(drawn_sources(256).styles[0], side, side)
+    source = images.resize(draw_style("strokes", np.random.default_rng(0), 256), side, side)
     x, layers = model.preprocessing.to_input(source), texture_layers(model.net)
     model = model._replace(net=model.net.with_pooling("avg"))  # gives smoother images (Gatys et al. 2015)
     targets = {name: functions["gram_matrix"](out) for name, out in

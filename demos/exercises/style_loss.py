@@ -5,12 +5,12 @@ from typing import Any
 import numpy as np
 
 from minicnn import images
+from minicnn.datasets.drawings import draw_scene, draw_style
 from minicnn.gradient_check import numerical_gradient
 from minicnn.losses import FeatureMatch, TotalVariation
 from minicnn.models import Model
 
 from ..shared.inputs import Photo
-from ..shared.style_inputs import drawn_sources
 from .exercise import Case, Exercise, Function, Functions, Mistake, Panel
 from .gram import naive_gram
 from .messages import _
@@ -117,9 +117,10 @@ def changed_loss(features: Array, target: Array, weight: float, loss_weight: boo
 def picture(functions: Functions, model: Model, photo: Photo) -> list[Panel]:
     """Return a content, a style, and the content in the style, by the learner's style loss."""
     large = model.net.input_shape[1] >= 96
-    side, drawn = (192, drawn_sources(256)) if large else (96, drawn_sources(96))
+    side, drawn = (192, 256) if large else (96, 96)
     content, style = (images.resize(picture, side, side) for picture in
-                      (photo.image if large else drawn.content, drawn.styles[0]))
+                      (photo.image if large else draw_scene(drawn),
+                       draw_style("strokes", np.random.default_rng(0), drawn)))
     layers = texture_layers(model.net)
     model = model._replace(net=model.net.with_pooling("avg"))  # gives smoother images (Gatys et al. 2015)
     x, painting = (model.preprocessing.to_input(picture) for picture in (content, style))
