@@ -22,7 +22,7 @@ from .shared.command import MODEL_HELP, OneLineParser, main
 
 PROCESSOR_SECONDS = 20  # of processor time for all cases of one exercise; a right answer takes one or two
 CHECK_SECONDS = 300     # for the same, with the time in which other programs run
-PICTURE_SECONDS = 1800  # for the picture of a real network
+PICTURE_SECONDS = 600   # for the picture of a real network
 NOT_YET = 1             # the exit code for an answer that is not yet right; 2 is for wrong use
 
 

@@ -247,6 +247,7 @@ WRONG = {
          "zip(windows_of(x, size, stride)[::-1], windows_of(dx, size, stride)[::-1])", "the last of the largest"),
     ],
     "concat": [
+        ("np.concatenate([left, right], axis=1)", "np.concatenate([left, right], axis=0)", "wrong axis"),
         ("np.concatenate([left, right], axis=1)", "np.concatenate([right, left], axis=1)", "wrong order"),
         ("dleft, dright = dout[:, :channels], dout[:, channels:]",
          "dleft, dright = dout[:, channels:], dout[:, :channels]", "exchanged"),

@@ -15,7 +15,7 @@ from .twins import Array, normal, slope
 
 
 def naive_forward(left: Array, right: Array) -> Array:
-    """The channels of one input behind those of the other, one channel after another."""
+    """The channels of `left`, then the channels of `right`, one after another."""
     (N, C, H, W), others = left.shape, right.shape[1]
     out = np.zeros((N, C + others, H, W), left.dtype)
     for channel in range(C):
@@ -67,7 +67,7 @@ def exercise() -> Exercise:
                "a gradient from each branch. The loss depends on x by both ways, so the two gradients add up."),
         functions=(
             Function("concat_forward(left, right)", ("out",), _(
-                "Return the channels of `left`, then those of `right`.\n\n"
+                "Return the channels of `left`, then the channels of `right`.\n\n"
                 "left : (N, C1, H, W). right : (N, C2, H, W). Return (N, C1 + C2, H, W)."),
                 ">>> concat_forward(np.ones((1, 1, 1, 1)), np.zeros((1, 2, 1, 1)))[0, :, 0, 0]\narray([1., 0., 0.])"),
             Function("concat_backward(dout, channels)", ("dleft", "dright"), _(
@@ -83,6 +83,7 @@ def exercise() -> Exercise:
         ),
         cases=(
             Case(_("against one channel after another"), "concat_forward", (left, right), naive_forward),
+            Case(_("as many channels on both sides"), "concat_forward", (left, dout[:, :3]), naive_forward),
             Case(_("against one channel after another"), "concat_backward", (dout, 3), naive_backward),
             Case(_("against finite differences"), "concat_backward", (dout, 2), numeric_backward),
             Case(_("against one element after another"), "fan_out_backward", (left, dout[:, :3]), naive_fan_out),

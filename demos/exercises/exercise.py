@@ -56,9 +56,9 @@ class Case:
 
 @dataclass(frozen=True)
 class Mistake:
-    """A known mistake in a function. An answer whose results are those of `wrong` gets the hint.
+    """A known mistake in a function. An answer with the same results as `wrong` gets the hint.
 
-    wrong : called with the arguments of a case, returns the results of a learner who makes the mistake.
+    wrong : called with the arguments of a case, returns the results of the mistake.
     """
 
     function: str
@@ -71,7 +71,7 @@ class Exercise:
     """All that `minicnn exercise NAME` shows and checks.
 
     name : of the exercise, of the learner's file, and of the picture. title : one line for the list.
-    task : the text at the top of the learner's file. functions : what the learner writes.
+    task : the text at the top of the learner's file. functions : to write.
     cases : the calls that are checked; the first case of each function compares with its naive twin.
     mistakes : the known ones. hints : sentences for --hint, from a first idea to the last step.
     picture : called with the learner's functions, a Model and a Photo; returns the panels of the picture.

@@ -53,7 +53,7 @@ def exercise() -> Exercise:
         name="feature_inversion",
         title=_("Feature inversion: the loss and its gradient to the image"),
         task=_("Feature inversion looks for an image whose features at some layer are those of a photo (Mahendran and "
-               "Vedaldi 2015). Details in which it differs from the photo are what the layer has lost. You write the "
+               "Vedaldi 2015). Where it differs from the photo, the layer has lost details. You write the "
                "loss and its gradient; the check then minimizes your loss, from noise.\n\n") + network_text(),
         functions=(
             Function("inversion_loss(net, layer, x, target)", ("loss", "dx"), _(
@@ -111,7 +111,8 @@ def mistakes() -> tuple[Mistake, ...]:
         mistake(_("The loss is not divided by the sum of target**2."), relative=False, relative_seed=False),
         mistake(_("The gradient is not divided by the sum of target**2."), relative_seed=False),
         mistake(_("The factor 2 is missing in the gradient: the derivative of d**2 is 2 * d."), seed_scale=0.5),
-        mistake(_("The gradient has the wrong sign: it is that of (features - target)**2, so 2 * (features - target)."),
+        mistake(_("The gradient has the wrong sign: the derivative of (features - target)**2 is "
+                  "2 * (features - target)."),
                 seed_scale=-1.0),
         mistake(_("The loss is half of what it should be: each squared difference counts in full."), loss_scale=0.5,
                 seed_scale=0.5),
@@ -120,8 +121,8 @@ def mistakes() -> tuple[Mistake, ...]:
         Mistake("inversion_loss", _("The loss is a mean over the features. It is a sum, divided by the sum of "
                                     "target**2."), mean),
         Mistake("inversion_loss", _("The loss is a norm. It is the squared norm: no square root."), absolute),
-        Mistake("inversion_loss", _("The loss is divided by the sum of features**2. Divide by that of target**2, which "
-                                    "does not change with the image."), by_own_size),
+        Mistake("inversion_loss", _("The loss is divided by the sum of features**2. Divide by the sum of "
+                                    "target**2, which does not change with the image."), by_own_size),
     )
 
 

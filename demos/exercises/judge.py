@@ -11,14 +11,14 @@ from .answer import Answer
 from .exercise import Case, Exercise, Function
 from .messages import _
 
-ROUNDING = 1e-12  # numbers below it are rounding errors of a zero; those of the cases are about 1
-SAME = 1e-6       # relative error up to which a result is that of a known mistake
+ROUNDING = 1e-12  # numbers below it are rounding errors of a zero; the numbers of the cases are about 1
+SAME = 1e-6       # relative error up to which a result agrees with a known mistake
 
 
 class Judged(NamedTuple):
     """The judgement of one case.
 
-    right : whether the answer is right. finding : what was measured or found, in a few words or one sentence.
+    right : whether the answer is right. finding : the measured error, or the problem in one sentence.
     lines : the learner's own lines of a traceback.
     """
 
@@ -109,7 +109,7 @@ def hints_for(exercise: Exercise, function: Function, tried: list[Tried]) -> lis
 
 
 def made(wrong: Any, tried: list[Tried], part: int) -> bool:
-    """Return whether the answers in float64 are those of a known mistake, in this part of the results."""
+    """Return whether the answers in float64 agree with a known mistake, in this part of the results."""
     for case, answer, _right in tried:
         if case.needs > SAME:
             continue

@@ -158,7 +158,7 @@ def ties(dout: Array, x: Array, size: int, stride: int, shared: bool) -> Array:
 
 
 def overwritten(dout: Array, x: Array, size: int, stride: int) -> Array:
-    """Return dx in which a later window replaces what an earlier one gave a pixel."""
+    """Return dx in which a later window overwrites the gradient of an earlier one."""
     dx = np.zeros_like(x)
     for n, c, i, j in np.ndindex(dout.shape):
         row, column = divmod(int(window(x, n, c, i, j, size, stride).argmax()), size)

@@ -41,7 +41,7 @@ class Outcome(NamedTuple):
 
 def run_worker(work: str, name: str, file: str, language: str, seconds: int, model: str = "",
                processor: int = 0) -> Outcome:
-    """Run the worker for one exercise and the learner's file, at most so many seconds.
+    """Run the worker for one exercise and the learner's file, for at most `seconds`.
 
     work : "check" or "picture". processor : limit of its processor time in seconds; 0 for none.
     After Ctrl-C, the process ends at once, as after the time limit.

@@ -27,10 +27,10 @@ def exercise() -> Exercise:
         name="relu_deconv",
         title=_("The deconvnet's rule for a ReLU"),
         task=_("The deconvnet of Zeiler and Fergus (2014) goes back through a network to show which pixels excite a "
-               "neuron. At a ReLU it does not use the gradient. It applies a ReLU to what comes from above."),
+               "neuron. At a ReLU it does not use the gradient. It applies a ReLU to dout, which comes from above."),
         functions=(
             Function("deconv_relu_backward(dout, x)", ("dx",), _(
-                "Return what the deconvnet passes on.\n\n"
+                "Return the signal that the deconvnet passes on.\n\n"
                 "    dx = dout where dout > 0, and 0 elsewhere\n\n"
                 "dout, x : arrays of one shape. Return a new array of that shape; do not change dout."),
                 ">>> abs(deconv_relu_backward(np.array([5.0, -7.0]), np.array([-1.0, 2.0])))\narray([5., 0.])"),
@@ -53,7 +53,7 @@ def exercise() -> Exercise:
                     lambda dout, x: abs(dout)),
             Mistake("deconv_relu_backward", _("The upstream gradient is missing: multiply the mask by dout."),
                     lambda dout, x: (dout > 0) * np.ones_like(dout)),
-            Mistake("deconv_relu_backward", _("The mask is the wrong way round: the deconvnet keeps what is positive."),
+            Mistake("deconv_relu_backward", _("The mask is the wrong way round: the deconvnet keeps positive numbers."),
                     lambda dout, x: dout * (dout < 0)),
         ),
         hints=(
@@ -67,5 +67,5 @@ def exercise() -> Exercise:
 
 
 def picture(functions: Functions, model: Model, photo: Photo) -> list[Panel]:
-    """Return the gradient of the class score beside the result of the learner's rule."""
+    """Return the gradient of the class score, and the result of the learner's rule."""
     return rule_panels(functions["deconv_relu_backward"], _("your deconvnet rule"), model, photo)

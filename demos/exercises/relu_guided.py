@@ -28,10 +28,10 @@ def exercise() -> Exercise:
         name="relu_guided",
         title=_("Guided backprop's rule for a ReLU"),
         task=_("Guided backprop (Springenberg et al. 2014) lets a gradient pass a ReLU only where it would raise an "
-               "active neuron. What is left shows clean outlines."),
+               "active neuron. The remaining gradient shows clean outlines."),
         functions=(
             Function("guided_relu_backward(dout, x)", ("dx",), _(
-                "Return what guided backprop passes on.\n\n"
+                "Return the signal that guided backprop passes on.\n\n"
                 "    dx = dout where x > 0 and dout > 0, and 0 elsewhere\n\n"
                 "dout, x : arrays of one shape. Return a new array of that shape; do not change dout."),
                 ">>> guided_relu_backward(np.array([5.0, 3.0]), np.array([-1.0, 4.0]))\narray([0., 3.])"),
@@ -68,5 +68,5 @@ def exercise() -> Exercise:
 
 
 def picture(functions: Functions, model: Model, photo: Photo) -> list[Panel]:
-    """Return the gradient of the class score beside the result of the learner's rule."""
+    """Return the gradient of the class score, and the result of the learner's rule."""
     return rule_panels(functions["guided_relu_backward"], _("your guided backprop"), model, photo)

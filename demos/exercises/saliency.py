@@ -91,7 +91,7 @@ def mistakes() -> tuple[Mistake, ...]:
                 lambda dx, net, x, labels: abs(dx).max(axis=2)),
         mistake(_("The maximum is taken over the wrong axis. The channels are axis 1."),
                 lambda dx, net, x, labels: abs(dx).max(axis=0)),
-        mistake(_("The seed is 1 for all classes, so the map is that of the sum of all scores. It is 1 at the label "
+        mistake(_("The seed is 1 for all classes, so the map shows the sum of all scores. It is 1 at the label "
                   "alone."),
                 lambda dx, net, x, labels: largest(seeded_gradient(net, x, np.ones_like))),
         mistake(_("All images get the label of the first one. Image n has labels[n]."),

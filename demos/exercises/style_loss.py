@@ -92,7 +92,7 @@ def mistakes() -> tuple[Mistake, ...]:
                 factor=2.0),
         mistake(_("The gradient is a quarter of what it should be: the square gives a factor 2, and F @ F.T another."),
                 factor=1.0),
-        mistake(_("The gradient has the wrong sign: it is that of (gram - target)**2, so 4 * (gram - target)."),
+        mistake(_("The gradient has the wrong sign: use gram - target, not target - gram."),
                 factor=-4.0),
         mistake(_("The gradient to the Gram matrix comes back. Go back to the features: multiply it by F."),
                 to_features=False),

@@ -32,6 +32,7 @@ def main(folder: str, work: str, name: str, file: str, language: str, model: str
     leave_with_parent()
     limit_processor(int(seconds))
     sys.stdin = open(os.devnull)
+    sys.path.append(os.path.dirname(file))  # so that an answer can import the learner's other files
     set_language(language)
     exercise = exercise_of(name)
     try:
@@ -62,7 +63,7 @@ def leave_with_parent() -> None:
 
 
 def limit_processor(seconds: int) -> None:
-    """Let the system end this process after so many seconds of processor time. Waiting for other programs is free."""
+    """Let the system end this process after `seconds` of processor time. Waiting for other programs is free."""
     if seconds and hasattr(signal, "SIGXCPU"):  # not on Windows
         import resource
 
