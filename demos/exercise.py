@@ -118,6 +118,8 @@ def make_picture(exercise: Exercise, file: str, arguments: Namespace) -> bool:
 
     print(_("running a real network with your code …"), flush=True)
     outcome = run_worker("picture", exercise.name, file, arguments.lang, PICTURE_SECONDS, arguments.model or "")
+    if "wrong use" in outcome.facts:
+        raise InputError(outcome.facts["wrong use"])
     if not outcome.facts or "problem" in outcome.facts:
         show_printed(outcome)
         show_problem(exercise, outcome)

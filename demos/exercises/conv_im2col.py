@@ -53,7 +53,8 @@ def exercise() -> Exercise:
         task=_("Loops over positions are slow in Python. im2col copies each window into a row. Then one matrix product "
                "of the rows with the filters is the whole convolution. col2im goes back from rows to the image.\n\n"
                "Shapes: x (N, C, H, W), w (F, C, KH, KW), b (F,), out and dout (N, F, OH, OW), where\n"
-               "    OH = (H + 2 pad - KH) // stride + 1, and OW likewise."),
+               "    OH = (H + 2 pad - KH) // stride + 1, and OW likewise.\n"
+               "padded is x with `pad` zeros around each map."),
         functions=(
             Function("im2col(x, KH, KW, stride, pad)", ("rows",), _(
                 "Return rows, of shape (N, OH * OW, C * KH * KW): one window in each row.\n\n"

@@ -13,11 +13,13 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from minicnn.errors import InputError
+
 from ..shared.inputs import choose_model, load_photos
 from .answer import Answer, NotAnAnswer, answers, ended, learners_lines, load_functions, read_answer
 from .contents import exercise_of
 from .exercise import Exercise, Functions
-from .messages import set_language
+from .messages import _, set_language
 
 RESULTS = "results.npz"  # the arrays, and under the name "facts" all else as JSON
 CALL = "call.txt"        # the number of the case that runs now
@@ -43,12 +45,18 @@ def main(folder: str, work: str, name: str, file: str, language: str, model: str
         made = {"problem": problem.problem, "lines": problem.lines}, {}
     except BaseException as problem:  # the learner's functions fail inside the network
         lines = learners_lines(problem, file)
-        if not lines:
-            raise
-        made = {"problem": ended(os.path.basename(file), problem), "lines": lines}, {}
+        wrong_use = isinstance(problem, InputError) and not lines  # such as a --model that does not exist
+        made = {"wrong use" if wrong_use else "problem": str(problem) if wrong_use else in_network(file, problem),
+                "lines": lines}, {}
     if os.getpid() == owner:  # a copy of this process that the learner's code has forked writes nothing
         write(Path(folder), *made)
     os._exit(0)  # without waiting for threads of the learner's
+
+
+def in_network(file: str, problem: BaseException) -> str:
+    """Return one sentence about learner's functions that pass the checks and fail in a network."""
+    return _("your functions pass the checks, but a real network fails with them: {problem}").format(
+        problem=ended(os.path.basename(file), problem))
 
 
 def leave_with_parent() -> None:
@@ -83,11 +91,11 @@ def check(exercise: Exercise, functions: Functions, file: str, folder: Path) -> 
 
 def picture(exercise: Exercise, functions: Functions, model_name: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return (facts, arrays) of the panels that a real network makes with the learner's functions."""
-    model, _ = choose_model(model_name or None, "cpu", scores=True)
+    model, _choice = choose_model(model_name or None, "cpu", scores=True)
     photo = load_photos(model, [])[0]
     panels = exercise.picture(functions, model, photo)
-    return {"captions": [caption for caption, _ in panels], "model": model.name}, \
-        {str(n): np.asarray(array) for n, (_, array) in enumerate(panels)}
+    return {"captions": [caption for caption, _array in panels], "model": model.name}, \
+        {str(n): np.asarray(array) for n, (_caption, array) in enumerate(panels)}
 
 
 def write(folder: Path, facts: dict[str, Any], arrays: dict[str, Any]) -> None:

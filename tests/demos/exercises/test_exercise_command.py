@@ -102,6 +102,20 @@ def test_a_wrong_answer_ends_with_code_1_and_a_hint(capsys, folder):
     assert not (folder / "exercise_relu.png").exists()
 
 
+def test_functions_that_fail_only_in_a_network(capsys):
+    write(layer_answers.RIGHT["relu"].replace("return dout * mask", "return dout * mask if dout.ndim != 4 or "
+                                              "len(dout) == 2 else np.zeros(3)"))
+    code, out, err = minicnn(capsys, "relu", "--check")
+    assert (code, err) == (1, "") and "all 6 checks passed" in out and "Traceback" not in out
+    assert "your functions pass the checks, but a real network fails with them: relu.py ends with" in out
+
+
+def test_an_unknown_model_is_wrong_use(capsys):
+    write(layer_answers.RIGHT["relu"])
+    code, _, err = minicnn(capsys, "relu", "--check", "--model", "no_such")
+    assert code == 2 and err.startswith("minicnn exercise: ") and "no_such" in err and err.count("\n") == 1
+
+
 def outcome(body, **limits):
     """The outcome of an answer whose relu_backward has this body."""
     write("import os, sys\ndef relu_forward(x):\n    return np.maximum(x, 0)\ndef relu_backward(dout, x):\n    " + body)
