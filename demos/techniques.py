@@ -171,6 +171,7 @@ TECHNIQUES = (
 TOOLS = (
     ("print each layer and stop in the debugger", "step_through photo.jpg --layer conv1"),
     ("print every check of the gallery", "verify [--model NAME]"),
+    ("write backward passes and visualizations yourself, and have them checked", "exercise list|NAME [--check]"),
     ("train the shipped network `digits`", "train_digits FOLDER_WITH_MNIST"),
     ("train the shipped network `photos`", "train_photos FOLDER_OF_CALTECH_101"),
     ("compare two trained networks, of plain and of adversarial training", "train_photos_figure PLAIN ADVERSARIAL"),

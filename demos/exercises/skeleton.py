@@ -1,0 +1,30 @@
+"""The file that a learner fills in."""
+
+from textwrap import fill
+
+from .exercise import Exercise, Function
+from .messages import _
+
+WIDTH = 100  # characters of a line
+
+
+def skeleton(exercise: Exercise) -> str:
+    """Return the text of NAME.py: the task, and each function with its formula, an example and no body."""
+    check = _("Check your answer: {command}").format(command=f"minicnn exercise {exercise.name} --check")
+    hint = _("Ask for a hint: {command}").format(command=f"minicnn exercise {exercise.name} --hint")
+    top = f'"""{exercise.title}\n\n{wrapped(exercise.task)}\n\n{check}\n{hint}\n"""\n\nimport numpy as np\n'
+    return "\n\n".join([top, *map(empty_function, exercise.functions)])
+
+
+def empty_function(function: Function) -> str:
+    """Return the text of one function: signature, docstring, and `raise NotImplementedError`."""
+    lines = [*wrapped(function.task).splitlines(), "", *function.example.splitlines()]
+    text = "\n".join(f"    {line}".rstrip() for line in lines).lstrip()
+    return f'def {function.signature}:\n    r"""{text}\n    """\n    raise NotImplementedError\n'
+
+
+def wrapped(text: str) -> str:
+    """Return the text with lines of at most WIDTH characters. Lines that begin with a space are formulas, and stay."""
+    lines = text.strip("\n").splitlines()
+    return "\n".join(line if line.startswith(" ") or not line else
+                     fill(line, WIDTH, break_long_words=False, break_on_hyphens=False) for line in lines)
