@@ -18,6 +18,7 @@ from minicnn.errors import one_line
 from minicnn.files import replacing
 from minicnn.models import Model
 
+from .gallery_panels import Panel, panel_rows, panels_of_card
 from .shared.inputs import Photo, short_label
 from .techniques import PARTS, TECHNIQUES
 
@@ -42,8 +43,10 @@ class Input(NamedTuple):
 class Shown(NamedTuple):
     """A finished picture on the pages.
 
-    small, width, height : its small picture. proof : how many checks passed. source : the paper, as [(text, address)].
-    command : the words after minicnn that make it. code, code_file : the function that made it.
+    small, width, height : its small picture. size : (width, height) of the picture. panels, rows : its panels, and the
+    rows of those that are shown one by one. files : its results as pictures of full size. page : a page of its own,
+    or None. proof : how many checks passed. source : the paper, as [(text, address)]. command : the words after minicnn
+    that make it. code, code_file : the function that made it.
     """
 
     name: str
@@ -52,6 +55,11 @@ class Shown(NamedTuple):
     small: str
     width: int
     height: int
+    size: tuple[int, int]
+    panels: list[Panel]
+    rows: list[list[Panel]]
+    files: list[str]
+    page: str | None
     explanation: str
     source: list[tuple[str, str]]
     command: str
@@ -109,7 +117,11 @@ def shown_picture(site: Site, name: str, demo: str, card: dict[str, Any]) -> Sho
     width, height = write_small(site.folder / f"{name}.png", site.folder / small)
     code, code_file = code_of(demo)
     title = printable(card["title"]).removeprefix(f"{site.model}: ")
-    return Shown(name, title, part_of(demo), small, width, height, printable(card["explanation"]),
+    panels = panels_of_card(card)
+    with Image.open(site.folder / f"{name}.png") as picture:
+        size = picture.size
+    return Shown(name, title, part_of(demo), small, width, height, size, panels, panel_rows(panels), card["pictures"],
+                 card["page"], printable(card["explanation"]),
                  linked(printable(card["source"])), command_of(demo), code, code_file, card["checks"],
                  proof(card["checks"]), card["seconds"])
 
