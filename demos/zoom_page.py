@@ -25,6 +25,7 @@ from .shared.command import main, positive_int
 from .shared.default_network import network_for
 from .shared.executors import executor_for, store_for
 from .shared.inputs import choose_model
+from .shared.photo_choice import fetched_photos
 from .shared.photo_folder import THUMBNAIL, FolderPhoto, choose_photos, collect, draw_photos, folder_parser
 from .shared.picture import Picture, output_folder, run_demo
 from .shared.times import Times
@@ -94,7 +95,8 @@ def pictures(model: Model, gallery: Iterable[FolderPhoto] | None = None, layer: 
 
 def run(arguments: Namespace) -> None:
     """Run the demo with the arguments of the command line, then write both large maps and their pages."""
-    name = arguments.model or ("digits" if arguments.mnist else network_for(None, bool(arguments.folder)))
+    has_photos = bool(arguments.folder or arguments.photo_folder or fetched_photos())
+    name = arguments.model or ("digits" if arguments.mnist else network_for(None, has_photos))
     model, line = choose_model(name, arguments.device)
     print(line)
     gallery, line = choose_photos(model, arguments, f"no folder given: {DRAWN} drawn shapes are on the map")

@@ -205,7 +205,8 @@ def feature_arrays(net: Network, x: np.ndarray, layer: str) -> dict[str, np.ndar
 def folder_parser(name: str, description: str | None) -> ArgumentParser:
     """Return a parser for minicnn NAME [FOLDER] with the options that all demos share."""
     parser = OneLineParser(prog=f"minicnn {name}", description=description)
-    parser.add_argument("folder", nargs="?", metavar="FOLDER", help="the same as --photos FOLDER")
+    parser.add_argument("folder", nargs="?", metavar="FOLDER", help="the same as --photos FOLDER "
+                        "(default: that of --photos)")
     add_photos_option(parser)
     parser.add_argument("--model", help=MODEL_HELP)
     parser.add_argument("--layer", help="layer whose activations are the features (default: the last before the "

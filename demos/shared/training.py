@@ -29,7 +29,7 @@ def training_parser(name: str, description: str | None, steps: int, batch_size: 
     parser.add_argument("--batch-size", type=positive_int, default=batch_size,
                         help=f"images in a batch (default: {batch_size})")
     parser.add_argument("--seed", type=natural_int, default=0, help="seed of the random generator (default: 0)")
-    parser.add_argument("--checkpoint", help="file (.npz) from which an interrupted training continues")
+    parser.add_argument("--checkpoint", help="file (.npz) from which an interrupted training continues (default: none)")
     parser.add_argument("--overwrite", action="store_true", help="replace the output file if it exists")
     return parser
 

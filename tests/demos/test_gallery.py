@@ -39,10 +39,13 @@ class Tags(HTMLParser):
 
     def __init__(self, page):
         super().__init__()
-        self.open, self.pictures, self.links, self.ids, self.unnamed = [], [], [], [], []
+        self.open, self.pictures, self.links, self.ids, self.unnamed, self.panels = [], [], [], [], [], set()
         self.feed(page)
 
     def handle_starttag(self, tag, attributes):
+        if tag == "image":
+            self.panels.add(dict(attributes)["href"])
+        self.unnamed += ["a panel"] if tag == "svg" and not dict(attributes)["aria-label"] else []
         if tag not in ("img", "meta", "br", "link"):
             self.open.append(tag)
         self.ids += [dict(attributes)["id"]] if "id" in dict(attributes) else []
@@ -74,7 +77,7 @@ def test_the_gallery_without_weights_uses_the_network_of_photographs_and_says_wh
     for name in names:
         text = (tmp_path / "gallery" / f"{name}.html").read_text(encoding="utf-8")
         page = Tags(text)
-        assert page.open == page.unnamed == [] and page.pictures == [f"{name}.png"]
+        assert page.open == page.unnamed == [] and {*page.pictures, *page.panels} == {f"{name}.png"}
         assert "How to read this" in text and "def pictures(" in text and "Is it right?" in text
         require_links(tmp_path / "gallery", page)
 
@@ -159,7 +162,7 @@ def test_a_folder_of_photos_takes_the_place_of_drawn_shapes(tmp_path, monkeypatc
     few_demos(monkeypatch, "neighbours", "embedding_map", "zoom_page", "patches")
     monkeypatch.setattr(embedding_map, "FEWEST", 36)
     write_shapes(tmp_path / "photos", 36)
-    assert exit_code(gallery_module, "--model", "shapes", "--device", "cpu", "--folder", tmp_path / "photos", "--out",
+    assert exit_code(gallery_module, "--model", "shapes", "--device", "cpu", "--photos", tmp_path / "photos", "--out",
                      tmp_path / "out") == 0
     cards = {name: json.loads((tmp_path / "out" / f"{name}.json").read_text())
              for name in ("neighbours", "embedding_map", "grid_map", "patches")}

@@ -38,7 +38,8 @@ def test_every_level_is_the_grid_at_its_resolution(tmp_path, monkeypatch, rows, 
     expected = np.full((size, size, 3), 255.0)
     expected[:sheet.shape[0], :sheet.shape[1]] = sheet
     assert size >= max(rows, columns) * cell and pyramid.side % cell == 0
-    assert np.abs(whole_level(tmp_path, pyramid, pyramid.levels - 1) - expected).max() < 16  # JPEG
+    middle = slice(cell // 2, None, cell)  # of each photo: the colours of JPEG run over edges
+    assert np.abs(whole_level(tmp_path, pyramid, pyramid.levels - 1) - expected)[middle, middle].max() < 16
     for level in reversed(range(pyramid.levels)):
         assert np.abs(whole_level(tmp_path, pyramid, level) - expected).mean() < 6
         half = len(expected) // 2
