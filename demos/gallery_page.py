@@ -43,10 +43,10 @@ class Input(NamedTuple):
 class Shown(NamedTuple):
     """A finished picture on the pages.
 
-    small, width, height : its small picture. size : (width, height) of the picture. panels, rows : its panels, and the
-    rows of those that are shown one by one. files : its results as pictures of full size. page : a page of its own,
-    or None. proof : how many checks passed. source : the paper, as [(text, address)]. command : the words after minicnn
-    that make it. code, code_file : the function that made it.
+    small, width, height : its small picture. size : (width, height) of the picture. panels : its panels. rows : the
+    same panels row by row, or [] if the page shows the picture whole. files : its results as pictures of full size.
+    page : the file of a page of its own, or None. proof : how many checks passed. source : the paper, as
+    [(text, address)]. command : the words after minicnn that make it. code, code_file : the function that made it.
     """
 
     name: str
@@ -112,7 +112,7 @@ def page_files(names: Iterable[str]) -> list[str]:
 
 
 def shown_picture(site: Site, name: str, demo: str, card: dict[str, Any]) -> Shown:
-    """Make the small picture, and return what the pages say of one picture. card : its run card."""
+    """Write the small copy of a picture, and return its text for the pages. card : its run card."""
     small = f"{name}_small.jpg"
     width, height = write_small(site.folder / f"{name}.png", site.folder / small)
     code, code_file = code_of(demo)

@@ -49,7 +49,7 @@ def printable_lines(text: str) -> list[str]:
 def panel_rows(panels: Sequence[Panel]) -> list[list[Panel]]:
     """Return the panels as the rows of the figure, or [] if one of them has no caption: the figure is shown whole.
 
-    A panel is in the row of the one before it if the middle of one is beside the other.
+    A panel is in the row of the panel before it if it begins to the right of it and at about the same height.
     """
     if not all(panel.caption for panel in panels):
         return []

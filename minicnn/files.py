@@ -56,7 +56,7 @@ def replacing(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
 
 @contextmanager
 def replacing_folder(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
-    """Yield a new folder beside `path`, which becomes `path` when the block succeeds.
+    """Yield a new folder, which becomes `path` when the block succeeds.
 
     If the block ends with an exception, the new folder is removed and `path` stays as it was. A folder that is
     replaced is removed with all that it holds.

@@ -43,8 +43,8 @@ def train_with_progress(net: Network, batches: Any, arguments: Namespace, learni
 
     options : of `train`, such as weight_decay and loss. callback : called with the step, from 0, after each step.
     changeable : names of options that may have another value when a training continues.
-    Raises InputError before the training if the result or the checkpoint could not be written, if another run is about
-    to write it, and if the checkpoint is of a training with other options.
+    Raises InputError before the training if the result or the checkpoint could not be written, or if another run is
+    about to write it. Raises InputError also if the checkpoint is of a training with other options.
     """
     require_target(arguments.out, arguments.overwrite)
     claim(Path(arguments.out), is_file=True)

@@ -22,7 +22,7 @@ from minicnn.visualize.embedding.grid_assignment import assign_to_grid
 from minicnn.visualize.embedding.pca import pca
 
 SIZES = {"1400x900": (1400, 900), "400x800": (400, 800)}
-TIMES = 5  # openings of the page, of which the median is printed
+TIMES = 5  # openings of the page; their median is printed
 
 
 def map_of(folder: Path) -> PhotoMap:
@@ -54,7 +54,7 @@ def open_page(browser, page_file: Path, size: tuple[int, int]) -> tuple[float, i
 
 
 def main() -> None:
-    """Make the page and print what it costs to make and to open."""
+    """Make the page, open it, and print the seconds, the bytes and the memory."""
     from playwright.sync_api import sync_playwright
     folder, out = Path(sys.argv[1]), Path(sys.argv[2] if len(sys.argv) > 2 else tempfile.mkdtemp())
     start = time.perf_counter()

@@ -88,7 +88,7 @@ def test_the_captions_are_text_and_each_panel_is_its_part_of_the_figure(site, ne
 
 
 def pixels_of(page, element):
-    """Return what the browser shows of an element, (H, W, 3)."""
+    """Return a screenshot of an element, (H, W, 3)."""
     from io import BytesIO
 
     from PIL import Image

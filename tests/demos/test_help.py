@@ -1,4 +1,4 @@
-"""The help texts: every option that takes a value says what it is, in which unit, and what the default is."""
+"""The help texts: every option that takes a value has a meaning, every number a unit, and both have a default."""
 
 import argparse
 import re
@@ -9,7 +9,7 @@ from demos.console import demo
 from demos.shared.converter import convert_parser, fetch_parser, inspect_parser
 from demos.techniques import demo_names
 
-# Words of which a number's help has at least one: the unit of a size, or what is counted.
+# The help of a number has at least one of these words: the unit of a size, or the things that are counted.
 UNITS = ("pixels?", "steps?", "seconds?", "number of", "seed", "photos", "images", "factor", "share", "weight", "rate",
          "decay", "exponent", "grey levels", "levels of", "degrees", "percentage", "processes", "standard deviation",
          "rise of the score", "margin of", "drawings", "channels?", "position", "masks", "draws", "blocks", "passes",
@@ -32,7 +32,7 @@ def values():
 
 
 def name_of(command, action):
-    """Return what a user calls an option."""
+    """Return the name of an option on the command line."""
     return f"{command} {'/'.join(action.option_strings) or action.dest}"
 
 
