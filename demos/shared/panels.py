@@ -9,7 +9,6 @@ from matplotlib.transforms import Bbox
 
 from minicnn.plot import DPI, MARGIN
 
-
 PAD = 4  # pixels around axes with ticks, whose letters are drawn a little larger or smaller than measured
 
 

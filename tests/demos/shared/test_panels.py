@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from PIL import Image
 
+from demos.gallery_page import write_small
 from demos.gallery_panels import panel_rows, panels_of_card
 from demos.shared.panels import panels_of
 from minicnn import plot
@@ -65,3 +67,15 @@ def test_the_box_of_a_chart_holds_its_axes(tmp_path):
     pixels[top:top + height, left:left + width] = 255
     rest = np.flatnonzero((pixels < 128).any(axis=(1, 2)))
     assert rest.size and rest.max() < top  # the title alone is outside
+
+
+def test_a_small_picture_shows_the_first_panels_without_captions(tmp_path, panels):
+    panels, figure = panels
+    Image.fromarray(figure).save(tmp_path / "figure.png")
+    rows = panel_rows(panels_of_card({"panels": panels}))
+    size = write_small(tmp_path / "figure.png", tmp_path / "small.jpg", rows)
+    small = load_image(tmp_path / "small.jpg").astype(int)
+    assert size == (small.shape[1], small.shape[0]) and size[0] <= 480 and size[1] <= 360
+    near = np.stack([np.abs(small - colour).max(axis=2) < 40 for colour in [*COLOURS, (255, 255, 255)]])
+    assert near.any(axis=0).mean() > 0.97  # no letters
+    assert all(one.sum() > 500 for one in near)
