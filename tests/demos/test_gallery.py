@@ -69,8 +69,8 @@ def test_the_gallery_without_weights_uses_the_network_of_photographs_and_says_wh
     text = (tmp_path / "gallery" / "index.html").read_text(encoding="utf-8")
     page = Tags(text)
     inputs = [f"input_{n}.png" for n in range(1, 6)]
-    assert page.open == page.unnamed == [] and page.pictures[:6] == [*inputs, "agreement.png"]
-    assert sorted(page.pictures[6:]) == sorted(f"{name}_small.jpg" for name in names if name != "agreement")
+    assert page.open == page.unnamed == [] and page.pictures[:5] == inputs and page.panels == {"agreement.png"}
+    assert sorted(page.pictures[5:]) == sorted(f"{name}_small.jpg" for name in names if name != "agreement")
     assert {f"{name}.html" for name in names} < set(page.links)
     assert "Not shown here" in text and "minicnn train_fast_style" in text and "not finished" not in text
     require_links(tmp_path / "gallery", page)
@@ -108,7 +108,7 @@ def test_an_interrupted_gallery_keeps_what_is_finished_and_a_valid_page(tmp_path
     check_outputs(tmp_path / "out", finished)
     page = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
     assert Tags(page).open == []
-    assert sorted(Tags(page).pictures[6:]) == sorted(f"{name}_small.jpg" for name in finished if name != "agreement")
+    assert sorted(Tags(page).pictures[5:]) == sorted(f"{name}_small.jpg" for name in finished if name != "agreement")
     require_links(tmp_path / "out", Tags(page))
     assert "not finished" in page
 
