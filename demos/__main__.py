@@ -6,16 +6,17 @@
 import sys
 import time
 from argparse import ArgumentParser, Namespace
-from itertools import islice
 from pathlib import Path
 
 from minicnn.errors import InputError, one_line
+from minicnn.models import Model
 
 from .gallery import Given, picture_names, write_gallery
 from .gallery_page import page_files
 from .shared.command import demo_parser, main
 from .shared.inputs import choose_model, load_photos, short_label
 from .shared.offer import offer_weights
+from .shared.photo_choice import choose_folder
 from .shared.photo_folder import FolderPhoto, read_photos
 from .shared.picture import output_folder
 from .techniques import demo_names, list_of_demos
@@ -39,8 +40,10 @@ def run(arguments: Namespace) -> None:
         classified = f", classified as {short_label(model, photo.label)} ({photo.top[0][1]:.0%})" if photo.top else ""
         print(f"photo: {photo.name}{classified}", flush=True)
     files = page_files(picture_names(model))
+    many, line = gallery_folder(model, arguments.folder)
+    print(line, end="\n" * bool(line), flush=True)
     folder = output_folder(arguments.out, "gallery", files, arguments.overwrite)
-    failed = write_gallery(folder, model, choice, Given(photos, arguments.seed, gallery_folder(arguments.folder)),
+    failed = write_gallery(folder, model, choice, Given(photos, arguments.seed, many),
                            lambda line: print(one_line(line, 400), flush=True))
     print(f"done in {time.perf_counter() - start:.0f} s: open {one_line(folder / 'index.html', 300)}")
     if failed:
@@ -48,9 +51,13 @@ def run(arguments: Namespace) -> None:
         sys.exit(1)
 
 
-def gallery_folder(folder: str | None) -> list[FolderPhoto] | None:
-    """Return up to MOST photos of the folder, or None if there is no folder."""
-    return None if folder is None else list(islice(read_photos(folder), MOST))
+def gallery_folder(model: Model, folder: str | None) -> tuple[list[FolderPhoto] | None, str]:
+    """Return up to MOST photos, spread over the folder or else over a set in the cache folder, and a line about them.
+
+    They are None if there are no photos, or if no folder is given and the network does not know photos.
+    """
+    path, line = choose_folder(model, folder, None, "pictures of many photos show drawn shapes")
+    return None if path is None else list(read_photos(path, most=MOST)), line
 
 
 def require_no_demo_names(photos: list[str]) -> None:
@@ -64,8 +71,10 @@ def require_no_demo_names(photos: list[str]) -> None:
 def parser() -> ArgumentParser:
     """Return the parser of the command line."""
     parser = demo_parser("", __doc__)
-    parser.add_argument("--folder", metavar="FOLDER", help="folder of photos for the pictures of many photos: "
-                        f"neighbours, maps and patches (default: drawn shapes; at most {MOST} photos)")
+    parser.add_argument("--photos", "--folder", dest="folder", metavar="FOLDER", help="folder of photos for "
+                        f"neighbours, maps and patches; at most {MOST} are used, and its sub-folders are the classes "
+                        "(default: a set that `minicnn fetch caltech101` has put into the cache folder, if the network "
+                        "knows photos; else drawn shapes)")
     parser.add_argument("--list", action="store_true", help="print the techniques and the command of each, then exit")
     return parser
 

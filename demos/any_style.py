@@ -166,7 +166,8 @@ def parser() -> OneLineParser:
     parser.add_argument("--style-scale", type=positive_number, metavar="FACTOR",
                         help="size of the style, relative to --size (default: 1)")
     parser.add_argument("--mask", dest="masks", action="append", metavar="PICTURE",
-                        help="mask of a style, white where it is painted; once for each style, of the content's size")
+                        help="mask of a style, white where it is painted; once for each style, of the content's size "
+                        "(default: the whole picture)")
     parser.add_argument("--colours", help="style; original: restore the content's colours at the end; luminance: use "
                         "only the style's brightness; match: first change the style's colours to the content's "
                         "(default: style)")

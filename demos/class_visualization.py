@@ -109,7 +109,7 @@ def parser():
     add_ascent_options(parser, CLASS_PRESETS, "distill; margin for networks of drawings")
     parser.set_defaults(preset=None)
     parser.add_argument("--margin-weight", type=natural_number, metavar="WEIGHT", help="weight of the margin to the "
-                        "best other class; 0 as published")
+                        "best other class; 0 as published (default: the preset's)")
     add_long_run_options(parser)
     return parser
 

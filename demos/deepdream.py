@@ -237,7 +237,7 @@ def parser():
     parser = demo_parser("deepdream", __doc__)
     parser.add_argument("--layer", metavar="NAME", help="the layer (default: one that makes good dreams)")
     parser.add_argument("--channel", type=natural_int, metavar="N", help="one channel of the layer (default: all)")
-    parser.add_argument("--guide", metavar="PHOTO", help="a picture whose features guide the dream")
+    parser.add_argument("--guide", metavar="PHOTO", help="a picture whose features guide the dream (default: none)")
     parser.add_argument("--size", type=positive_int, metavar="PIXELS", help="long side of the result (default: 512; "
                         "for a small network, three times its input)")
     parser.add_argument("--tile", type=natural_int, metavar="PIXELS", help="side of the tiles by which the gradient is "
@@ -245,15 +245,17 @@ def parser():
                         "change the gradient only by rounding")
     add_presets(parser, DREAM_PRESETS, "deepdream-2015")
     parser.add_argument("--octaves", dest="num_octaves", type=positive_int, metavar="N",
-                        help="number of picture sizes (default of this and the following four options: the preset's)")
-    parser.add_argument("--octave-scale", type=number, metavar="FACTOR", help="from one size to the next")
+                        help="number of picture sizes (default: the preset's)")
+    parser.add_argument("--octave-scale", type=number, metavar="FACTOR", help="factor from one size to the next "
+                        "(default: the preset's)")
     parser.add_argument("--steps", dest="num_steps", type=positive_int, metavar="N",
-                        help="number of steps in each octave")
+                        help="number of steps in each octave (default: the preset's)")
     parser.add_argument("--step-size", type=positive_number, metavar="LEVELS",
-                        help="mean change of a pixel in a step, in grey levels of 255")
-    parser.add_argument("--max-jitter", type=natural_int, metavar="PIXELS", help="largest shift of the image in a step")
+                        help="mean change of a pixel in a step, in grey levels of 255 (default: the preset's)")
+    parser.add_argument("--max-jitter", type=natural_int, metavar="PIXELS", help="largest shift of the image in a step "
+                        "(default: the preset's)")
     parser.add_argument("--zoom", type=positive_int, metavar="FRAMES", help="zoom into the dream: write this number of "
-                        "frames into frames/, and an animation")
+                        "frames into frames/, and an animation (default: one picture)")
     parser.add_argument("--zoom-by", type=number, default=0.05, metavar="SHARE",
                         help="share of the sides that each frame cuts off (default: 0.05)")
     parser.add_argument("--animation", default="gif", metavar="FORMAT",

@@ -229,7 +229,8 @@ def parser() -> ArgumentParser:
     parser = demo_parser("embedding_map", __doc__, photos=False, model_help="a network's name or a weights file (.h5) "
                          "(default: with photos the best network in the cache folder; else the shipped network "
                          "`shapes`, or `digits` with --mnist)")
-    parser.add_argument("folder", nargs="?", metavar="FOLDER", help="the same as --photos FOLDER")
+    parser.add_argument("folder", nargs="?", metavar="FOLDER", help="the same as --photos FOLDER "
+                        "(default: the folder of --photos)")
     add_photos_option(parser)
     parser.add_argument("--mnist", metavar="PATH", help="folder of MNIST, whose test digits are mapped, or one of its "
                         "files (default: shapes are drawn)")

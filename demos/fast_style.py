@@ -276,7 +276,7 @@ def parser():
                         help="picture files and folders of them (default: an example)")
     parser.add_argument("--model", default=SHIPPED, metavar="FILE", help="weights of a transform network (.h5), made "
                         "by demos.train_fast_style, or by weights_converter from a .pth file of fast_neural_style "
-                        "(default: the small shipped network)")
+                        f"(default: {SHIPPED}, the small shipped network)")
     parser.add_argument("--style", metavar="NAME[=WEIGHT,NAME=WEIGHT…]", help="style, or blend of styles as "
                         "strokes=0.7,dots=0.3, of a network of several (default: its first style)")
     parser.add_argument("--styles", action="store_true",

@@ -145,7 +145,7 @@ def parser():
     parser.add_argument("networks", nargs="*", metavar="NETWORK", help=MODEL_HELP + "; minicnn convert "
                         "FILE --first-layer -o OUT.h5 makes a file with the first layer alone")
     parser.add_argument("--model", action="append", default=[], metavar="NETWORK",
-                        help="another network; may be repeated")
+                        help="another network; may be repeated (default: the network above)")
     parser.add_argument("--layer", action="append", default=[], metavar="NAME", help="a deeper convolution; may be "
                         "repeated (default: the first one that is larger than 1x1)")
     add_common(parser)

@@ -149,7 +149,8 @@ def parser():
     parser = demo_parser("fooling", __doc__)
     parser.add_argument("--target", metavar="CLASS", help="number or name of a class (default: stingray for ImageNet, "
                         "else the network's second choice)")
-    parser.add_argument("--transfer", metavar="MODEL", help="another network that classifies the results, too")
+    parser.add_argument("--transfer", metavar="MODEL", help="another network that classifies the results, too "
+                        "(default: none)")
     add_presets(parser, FOOLING_PRESETS, "margin")
     parser.add_argument("--steps", dest="num_steps", type=positive_int, metavar="N",
                         help="largest number of steps (default: the preset's, 100)")

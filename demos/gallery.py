@@ -183,8 +183,9 @@ def shows(model: Model, given: Given) -> list[Show]:
 def why_drawn(model: Model) -> str:
     """Return why the gallery of another network shows drawn shapes, for the page."""
     return (f"Why drawn shapes, and not {model.name}? This technique needs hundreds of photos, which do not come with "
-            "the library. So the small network `shapes` shows it, on pictures that are drawn. With a folder of photos: "
-            "minicnn gallery --folder FOLDER.")
+            "the library. So the small network `shapes` shows it, on pictures that are drawn. To see photos here, run "
+            "`minicnn fetch caltech101` (137 MB) and then `minicnn gallery` again, or run "
+            "`minicnn gallery --photos FOLDER` with photos of your own.")
 
 
 def gallery_demos(model: Model) -> list[str]:

@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from PIL import Image
+from PIL import Image, ImageOps
 
 from minicnn.errors import one_line
 from minicnn.files import replacing
 from minicnn.models import Model
 
+from .gallery_panels import Panel, panel_rows, panels_of_card
 from .shared.inputs import Photo, short_label
 from .techniques import PARTS, TECHNIQUES
 
@@ -42,8 +43,10 @@ class Input(NamedTuple):
 class Shown(NamedTuple):
     """A finished picture on the pages.
 
-    small, width, height : its small picture. proof : how many checks passed. source : the paper, as [(text, address)].
-    command : the words after minicnn that make it. code, code_file : the function that made it.
+    small, width, height : its small picture. size : (width, height) of the picture. panels : its panels. rows : the
+    same panels row by row, or [] if the page shows the picture whole. files : its results as pictures of full size.
+    page : the file of a page of its own, or None. proof : how many checks passed. source : the paper, as
+    [(text, address)]. command : the words after minicnn that make it. code, code_file : the function that made it.
     """
 
     name: str
@@ -52,6 +55,11 @@ class Shown(NamedTuple):
     small: str
     width: int
     height: int
+    size: tuple[int, int]
+    panels: list[Panel]
+    rows: list[list[Panel]]
+    files: list[str]
+    page: str | None
     explanation: str
     source: list[tuple[str, str]]
     command: str
@@ -104,12 +112,17 @@ def page_files(names: Iterable[str]) -> list[str]:
 
 
 def shown_picture(site: Site, name: str, demo: str, card: dict[str, Any]) -> Shown:
-    """Make the small picture, and return what the pages say of one picture. card : its run card."""
+    """Write the small copy of a picture, and return its text for the pages. card : its run card."""
     small = f"{name}_small.jpg"
-    width, height = write_small(site.folder / f"{name}.png", site.folder / small)
+    panels = panels_of_card(card)
+    rows = panel_rows(panels)
+    width, height = write_small(site.folder / f"{name}.png", site.folder / small, rows)
     code, code_file = code_of(demo)
     title = printable(card["title"]).removeprefix(f"{site.model}: ")
-    return Shown(name, title, part_of(demo), small, width, height, printable(card["explanation"]),
+    with Image.open(site.folder / f"{name}.png") as picture:
+        size = picture.size
+    return Shown(name, title, part_of(demo), small, width, height, size, panels, rows, card["pictures"],
+                 card["page"], printable(card["explanation"]),
                  linked(printable(card["source"])), command_of(demo), code, code_file, card["checks"],
                  proof(card["checks"]), card["seconds"])
 
@@ -150,14 +163,36 @@ def write(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
-def write_small(source: Path, target: Path) -> tuple[int, int]:
-    """Write a small copy of a picture for the overview: the upper part of a tall one. Return its width and height."""
+def write_small(source: Path, target: Path, rows: Sequence[Sequence[Panel]] = ()) -> tuple[int, int]:
+    """Write a small copy of a picture for the overview. Return its width and height.
+
+    rows : its panels. If there are any, the copy shows the first ones without their captions, which would be too small
+    to read; else the upper part of the picture.
+    """
     with Image.open(source) as picture:
-        upper = picture.convert("RGB").crop((0, 0, picture.width, min(picture.height, picture.width)))
-    upper.thumbnail(SMALL)
+        if rows:
+            small = panels_together(picture.convert("RGB"), rows)
+        else:
+            small = picture.convert("RGB").crop((0, 0, picture.width, min(picture.height, picture.width)))
+    small.thumbnail(SMALL)
     with replacing(target, overwrite=True) as temporary:
-        upper.save(temporary, "JPEG", quality=85)
-    return upper.size
+        small.save(temporary, "JPEG", quality=85)
+    return small.size
+
+
+def panels_together(picture: Image.Image, rows: Sequence[Sequence[Panel]]) -> Image.Image:
+    """Return the first panels of a picture side by side: of two rows three each, or of one row up to four."""
+    one = [panel for row in rows for panel in row] if min(map(len, rows)) == 1 else rows[0]
+    shown = [row[:3] for row in rows[:2]] if len(rows) > 1 and min(map(len, rows[:2])) > 1 else (
+        [one[:2], one[2:4]] if len(one) > 3 else [one])
+    width = SMALL[0] // max(map(len, shown))
+    heights = [min(2 * width, max(round(width * panel.height / panel.width) for panel in row)) for row in shown]
+    together = Image.new("RGB", (width * max(map(len, shown)), sum(heights)), "white")
+    for row, top, height in zip(shown, (0, heights[0]), heights, strict=False):
+        for n, panel in enumerate(row):
+            part = picture.crop((panel.left, panel.top, panel.left + panel.width, panel.top + panel.height))
+            together.paste(ImageOps.contain(part, (width - 4, height - 4)), (n * width + 2, top + 2))
+    return together
 
 
 def part_of(demo: str) -> str:

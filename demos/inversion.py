@@ -141,24 +141,27 @@ def parser():
                         "early layers first (default: several over the depth of the network)")
     add_presets(parser, INVERSION_PRESETS, "tuned")
     parser.add_argument("--rates", type=rates, metavar="NxRATE,…", help="steps and learning rate of each stage, as "
-                        "100x0.004,200x0.0004 (default of this and the following options: the preset's)")
+                        "100x0.004,200x0.0004 (default: the preset's)")
     parser.add_argument("--update", help="momentum, guarded (momentum that takes back steps uphill), adam, or lbfgs, "
-                        "which ignores the learning rates")
+                        "which ignores the learning rates (default: the preset's)")
     parser.add_argument("--tv-weight", type=weights, metavar="WEIGHT", help="weight of total variation, which smooths: "
-                        "a number, or three for early, middle and late layers, as 1,10,20")
+                        "a number, or three for early, middle and late layers, as 1,10,20 (default: the preset's)")
     parser.add_argument("--tv-beta", type=positive_number, metavar="POWER",
-                        help="exponent of total variation: 2 smooths, 1 keeps edges")
+                        help="exponent of total variation: 2 smooths, 1 keeps edges (default: the preset's)")
     parser.add_argument("--p-weight", type=natural_number, metavar="WEIGHT",
-                        help="weight of the distance from the mean colour")
-    parser.add_argument("--p", type=positive_number, metavar="POWER", help="exponent of this distance")
+                        help="weight of the distance from the mean colour (default: the preset's)")
+    parser.add_argument("--p", type=positive_number, metavar="POWER", help="exponent of this distance "
+                        "(default: the preset's)")
     parser.add_argument("--feature-weight", type=positive_number, metavar="WEIGHT",
-                        help="weight of the distance from the layer's activations")
+                        help="weight of the distance from the layer's activations (default: the preset's)")
     parser.add_argument("--normalized", action=argparse.BooleanOptionalAction, default=None,
                         help="divide the terms by the norms of the features and of a photo")
-    parser.add_argument("--init", dest="noise", metavar="NOISE", help="first image: normal or uniform noise")
+    parser.add_argument("--init", dest="noise", metavar="NOISE", help="first image: normal or uniform noise "
+                        "(default: the preset's)")
     parser.add_argument("--clamp", type=natural_number, metavar="BOUND",
-                        help="bound of the image, in the preset's unit; 0: no bound")
-    parser.add_argument("--clamp-until", type=natural_int, metavar="STEP", help="last step with the bound")
+                        help="bound of the image, in the preset's unit; 0: no bound (default: the preset's)")
+    parser.add_argument("--clamp-until", type=natural_int, metavar="STEP", help="last step with the bound "
+                        "(default: the preset's)")
     add_long_run_options(parser)
     return parser
 

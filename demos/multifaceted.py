@@ -206,11 +206,12 @@ def parser():
     """Return the parser of the command line."""
     parser = demo_parser("multifaceted", __doc__, photos=False)
     parser.add_argument("folder", nargs="?", metavar="FOLDER", help="the same as --photos FOLDER; images of one "
-                        "class if it has no sub-folders")
+                        "class if it has no sub-folders (default: no folder)")
     add_photos_option(parser)
     parser.add_argument("--layer", metavar="NAME",
                         help="layer of the features (default: the last one before the class scores)")
-    parser.add_argument("--mnist", metavar="FOLDER", help="folder of MNIST: facets of a digit of its test images")
+    parser.add_argument("--mnist", metavar="FOLDER", help="folder of MNIST: facets of a digit of its test images "
+                        "(default: photos, or drawn shapes)")
     parser.add_argument("--class", dest="label", metavar="CLASS", help="number or name of the images' class, or a "
                         "sub-folder of the photos (default: the network's most frequent answer to the largest "
                         "sub-folder; 7 for MNIST; dotted disc for drawn shapes)")

@@ -25,6 +25,7 @@ from .shared.command import main, positive_int
 from .shared.default_network import network_for
 from .shared.executors import executor_for, store_for
 from .shared.inputs import choose_model
+from .shared.photo_choice import fetched_photos
 from .shared.photo_files import shown_name
 from .shared.photo_folder import Collection, FolderPhoto, choose_photos, collect, draw_photos, folder_parser
 from .shared.picture import Picture, run_demo
@@ -143,7 +144,8 @@ def checks_of(found: Collection, k: int, judged: bool, mirror: bool, rng: np.ran
 
 def run(arguments: Namespace) -> None:
     """Run the demo with the arguments of the command line."""
-    name = network_for(arguments.model, bool(arguments.folder or arguments.mnist))
+    has_photos = arguments.folder or arguments.photo_folder or arguments.mnist or fetched_photos()
+    name = network_for(arguments.model, bool(has_photos))
     model, line = choose_model(name, arguments.device)
     print(line)
     gallery, line = choose_photos(model, arguments, f"no folder given: {DRAWN} drawn shapes are compared")
@@ -163,7 +165,7 @@ def parser() -> ArgumentParser:
                         help=f"photos whose neighbours are shown (default: {QUERIES} photos of the folder)")
     parser.add_argument("-k", type=positive_int, default=5, help="number of neighbours of each query (default: 5)")
     parser.add_argument("--mnist", metavar="FOLDER", help="folder of MNIST, whose 10,000 test digits are compared "
-                        "(with --model digits)")
+                        "(with --model digits) (default: photos, or drawn shapes)")
     return parser
 
 

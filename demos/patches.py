@@ -27,7 +27,7 @@ from .shared.executors import add_sweep_options, executor_for, store_for
 from .shared.inputs import choose_model
 from .shared.layers import feature_layers, usual_layer
 from .shared.patch_sheet import sheet_of_channels
-from .shared.photo_choice import add_photos_option, choose_folder
+from .shared.photo_choice import add_photos_option, choose_folder, fetched_photos
 from .shared.photo_files import find_photos, warn
 from .shared.photo_folder import fit_photos
 from .shared.picture import Picture, run_demo
@@ -241,7 +241,8 @@ def drawn_count(model):
 
 def run(arguments):
     """Load the network, search the pictures, and save the result."""
-    model, reason = choose_model(network_for(arguments.model, bool(arguments.photos)), arguments.device)
+    has_photos = arguments.photos or arguments.photo_folder or fetched_photos()
+    model, reason = choose_model(network_for(arguments.model, bool(has_photos)), arguments.device)
     print(reason)
     count, line = drawn_count(model), ""
     if arguments.photos and arguments.photo_folder:

@@ -140,7 +140,8 @@ def cached_bytes(cache: Any) -> int:
 def parser() -> ArgumentParser:
     """Return the parser of the command line."""
     parser = demo_parser("step_through", __doc__, writes=False)
-    parser.add_argument("--layer", help="stop in the debugger inside this layer's forward and backward")
+    parser.add_argument("--layer", help="stop in the debugger inside this layer's forward and backward "
+                        "(default: print all layers, and do not stop)")
     parser.add_argument("--pause", action="store_true", help="wait for Enter after each line")
     return parser
 

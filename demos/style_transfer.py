@@ -240,39 +240,48 @@ def parser():
     parser = demo_parser("style_transfer", __doc__)
     add_presets(parser, dict.fromkeys([*STYLE_PRESETS, BY_LAYERS]), None)
     parser.add_argument("--size", "--image-size", type=positive_int, metavar="PIXELS", help="length of the --side "
-                        "(default of this and the following options: the preset's)")
-    parser.add_argument("--side", help="side that --size measures: long, as in neural-style, or short, as in CS231n")
-    parser.add_argument("--content-weight", type=number, metavar="WEIGHT", help="weight of the content")
-    parser.add_argument("--style-weight", type=number, metavar="WEIGHT", help="weight of the style")
+                        "(default: the preset's)")
+    parser.add_argument("--side", help="side that --size measures: long, as in neural-style, or short, as in CS231n "
+                        "(default: the preset's)")
+    parser.add_argument("--content-weight", type=number, metavar="WEIGHT", help="weight of the content "
+                        "(default: the preset's)")
+    parser.add_argument("--style-weight", type=number, metavar="WEIGHT", help="weight of the style "
+                        "(default: the preset's)")
     parser.add_argument("--tv-weight", type=number, metavar="WEIGHT",
-                        help="weight of total variation, which smooths the picture")
+                        help="weight of total variation, which smooths the picture (default: the preset's)")
     parser.add_argument("--content-layers", type=layer_names, metavar="NAME[=WEIGHT],…",
-                        help="content layers, with or without weights: relu4_2=1")
+                        help="content layers, with or without weights: relu4_2=1 (default: the preset's)")
     parser.add_argument("--style-layers", type=layer_names, metavar="NAME[=WEIGHT],…",
-                        help="style layers, with or without weights: relu1_1=2,relu2_1=1")
+                        help="style layers, with or without weights: relu1_1=2,relu2_1=1 (default: the preset's)")
     parser.add_argument("--reduction",
-                        help="squares of a layer: sum (CS231n), mean (neural-style) or relative")
-    parser.add_argument("--style-scale", type=number, metavar="FACTOR", help="size of the style, relative to --size")
+                        help="squares of a layer: sum (CS231n), mean (neural-style) or relative "
+                        "(default: the preset's)")
+    parser.add_argument("--style-scale", type=number, metavar="FACTOR", help="size of the style, relative to --size "
+                        "(default: the preset's)")
     parser.add_argument("--blend", "--style-blend-weights", type=numbers, metavar="WEIGHT,…",
                         help="weight of each style: 3,7 (default: equal weights)")
     parser.add_argument("--mask", dest="masks", action="append", metavar="PICTURE",
-                        help="mask of a style, white where it is painted; once for each style, of the content's size")
+                        help="mask of a style, white where it is painted; once for each style, of the content's size "
+                        "(default: the whole picture)")
     parser.add_argument("--colours", help="style; original: restore the content's colours at the end; luminance: use "
                         "only the style's brightness; match: first change the style's colours to the content's "
                         "(default: style)")
     parser.add_argument("--original-colors", dest="colours", action="store_const", const="original",
                         help="same as --colours original")
-    parser.add_argument("--init", metavar="NAME|PICTURE", help="first image: content, noise, or a picture file")
+    parser.add_argument("--init", metavar="NAME|PICTURE", help="first image: content, noise, or a picture file "
+                        "(default: the preset's)")
     parser.add_argument("--noise", type=natural_number, metavar="DEVIATION",
-                        help="standard deviation of the noise in the first image")
-    parser.add_argument("--optimizer", help="lbfgs or adam")
-    parser.add_argument("--learning-rate", type=positive_number, metavar="RATE", help="learning rate of Adam")
+                        help="standard deviation of the noise in the first image (default: the preset's)")
+    parser.add_argument("--optimizer", help="lbfgs or adam (default: the preset's)")
+    parser.add_argument("--learning-rate", type=positive_number, metavar="RATE", help="learning rate of Adam "
+                        "(default: the preset's)")
     parser.add_argument("--last-learning-rate", type=positive_number, metavar="RATE",
-                        help="learning rate of Adam in the last tenth of the steps")
-    parser.add_argument("--clamp", type=positive_number, metavar="BOUND", help="bound of the network's input")
-    parser.add_argument("--pooling", help="max or avg")
+                        help="learning rate of Adam in the last tenth of the steps (default: the preset's)")
+    parser.add_argument("--clamp", type=positive_number, metavar="BOUND", help="bound of the network's input "
+                        "(default: the preset's)")
+    parser.add_argument("--pooling", help="max or avg (default: the preset's)")
     parser.add_argument("--steps", "--num-iterations", dest="num_steps", type=positive_int, metavar="N",
-                        help="steps at the first size, which is the only one without --coarse")
+                        help="steps at the first size, which is the only one without --coarse (default: the preset's)")
     parser.add_argument("--coarse", type=positive_int, metavar="PIXELS",
                         help="first size; it grows by sqrt 2 up to --size (default: --size only)")
     parser.add_argument("--fine-steps", type=positive_int, metavar="N",

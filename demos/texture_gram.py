@@ -168,19 +168,19 @@ def parser():
     parser = demo_parser("texture_gram", __doc__)
     add_presets(parser, dict.fromkeys([*TEXTURE_PRESETS, BY_LAYERS]), None)
     parser.add_argument("--layers", type=layer_names, metavar="NAME[=WEIGHT],…", help="layers from early to late, with "
-                        "or without weights: relu1_1=2,pool1=1 (default of this and the following options but --size: "
-                        "the preset's)")
+                        "or without weights: relu1_1=2,pool1=1 (default: the preset's)")
     parser.add_argument("--size", type=positive_int, metavar="PIXELS", help="short side of the source and the texture "
                         "(default: 256 as in the paper, 192 for SqueezeNet, 96 for shapes, or the short side of a "
                         "smaller picture)")
-    parser.add_argument("--reduction", help="sum, mean or relative squares of a layer")
-    parser.add_argument("--pooling", help="max or avg")
-    parser.add_argument("--optimizer", help="lbfgs or adam")
+    parser.add_argument("--reduction", help="sum, mean or relative squares of a layer (default: the preset's)")
+    parser.add_argument("--pooling", help="max or avg (default: the preset's)")
+    parser.add_argument("--optimizer", help="lbfgs or adam (default: the preset's)")
     parser.add_argument("--steps", dest="num_steps", type=positive_int, metavar="N",
-                        help="steps for each stack of layers")
-    parser.add_argument("--learning-rate", type=positive_number, metavar="RATE", help="learning rate of Adam")
+                        help="steps for each stack of layers (default: the preset's)")
+    parser.add_argument("--learning-rate", type=positive_number, metavar="RATE", help="learning rate of Adam "
+                        "(default: the preset's)")
     parser.add_argument("--noise", type=natural_number, metavar="FACTOR",
-                        help="standard deviation of the first image, relative to the source's")
+                        help="standard deviation of the first image, relative to the source's (default: the preset's)")
     parser.add_argument("--histogram", action="store_true",
                         help="show the textures with the source's histogram of each channel, as Gatys does")
     add_long_run_options(parser)

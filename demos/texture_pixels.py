@@ -233,9 +233,10 @@ def parser():
     parser.add_argument("--passes", type=positive_int, default=2, metavar="N", help="passes of Wei-Levoy over each "
                         "level; after one, the edges do not fit each other well (default: 2)")
     parser.add_argument("--hole", nargs=4, type=natural_int, metavar=("TOP", "LEFT", "HEIGHT", "WIDTH"),
-                        help="fill this part of the sample by Efros-Leung instead")
+                        help="fill this part of the sample by Efros-Leung instead, in pixels (default: none)")
     parser.add_argument("--extend", type=positive_int, metavar="PIXELS",
-                        help="extend the sample on all sides by Efros-Leung instead")
+                        help="extend the sample on all sides by Efros-Leung instead"
+                        ", by this number of pixels (default: none)")
     parser.add_argument("--device", default="cpu", help="cpu, gpu or auto, for Efros-Leung's products; a GPU gains "
                         "little, as pixels are filled one after another (default: cpu)")
     parser.add_argument("--out", metavar="FOLDER", help="output folder (default: a new one)")

@@ -176,16 +176,20 @@ def parser():
     parser.add_argument("--style", nargs="+", metavar="PICTURE", help="style pictures, one or several for one network, "
                         f"named by their files; or drawn styles: {', '.join(STYLES)} (default: all drawn styles)")
     start = parser.add_mutually_exclusive_group()
-    start.add_argument("--go-on", metavar="NETWORK", help="train this network (.h5) further, for its styles")
+    start.add_argument("--go-on", metavar="NETWORK", help="train this network (.h5) further, for its styles "
+                        "(default: a new network)")
     start.add_argument("--add-style", metavar="NETWORK", help="add the styles to a network of several styles (.h5) and "
-                       "train only their scales and shifts")
+                       "train only their scales and shifts (default: a new network)")
     parser.add_argument("--model", help=f"loss network: {MODEL_HELP}")
     add_presets(parser, FAST_PRESETS, None)
-    parser.add_argument("--content-weight", type=float, metavar="WEIGHT", help="weight of the content (default of this "
-                        "and the following three options: the preset's)")
-    parser.add_argument("--style-weight", type=float, metavar="WEIGHT", help="weight of the style")
-    parser.add_argument("--tv-weight", type=float, metavar="WEIGHT", help="weight of total variation")
-    parser.add_argument("--size", type=positive_int, metavar="PIXELS", help="long side of the style")
+    parser.add_argument("--content-weight", type=float, metavar="WEIGHT", help="weight of the content "
+                        "(default: the preset's)")
+    parser.add_argument("--style-weight", type=float, metavar="WEIGHT", help="weight of the style "
+                        "(default: the preset's)")
+    parser.add_argument("--tv-weight", type=float, metavar="WEIGHT", help="weight of total variation "
+                        "(default: the preset's)")
+    parser.add_argument("--size", type=positive_int, metavar="PIXELS", help="long side of the style "
+                        "(default: the preset's)")
     parser.add_argument("--crop", type=positive_int, default=64, metavar="PIXELS",
                         help="side of the crops of the photos (default: 64; Johnson: 256)")
     parser.add_argument("--widths", type=widths, default=(8, 16, 32), metavar="C,C,C", help="channels at the full "
@@ -197,7 +201,8 @@ def parser():
     parser.add_argument("--half", action="store_true", help="write float16, half the size")
     parser.add_argument("--save-every", type=positive_int, default=100, metavar="STEPS",
                         help="steps between two savings of the --checkpoint (default: 100)")
-    parser.add_argument("--samples", metavar="FOLDER", help="folder for a photo that is painted during the training")
+    parser.add_argument("--samples", metavar="FOLDER", help="folder for a photo that is painted during the training "
+                        "(default: none)")
     parser.add_argument("--sample-every", type=positive_int, default=100, metavar="STEPS",
                         help="steps between two samples (default: 100)")
     return parser

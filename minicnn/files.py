@@ -3,6 +3,7 @@
 import errno
 import os
 import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from hashlib import sha256
@@ -12,7 +13,7 @@ from uuid import uuid4
 from minicnn import program
 from minicnn.errors import InputError, one_line
 
-__all__ = ["TEMPORARY", "free_path", "remove_leftovers", "replacing", "require_target"]
+__all__ = ["TEMPORARY", "free_path", "remove_leftovers", "replacing", "replacing_folder", "require_target"]
 
 DISK_FULL = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))  # Windows has no EDQUOT
 TEMPORARY = ".minicnn-"  # the names of temporary files begin so
@@ -51,6 +52,43 @@ def replacing(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
     finally:
         temporary.unlink(missing_ok=True)
         program.unfinished.discard(str(temporary))
+
+
+@contextmanager
+def replacing_folder(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
+    """Yield a new folder, which becomes `path` when the block succeeds.
+
+    If the block ends with an exception, the new folder is removed and `path` stays as it was. A folder that is
+    replaced is removed with all that it holds.
+    Raises InputError if `path` is a file or a link, if it exists and `overwrite` is False, or if the folder cannot be
+    written.
+
+    >>> with replacing_folder(folder / "tiles") as new:
+    ...     _ = (new / "0.txt").write_text("complete")
+    >>> (folder / "tiles" / "0.txt").read_text()
+    'complete'
+    """
+    path = Path(path)
+    if os.path.lexists(path) and (path.is_symlink() or not path.is_dir() or not overwrite):
+        raise InputError(f"{_shown(path)}: already exists; give another name"
+                         f"{'' if path.is_symlink() or not path.is_dir() else ' or allow it to be replaced'}")
+    new, old = (path.with_name(f"{_temporary_stem(path)}{uuid4().hex}") for _ in range(2))
+    program.unfinished.update((str(new), str(old)))
+    try:
+        new.mkdir()
+        yield new
+        if path.is_dir():
+            os.replace(path, old)
+        os.replace(new, path)
+    except BrokenPipeError:
+        raise
+    except OSError as problem:
+        way_out = "free some space" if problem.errno in DISK_FULL else "give another name"
+        raise InputError(f"{_shown(path)}: cannot be written ({_reason(problem)}); {way_out}") from problem
+    finally:
+        for temporary in (new, old):
+            shutil.rmtree(temporary, ignore_errors=True)
+            program.unfinished.discard(str(temporary))
 
 
 def free_path(path: str | Path) -> Path:
@@ -99,7 +137,7 @@ def _temporary_stem(file: Path) -> str:
 
 
 def remove_leftovers(folder: str | Path, name: str | None = None) -> None:
-    """Remove the temporary files that a killed program has left in the folder. No other program may be writing there.
+    """Remove the temporary files and folders that a killed program has left in the folder, while no other writes there.
 
     name : the file whose temporary files are removed. By default, all temporary files are.
 
@@ -110,7 +148,10 @@ def remove_leftovers(folder: str | Path, name: str | None = None) -> None:
     """
     for leftover in Path(folder).glob(f"{_temporary_stem(Path(name)) if name else TEMPORARY}*"):
         with suppress(OSError):
-            leftover.unlink()
+            if leftover.is_dir() and not leftover.is_symlink():
+                shutil.rmtree(leftover)
+            else:
+                leftover.unlink()
 
 
 def unusable_name(path: Path) -> str | None:

@@ -20,6 +20,8 @@ __all__ = ["PANEL", "amplify", "figure_to_png", "gradient_to_colours", "grey_opt
            "saliency_range", "save_figure", "show_image", "show_panels", "show_rows"]
 
 PANEL = 2.6     # side of a panel in inches
+DPI = 110       # pixels in an inch of a PNG file
+MARGIN = 0.06   # around the figure in a PNG file, inches
 LETTERS = 14    # of a caption in an inch
 LONGEST = 120   # characters of a line of text; longer lines are cut
 MOST_LINES = 8  # of one text
@@ -46,6 +48,7 @@ def show_panels(panels: Sequence[tuple], columns: int | None = None, title: str 
     for axis, (caption, picture, *options) in zip(axes, panels, strict=False):
         axis.imshow(picture, **({"interpolation": "nearest"} | (options[0] if options else {})))
         axis.set_title(_wrapped(caption, size), fontsize=9)
+        axis.set_label(str(caption))  # as it was before it was wrapped
     if title:
         figure.suptitle(title, fontsize=11)
     return plain_text(figure)
@@ -152,18 +155,18 @@ def overlay(picture: Array, heat: Array, colours: str = "jet", alpha: float = 0.
     return (1 - alpha) * picture / 255 + alpha * colormaps[colours](scaled)[..., :3]
 
 
-def figure_to_png(figure: Figure, dpi: int = 110) -> bytes:
+def figure_to_png(figure: Figure, dpi: int = DPI) -> bytes:
     """Return the figure as the bytes of a PNG file.
 
     >>> figure_to_png(show_image(photo))[1:4]
     b'PNG'
     """
     buffer = BytesIO()
-    plain_text(figure).savefig(buffer, format="png", dpi=dpi, bbox_inches="tight", pad_inches=0.06)
+    plain_text(figure).savefig(buffer, format="png", dpi=dpi, bbox_inches="tight", pad_inches=MARGIN)
     return buffer.getvalue()
 
 
-def save_figure(path: str | Path, figure: Figure, overwrite: bool = False, dpi: int = 110) -> None:
+def save_figure(path: str | Path, figure: Figure, overwrite: bool = False, dpi: int = DPI) -> None:
     """Write the figure as PNG, by way of a temporary file. Raises InputError as `files.replacing` does.
 
     >>> save_figure(folder / "figure.png", show_image(photo))

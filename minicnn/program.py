@@ -174,10 +174,14 @@ def flush_output() -> None:
 
 
 def remove_unfinished() -> None:
-    """Remove the temporary files that were not moved to their place."""
+    """Remove the temporary files and folders that were not moved to their place."""
     for path in tuple(unfinished):
         try:
-            os.unlink(path)
+            if os.path.isdir(path) and not os.path.islink(path):
+                from shutil import rmtree
+                rmtree(path)
+            else:
+                os.unlink(path)
         except OSError:  # it was not yet made, or was moved to its place
             pass
         unfinished.discard(path)

@@ -6,7 +6,7 @@ import os
 import pytest
 
 from minicnn.errors import InputError
-from minicnn.files import free_path, replacing
+from minicnn.files import TEMPORARY, free_path, remove_leftovers, replacing, replacing_folder
 
 
 def names(folder):
@@ -202,3 +202,43 @@ def test_free_path_takes_the_first_free_number(tmp_path):
 def test_free_path_numbers_folders_too(tmp_path):
     (tmp_path / "gallery").mkdir()
     assert free_path(tmp_path / "gallery") == tmp_path / "gallery-2"
+
+
+def test_a_folder_is_replaced_whole(tmp_path):
+    with replacing_folder(tmp_path / "tiles") as new:
+        (new / "a.txt").write_text("old")
+        assert not (tmp_path / "tiles").exists()
+    with replacing_folder(tmp_path / "tiles", overwrite=True) as new:
+        (new / "b.txt").write_text("new")
+    assert names(tmp_path) == ["tiles"] and names(tmp_path / "tiles") == ["b.txt"]
+
+
+@pytest.mark.parametrize("problem", [KeyboardInterrupt, OSError(errno.ENOSPC, "full"), ValueError])
+def test_a_folder_stays_as_it_was_if_the_block_fails(tmp_path, problem):
+    (tmp_path / "tiles").mkdir()
+    (tmp_path / "tiles" / "a.txt").write_text("old")
+    expected = InputError if isinstance(problem, OSError) else problem
+    with pytest.raises(expected):
+        with replacing_folder(tmp_path / "tiles", overwrite=True) as new:
+            (new / "b.txt").write_text("half")
+            raise problem
+    assert names(tmp_path) == ["tiles"] and names(tmp_path / "tiles") == ["a.txt"]
+
+
+def test_a_folder_takes_the_place_of_no_file_no_link_and_no_other_folder(tmp_path):
+    (tmp_path / "file").write_text("old")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "folder")
+    for name, overwrite in (("file", True), ("folder", False), ("link", True)):
+        with pytest.raises(InputError, match=f"{name}: already exists"):
+            with replacing_folder(tmp_path / name, overwrite):
+                pytest.fail("the block ran")
+    assert names(tmp_path) == ["file", "folder", "link"]
+
+
+def test_folders_that_a_killed_program_left_are_removed(tmp_path):
+    (tmp_path / f"{TEMPORARY}1234" / "tiles").mkdir(parents=True)
+    (tmp_path / f"{TEMPORARY}1234" / "tiles" / "0.jpg").touch()
+    (tmp_path / "kept").mkdir()
+    remove_leftovers(tmp_path)
+    assert names(tmp_path) == ["kept"]

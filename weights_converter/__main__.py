@@ -83,7 +83,8 @@ def add_source(parser: argparse.ArgumentParser, metavar: str, text: str) -> None
                              "minus1-1 or tf (RGB, -1..1), none (RGB, 0..255) (default: as published, or recognised by "
                              "the values)")
     parser.add_argument("--prefix", metavar="TEXT", type=not_empty,
-                        help="take only the arrays whose names begin with TEXT, of a file that holds several networks")
+                        help="take only the arrays whose names begin with TEXT, of a file that holds several networks "
+                             "(default: all arrays)")
 
 
 def fetch_parser() -> OneLineParser:

@@ -17,43 +17,50 @@ def add_ascent_options(parser: ArgumentParser, presets: Mapping[str, AscentSetti
     """Add --preset, and an option for each field of AscentSettings but `margin_weight`."""
     add_presets(parser, presets, default)
     parser.add_argument("--steps", dest="num_steps", metavar="N", type=positive_int, help="number of steps for each "
-                        "image (default of this and the following options: the preset's)")
+                        "image (default: the preset's)")
     parser.add_argument("--start-noise", type=natural_number, metavar="DEVIATION",
-                        help="standard deviation of the noise in the first image; 0: the mean colour")
+                        help="standard deviation of the noise in the first image; 0: the mean colour "
+                        "(default: the preset's)")
     parser.add_argument("--policy", help="length of a step. normalized: fixed; constant: proportional to the gradient; "
-                        "progress: the score would rise by --progress if it were linear; adam: of a fourier spectrum")
+                        "progress: the score would rise by --progress if it were linear; adam: of a fourier spectrum "
+                        "(default: the preset's)")
     parser.add_argument("--learning-rate", type=positive_number, metavar="RATE", help="length of a normalized step, at "
-                        "224 pixels; else the factor of the gradient, or its upper limit")
+                        "224 pixels; else the factor of the gradient, or its upper limit (default: the preset's)")
     parser.add_argument("--progress", type=positive_number, metavar="SCORE",
-                        help="desired rise of the score per step, for the policy progress")
-    parser.add_argument("--gain", type=positive_number, metavar="FACTOR", help="factor of every step's length")
+                        help="desired rise of the score per step, for the policy progress (default: the preset's)")
+    parser.add_argument("--gain", type=positive_number, metavar="FACTOR", help="factor of every step's length "
+                        "(default: the preset's)")
     parser.add_argument("--l2-reg", type=natural_number, metavar="WEIGHT",
-                        help="weight of the penalty on the sum of squares")
+                        help="weight of the penalty on the sum of squares (default: the preset's)")
     parser.add_argument("--decay", type=natural_number, metavar="SHARE",
-                        help="share of the image that each step removes")
-    parser.add_argument("--blur-every", type=positive_int, metavar="STEPS", help="steps from one blur to the next")
+                        help="share of the image that each step removes (default: the preset's)")
+    parser.add_argument("--blur-every", type=positive_int, metavar="STEPS", help="steps from one blur to the next "
+                        "(default: the preset's)")
     parser.add_argument("--blur-sigma", type=natural_number, metavar="PIXELS",
-                        help="standard deviation of the blur; 0: no blur")
+                        help="standard deviation of the blur; 0: no blur (default: the preset's)")
     parser.add_argument("--small-norm", type=natural_number, metavar="PERCENT",
-                        help="percentage of the pixels set to zero: the smallest norms")
+                        help="percentage of the pixels set to zero: the smallest norms (default: the preset's)")
     parser.add_argument("--small-contribution", type=natural_number, metavar="PERCENT",
-                        help="percentage of the pixels set to zero: the least contributions to the score")
+                        help="percentage of the pixels set to zero: the least contributions to the score "
+                        "(default: the preset's)")
     parser.add_argument("--max-jitter", type=natural_int, metavar="PIXELS",
-                        help="largest shift of the image per step, at 224 pixels")
+                        help="largest shift of the image per step, at 224 pixels (default: the preset's)")
     parser.add_argument("--max-scale", type=natural_number, metavar="SHARE", help="largest enlargement or reduction of "
-                        "the image per step, as a share of its size")
+                        "the image per step, as a share of its size (default: the preset's)")
     parser.add_argument("--max-rotation", type=natural_number, metavar="DEGREES",
-                        help="largest rotation of the image per step")
+                        help="largest rotation of the image per step (default: the preset's)")
     parser.add_argument("--parametrization", metavar="NAME", help="numbers that change: pixels, or fourier, a spectrum "
-                        "of decorrelated colours")
+                        "of decorrelated colours (default: the preset's)")
     parser.add_argument("--border", type=natural_int, metavar="PIXELS", help="border of a fourier image that is "
-                        "optimised too and cut off, at 224 pixels")
+                        "optimised too and cut off, at 224 pixels (default: the preset's)")
     parser.add_argument("--diversity-weight", type=natural_number, metavar="WEIGHT", help="weight of the likeness of "
-                        "several images of one neuron or channel, such as --channels 5,5,5,5")
+                        "several images of one neuron or channel, such as --channels 5,5,5,5 (default: the preset's)")
     parser.add_argument("--clamp", metavar="ORDER",
-                        help="limit to the valid colours: first (before the blur), last, or none")
+                        help="limit to the valid colours: first (before the blur), last, or none "
+                        "(default: the preset's)")
     parser.add_argument("--inputs", metavar="UNIT", help="unit of these numbers: torchvision (colours over their "
-                        "standard deviation) or caffe (0 to 255); they are converted for other networks")
+                        "standard deviation) or caffe (0 to 255); they are converted for other networks "
+                        "(default: the preset's)")
 
 
 def amplified(model: Model, caption: str, image: np.ndarray) -> tuple[str, np.ndarray]:

@@ -60,7 +60,7 @@ def ascend_class(model: Model, label: int, seed: int, size: int, settings: Ascen
 
 
 def shown_steps(settings: AscentSettings) -> tuple[int, ...]:
-    """Return the four steps whose images a figure of one class shows beside the result."""
+    """Return the numbers of four steps. A figure of one class shows their images and the result."""
     return 1, settings.num_steps // 10, settings.num_steps // 4, settings.num_steps // 2
 
 

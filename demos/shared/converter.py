@@ -1,4 +1,5 @@
-"""The parts of weights_converter that demos use. It lies beside demos in a checkout, and in minicnn if installed."""
+"""The parts of weights_converter that demos use. The package is `weights_converter` in a checkout, and
+`minicnn.weights_converter` after an installation."""
 
 from typing import TYPE_CHECKING
 

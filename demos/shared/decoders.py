@@ -57,7 +57,7 @@ def photos_source(model: Model, file: str, folder: Path) -> Source:
         raise InputError(f"{one_line(file)} is no decoder for {model.name}, whose codes have the shape {expected}: "
                          f"train one with {training_command(model)}")
     if read_header(weights_path(file)).source_sha256 != weights_digest(model.net):
-        raise InputError(f"{one_line(file)} was trained on the features of other weights than those of {model.name}: "
+        raise InputError(f"{one_line(file)} was trained on features of other weights, not of {model.name}: "
                          f"train one with {training_command(model)}")
     images = photo_images(model, folder, MOST)
     x = model.preprocessing.to_input(images)

@@ -62,6 +62,6 @@ def add_sweep_options(parser: ArgumentParser) -> None:
     parser.add_argument("--workers", type=positive_int, default=1, metavar="N",
                         help="number of processes (default: 1)")
     parser.add_argument("--cluster", metavar="ADDRESS", help="address of a Dask scheduler whose workers run the sweep, "
-                        "such as tcp://host:8786 (pip install distributed)")
+                        "such as tcp://host:8786 (pip install distributed) (default: none)")
     parser.add_argument("--resume", metavar="DIR", help="folder that keeps the result of each batch; results that it "
-                        "holds are not computed again")
+                        "holds are not computed again (default: none, all are computed)")

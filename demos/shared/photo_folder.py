@@ -98,7 +98,7 @@ def read_photos(folder: str | Path, report: Report | None = None, most: int | No
 def choose_photos(model: Model, arguments: Namespace, instead: str) -> tuple[Iterator[FolderPhoto] | None, str]:
     """Return the FolderPhotos of FOLDER, --photos, --mnist or the cache folder, or None, and a line that says which.
 
-    instead : the sentence about what is used if there are none, as in `choose_folder`.
+    instead : the sentence that names the pictures used if there are no photos, as in `choose_folder`.
     Raises InputError if several are given, or if there are none and the network takes grey images, as drawn shapes have
     colours.
     """
@@ -205,7 +205,8 @@ def feature_arrays(net: Network, x: np.ndarray, layer: str) -> dict[str, np.ndar
 def folder_parser(name: str, description: str | None) -> ArgumentParser:
     """Return a parser for minicnn NAME [FOLDER] with the options that all demos share."""
     parser = OneLineParser(prog=f"minicnn {name}", description=description)
-    parser.add_argument("folder", nargs="?", metavar="FOLDER", help="the same as --photos FOLDER")
+    parser.add_argument("folder", nargs="?", metavar="FOLDER", help="the same as --photos FOLDER "
+                        "(default: the folder of --photos)")
     add_photos_option(parser)
     parser.add_argument("--model", help=MODEL_HELP)
     parser.add_argument("--layer", help="layer whose activations are the features (default: the last before the "

@@ -6,7 +6,7 @@ import platform
 import re
 import time
 from argparse import Namespace
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -28,6 +28,7 @@ from minicnn.program import signals_held
 from minicnn.visualize.check import Check
 
 from .claim import claim, claim_new, make_folder
+from .panels import panels_of
 from .times import line_of
 
 
@@ -37,7 +38,8 @@ class Picture(NamedTuple):
     name : the stem of its files. explanation : two sentences for a reader. source : the paper. array : the raw result.
     parameters : all settings, for the run card. history : the steps of the optimization, if there was one.
     finished : {word: picture, uint8 (H, W, 3)} of the results in full size. Each becomes an image file, NAME_word.png.
-    times : {stage: seconds} of a long demo.
+    times : {stage: seconds} of a long demo. page : called with the folder of the picture; it writes a page of its own
+    there and returns the page's file.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Picture(NamedTuple):
     history: list[Progress] = []
     finished: Mapping[str, np.ndarray] = {}
     times: Mapping[str, float] = {}
+    page: Callable[[Path], str] | None = None
 
 
 def file_stem(text: str) -> str:
@@ -118,11 +121,14 @@ def save_picture(folder: Path, picture: Picture, model: Model | Sequence[Model] 
     with ExitStack() as files:  # it moves the files to their places in reverse order: the run card comes last
         def temporary(name: str) -> Path:
             return files.enter_context(replacing(folder / name, overwrite))
-        temporary(f"{picture.name}.json").write_text(json.dumps(card, indent=1), encoding="utf-8")
+        card_file = temporary(f"{picture.name}.json")
         np.save(temporary(f"{picture.name}.npy"), picture.array)
         for name, image in finished.items():
             save_image(temporary(name), image, overwrite=True)
         save_figure(temporary(f"{picture.name}.png"), picture.figure, overwrite=True)
+        card["page"] = None if picture.page is None else picture.page(folder)
+        card["panels"] = panels_of(picture.figure)  # their places are known when the figure has been drawn
+        card_file.write_text(json.dumps(card, indent=1), encoding="utf-8")
         with signals_held():
             files.close()
     return card

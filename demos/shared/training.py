@@ -29,7 +29,7 @@ def training_parser(name: str, description: str | None, steps: int, batch_size: 
     parser.add_argument("--batch-size", type=positive_int, default=batch_size,
                         help=f"images in a batch (default: {batch_size})")
     parser.add_argument("--seed", type=natural_int, default=0, help="seed of the random generator (default: 0)")
-    parser.add_argument("--checkpoint", help="file (.npz) from which an interrupted training continues")
+    parser.add_argument("--checkpoint", help="file (.npz) from which an interrupted training continues (default: none)")
     parser.add_argument("--overwrite", action="store_true", help="replace the output file if it exists")
     return parser
 
@@ -43,8 +43,8 @@ def train_with_progress(net: Network, batches: Any, arguments: Namespace, learni
 
     options : of `train`, such as weight_decay and loss. callback : called with the step, from 0, after each step.
     changeable : names of options that may have another value when a training continues.
-    Raises InputError before the training if the result or the checkpoint could not be written, if another run is about
-    to write it, and if the checkpoint is of a training with other options.
+    Raises InputError before the training if the result or the checkpoint could not be written, or if another run is
+    about to write it. Raises InputError also if the checkpoint is of a training with other options.
     """
     require_target(arguments.out, arguments.overwrite)
     claim(Path(arguments.out), is_file=True)

@@ -40,10 +40,13 @@ class Tags(HTMLParser):
 
     def __init__(self, page):
         super().__init__()
-        self.open, self.pictures, self.links, self.ids, self.unnamed = [], [], [], [], []
+        self.open, self.pictures, self.links, self.ids, self.unnamed, self.panels = [], [], [], [], [], set()
         self.feed(page)
 
     def handle_starttag(self, tag, attributes):
+        if tag == "image":
+            self.panels.add(dict(attributes)["href"])
+        self.unnamed += ["a panel"] if tag == "svg" and not dict(attributes)["aria-label"] else []
         if tag not in ("img", "meta", "br", "link"):
             self.open.append(tag)
         self.ids += [dict(attributes)["id"]] if "id" in dict(attributes) else []
@@ -67,8 +70,8 @@ def test_the_gallery_without_weights_uses_the_network_of_photographs_and_says_wh
     text = (tmp_path / "gallery" / "index.html").read_text(encoding="utf-8")
     page = Tags(text)
     inputs = ["input_1.png"]
-    assert page.open == page.unnamed == [] and page.pictures[:2] == [*inputs, "agreement.png"]
-    assert sorted(page.pictures[2:]) == sorted(f"{name}_small.jpg" for name in names if name != "agreement")
+    assert page.open == page.unnamed == [] and page.pictures[:1] == inputs and page.panels == {"agreement.png"}
+    assert sorted(page.pictures[1:]) == sorted(f"{name}_small.jpg" for name in names if name != "agreement")
     assert {f"{name}.html" for name in names} < set(page.links)
     assert "Not shown here" in text and "minicnn train_fast_style" in text and "not finished" not in text
     require_links(tmp_path / "gallery", page)
@@ -80,7 +83,7 @@ def test_the_gallery_without_weights_uses_the_network_of_photographs_and_says_wh
         assert (card["model"] == "shapes") == (name in drawn) == (reason in card["explanation"]), name
         text = (tmp_path / "gallery" / f"{name}.html").read_text(encoding="utf-8")
         page = Tags(text)
-        assert page.open == page.unnamed == [] and page.pictures == [f"{name}.png"]
+        assert page.open == page.unnamed == [] and {*page.pictures, *page.panels} == {f"{name}.png"}
         assert "How to read this" in text and "def pictures(" in text and "Is it right?" in text
         assert (reason in text) == (name in drawn)
         require_links(tmp_path / "gallery", page)
@@ -112,7 +115,7 @@ def test_an_interrupted_gallery_keeps_what_is_finished_and_a_valid_page(tmp_path
     check_outputs(tmp_path / "out", finished)
     page = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
     assert Tags(page).open == []
-    assert sorted(Tags(page).pictures[2:]) == sorted(f"{name}_small.jpg" for name in finished if name != "agreement")
+    assert sorted(Tags(page).pictures[1:]) == sorted(f"{name}_small.jpg" for name in finished if name != "agreement")
     require_links(tmp_path / "out", Tags(page))
     assert "not finished" in page
 
@@ -166,7 +169,7 @@ def test_a_folder_of_photos_takes_the_place_of_drawn_shapes(tmp_path, monkeypatc
     few_demos(monkeypatch, "neighbours", "embedding_map", "zoom_page", "patches")
     monkeypatch.setattr(embedding_map, "FEWEST", 36)
     write_shapes(tmp_path / "photos", 36)
-    assert exit_code(gallery_module, "--model", "shapes", "--device", "cpu", "--folder", tmp_path / "photos", "--out",
+    assert exit_code(gallery_module, "--model", "shapes", "--device", "cpu", "--photos", tmp_path / "photos", "--out",
                      tmp_path / "out") == 0
     cards = {name: json.loads((tmp_path / "out" / f"{name}.json").read_text())
              for name in ("neighbours", "embedding_map", "grid_map", "patches")}

@@ -1,6 +1,7 @@
 """Which photos the demos of many photos use: a folder of the user, the set in the cache, or drawn shapes."""
 
 import json
+import shutil
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,7 +9,8 @@ import pytest
 from demo_runs import exit_code
 from shape_folders import write_shapes
 
-from demos import embedding_map, multifaceted, neighbours, patches, zoom_page
+from demos import __main__ as gallery_module
+from demos import embedding_map, gallery, multifaceted, neighbours, patches, zoom_page
 from demos.shared import photo_choice
 from demos.shared.patch_sheet import sheet_of_channels
 from demos.shared.photo_class import class_folder, network_class
@@ -78,6 +80,35 @@ def test_demos_use_the_set_in_the_cache(fetched, as_other, tmp_path, capsys):
         assert "24 p" in card["title"] or "24 images" in card["title"]
         assert card["times"] and all(seconds >= 0 for seconds in card["times"].values())
         assert "  time: " in said and all(stage in said for stage in card["times"])
+
+
+@pytest.mark.parametrize("demo", [neighbours, zoom_page, patches])
+def test_photos_are_shown_by_the_best_network_and_drawings_by_the_shipped_one(demo, fetched, monkeypatch, tmp_path):
+    def asked(name, device):
+        names.append(name)
+        raise InputError("enough")
+    names = []
+    monkeypatch.setattr(demo, "choose_model", asked)
+    assert exit_code(demo) == exit_code(demo, "--photos", tmp_path) == 2
+    shutil.rmtree(fetched)
+    assert exit_code(demo, "--photos", tmp_path) == exit_code(demo) == 2
+    assert names == [None, None, None, "shapes"]
+
+
+def test_the_gallery_uses_the_set_in_the_cache_and_says_how_to_get_one(fetched, monkeypatch, tmp_path):
+    monkeypatch.setattr(gallery_module, "MOST", 6)
+    photos, line = gallery_module.gallery_folder(OTHER, None)
+    assert len(photos) == 6 and len({photo.label for photo in photos}) == 6  # spread over the classes
+    assert f"photos: the set imagenette in {fetched.parent}" in line
+    assert gallery_module.gallery_folder(SHAPES, None)[0] is None
+    write_shapes(tmp_path / "mine", 4, by_class=False)
+    photos, line = gallery_module.gallery_folder(SHAPES, str(tmp_path / "mine"))
+    assert len(photos) == 4 and line == ""
+    shutil.rmtree(fetched)
+    photos, line = gallery_module.gallery_folder(OTHER, None)
+    assert photos is None
+    for text in (line, gallery.why_drawn(OTHER)):
+        assert "minicnn fetch caltech101" in text and "--photos FOLDER" in text
 
 
 def test_the_option_photos_is_the_folder(fetched, tmp_path, capsys):

@@ -108,7 +108,7 @@ def test_a_decoder_of_other_weights_is_refused(trained, tmp_path, capsys):
     save_weights(tmp_path / "changed.h5", shapes(seed=5), Header("changed", "shapes", SHAPES.preprocessing,
                                                                  SHAPES.labels))
     for model, file, message in (
-            (tmp_path / "changed.h5", decoder, "was trained on the features of other weights than those of changed"),
+            (tmp_path / "changed.h5", decoder, "was trained on features of other weights, not of changed"),
             (network, "shapes", "is no decoder for other, whose codes have the shape"),
             (network, tmp_path / "none.h5", "none.h5")):
         assert exit_code(generator_prior, "--model", model, "--device", "cpu", "--decoder", file, "--photos", folder,

@@ -45,7 +45,7 @@ KEEP_THE_SIGN = (MaxPool2D, AvgPool2D, GlobalAvgPool2D, Concat, Add, Flatten, Dr
 
 @dataclass(frozen=True)
 class RelevanceSettings:
-    """The rule of each layer with weights. The rules are those of minicnn/layers/relevance.py.
+    """The rule of each layer with weights. minicnn/layers/relevance.py defines the rules.
 
     rule : of the hidden layers: "gamma", "epsilon" or "positive" (z+). A layer whose inputs may be negative follows
         LRP-epsilon.
