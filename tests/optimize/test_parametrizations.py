@@ -23,7 +23,7 @@ from minicnn.optimize import (
 )
 from minicnn.optimize.loop import transformed_loss
 from minicnn.optimize.parametrizations import Shown
-from minicnn.visualize.synthesis.canvas import COLOURS
+from minicnn.visualize.spectrum import COLOURS
 from minicnn.visualize.synthesis.generator import stacked
 
 
