@@ -269,6 +269,8 @@ def parser():
     parser.add_argument("--learning-rate", type=positive_number, metavar="RATE", help="learning rate of Adam")
     parser.add_argument("--last-learning-rate", type=positive_number, metavar="RATE",
                         help="learning rate of Adam in the last tenth of the steps")
+    parser.add_argument("--parametrization", metavar="NAME", help="numbers that change: pixels, or fourier, a spectrum "
+                        "of decorrelated colours (default: the preset's, pixels)")
     parser.add_argument("--clamp", type=positive_number, metavar="BOUND", help="bound of the network's input")
     parser.add_argument("--pooling", help="max or avg")
     parser.add_argument("--steps", "--num-iterations", dest="num_steps", type=positive_int, metavar="N",
