@@ -98,8 +98,8 @@ def transfer_card(model, content=None, styles=("strokes",), masks=False, **chang
 
 @pytest.mark.parametrize("changed", [
     {}, {"init": "noise"}, {"reduction": "mean"}, {"coarse": 28, "fine_steps": 3}, {"optimizer": "adam", "clamp": 0.5},
-    {"optimizer": "adam", "num_steps": 20, "last_learning_rate": 0.01}, WAVES, ADAM_WAVES, PAIR, MASKED, ORIGINAL, LUMINANCE, MATCH],
-    ids=str)
+    {"optimizer": "adam", "num_steps": 20, "last_learning_rate": 0.01}, WAVES, ADAM_WAVES, PAIR, MASKED, ORIGINAL,
+    LUMINANCE, MATCH], ids=str)
 def test_transfers_are_right(model, changed):
     assert_right(transfer_card(model, **changed))
 

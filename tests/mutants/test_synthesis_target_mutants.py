@@ -213,7 +213,7 @@ GENERATOR_MUTANTS = {
     "another class": ("ClassScore(net.output, label)", "ClassScore(net.output, label + 1)"),
     "steps of one length": ("settings.last_rate, settings.num_steps", "settings.learning_rate, settings.num_steps"),
     "another code decoded": (parametrizations.Decoded, "forward", "decoder.forward(z)", "decoder.forward(2 * z)"),
-    "a gradient to the code of another picture": (parametrizations.Decoded, "backward", "dimage}", "dimage[..., ::-1]}"),
+    "a mirrored gradient to the code": (parametrizations.Decoded, "backward", "dimage}", "dimage[..., ::-1]}"),
 }
 
 

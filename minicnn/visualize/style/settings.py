@@ -48,8 +48,8 @@ class StyleSettings:
     learning_rate: float = 1.0               # of Adam
     last_learning_rate: float | None = None  # of Adam in the last tenth of the steps; None: the same
     clamp: float | None = None               # bound of the network's input; Adam: not in the last twentieth of steps
-    parametrization: str = "pixels"          # numbers that change: "pixels", or "fourier", see optimize.FourierSpectrum,
-    #                                          without a clamp; Adam's learning rates are those of the spectrum
+    parametrization: str = "pixels"          # numbers that change: "pixels", or "fourier", see FourierSpectrum, without
+    #                                          a clamp; Adam's learning rates are those of the spectrum
 
     def __post_init__(self) -> None:
         for name in ("content_weight", "style_weight", "tv_weight"):

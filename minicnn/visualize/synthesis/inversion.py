@@ -60,9 +60,9 @@ def invert_features(net: Network, layer: str, target: Array, preprocessing: Prep
     """Return an image whose activations at `layer` are near `target`, (1, C, *size) on the host, and the history.
 
     The image z minimizes feature_weight |phi(z) - phi0|² + tv_weight TV_beta(z) + p_weight sum of |z|^p, starting from
-    noise. With the parametrization "fourier", the steps change the spectrum of z, starting from a nearly grey image. With `normalized` settings, the first term is divided by |phi0|², and the other two by 2 sigma², where sigma
+    noise. With `normalized` settings, the first term is divided by |phi0|², and the other two by 2 sigma², where sigma
     is the norm of a photo. The learning rates are multiplied by sigma². This is the balance of the paper for any
-    network and any size.
+    network and any size. With the parametrization "fourier", the steps change the spectrum of z, from a grey image on.
 
     Parameters
     ----------

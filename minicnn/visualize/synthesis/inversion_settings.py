@@ -93,8 +93,8 @@ CS231N = InversionSettings(normalized=False, feature_weight=6e-2, tv_weight=2e-2
 TUNED = replace(MAHENDRAN, tv_weight=(1.0, 10.0, 20.0))
 
 # Ours: the waves and the decorrelated colours of Olah et al. 2017, "Feature Visualization", with Adam. A kitten's error
-# and PSNR, by TUNED and by FOURIER: 3.4 % and 14.3 dB, 0.2 % and 24.0 dB at SqueezeNet's fire3; 4.5 % and 12.5 dB, 0.8 %
-# and 19.4 dB at fire5; 4.5 % and 10.8 dB, 1.1 % and 14.2 dB at fire9.
+# and PSNR, by TUNED and by FOURIER: at SqueezeNet's fire3 3.4 % and 14.3 dB, 0.2 % and 24.0 dB; at fire5 4.5 % and 12.5
+# dB, 0.8 % and 19.4 dB; at fire9 4.5 % and 10.8 dB, 1.1 % and 14.2 dB.
 FOURIER = InversionSettings(tv_weight=0.1, p_weight=0.0, update="adam", rates=((300, 0.05), (100, 0.01)),
                             parametrization="fourier")
 

@@ -42,8 +42,9 @@ def check_inversion_steps(net: Network, layer: str, target: Array, image: np.nda
                           rng: np.random.Generator, name: str) -> list[Check]:
     """Return the Checks that an image is the result of the settings' objective at this layer, and of their steps.
 
-    The first steps are done again from the noise; on a spectrum it is one step. With L-BFGS, whose step lengths are its
-    own, the first step must go down the gradient. The objective recorded at the last step is computed again from the image before it.
+    The first steps are done again from the noise; on a spectrum, the first one. With L-BFGS, whose step lengths are
+    its own, the first step must go down the gradient. The objective recorded at the last step is computed again from
+    the image before it.
 
     Parameters
     ----------

@@ -28,7 +28,8 @@ class SpectrumReplay:
         self.side = int(np.ceil((self.size + 2 * round(settings.border * self.size / 224)) / 8)) * 8
         self.near = (self.side - self.size) // 2
         self.waves = Waves(preprocessing, self.side, self.side)
-        self.z = self.waves.drawn(N, rng, settings.start_noise) if start is None else self.waves.of(self.mirrored(start))
+        self.z = self.waves.drawn(N, rng, settings.start_noise) if start is None else \
+            self.waves.of(self.mirrored(start))
         self.first = self.centre(self.waves.image(self.z))
 
     def mirrored(self, images: np.ndarray) -> np.ndarray:
