@@ -1,4 +1,4 @@
-"""The published presets of class visualization side by side for one class: the effect of regularization."""
+"""The presets of class visualization side by side for one class: the effect of regularization."""
 
 from dataclasses import asdict, fields, replace
 
@@ -8,7 +8,7 @@ from minicnn import plot
 from minicnn.backend import to_device, to_host
 from minicnn.errors import InputError
 from minicnn.visualize.check import Check
-from minicnn.visualize.synthesis.ascent_settings import PUBLISHED, AscentSettings
+from minicnn.visualize.synthesis.ascent_settings import DISTILL, PUBLISHED, AscentSettings
 from minicnn.visualize.synthesis.before_relu import first_relu_is_dead
 from minicnn.visualize.synthesis.class_visualization_check import check_smoother, high_frequency_share
 
@@ -20,23 +20,25 @@ from .shared.picture import Picture, demo_folder, run_demo
 
 NAMES = ("class_presets",)
 GAINS = {"yosinski-1": 30.0, "yosinski-2": 100.0, "yosinski-3": 30.0, "yosinski-4": 25.0}
+ON_SPECTRUM = ("num_steps", "gain", "l2_reg", "margin_weight", "max_jitter", "max_scale", "max_rotation", "border")
 GAINS_DEAD = {"yosinski-1": 300.0, "yosinski-2": 300.0, "yosinski-3": 300.0, "yosinski-4": 1.0}
 
 
 def quick_presets(net):
-    """Return the published presets {name: AscentSettings}; Yosinski's take 60 longer steps.
+    """Return the published presets and DISTILL, {name: AscentSettings}; Yosinski's take 60 longer steps.
 
     If faint pictures leave the first ReLU of `net` at 0, the first images have more noise, and the steps are still
     longer.
     """
     dead = first_relu_is_dead(net)
-    presets = dict(PUBLISHED)
+    presets = PUBLISHED | {"distill": DISTILL}
     for name, gain in (GAINS_DEAD if dead else GAINS).items():
         presets[name] = replace(presets[name], num_steps=60, gain=gain)
         if dead:
             presets[name] = replace(presets[name], start_noise=50.0)
     if dead:
         presets["simonyan"] = replace(presets["simonyan"], start_noise=0.5, gain=5.0)
+        presets["distill"] = replace(DISTILL, start_noise=1.0)
     return presets
 
 
@@ -70,12 +72,14 @@ def pictures(model, label=None, seed=0, size=None, presets=None, run=None):
         checks += [Check(f"{name}: {check.what}", *check[1:]) for check in new]
     title = f"{model.name}: {short_label(model, label)}" + (", stopped" if stopped else "")
     yield Picture(
-        "class_presets", title, plot.show_panels(panels, 3, title), np.concatenate(images),
-        "One class, one seed, and six regularizations. Plain L2 (Simonyan) leaves high frequencies. Jitter and blur "
-        "(CS231n), and Yosinski's decay, blur and pixels set to zero, remove them. The percentage is the share of the "
+        "class_presets", title, plot.show_panels(panels, 4, title), np.concatenate(images),
+        "One class, one seed, and seven ways to keep the image natural. Plain L2 (Simonyan) leaves high frequencies. "
+        "Jitter and blur (CS231n), and Yosinski's decay, blur and pixels set to zero, remove them. In the last image "
+        "(distill), waves of decorrelated colours were changed instead of pixels. The percentage is the share of the "
         "energy above half of the highest frequency. Faint pictures are shown with more contrast, stated in the "
         "caption.",
-        "Simonyan et al. 2013 (arXiv:1312.6034), figure 1; Yosinski et al. 2015 (arXiv:1506.06579), table 1, figure 3",
+        "Simonyan et al. 2013 (arXiv:1312.6034), figure 1; Yosinski et al. 2015 (arXiv:1506.06579), table 1, figure 3; "
+        "Olah et al. 2017, Feature Visualization",
         checks, {"class": label, "seed": seed, "size": size, "presets": table},
         finished={name: model.preprocessing.to_image(image) for name, image in zip(presets, images, strict=False)})
     if run is not None:
@@ -100,6 +104,13 @@ def score_of(model, x, label):
     return float(to_host(model.net.predict(to_device(x, model.net.device)))[0, label])
 
 
+def changed(name, preset, given):
+    """Return a preset with the settings of the command line, {name: value}; a spectrum takes those that it has."""
+    if preset.parametrization == "fourier":
+        given = {key: value for key, value in given.items() if key in ON_SPECTRUM}
+    return replace(preset, **given)
+
+
 def compare(model, labels, arguments):
     """Run `demos.class_visualization --compare`. Settings on the command line change all presets."""
     if len(labels) > 1 or arguments.preset:
@@ -108,7 +119,7 @@ def compare(model, labels, arguments):
     label = labels[0] if labels else default_labels(model)[0]
     given = {field.name: value for field in fields(AscentSettings)
              if (value := getattr(arguments, field.name)) is not None}
-    presets = {name: replace(preset, **given) for name, preset in quick_presets(model.net).items()}
+    presets = {name: changed(name, preset, given) for name, preset in quick_presets(model.net).items()}
     side = arguments.size or model.net.input_shape[1]
     warn_about_memory(model.net, (1, model.net.input_shape[0], side, side))
     folder = demo_folder(arguments, NAMES)

@@ -10,7 +10,7 @@ from minicnn.backend import to_device, to_host
 from minicnn.optimize.progress import Progress
 from minicnn.visualize.synthesis.inversion import inversion_report, invert_features, tv_weight_by_depth
 from minicnn.visualize.synthesis.inversion_check import check_inversion
-from minicnn.visualize.synthesis.inversion_settings import INVERSION_PRESETS, TUNED
+from minicnn.visualize.synthesis.inversion_settings import FOURIER, INVERSION_PRESETS
 from minicnn.visualize.synthesis.inversion_steps_check import check_inversion_steps, kept_inversion_steps
 
 from .shared.command import demo_parser, main, natural_int, natural_number, positive_int, positive_number
@@ -19,12 +19,12 @@ from .shared.layers import feature_layers
 from .shared.long_run import Watch, add_long_run_options, add_presets, chosen_settings, digest, long_run
 from .shared.picture import Picture, demo_folder, run_demo
 
-QUICK = replace(TUNED, rates=((60, 4e-3), (60, 4e-4), (20, 4e-5)))  # a third of the steps; late layers look rougher
+QUICK = replace(FOURIER, rates=((110, 0.05), (30, 0.01)))  # a third of the steps; late layers look rougher
 DEPTH = ("relu_conv1", "fire2/concat", "fire3/concat", "fire5/concat", "fire7/concat", "fire9/concat")  # of SqueezeNet
 NAMES = ("inversion",)
 
 
-def pictures(model, photos, layers=None, seed=0, settings=TUNED, run=None):
+def pictures(model, photos, layers=None, seed=0, settings=FOURIER, run=None):
     """Technique 19: yield the Picture of a row per photo: the photo, and the inverted activations of each layer.
 
     layers : by default, see `default_layers`. settings : InversionSettings. run : the LongRun that saves the images, or
@@ -60,10 +60,11 @@ def pictures(model, photos, layers=None, seed=0, settings=TUNED, run=None):
         checks += check_inversion(net, reports, made, targets, photo.image, model.preprocessing, photo.name)
         if stopped is not None:
             break
+    first = "a grey picture" if settings.parametrization == "fourier" else "noise"
     yield Picture(
         "inversion", f"{model.name}: inverted features" + (", stopped" if stopped else ""),
         plot.show_panels(panels, 1 + len(layers), size=2.2), np.concatenate(inverted),
-        "Each picture started as noise and was changed until a layer gave almost the same activations as for the "
+        f"Each picture started as {first} and was changed until a layer gave almost the same activations as for the "
         "photo. Smooth pictures are preferred. The differences from the photo show the information that the layer has "
         "lost: first fine detail, then colours, then positions.",
         "Mahendran and Vedaldi 2015 (arXiv:1412.0035), section 3",
@@ -139,11 +140,13 @@ def parser():
     parser = demo_parser("inversion", __doc__)
     parser.add_argument("--layer", dest="layers", action="append", metavar="NAME", help="a layer; may be repeated, "
                         "early layers first (default: several over the depth of the network)")
-    add_presets(parser, INVERSION_PRESETS, "tuned")
+    add_presets(parser, INVERSION_PRESETS, "fourier")
     parser.add_argument("--rates", type=rates, metavar="NxRATE,…", help="steps and learning rate of each stage, as "
                         "100x0.004,200x0.0004 (default: the preset's)")
     parser.add_argument("--update", help="momentum, guarded (momentum that takes back steps uphill), adam, or lbfgs, "
                         "which ignores the learning rates (default: the preset's)")
+    parser.add_argument("--parametrization", metavar="NAME", help="numbers that change: pixels, or fourier, a spectrum "
+                        "of decorrelated colours, with --update adam (default: the preset's)")
     parser.add_argument("--tv-weight", type=weights, metavar="WEIGHT", help="weight of total variation, which smooths: "
                         "a number, or three for early, middle and late layers, as 1,10,20 (default: the preset's)")
     parser.add_argument("--tv-beta", type=positive_number, metavar="POWER",

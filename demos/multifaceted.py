@@ -11,6 +11,8 @@ from minicnn.datasets.shapes import CLASSES, draw_shapes
 from minicnn.errors import InputError
 from minicnn.visualize.embedding.features import feature_layer
 from minicnn.visualize.replay_check import check_redone
+from minicnn.visualize.synthesis.ascent_check import Goal, check_ascent, kept_steps
+from minicnn.visualize.synthesis.ascent_settings import AscentSettings
 from minicnn.visualize.synthesis.facet_steps_check import kept_facet_steps, redo_facet_steps
 from minicnn.visualize.synthesis.facets import find_facets, suggest_facets
 from minicnn.visualize.synthesis.multifaceted import FACET_PRESETS, centre_crop, facet_visualization, noise_start
@@ -46,11 +48,13 @@ def pictures(model, x=None, label=DRAWN_CLASS, num_facets=None, layer=None, sett
                          nearest=settings.nearest)
     noises = [noise_start(x.shape[1:], model.preprocessing, np.random.default_rng([seed, group, 1]))
               for group in range(num_facets)]
-    results, stopped = ascend_all(model, label, facets.starts, noises, settings.stages, seed, run)
+    results, stopped = ascend_all(model, label, facets.starts, noises, settings, seed, run)
     images, from_noise = (made + [None] * (num_facets - len(made)) for made in (results.facets, results.from_noise))
     checks = check_clusters(facets.positions, facets.clusters) if stopped else check_facets(
         model.net, label, facets, images, from_noise, model.preprocessing, layer)
-    checks += [check_starts(x, facets, settings.nearest), check_redone(results.redone, f"{len(results.facets)} facets")]
+    checks += [check_starts(x, facets, settings.nearest), *results.checks]
+    if not isinstance(settings.stages, AscentSettings):
+        checks.append(check_redone(results.redone, f"{len(results.facets)} facets"))
     size = min(image.shape[-1] for image in results.facets)  # an interrupted image may not have its final size yet
     title = (f"{model.name}: {num_facets} facets of {len(x):,} images of {short_label(model, label)}"
              + (", stopped" if stopped else ""))
@@ -69,39 +73,54 @@ def pictures(model, x=None, label=DRAWN_CLASS, num_facets=None, layer=None, sett
 
 
 class Results(NamedTuple):
-    """The images (1, C, S, S) that started from means and from noise, the history of the first one, and Redone steps.
+    """The images (1, C, S, S) that started from means and from noise, the history of the first one, and their steps.
+
+    redone : the Redone steps of the stages. checks : the Checks of an ascent, instead of them.
     """
 
     facets: list
     from_noise: list
     history: list
     redone: list
+    checks: list
 
 
-def ascend_all(model, label, starts, noises, stages, seed, run):
+def ascend_all(model, label, starts, noises, settings, seed, run):
     """Return (Results, the exception that ended the run early or None): first from every start, then from every noise.
     """
-    results = Results([], [], [], [])
-    num_steps = sum(stage.num_steps for stage in stages)
+    results, stages = Results([], [], [], [], []), settings.stages
+    by_ascent = isinstance(stages, AscentSettings)
     for made, kind, firsts in ((results.facets, "facet", starts), (results.from_noise, "noise", noises)):
         for group, start in enumerate(firsts):
-            watch = Watch(f"{kind} {group + 1} of {len(starts)}", num_steps, ("score",), start[None], run=run,
-                          part=f"{kind}{group}", to_image=model.preprocessing.to_image,
-                          frames=kept_facet_steps(stages))
+            watch = Watch(f"{kind} {group + 1} of {len(starts)}", settings.num_steps,
+                          ("score", "L2") if by_ascent else ("score",), start[None], run=run, part=f"{kind}{group}",
+                          to_image=model.preprocessing.to_image,
+                          frames=kept_steps(stages) if by_ascent else kept_facet_steps(stages))
             with watch:
                 watch.latest, watch.history = facet_visualization(
                     model.net, label, start, model.preprocessing, rng=np.random.default_rng([seed, group, 2]),
                     callback=watch, checkpoint=watch.checkpoint, stages=stages)
             made.append(watch.image)
             if kind == "facet":
-                results.redone.extend(redo_facet_steps(
-                    model.net, label, start, watch.image if watch.stopped is None else None, watch.frames,
-                    model.preprocessing, stages, np.random.default_rng([seed, group, 2])))
+                keep_steps(results, model, label, start, stages, watch, np.random.default_rng([seed, group, 2]),
+                           f"facet {group + 1}")
             if kind == "facet" and group == 0:
                 results.history.extend(watch.history)
             if watch.stopped is not None:
                 return results, watch.stopped
     return results, None
+
+
+def keep_steps(results, model, label, start, stages, watch, rng, name):
+    """Append the steps of one image to the Results, done again: Redone steps of stages, or the Checks of an ascent."""
+    if isinstance(stages, AscentSettings):
+        results.checks.extend(check_ascent(
+            model.net, Goal(model.net.output, [(label,)]), model.preprocessing, stages, watch.frames, watch.image, rng,
+            name, len(watch.history), start[None]))
+    else:
+        results.redone.extend(redo_facet_steps(
+            model.net, label, start, watch.image if watch.stopped is None else None, watch.frames, model.preprocessing,
+            stages, rng))
 
 
 def show_facets(model, x, facets, images, from_noise, title):

@@ -277,6 +277,8 @@ def parser():
                         "(default: the preset's)")
     parser.add_argument("--last-learning-rate", type=positive_number, metavar="RATE",
                         help="learning rate of Adam in the last tenth of the steps (default: the preset's)")
+    parser.add_argument("--parametrization", metavar="NAME", help="numbers that change: pixels, or fourier, a spectrum "
+                        "of decorrelated colours (default: the preset's, pixels)")
     parser.add_argument("--clamp", type=positive_number, metavar="BOUND", help="bound of the network's input "
                         "(default: the preset's)")
     parser.add_argument("--pooling", help="max or avg (default: the preset's)")

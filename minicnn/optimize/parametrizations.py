@@ -27,39 +27,46 @@ class Pixels:
         """Return the gradient to the pixels."""
         return dimage
 
+    def inverse(self, image: Array) -> Array:
+        """Return the image."""
+        return image
+
 
 class FourierSpectrum:
     """Waves of decorrelated colours: image = low + (high - low) * sigmoid(colours @ irfft2(z / frequency)).
 
     Photos have as much contrast in coarse waves as in fine ones, and their colours vary together. A step of the same
     length in each number of z therefore changes an image as photos differ: at all sizes, and mostly in brightness.
-    The numbers are the real and the imaginary parts of the spectrum, (N, C, side, side // 2 + 1, 2).
+    The numbers are the real and the imaginary parts of the spectrum, (N, C, H, W // 2 + 1, 2).
 
-    side : of the image in pixels. low, high : the limits of the image's values, (C, 1, 1). colours : (C, C), whose
-    columns are the decorrelated colours. All are arrays on the image's device, of its type.
+    size : (H, W) of the image in pixels, or the side of a square one. low, high : the limits of the image's values,
+    (C, 1, 1). colours : (C, C), whose columns are the decorrelated colours. All are arrays on the image's device, of
+    its type.
     Olah, Mordvintsev and Schubert 2017, "Feature Visualization" (https://distill.pub/2017/feature-visualization),
     appendix "Preconditioning".
     """
 
-    def __init__(self, side: int, low: Array, high: Array, colours: Array) -> None:
+    def __init__(self, size: int | tuple[int, ...], low: Array, high: Array, colours: Array) -> None:
         xp, waves = get_array_module(low), get_fft(low)
-        self.side, self.low, self.span, self.colours = side, low, high - low, colours
-        rows, columns = waves.fftfreq(side)[:, None], waves.rfftfreq(side)  # periods per pixel
-        frequency = xp.maximum(xp.sqrt(rows * rows + columns * columns), 1 / side)
-        self.gain = (side / 4 / frequency).astype(low.dtype)  # (side, side // 2 + 1)
-        # each column stands for two waves; the first one, and the last one of an even side, stand for one
-        self.single = [0] if side % 2 else [0, side // 2]
+        H, W = self.size = (size, size) if isinstance(size, int) else size
+        self.low, self.span, self.colours = low, high - low, colours
+        rows, columns = waves.fftfreq(H)[:, None], waves.rfftfreq(W)  # periods per pixel
+        frequency = xp.maximum(xp.sqrt(rows * rows + columns * columns), 1 / max(H, W))
+        self.gain = ((H * W)**0.5 / 4 / frequency).astype(low.dtype)  # (H, W // 2 + 1)
+        # each column stands for two waves; the first one, and the last one of an even width, stand for one
+        self.single = [0] if W % 2 else [0, W // 2]
         both = xp.full(len(columns), 2.0)
         for column in self.single:
             both[column] = 1
-        self.adjoint_gain = (self.gain * both / side**2).astype(low.dtype)
+        self.adjoint_gain = (self.gain * both / (H * W)).astype(low.dtype)
 
     def shape(self, count: int) -> tuple[int, ...]:
         """Return the shape of z for `count` images."""
-        return count, len(self.colours), self.side, self.side // 2 + 1, 2
+        H, W = self.size
+        return count, len(self.colours), H, W // 2 + 1, 2
 
     def forward(self, z: Array) -> tuple[Array, Array]:
-        """Return (images (N, C, side, side), the values of the sigmoid, for `backward`)."""
+        """Return (images (N, C, H, W), the values of the sigmoid, for `backward`)."""
         xp = get_array_module(z)
         values = 1 / (1 + xp.exp(-mixed(self.colours, self.planes(z))))
         return self.low + self.span * values, values
@@ -70,13 +77,13 @@ class FourierSpectrum:
         return self.adjoint(mixed(self.colours.T, dimage * self.span * (values * (1 - values))))
 
     def planes(self, z: Array) -> Array:
-        """Return irfft2(z / frequency), (N, C, side, side): a linear map of z."""
+        """Return irfft2(z / frequency), (N, C, H, W): a linear map of z."""
         fft = get_fft(z)
         spectrum = z.view(f"c{2 * z.itemsize}")[..., 0] * self.gain
         columns = fft.ifft(spectrum, axis=2)
         for column in self.single:  # its wave is its own mirror image, so it has no imaginary part
             columns[..., column] = columns[..., column].real
-        return fft.irfft(columns, n=self.side, axis=3)
+        return fft.irfft(columns, n=self.size[1], axis=3)
 
     def adjoint(self, dplanes: Array) -> Array:
         """Return the gradient to z from the gradient to its planes: <planes(z), d> = <z, adjoint(d)>."""
@@ -84,7 +91,7 @@ class FourierSpectrum:
         return dspectrum.view(dplanes.dtype).reshape(*dspectrum.shape, 2)
 
     def inverse(self, image: Array) -> Array:
-        """Return the z of images (N, C, side, side); values close to low or high, or beyond, are moved inside."""
+        """Return the z of images (N, C, H, W); values close to low or high, or beyond, are moved inside."""
         xp = get_array_module(image)
         values = xp.clip((image - self.low) / self.span, 0.01, 0.99)
         planes = mixed(xp.linalg.inv(self.colours), xp.log(values / (1 - values)))

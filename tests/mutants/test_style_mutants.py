@@ -45,6 +45,8 @@ def painter():
 
 PAIR = {"styles": ("strokes", "dots"), "blend": (1, 3)}
 MASKED = {**PAIR, "masks": True}
+WAVES, ADAM_WAVES = ({**MASKED, "parametrization": "fourier", "optimizer": name, "learning_rate": 0.05}
+                     for name in ("lbfgs", "adam"))
 ORIGINAL, LUMINANCE, MATCH = ({"colours": name} for name in ("original", "luminance", "match"))
 TRANSFER_MUTANTS = {
     "content and style swapped": ({}, problem, "style_problem", "problem_inputs(net, content, styles, preprocessing",
@@ -64,6 +66,12 @@ TRANSFER_MUTANTS = {
                               "weight * layers[layer]", "weight"),
     "from the style": ({}, transfer, "first_image", "x = problem.content", "x = problem.styles[0]"),
     "mirrored": ({}, transfer, "transfer_style", "x = to_host(image)\n", "x = to_host(image)[..., ::-1]\n"),
+    "a faint start on a spectrum": (WAVES, transfer, "optimize_size", "parametrization.inverse(image)",
+                                    "0.9 * parametrization.inverse(image)"),
+    "the numbers for the picture": (WAVES, transfer, "optimize_size", "forward(z)[0], False",
+                                    "forward(0.9 * z)[0], False"),
+    "Adam with double steps on a spectrum": (ADAM_WAVES, transfer, "phases", "Phase(Adam(settings.learning_rate)",
+                                             "Phase(Adam(2 * settings.learning_rate)"),
     "Adam without its clamp": ({"optimizer": "adam", "clamp": 0.5, "num_steps": 20}, transfer, "phases",
                                "if settings.clamp is None else (Clamp", "if True else (Clamp"),
     "Adam with double steps": ({"optimizer": "adam"}, transfer, "phases", "Phase(Adam(settings.learning_rate)",
@@ -90,8 +98,8 @@ def transfer_card(model, content=None, styles=("strokes",), masks=False, **chang
 
 @pytest.mark.parametrize("changed", [
     {}, {"init": "noise"}, {"reduction": "mean"}, {"coarse": 28, "fine_steps": 3}, {"optimizer": "adam", "clamp": 0.5},
-    {"optimizer": "adam", "num_steps": 20, "last_learning_rate": 0.01}, PAIR, MASKED, ORIGINAL, LUMINANCE, MATCH],
-    ids=str)
+    {"optimizer": "adam", "num_steps": 20, "last_learning_rate": 0.01}, WAVES, ADAM_WAVES, PAIR, MASKED, ORIGINAL,
+    LUMINANCE, MATCH], ids=str)
 def test_transfers_are_right(model, changed):
     assert_right(transfer_card(model, **changed))
 

@@ -13,11 +13,21 @@ from demos import multifaceted as facet_demo
 from demos.shared import decoders
 from demos.shared.inputs import Photo, load_photos
 from minicnn.models import load_model
-from minicnn.optimize import updates
-from minicnn.visualize.synthesis import denoise, facets, fooling, generator, inversion, multifaceted
+from minicnn.optimize import parametrizations, updates
+from minicnn.visualize.synthesis import (
+    canvas,
+    class_visualization,
+    denoise,
+    facets,
+    fooling,
+    generator,
+    inversion,
+    multifaceted,
+)
+from minicnn.visualize.synthesis.ascent_settings import DISTILL
 from minicnn.visualize.synthesis.fooling import FoolingSettings
 from minicnn.visualize.synthesis.generator import SHAPES
-from minicnn.visualize.synthesis.inversion_settings import CS231N, TUNED
+from minicnn.visualize.synthesis.inversion_settings import CS231N, FOURIER, TUNED
 from minicnn.visualize.synthesis.multifaceted import FacetSettings, Stage
 
 
@@ -38,7 +48,8 @@ def photos(model):
 INVERSION_MUTANTS = {
     "another layer": ("inversion_terms", "FeatureMatch(layer, target)",
                       'FeatureMatch(layer.replace("relu", "conv"), target)'),
-    "mirrored": ("invert_features", "return to_host(image), history", "return to_host(image)[..., ::-1], history"),
+    "mirrored": ("invert_features", "return to_host(parametrization.forward(z)[0]), history",
+                 "return to_host(parametrization.forward(z)[0])[..., ::-1], history"),
     "the sign of total variation": ("inversion_terms", "(tv_weight * of_image", "(-tv_weight * of_image"),
     "no norm": ("inversion_terms", "(settings.p_weight * of_image", "(0 * settings.p_weight * of_image"),
     "features not normalized": ("inversion_terms", "of_features = 1 /", "of_features = 2 /"),
@@ -51,6 +62,9 @@ INVERSION_MUTANTS = {
 }
 
 
+WAVES = replace(FOURIER, rates=((3, 0.05), (2, 0.01)))
+
+
 def inversion_card(model, photos, settings=None):
     # at a small rate, no step goes uphill and is taken back
     settings = settings or replace(TUNED, rates=((6, 1e-4), (2, 1e-5)), p_weight=1e-6)
@@ -61,6 +75,31 @@ def inversion_card(model, photos, settings=None):
 @pytest.mark.parametrize("base", [TUNED, CS231N], ids=["tuned", "cs231n"])
 def test_inversions_are_right(model, photos, update, base):
     assert_right(inversion_card(model, photos, replace(base, update=update, rates=((5, base.rates[0][1]),))))
+
+
+def test_an_inversion_on_a_spectrum_is_right(model, photos):
+    assert_right(inversion_card(model, photos, WAVES))
+
+
+SPECTRUM = parametrizations.FourierSpectrum
+WAVE_MUTANTS = {
+    "features of half the contrast": (inversion, "inversion_terms", "FeatureMatch(layer, target)",
+                                      "FeatureMatch(layer, 0.5 * target)"),
+    "colours not transposed": (SPECTRUM, "backward", "self.colours.T", "self.colours"),
+    "no slope of the sigmoid": (SPECTRUM, "backward", " * (values * (1 - values))", ""),
+    "double steps": (inversion.Restarts, "new_update", '["adam"](rate)  #', '["adam"](2 * rate)  #'),
+    "the numbers for the image": (inversion, "invert_features", "to_host(parametrization.forward(z)[0])",
+                                  "to_host(parametrization.forward(2 * z)[0])"),
+    "the sign of total variation on a spectrum": (inversion, "inversion_terms", "(tv_weight * of_image",
+                                                  "(-tv_weight * of_image"),
+}
+
+
+@pytest.mark.parametrize("mutant", WAVE_MUTANTS)
+def test_mutants_of_inversion_on_a_spectrum_are_found(monkeypatch, model, photos, mutant):
+    owner, name, old, new = WAVE_MUTANTS[mutant]
+    mutate(monkeypatch, owner, name, old, new, *([inversion_demo] if hasattr(inversion_demo, name) else []))
+    assert_found(inversion_card(model, photos, WAVES))
 
 
 @pytest.mark.parametrize("mutant", INVERSION_MUTANTS)
@@ -141,15 +180,40 @@ def test_facet_mutants_are_found(monkeypatch, model, mutant):
     assert_found(facet_card(model))
 
 
+FACET_WAVES = FacetSettings(replace(DISTILL, num_steps=2), nearest=5)
+FACET_WAVE_MUTANTS = {
+    "a mirrored start": (class_visualization, "class_visualization", "start=start)", "start=start[..., ::-1])"),
+    "a faint start": (class_visualization, "require_start", 'enter(net, start, "start")',
+                      'enter(net, 0.5 * start, "start")'),
+    "a flat border": (canvas.Canvas, "numbers", '"symmetric"', '"constant"'),
+    "colours mixed for unmixed": (parametrizations.FourierSpectrum, "inverse", "xp.linalg.inv(self.colours)",
+                                  "self.colours"),
+    "the gain for its inverse": (parametrizations.FourierSpectrum, "inverse", "/ self.gain", "* self.gain"),
+}
+
+
+def test_facets_on_a_spectrum_are_right(model):
+    assert_right(card(facet_demo.pictures(model, num_facets=2, settings=FACET_WAVES, count=24)))
+
+
+@pytest.mark.parametrize("mutant", FACET_WAVE_MUTANTS)
+def test_mutants_of_facets_on_a_spectrum_are_found(monkeypatch, model, mutant):
+    owner, name, old, new = FACET_WAVE_MUTANTS[mutant]
+    mutate(monkeypatch, owner, name, old, new, *([multifaceted] if hasattr(multifaceted, name) else []))
+    assert_found(card(facet_demo.pictures(model, num_facets=2, settings=FACET_WAVES, count=24)))
+
+
 # ---- the generator ---------------------------------------------------------------------------------------------------
 
 GENERATOR_MUTANTS = {
-    "the code unclipped": ("Decay(settings.decay), Clamp(0.0, highest))", "Decay(settings.decay),)"),
+    "the code unclipped": ("Clamp(0.0, highest), ", ""),
     "no upper bound": ("Clamp(0.0, highest)", "Clamp(0.0, 1e9)"),
     "no decay": ("Decay(settings.decay)", "Decay(0.0)"),
     "descent": ("[(-1.0, ClassScore", "[(1.0, ClassScore"),
-    "another class": ("ClassScore(both.output, label)", "ClassScore(both.output, label + 1)"),
+    "another class": ("ClassScore(net.output, label)", "ClassScore(net.output, label + 1)"),
     "steps of one length": ("settings.last_rate, settings.num_steps", "settings.learning_rate, settings.num_steps"),
+    "another code decoded": (parametrizations.Decoded, "forward", "decoder.forward(z)", "decoder.forward(2 * z)"),
+    "a mirrored gradient to the code": (parametrizations.Decoded, "backward", "dimage}", "dimage[..., ::-1]}"),
 }
 
 
@@ -164,8 +228,9 @@ def test_the_generator_is_right(monkeypatch, model):
 
 @pytest.mark.parametrize("mutant", GENERATOR_MUTANTS)
 def test_generator_mutants_are_found(monkeypatch, model, mutant):
-    old, new = GENERATOR_MUTANTS[mutant]
-    mutate(monkeypatch, generator, "generated_class", old, new, generator_demo)
+    *owner, old, new = GENERATOR_MUTANTS[mutant]
+    users = [] if owner else [generator_demo]
+    mutate(monkeypatch, *(owner or (generator, "generated_class")), old, new, *users)
     assert_found(generator_card(model, monkeypatch))
 
 

@@ -7,6 +7,7 @@ from small_networks import on
 from minicnn.backend import to_host
 from minicnn.layers import Conv2D, Flatten, GlobalAvgPool2D, Linear, ReLU, Upsample2D
 from minicnn.losses import L2, ClassScore
+from minicnn.models.preprocessing import TORCHVISION
 from minicnn.network import Network
 from minicnn.optimize import (
     Adam,
@@ -23,33 +24,34 @@ from minicnn.optimize import (
 )
 from minicnn.optimize.loop import transformed_loss
 from minicnn.optimize.parametrizations import Shown
-from minicnn.visualize.synthesis.canvas import COLOURS
+from minicnn.visualize.spectrum import COLOURS, spectrum_of
+from minicnn.visualize.spectrum_replay import Waves
 from minicnn.visualize.synthesis.generator import stacked
 
 
-def spectrum(xp, side, dtype="float64", channels=3):
+def spectrum(xp, size, dtype="float64", channels=3):
     low = np.linspace(-2, -1, channels).reshape(-1, 1, 1).astype(dtype)
     colours = np.asarray(COLOURS, dtype) if channels == 3 else np.full((1, 1), 0.5, dtype)
-    return FourierSpectrum(side, xp.asarray(low), xp.asarray(low + 3), xp.asarray(colours))
+    return FourierSpectrum(size, xp.asarray(low), xp.asarray(low + 3), xp.asarray(colours))
 
 
-@pytest.mark.parametrize("side", [7, 8, 30])
-def test_the_adjoint_of_the_spectrum(side, rng, xp):
-    p = spectrum(xp, side)
+@pytest.mark.parametrize("size", [(7, 7), (8, 8), (30, 30), (6, 11), (9, 4)])
+def test_the_adjoint_of_the_spectrum(size, rng, xp):
+    p = spectrum(xp, size)
     z = xp.asarray(rng.standard_normal(p.shape(2)))
     planes = p.planes(z)
     d = xp.asarray(rng.standard_normal(planes.shape))
     left, right = float((planes * d).sum()), float((z * p.adjoint(d)).sum())
-    assert planes.shape == (2, 3, side, side)
+    assert planes.shape == (2, 3, *size)
     assert left == pytest.approx(right, abs=1e-12 * float((planes * planes).sum() * (d * d).sum())**0.5)
 
 
-@pytest.mark.parametrize("side", [7, 8])
-def test_the_planes_are_numpys_transform(side, rng):
-    p = spectrum(np, side)
+@pytest.mark.parametrize("size", [(7, 7), (8, 8), (6, 11), (9, 4)])
+def test_the_planes_are_numpys_transform(size, rng):
+    p, (H, W) = spectrum(np, size), size
     z = rng.standard_normal(p.shape(1))
-    frequency = np.maximum(np.hypot(np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side)), 1 / side)
-    expected = np.fft.irfft2((z[..., 0] + 1j * z[..., 1]) * side / 4 / frequency, s=(side, side))
+    frequency = np.maximum(np.hypot(np.fft.fftfreq(H)[:, None], np.fft.rfftfreq(W)), 1 / max(size))
+    expected = np.fft.irfft2((z[..., 0] + 1j * z[..., 1]) * (H * W)**0.5 / 4 / frequency, s=size)
     assert np.abs(p.planes(z) - expected).max() < 1e-12
 
 
@@ -65,10 +67,23 @@ def test_backward_of_the_image_against_finite_differences(channels, rng):
     assert (image > p.low).all() and (image < p.low + p.span).all()
 
 
-def test_inverse_gives_the_numbers_of_an_image(rng):
-    p = spectrum(np, 10)
-    image = p.low + p.span * rng.uniform(0.1, 0.9, (2, 3, 10, 10))
-    assert np.abs(p.forward(p.inverse(image))[0] - image).max() < 1e-12
+@pytest.mark.parametrize("size", [(10, 10), (7, 12)])
+def test_inverse_gives_the_numbers_of_an_image(size, rng, xp):
+    p = spectrum(xp, size)
+    image = p.low + p.span * xp.asarray(rng.uniform(0.011, 0.989, (2, 3, *size)))
+    assert float(abs(p.forward(p.inverse(image))[0] - image).max()) < 1e-12
+    beyond = p.forward(p.inverse(p.low + p.span * xp.asarray(rng.uniform(-1, 2, (1, 3, *size)))))[0]
+    assert bool((beyond > p.low).all()) and bool((beyond < p.low + p.span).all())
+
+
+def test_the_spectrum_of_the_checks_is_that_of_the_optimization(rng):
+    p, waves = spectrum_of(TORCHVISION, (6, 9), "cpu"), Waves(TORCHVISION, 6, 9)
+    z = rng.standard_normal(p.shape(2)).astype(np.float32)
+    image, cache = p.forward(z)
+    d = rng.standard_normal(image.shape).astype(np.float32)
+    assert np.abs(waves.image(z) - image).max() < 1e-5
+    assert np.abs(waves.slope(z, d) - p.backward(d, cache)).max() < 1e-5
+    assert np.abs(waves.of(image) - p.inverse(image)).max() < 1e-4
 
 
 def test_float32_stays_float32(rng):

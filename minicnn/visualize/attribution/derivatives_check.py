@@ -41,6 +41,9 @@ RULES = {  # which part of a gradient passes a ReLU: figure 1 of Springenberg et
 
 # Relative difference of the gradients of two right float32 passes, at most. They round differently, so they may choose
 # other elements of a pool's windows that are nearly equal. On photos that changes the gradient by up to 2e-2.
+# SqueezeNet's gradients of nine photos, by plain and by fast passes, differ by 9e-4 (median) and 1.4e-2 (largest).
+# Broken maps are far beyond: shifted by a pixel 1.1 and more, mirrored 1.4, of another ReLU rule at least 1.1, of
+# another class at least 0.5. A smaller bound would find only maps scaled by less than 5 %, and raise false alarms.
 TWO_PASSES = 5e-2
 
 

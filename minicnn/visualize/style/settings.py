@@ -14,6 +14,7 @@ from minicnn.visualize.style.require import REDUCTIONS, Layers, as_weights, requ
 
 COLOURS = ("style", "original", "luminance", "match")
 INITS = ("content", "noise")
+PARAMETRIZATIONS = ("pixels", "fourier")
 
 
 @dataclass(frozen=True)
@@ -47,14 +48,20 @@ class StyleSettings:
     learning_rate: float = 1.0               # of Adam
     last_learning_rate: float | None = None  # of Adam in the last tenth of the steps; None: the same
     clamp: float | None = None               # bound of the network's input; Adam: not in the last twentieth of steps
+    parametrization: str = "pixels"          # numbers that change: "pixels", or "fourier", see FourierSpectrum, without
+    #                                          a clamp; Adam's learning rates are those of the spectrum
 
     def __post_init__(self) -> None:
         for name in ("content_weight", "style_weight", "tv_weight"):
             require_weight(f"the {name.replace('_', ' ')}", getattr(self, name))
         for kind, name, known in (("colours", self.colours, COLOURS), ("side", self.side, ("long", "short")),
                                   ("optimizer", self.optimizer, ("lbfgs", "adam")), ("reduction", self.reduction,
-                                  REDUCTIONS), ("pooling", self.pooling, tuple(POOLINGS))):
+                                  REDUCTIONS), ("pooling", self.pooling, tuple(POOLINGS)),
+                                  ("parametrization", self.parametrization, PARAMETRIZATIONS)):
             require_choice(kind, name, known)
+        if self.parametrization == "fourier" and self.clamp is not None:
+            raise InputError(f"clamp is {self.clamp}, and the colours of the parametrization 'fourier' are valid "
+                             "without it; give no clamp, or the parametrization 'pixels'")
         if isinstance(self.init, str):
             require_choice("init", self.init, INITS)
         else:

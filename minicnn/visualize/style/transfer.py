@@ -20,6 +20,7 @@ from minicnn.optimize.progress import Progress, Renumbered, renumbered
 from minicnn.shown import html_fields, short_fields
 from minicnn.visualize.arrays import as_picture, as_pictures
 from minicnn.visualize.entry import require_network, require_preprocessing, require_watchers
+from minicnn.visualize.spectrum import parametrization_of
 from minicnn.visualize.style.pictures import finished_picture, network_input, recoloured
 from minicnn.visualize.style.problem import Problem, style_problem
 from minicnn.visualize.style.settings import StyleSettings
@@ -93,30 +94,34 @@ def transfer_style(net: Network, content: np.ndarray, styles: Sequence[np.ndarra
         image = first_image(settings, problem, preprocessing, rng) if image is None \
             else next_first_image(image, problem, preprocessing)
         part = checkpoint.part(size) if checkpoint else None
-        image, stopped = optimize_size(problem, image, settings, history, rng, callback, part)
+        image, stopped = optimize_size(problem, image, settings, preprocessing, history, rng, callback, part)
         if stopped:
             break
     x = to_host(image)
     return Stylized(finished_picture(x, content, preprocessing, settings.colours), x, history)
 
 
-def optimize_size(problem: Problem, image: Array, settings: StyleSettings, history: list[Progress],
-                  rng: np.random.Generator, callback: Callable[[Progress, Array], Any] | None,
-                  checkpoint: Checkpoint | None) -> tuple[Array, bool]:
+def optimize_size(problem: Problem, image: Array, settings: StyleSettings, preprocessing: Preprocessing,
+                  history: list[Progress], rng: np.random.Generator,
+                  callback: Callable[[Progress, Array], Any] | None, checkpoint: Checkpoint | None
+                  ) -> tuple[Array, bool]:
     """Minimise the Problem of one size, from `image`. Return (image, whether the callback ended the run).
 
     history : the steps at smaller sizes; the new steps are appended.
     """
     num_steps = settings.fine_steps if history else settings.num_steps
+    parametrization = parametrization_of(settings.parametrization, preprocessing, image.shape[2:], problem.net.device)
+    z = parametrization.inverse(image)
     for number, phase in enumerate(phases(settings, num_steps)):
         part = checkpoint.part(number) if checkpoint else None
         count = Renumbered(callback, len(history))
-        image, steps = optimize_image(problem.net, image, problem.terms, update=phase.update, num_steps=phase.num_steps,
-                                      project=phase.project, callback=count, rng=rng, checkpoint=part)
+        z, steps = optimize_image(problem.net, z, problem.terms, update=phase.update, num_steps=phase.num_steps,
+                                  project=phase.project, callback=count, rng=rng, checkpoint=part,
+                                  parametrization=parametrization)
         history += renumbered(steps, len(history))
         if count.stopped or part is not None and part.stopped:  # now, or in the resumed run
-            return image, True
-    return image, False
+            return parametrization.forward(z)[0], True
+    return parametrization.forward(z)[0], False
 
 
 def phases(settings: StyleSettings, num_steps: int) -> list[Phase]:

@@ -20,6 +20,7 @@ from minicnn.visualize.replay_check import (
     redo_adam,
     variation,
 )
+from minicnn.visualize.spectrum_replay import Waves, check_first_step, first_adam_step
 from minicnn.visualize.style.objective_check import StyleObjective, features, gram, reduced
 from minicnn.visualize.style.pictures import recoloured, resize_side
 from minicnn.visualize.style.settings import StyleSettings
@@ -68,7 +69,8 @@ def check_style_steps(net: Network, content: np.ndarray, styles: Sequence[np.nda
     elif start in known:
         enlarged = pictures.resize(preprocessing.to_image(known[start]), *small.shape[2:])
         known[start] = preprocessing.to_input(enlarged)
-    checks = [check_redone(first_steps(goal, known, start, last, len(history), settings))]
+    checks = [check_wave_step(goal, known, start, preprocessing, settings) if settings.parametrization == "fourier" else
+              check_redone(first_steps(goal, known, start, last, len(history), settings))]
     floors = goal.floors(image)
     if settings.optimizer == "lbfgs":
         checks.append(check_no_rise(goal.total(image), history, floor=float(np.dot(goal.weights(), floors))))
@@ -94,6 +96,21 @@ def first_steps(goal: StyleObjective, images: Mapping[int, np.ndarray], start: i
         return np.clip(x, -bound, bound) if step < clamped else x
     return redo_adam(images, start, min(STEPS, first, done - start), lambda step: settings.learning_rate, goal.gradient,
                      project)
+
+
+def check_wave_step(goal: StyleObjective, images: Mapping[int, np.ndarray], start: int, preprocessing: Preprocessing,
+                    settings: StyleSettings) -> Check:
+    """Return the Check of the step after step `start` on a spectrum: down the gradient to it, or Adam's first step."""
+    if start not in images or start + 1 not in images:
+        return check_redone([])
+    after, waves = images[start + 1], Waves(preprocessing, *images[start].shape[2:])
+    z = waves.of(images[start])
+    first = waves.image(z)
+    slope = waves.slope(z, goal.gradient(first.astype(np.float32)))
+    if settings.optimizer == "adam":
+        return check_first_step(first, {1: after}, waves.image(first_adam_step(z, slope, settings.learning_rate)))
+    length = float((slope * (z - waves.of(after, 1e-6))).sum()) / max(float((slope * slope).sum()), 1e-30)
+    return check_redone([Redone(start + 1, first, after, waves.image(z - max(0.0, length) * slope))])
 
 
 def first_of_size(small: np.ndarray, preprocessing: Preprocessing, settings: StyleSettings,

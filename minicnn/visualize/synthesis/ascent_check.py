@@ -94,7 +94,7 @@ def kept_steps(settings: AscentSettings) -> set[int]:
 
 def check_ascent(net: Network, goal: Goal, preprocessing: Preprocessing, settings: AscentSettings,
                  frames: Mapping[int, np.ndarray], image: np.ndarray, rng: np.random.Generator,
-                 name: str = "", steps: int | None = None) -> list[Check]:
+                 name: str = "", steps: int | None = None, start: np.ndarray | None = None) -> list[Check]:
     """Return the Checks that an image was made by the steps of its settings, and that its colours are valid.
 
     The first step, the last one with a blur and the last one are done again by the formulas: the gradient of the
@@ -109,14 +109,15 @@ def check_ascent(net: Network, goal: Goal, preprocessing: Preprocessing, setting
     rng : a generator with the seed of the ascent.
     name : the name of the layer or the class, for the Checks.
     steps : the number of steps that were made; by default all of the settings.
+    start : the images from which the ascent started, (N, C, size, size) on the host, or None for noise.
     """
     last = frames.get(settings.num_steps) if steps in (None, settings.num_steps) else None
     if settings.parametrization == "fourier":
-        first = first_images(image.shape, preprocessing, deepcopy(rng), settings)
+        first = first_images(image.shape, preprocessing, deepcopy(rng), settings, start)
         return [*check_spectrum(awake(net, goal, first), net.find(goal.layer), goal.whole_seed, preprocessing, settings,
-                                frames, image.shape, rng, name),
+                                frames, image.shape, rng, name, start),
                 *check_last_frame(image, last, name), range_check(image, preprocessing, name)]
-    replay = Replay(net, goal, preprocessing, settings, rng, image.shape)
+    replay = Replay(net, goal, preprocessing, settings, rng, image.shape, start)
     images = {0: replay.first, **frames}
     if steps in (None, settings.num_steps):
         images[settings.num_steps] = image
@@ -145,13 +146,14 @@ def awake(net: Network, goal: Goal, first: np.ndarray) -> Network:
 
 
 class Replay:
-    """The formulas of one ascent. first : the first image, drawn from `rng`."""
+    """The formulas of one ascent. first : the first image, `start` or drawn from `rng`."""
 
     def __init__(self, net: Network, goal: Goal, preprocessing: Preprocessing, settings: AscentSettings,
-                 rng: np.random.Generator, shape: tuple[int, ...]) -> None:
+                 rng: np.random.Generator, shape: tuple[int, ...], start: np.ndarray | None = None) -> None:
         self.goal, self.preprocessing, self.settings = goal, preprocessing, settings
         self.scale = preprocessing.unit / INPUTS[settings.inputs].unit  # of one grey level
-        self.first = rng.standard_normal(shape, dtype="float32") * (settings.start_noise * self.scale)
+        self.first = start if start is not None else \
+            rng.standard_normal(shape, dtype="float32") * (settings.start_noise * self.scale)
         self.net = awake(net, goal, self.first)
 
     def step(self, x: np.ndarray, number: int, shift: tuple[int, int]) -> np.ndarray:

@@ -5,16 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from minicnn.backend import Array, to_device, to_host
+from minicnn.backend import Array, get_array_module, to_host
 from minicnn.models.preprocessing import Preprocessing
 from minicnn.optimize import Crop, FourierSpectrum, Jitter, Pixels, Progress, Rotation, Scale
+from minicnn.visualize.spectrum import draw_spectrum, parametrization_of
 from minicnn.visualize.synthesis.ascent_settings import INPUTS, AscentSettings
 
-# The square root of the covariance of the colours of ImageNet's photos, by columns: brightness, and two differences of
-# colours. The longest column has length 1. From Lucid's code (Olah et al. 2017).
-COLOURS = np.array([[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27, -0.09, 0.03]])
-COLOURS /= np.linalg.norm(COLOURS, axis=0).max()
-GREY = np.full((1, 1), np.linalg.norm(COLOURS[:, 0]) / 3**0.5)  # for networks with one channel: the brightness
 MULTIPLE = 8  # of the side of a spectrum in pixels: the Fourier transform of other sides takes longer
 
 
@@ -28,20 +24,25 @@ class Canvas:
 
     def __init__(self, preprocessing: Preprocessing, settings: AscentSettings, size: int, device: str) -> None:
         self.preprocessing, self.settings, self.size, self.side = preprocessing, settings, size, size
-        self.parametrization = Pixels()
         if settings.parametrization == "fourier":
             self.side = -(-(size + 2 * scaled(settings.border, size)) // MULTIPLE) * MULTIPLE
-            self.parametrization = spectrum_of(preprocessing, self.side, device)
+        self.parametrization = parametrization_of(settings.parametrization, preprocessing, self.side, device)
         self.crop = Crop(self.side, size)
 
     def draw(self, count: int, rng: np.random.Generator) -> np.ndarray:
         """Return the first numbers of `count` images, float32 on the host: normal noise."""
         if isinstance(self.parametrization, FourierSpectrum):
-            shape, noise = self.parametrization.shape(count), self.settings.start_noise
-        else:
-            shape = (count, len(self.preprocessing.std), self.size, self.size)
-            noise = self.settings.start_noise * input_scale(self.preprocessing, self.settings.inputs)
+            return draw_spectrum(self.parametrization, count, rng, self.settings.start_noise)
+        shape = (count, len(self.preprocessing.std), self.size, self.size)
+        noise = self.settings.start_noise * input_scale(self.preprocessing, self.settings.inputs)
         return rng.standard_normal(shape, dtype="float32") * np.float32(noise)
+
+    def numbers(self, images: Array) -> Array:
+        """Return the numbers whose images are `images`, (N, C, size, size). A border is their mirror image."""
+        near = (self.side - self.size) // 2
+        borders = (near, self.side - self.size - near)
+        whole = get_array_module(images).pad(images, ((0, 0), (0, 0), borders, borders), "symmetric")
+        return self.parametrization.inverse(whole)
 
     def transforms(self) -> tuple[Any, ...]:
         """Return the transforms of the settings, in their order."""
@@ -67,20 +68,11 @@ class Canvas:
         return show
 
 
-def spectrum_of(preprocessing: Preprocessing, side: int, device: str) -> FourierSpectrum:
-    """Return the FourierSpectrum of images for a network with this preprocessing: its colours are black to white."""
-    low, high = preprocessing.valid_range()
-    colours = GREY if preprocessing.channel_order == "L" else \
-        COLOURS[::-1] if preprocessing.channel_order == "BGR" else COLOURS
-    return FourierSpectrum(side, *(to_device(np.ascontiguousarray(x, np.float32), device)
-                                   for x in (low, high, colours)))
-
-
 def first_images(shape: tuple[int, ...], preprocessing: Preprocessing, rng: np.random.Generator,
-                 settings: AscentSettings) -> np.ndarray:
-    """Return the first images of an ascent, (N, C, size, size) float32 on the host."""
+                 settings: AscentSettings, start: np.ndarray | None = None) -> np.ndarray:
+    """Return the first images of an ascent, (N, C, size, size) float32 on the host: of `start`, or of noise."""
     canvas = Canvas(preprocessing, settings, shape[2], "cpu")
-    return to_host(canvas.image(canvas.draw(shape[0], rng)))
+    return to_host(canvas.image(canvas.draw(shape[0], rng) if start is None else canvas.numbers(start)))
 
 
 def input_scale(preprocessing: Preprocessing, inputs: str) -> float:

@@ -6,19 +6,21 @@ from typing import Any
 import numpy as np
 
 from minicnn.arguments import Seed, count_of
+from minicnn.backend import Array
+from minicnn.errors import InputError
 from minicnn.losses import ClassMargin, ClassScore
 from minicnn.models.preprocessing import Preprocessing
 from minicnn.network import Network
 from minicnn.optimize.checkpoint import Checkpoint
 from minicnn.optimize.progress import Progress
-from minicnn.visualize.entry import Labels, require_labels
+from minicnn.visualize.entry import Labels, enter, require_labels
 from minicnn.visualize.synthesis.ascent import ascend, require_ascent
 from minicnn.visualize.synthesis.ascent_settings import MARGIN, AscentSettings
 
 
 def class_visualization(net: Network, label: Labels, preprocessing: Preprocessing,
                         settings: AscentSettings | None = None, *, rng: Seed, size: int | None = None,
-                        callback: Callable | None = None,
+                        start: Array | None = None, callback: Callable | None = None,
                         checkpoint: Checkpoint | None = None) -> tuple[np.ndarray, list[Progress]]:
     """Return an image that maximizes the score of a class, (1, C, size, size) on the host, and the history.
 
@@ -32,6 +34,7 @@ def class_visualization(net: Network, label: Labels, preprocessing: Preprocessin
         published, does not ensure that the class gets the highest score.
     rng : the generator of the first image and the jitter, or a seed.
     size : the side of the image in pixels. By default, the side of the network's input.
+    start : the first images, (N, C, size, size), which also set the size. By default, noise.
     callback : called with (Progress, image) after each step. Progress.values holds the score, the margin if its weight
         is not 0, and the L2 term, each before the step.
     checkpoint : a Checkpoint for resuming an interrupted run.
@@ -49,11 +52,22 @@ def class_visualization(net: Network, label: Labels, preprocessing: Preprocessin
     """
     settings, size = require_ascent(net, preprocessing, settings, MARGIN, size, callback, checkpoint)
     labels = require_labels(net, label, max(1, count_images(label)))
+    if start is not None:
+        start, size = require_start(net, start, len(labels))
     terms: list[tuple[float, Any]] = [(1.0, ClassScore(net.output, labels))]
     if settings.margin_weight:
         terms.append((settings.margin_weight, ClassMargin(net.output, labels)))
     return ascend(net, terms, preprocessing, (len(labels), size), settings, rng=rng, callback=callback,
-                  checkpoint=checkpoint)
+                  checkpoint=checkpoint, start=start)
+
+
+def require_start(net: Network, start: Array, count: int) -> tuple[Array, int]:
+    """Return the first images on the network's device, and their side. Raises InputError unless all are square."""
+    start = enter(net, start, "start")
+    if start.shape[0] != count or start.shape[2] != start.shape[3]:
+        raise InputError(f"start has the shape {tuple(start.shape)}; expected {count} square images of shape "
+                         f"({count}, {net.input_shape[0]}, size, size)")
+    return start, start.shape[2]
 
 
 def count_images(labels: Labels) -> int:

@@ -13,7 +13,7 @@ from minicnn.backend import Array, to_host
 from minicnn.errors import InputError
 from minicnn.losses import ClassScore
 from minicnn.network import Network
-from minicnn.optimize import Clamp, Decay, FadingStep, optimize_image
+from minicnn.optimize import Clamp, Decay, Decoded, FadingStep, optimize_image
 from minicnn.optimize.checkpoint import Checkpoint
 from minicnn.optimize.progress import Progress
 from minicnn.visualize.entry import enter, require_labels, require_network, require_watchers
@@ -52,11 +52,7 @@ def stacked(generator: Network, net: Network) -> Network:
     >>> both.input_shape == decoder.input_shape, both.output == net.output
     (True, True)
     """
-    require_network(net)
-    out = require_network(generator, "generator").shapes()[generator.output]
-    if len(out) != 4 or out[1] != net.input_shape[0]:
-        raise InputError(f"the generator's output is {out}, and the network takes images of shape "
-                         f"(N, {net.input_shape[0]}, H, W)")
+    require_generator_of(net, generator)
     both = type(net)(generator.input_shape, net.aliases)  # fast if `net` is fast
     for name, layer, inputs in generator.nodes:
         both.add(PREFIX + name, layer, *[source if source == "input" else PREFIX + source for source in inputs])
@@ -64,6 +60,15 @@ def stacked(generator: Network, net: Network) -> Network:
     for name, layer, inputs in net.nodes:
         both.add(name, layer, *[picture if source == "input" else source for source in inputs])
     return both
+
+
+def require_generator_of(net: Network, generator: Network) -> None:
+    """Raise InputError unless the generator makes images for the network."""
+    require_network(net)
+    out = require_network(generator, "generator").shapes()[generator.output]
+    if len(out) != 4 or out[1] != net.input_shape[0]:
+        raise InputError(f"the generator's output is {out}, and the network takes images of shape "
+                         f"(N, {net.input_shape[0]}, H, W)")
 
 
 def code_range(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -106,18 +111,39 @@ def generated_class(generator: Network, net: Network, label: int, code: Array, h
     >>> code.shape, picture.shape, len(history)
     ((1, 120, 4, 4), (1, 3, 64, 64), 2)
     """
-    both = stacked(generator, net)
+    require_generator_of(net, generator)
     label, = require_labels(net, label, 1)
     require_kind("settings", settings, GeneratorSettings, "give GeneratorSettings(...)")
     require_watchers(callback, checkpoint)
     code, highest = enter(generator, code, "code"), enter(generator, highest, "highest")
     if highest.shape != code.shape:
         raise InputError(f"a code of shape {code.shape} and an upper bound of shape {highest.shape}; expected the same")
+    watch = CodeWatch(callback)
     code, history = optimize_image(
-        both, code, [(-1.0, ClassScore(both.output, label))],
+        net, code, [(-1.0, ClassScore(net.output, label))],
         update=FadingStep(settings.learning_rate, settings.last_rate, settings.num_steps, "mean_abs"),
         num_steps=settings.num_steps,
-        project=(Decay(settings.decay), Clamp(0.0, highest)),
-        callback=callback,
-        checkpoint=checkpoint)
+        project=(Decay(settings.decay), Clamp(0.0, highest), watch.keep),
+        callback=None if callback is None else watch,
+        checkpoint=checkpoint,
+        parametrization=Decoded(generator))
     return to_host(code), to_host(generator.predict(code)), history
+
+
+class CodeWatch:
+    """The callback of the loop, which is given pictures, that calls `callback` with (Progress, code).
+
+    code : the code after the last step, which the loop's last projection, `keep`, sets.
+    """
+
+    def __init__(self, callback: Callable | None) -> None:
+        self.callback = callback
+        self.code: Array | None = None
+
+    def keep(self, code: Array, step: int) -> Array:
+        """Keep the code, and return it as it is."""
+        self.code = code
+        return code
+
+    def __call__(self, progress: Progress, picture: Array) -> bool:
+        return self.callback is not None and bool(self.callback(progress, self.code))

@@ -17,7 +17,7 @@ from minicnn.images import psnr
 from minicnn.losses import FeatureMatch, PNorm, TotalVariation
 from minicnn.models.preprocessing import TORCHVISION, Preprocessing
 from minicnn.network import Network
-from minicnn.optimize import optimize_image
+from minicnn.optimize import FourierSpectrum, Pixels, optimize_image
 from minicnn.optimize.checkpoint import Checkpoint
 from minicnn.optimize.progress import Progress
 from minicnn.receptive_field import receptive_field
@@ -32,7 +32,8 @@ from minicnn.visualize.entry import (
     require_sides,
     require_watchers,
 )
-from minicnn.visualize.synthesis.inversion_settings import TUNED, UPDATES, InversionSettings
+from minicnn.visualize.spectrum import draw_spectrum, parametrization_of
+from minicnn.visualize.synthesis.inversion_settings import FOURIER, UPDATES, InversionSettings
 
 PHOTO_RMS = 70.0  # root mean square distance of a photo from the mean colour, grey levels; mean of 25 ImageNet photos
 ALEXNET = (51 / 227, 131 / 227)  # receptive fields of relu2 and relu4 of AlexNet, as shares of the picture's side
@@ -53,7 +54,7 @@ class Inverted(NamedTuple):
 
 
 def invert_features(net: Network, layer: str, target: Array, preprocessing: Preprocessing,
-                    settings: InversionSettings = TUNED, *, rng: Seed,
+                    settings: InversionSettings = FOURIER, *, rng: Seed,
                     size: tuple[int, int] | None = None, callback: Callable | None = None,
                     checkpoint: Checkpoint | None = None) -> tuple[np.ndarray, list[Progress]]:
     """Return an image whose activations at `layer` are near `target`, (1, C, *size) on the host, and the history.
@@ -61,7 +62,7 @@ def invert_features(net: Network, layer: str, target: Array, preprocessing: Prep
     The image z minimizes feature_weight |phi(z) - phi0|² + tv_weight TV_beta(z) + p_weight sum of |z|^p, starting from
     noise. With `normalized` settings, the first term is divided by |phi0|², and the other two by 2 sigma², where sigma
     is the norm of a photo. The learning rates are multiplied by sigma². This is the balance of the paper for any
-    network and any size.
+    network and any size. With the parametrization "fourier", the steps change the spectrum of z, from a grey image on.
 
     Parameters
     ----------
@@ -69,7 +70,7 @@ def invert_features(net: Network, layer: str, target: Array, preprocessing: Prep
     layer : the name of a layer of maps; or of a later layer, if the image has the size of the network's input.
     target : phi0, the activations of one image at `layer`.
     preprocessing : of the network's weights.
-    settings : the InversionSettings, such as a preset in INVERSION_PRESETS.
+    settings : the InversionSettings, such as a preset in INVERSION_PRESETS; by default, FOURIER.
     rng : the generator of the noise, or a seed.
     size : (H, W) of the image. By default, the size of the network's input.
     callback : called with (Progress, image) after each step. Progress.values holds the three terms of the network's
@@ -101,14 +102,15 @@ def invert_features(net: Network, layer: str, target: Array, preprocessing: Prep
     target = require_target(net, layer, target, shape)
     unit = preprocessing.unit / (1 if settings.normalized else TORCHVISION.unit)  # z = x / unit
     require_powers(settings, unit)
+    parametrization = parametrization_of(settings.parametrization, preprocessing, shape[2:], net.device)
     restarts = Restarts(settings, unit, photo_norm(shape), callback)
-    image = first_image(shape, preprocessing, settings, unit, rng)
-    image, history = optimize_image(
-        net, to_device(image, net.device), inversion_terms(net, layer, target, settings, unit, shape),
+    first = first_numbers(parametrization, shape, preprocessing, settings, unit, rng)
+    z, history = optimize_image(
+        net, to_device(first, net.device), inversion_terms(net, layer, target, settings, unit, shape),
         update=restarts.update, num_steps=settings.num_steps,
         project=(EarlyClamp(settings.clamp * unit, settings.clamp_until),) if settings.clamp else (),
-        callback=restarts, checkpoint=checkpoint)
-    return to_host(image), history
+        callback=restarts, checkpoint=checkpoint, parametrization=parametrization)
+    return to_host(parametrization.forward(z)[0]), history
 
 
 def inversion_terms(net: Network, layer: str, target: Array, settings: InversionSettings, unit: float,
@@ -128,6 +130,14 @@ def inversion_terms(net: Network, layer: str, target: Array, settings: Inversion
 def photo_norm(shape: tuple[int, ...]) -> float:
     """Return sigma, the norm of a photo of `shape` (1, C, H, W) around the mean colour, in grey levels."""
     return PHOTO_RMS * (shape[1] * shape[2] * shape[3]) ** 0.5
+
+
+def first_numbers(parametrization: Pixels | FourierSpectrum, shape: tuple[int, ...], preprocessing: Preprocessing,
+                  settings: InversionSettings, unit: float, rng: np.random.Generator) -> np.ndarray:
+    """Return the numbers from which the inversion starts, float32: a faint spectrum, or the noise of `first_image`."""
+    if isinstance(parametrization, FourierSpectrum):
+        return draw_spectrum(parametrization, 1, rng)
+    return first_image(shape, preprocessing, settings, unit, rng)
 
 
 def first_image(shape: tuple[int, ...], preprocessing: Preprocessing, settings: InversionSettings, unit: float,
@@ -156,6 +166,8 @@ class Restarts:
 
     def new_update(self, rate: float) -> Any:
         """Return a new update for a learning rate in z: a step rate * dE/dz in z is rate * unit² * dE/dx in x."""
+        if self.settings.parametrization == "fourier":
+            return UPDATES["adam"](rate)  # a spectrum has no unit
         if self.settings.update == "adam":
             return UPDATES["adam"](rate * self.unit)  # Adam's steps do not depend on the size of the gradient
         factor = self.sigma**2 if self.settings.normalized else 1

@@ -20,6 +20,7 @@ UPDATES: dict[str, Callable[[float], Any]] = {
     "momentum": Momentum, "guarded": GuardedMomentum, "adam": Adam,
     "lbfgs": lambda learning_rate: LBFGS()}  # it finds the length of its steps itself
 NOISES = ("normal", "uniform")
+PARAMETRIZATIONS = ("pixels", "fourier")
 
 
 @dataclass(frozen=True)
@@ -44,10 +45,15 @@ class InversionSettings:
     noise: str = "normal"          # first image: "normal" noise with the norm of a photo, or "uniform" z in 0 to 1
     clamp: float = 0.0             # z stays within -clamp to clamp; 0: no bounds
     clamp_until: int = 0           # last step that clamps
+    parametrization: str = "pixels"  # numbers that change: "pixels", or "fourier", see optimize.FourierSpectrum, with
+    #                                "adam", whose learning rates are those of the spectrum; the first image is grey
 
     def __post_init__(self) -> None:
-        for kind, name, names in (("update", self.update, UPDATES), ("noise", self.noise, NOISES)):
+        for kind, name, names in (("update", self.update, UPDATES), ("noise", self.noise, NOISES),
+                                  ("parametrization", self.parametrization, PARAMETRIZATIONS)):
             require_choice(kind, name, list(names))
+        if self.parametrization == "fourier":
+            self._require_spectrum()
         require_fields(self, feature_weight=0, tv_beta=0, p_weight=0, p=0, clamp=0, clamp_until=0)
         require_flag("normalized", self.normalized)
         weights = self.tv_weight if count_of(self.tv_weight) == 3 else (self.tv_weight,)
@@ -58,6 +64,16 @@ class InversionSettings:
         for steps, rate in self.rates:
             require_whole("the steps of a stage", steps, 1)
             require_number("the learning rate of a stage", rate, 0)
+
+    def _require_spectrum(self) -> None:
+        """Raise InputError if a setting is for pixels only."""
+        if self.update != "adam":
+            raise InputError(f"the parametrization 'fourier' needs the update 'adam'; got {self.update!r}")
+        if self.clamp:
+            raise InputError(f"clamp is {self.clamp}, and the colours of the parametrization 'fourier' are valid "
+                             "without it; give 0, or the parametrization 'pixels'")
+        if self.noise != "normal":
+            raise InputError(f"the first spectrum of the parametrization 'fourier' is normal noise, not {self.noise!r}")
 
     @property
     def num_steps(self) -> int:
@@ -76,4 +92,10 @@ CS231N = InversionSettings(normalized=False, feature_weight=6e-2, tv_weight=2e-2
 # Ours: the paper's settings with less smoothing of late layers.
 TUNED = replace(MAHENDRAN, tv_weight=(1.0, 10.0, 20.0))
 
-INVERSION_PRESETS = {"mahendran": MAHENDRAN, "cs231n": CS231N, "tuned": TUNED}
+# Ours: the waves and the decorrelated colours of Olah et al. 2017, "Feature Visualization", with Adam. A kitten's error
+# and PSNR, by TUNED and by FOURIER: at SqueezeNet's fire3 3.4 % and 14.3 dB, 0.2 % and 24.0 dB; at fire5 4.5 % and 12.5
+# dB, 0.8 % and 19.4 dB; at fire9 4.5 % and 10.8 dB, 1.1 % and 14.2 dB.
+FOURIER = InversionSettings(tv_weight=0.1, p_weight=0.0, update="adam", rates=((300, 0.05), (100, 0.01)),
+                            parametrization="fourier")
+
+INVERSION_PRESETS = {"fourier": FOURIER, "mahendran": MAHENDRAN, "cs231n": CS231N, "tuned": TUNED}

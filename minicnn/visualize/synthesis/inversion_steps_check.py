@@ -1,6 +1,7 @@
 """Steps of feature inversion done again, and its objective, by the formulas of Mahendran and Vedaldi."""
 
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from typing import NamedTuple
 
 import numpy as np
@@ -21,6 +22,8 @@ from minicnn.visualize.replay_check import (
     variation,
     variation_gradient,
 )
+from minicnn.visualize.spectrum import START_NOISE, draw_spectrum, spectrum_of
+from minicnn.visualize.spectrum_replay import Waves, check_first_images, check_first_step, first_adam_step
 from minicnn.visualize.synthesis.inversion import PHOTO_RMS, tv_weight_by_depth
 from minicnn.visualize.synthesis.inversion_settings import InversionSettings
 
@@ -39,8 +42,9 @@ def check_inversion_steps(net: Network, layer: str, target: Array, image: np.nda
                           rng: np.random.Generator, name: str) -> list[Check]:
     """Return the Checks that an image is the result of the settings' objective at this layer, and of their steps.
 
-    The first steps are done again from the noise. With L-BFGS, whose step lengths are its own, the first step must go
-    down the gradient. The objective recorded at the last step is computed again from the image before it.
+    The first steps are done again from the noise; on a spectrum, the first one. With L-BFGS, whose step lengths are
+    its own, the first step must go down the gradient. The objective recorded at the last step is computed again from
+    the image before it.
 
     Parameters
     ----------
@@ -52,6 +56,9 @@ def check_inversion_steps(net: Network, layer: str, target: Array, image: np.nda
     name : the photo and the layer, for the Checks.
     """
     goal = objective(net, layer, target, preprocessing, settings, image.shape)
+    if settings.parametrization == "fourier":
+        return [*check_first_wave_step(goal, image.shape, frames, preprocessing, settings, rng, name),
+                *check_end(goal, image, frames, history, settings, name)]
     images = {0: noise(image.shape, preprocessing, settings, rng), **frames}
     count = min(STEPS, settings.rates[0][0], len(history))
     redone: list[Redone] = []
@@ -62,9 +69,15 @@ def check_inversion_steps(net: Network, layer: str, target: Array, image: np.nda
                                         bound or np.inf)]
     elif all(step in images for step in range(1, count + 1)):
         redone = first_steps(goal, images, count, settings, unit_of(preprocessing, settings))
-    checks, last = [check_redone(redone, name)], settings.num_steps
-    if len(history) < last:  # it was stopped
-        return checks
+    return [check_redone(redone, name), *check_end(goal, image, images, history, settings, name)]
+
+
+def check_end(goal: "Objective", image: np.ndarray, images: Mapping[int, np.ndarray], history: Sequence[Progress],
+              settings: InversionSettings, name: str) -> list[Check]:
+    """Return the Checks of the objective recorded at the last step and of the last image; [] if it was stopped."""
+    checks, last = [], settings.num_steps
+    if len(history) < last:
+        return []
     if last - 1 in images:
         values = goal.values(images[last - 1])
         lowest = min((step.total for step in history[:-1]), default=float("inf"))
@@ -72,6 +85,22 @@ def check_inversion_steps(net: Network, layer: str, target: Array, image: np.nda
         if settings.update != "guarded" or np.dot(goal.weights, values) <= UPHILL * lowest * 0.99:
             checks.append(check_recorded(history, last, goal.weights, values, name))
     return checks + check_last_frame(image, images.get(last), name)
+
+
+def check_first_wave_step(goal: "Objective", shape: tuple[int, ...], frames: Mapping[int, np.ndarray],
+                          preprocessing: Preprocessing, settings: InversionSettings, rng: np.random.Generator,
+                          name: str) -> list[Check]:
+    """Return the Checks of the first image of a spectrum, and of its first step.
+
+    The gradient is the one at the very image of the technique, as in `check_spectrum`.
+    """
+    N, C, H, W = shape
+    waves, spectrum = Waves(preprocessing, H, W), spectrum_of(preprocessing, (H, W), "cpu")
+    z, shown = waves.drawn(N, deepcopy(rng), START_NOISE), spectrum.forward(draw_spectrum(spectrum, N, rng))[0]
+    first = waves.image(z)
+    after = waves.image(first_adam_step(z, waves.slope(z, goal.gradient(shown)), settings.rates[0][1]))
+    prefix = f"{name}: "
+    return [check_first_images(shown, first, waves, prefix), check_first_step(first, frames, after, prefix)]
 
 
 class Objective(NamedTuple):

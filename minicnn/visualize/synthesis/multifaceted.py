@@ -16,6 +16,8 @@ from minicnn.optimize.checkpoint import Checkpoint
 from minicnn.optimize.progress import Progress, Renumbered, renumbered
 from minicnn.visualize.attribution.grad_cam import upsample_maps
 from minicnn.visualize.entry import enter, require_labels, require_preprocessing, require_watchers
+from minicnn.visualize.synthesis.ascent_settings import DISTILL, AscentSettings
+from minicnn.visualize.synthesis.class_visualization import class_visualization
 from minicnn.visualize.synthesis.denoise import DenoiseTV
 
 
@@ -41,29 +43,39 @@ class Stage:
 class FacetSettings:
     """The settings of a multifaceted visualization."""
 
-    stages: tuple[Stage, ...]   # `stages` of facet_visualization
-    nearest: int = 15           # `nearest` of find_facets
-    most: int = 10              # `most` of suggest_facets
+    stages: tuple[Stage, ...] | AscentSettings  # `stages` of facet_visualization
+    nearest: int = 15                           # `nearest` of find_facets
+    most: int = 10                              # `most` of suggest_facets
+
+    @property
+    def num_steps(self) -> int:
+        """The number of steps of all stages."""
+        return self.stages.num_steps if isinstance(self.stages, AscentSettings) else \
+            sum(stage.num_steps for stage in self.stages)
 
 
 # The authors' code, for images that start from a mean.
-NGUYEN = FacetSettings((Stage(190, 1.0, 2.0, 0.4, 0.4), Stage(150, 1.0, 1.0, 0.01, 2.0, scale=1.2),
-                        Stage(20, 2.0, 2.0, 0.1, 2.0, margin=50, spread=0.2), Stage(10, 2.0, 2.0, 0.4, 2.0)))
+NGUYEN_STAGES = (Stage(190, 1.0, 2.0, 0.4, 0.4), Stage(150, 1.0, 1.0, 0.01, 2.0, scale=1.2),
+                 Stage(20, 2.0, 2.0, 0.1, 2.0, margin=50, spread=0.2), Stage(10, 2.0, 2.0, 0.4, 2.0))
+NGUYEN = FacetSettings(NGUYEN_STAGES)
 
 # Ours, for small networks. Their scores rise so fast that a tenth of the steps is enough. With more steps, all images
 # end as the same picture.
-SMALL = replace(NGUYEN, stages=tuple(replace(stage, num_steps=stage.num_steps // 10) for stage in NGUYEN.stages))
+SMALL = replace(NGUYEN, stages=tuple(replace(stage, num_steps=stage.num_steps // 10) for stage in NGUYEN_STAGES))
 
 # Ours, for strokes that fill the picture, as digits do. The picture is not enlarged, the mean of many strokes would be
 # a blot, and of ten groups of one digit many would be too similar.
 TINY = FacetSettings(tuple(replace(stage, num_steps=max(1, stage.num_steps // 20), scale=1.0)
-                           for stage in NGUYEN.stages), nearest=5, most=4)
+                           for stage in NGUYEN_STAGES), nearest=5, most=4)
 
-FACET_PRESETS = {"nguyen": NGUYEN, "small": SMALL, "tiny": TINY}
+# Ours: the waves, the colours and the shifts of Feature Visualization (Olah et al. 2017), from the same means.
+WAVES = FacetSettings(DISTILL)
+
+FACET_PRESETS = {"distill": WAVES, "nguyen": NGUYEN, "small": SMALL, "tiny": TINY}
 
 
 def facet_visualization(net: Network, label: int, start: np.ndarray, preprocessing: Preprocessing, *,
-                        rng: Seed, stages: Sequence[Stage] = NGUYEN.stages,
+                        rng: Seed, stages: Sequence[Stage] | AscentSettings = NGUYEN_STAGES,
                         callback: Callable | None = None,
                         checkpoint: Checkpoint | None = None) -> tuple[np.ndarray, list[Progress]]:
     """Return an image (1, C, S, S), made from `start` to maximize the score of a class, on the host, and the history.
@@ -79,7 +91,8 @@ def facet_visualization(net: Network, label: int, start: np.ndarray, preprocessi
     start : the first image, (C, H, H). S is H times the scales of the stages. The network is shown windows of H pixels.
     preprocessing : of the network's weights.
     rng : the generator of the windows, or a seed.
-    stages : the settings of the stages.
+    stages : the settings of the stages; or AscentSettings, such as DISTILL: then all steps are those of
+        `class_visualization` from `start`, and S is H.
     callback : called with (Progress, image) after each step. Step numbers continue through the stages. A true return
         value ends the visualization.
     checkpoint : a Checkpoint for resuming an interrupted run.
@@ -98,10 +111,13 @@ def facet_visualization(net: Network, label: int, start: np.ndarray, preprocessi
     image, (label,), rng = enter(net, start, "start"), require_labels(net, label, 1), require_generator(rng)
     require_preprocessing(preprocessing, net)
     require_watchers(callback, checkpoint)
-    stages = require_stages(stages)
     size = image.shape[3]
     if image.shape != (1, image.shape[1], size, size):
         raise InputError(f"expected one square image (C, H, H) to start from, got {tuple(image.shape)}")
+    if isinstance(stages, AscentSettings):
+        return class_visualization(net, label, preprocessing, stages, rng=rng, start=image, callback=callback,
+                                   checkpoint=checkpoint)
+    stages = require_stages(stages)
     history: list[Progress] = []
     clamp = Clamp(*(to_device(bound, net.device) for bound in preprocessing.valid_range()))
     level = preprocessing.unit

@@ -1,7 +1,4 @@
-"""The first step of an ascent on a Fourier spectrum done again by the formulas, in float64.
-
-Here the formulas stand a second time, with NumPy's transforms and whole matrices, without the code of `optimize`.
-"""
+"""The first step of an ascent on a Fourier spectrum done again by the formulas, in float64."""
 
 from collections.abc import Callable, Mapping
 from copy import deepcopy
@@ -11,48 +8,39 @@ import numpy as np
 from minicnn.backend import to_device, to_host
 from minicnn.models.preprocessing import Preprocessing
 from minicnn.network import Network
-from minicnn.visualize.check import Check, below, reported
-from minicnn.visualize.replay_check import Redone, draw_shift, input_gradient
+from minicnn.visualize.check import Check
+from minicnn.visualize.replay_check import draw_shift, input_gradient
+from minicnn.visualize.spectrum_replay import Waves, check_first_images, check_first_step, first_adam_step
 from minicnn.visualize.synthesis.ascent_settings import INPUTS, AscentSettings
 from minicnn.visualize.synthesis.canvas import Canvas
 
-SIGNS = 0.05  # share of the first step that turned signs may change; a wrong formula changes a third and more
-# Lucid's square root of the covariance of colours; its longest column gets length 1
-LUCID = np.array([[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27, -0.09, 0.03]])
-
 
 class SpectrumReplay:
-    """The formulas of one ascent on a spectrum. first : the first images, (N, C, size, size), drawn from `rng`."""
+    """The formulas of one ascent on a spectrum. first : the first images, (N, C, size, size), drawn from `rng`.
+
+    start : the images (N, C, size, size) to start from, or None for noise.
+    """
 
     def __init__(self, preprocessing: Preprocessing, settings: AscentSettings, rng: np.random.Generator,
-                 shape: tuple[int, ...]) -> None:
+                 shape: tuple[int, ...], start: np.ndarray | None = None) -> None:
         N, C, self.size, _ = shape
         self.settings, self.rng = settings, rng
-        self.side = side = int(np.ceil((self.size + 2 * round(settings.border * self.size / 224)) / 8)) * 8
-        self.low, self.high = (np.asarray(bound, np.float64) for bound in preprocessing.valid_range())
-        colours = LUCID / np.sqrt((LUCID**2).sum(axis=0)).max()
-        self.colours = np.array([[np.sqrt((colours[:, 0]**2).mean())]]) if C == 1 else colours
-        if preprocessing.channel_order == "BGR":
-            self.colours = colours[[2, 1, 0]]
-        numbers = rng.standard_normal((N, C, side, side // 2 + 1, 2), dtype=np.float32)
-        self.z = (numbers * np.float32(settings.start_noise)).astype(np.float64)
-        self.frequency = np.maximum(np.hypot(np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side)), 1 / side)
-        self.first = self.centre(self.image())
+        self.side = int(np.ceil((self.size + 2 * round(settings.border * self.size / 224)) / 8)) * 8
+        self.near = (self.side - self.size) // 2
+        self.waves = Waves(preprocessing, self.side, self.side)
+        self.z = self.waves.drawn(N, rng, settings.start_noise) if start is None else \
+            self.waves.of(self.mirrored(start))
+        self.first = self.centre(self.waves.image(self.z))
 
-    def values(self) -> np.ndarray:
-        """Return the sigmoid of the coloured waves, (N, C, side, side)."""
-        spectrum = (self.z[..., 0] + 1j * self.z[..., 1]) * self.side / (4 * self.frequency)
-        planes = np.fft.irfft2(spectrum, s=(self.side, self.side))
-        return 0.5 + 0.5 * np.tanh(np.einsum("ij,njhw->nihw", self.colours, planes) / 2)
-
-    def image(self) -> np.ndarray:
-        """Return the images with their border."""
-        return self.low + (self.high - self.low) * self.values()
+    def mirrored(self, images: np.ndarray) -> np.ndarray:
+        """Return images with a border that mirrors them, the outermost pixel first."""
+        places = np.arange(-self.near, self.side - self.near) % (2 * self.size)
+        places = np.minimum(places, 2 * self.size - 1 - places)
+        return images[:, :, places][..., places]
 
     def centre(self, image: np.ndarray) -> np.ndarray:
         """Return the images without their border."""
-        near = (self.side - self.size) // 2
-        return image[:, :, near:near + self.size, near:near + self.size]
+        return image[:, :, self.near:self.near + self.size, self.near:self.near + self.size]
 
     def draw_view(self) -> tuple[tuple[int, int], float, float]:
         """Return the shift (y, x), the factor and the angle of the next step."""
@@ -69,25 +57,19 @@ class SpectrumReplay:
         """
         ((y, x), factor, angle), side = self.draw_view(), self.side
         grow = linear_reading((np.arange(side) - (side - 1) / 2) / factor + (side - 1) / 2)
-        values = self.values()
-        image = self.low + (self.high - self.low) * values
+        image = self.waves.image(self.z)
         shown = self.centre(turned(grow @ np.roll(image, (y, x), (2, 3)) @ grow.T, angle))
-        near = (side - self.size) // 2
-        border = (near, side - self.size - near)
+        border = (self.near, side - self.size - self.near)
         dshown = turned(np.pad(gradient(shown), ((0, 0), (0, 0), border, border)), -angle)
         dimage = np.roll(grow.T @ dshown @ grow, (-y, -x), (2, 3))
-        dplanes = np.einsum("ij,nihw->njhw", self.colours, dimage * (self.high - self.low) * values * (1 - values))
-        waves = np.fft.rfft2(dplanes) / (4 * self.frequency * side)
-        waves[..., 1:(side + 1) // 2] *= 2  # each stands for its mirror image, too
-        slope = np.stack([waves.real, waves.imag], axis=-1)
-        # the first step of Adam: both averages are the gradient alone
-        self.z = self.z - self.settings.gain * self.settings.learning_rate * slope / (abs(slope) + 1e-8)
-        return shown, self.centre(self.image())
+        rate = self.settings.gain * self.settings.learning_rate
+        self.z = first_adam_step(self.z, self.waves.slope(self.z, dimage), rate)
+        return shown, self.centre(self.waves.image(self.z))
 
 
 def check_spectrum(net: Network, layer: str, seed: Callable[[np.ndarray], np.ndarray], preprocessing: Preprocessing,
                    settings: AscentSettings, frames: Mapping[int, np.ndarray], shape: tuple[int, ...],
-                   rng: np.random.Generator, name: str = "") -> list[Check]:
+                   rng: np.random.Generator, name: str = "", start: np.ndarray | None = None) -> list[Check]:
     """Return the Checks that the network is shown the right images first, and that the first step is right.
 
     Later steps are not done again: where an image is nearly flat, rounding decides which pixel is the largest of a
@@ -101,10 +83,11 @@ def check_spectrum(net: Network, layer: str, seed: Callable[[np.ndarray], np.nda
     frames : {step: images}. Without the images of step 1, nothing is judged.
     shape : of the images, (N, C, size, size).
     rng : a generator with the seed of the ascent, before its first number.
+    name : for the Checks. start : the images from which it started, (N, C, size, size) on the host, or None for noise.
     """
-    replay = SpectrumReplay(preprocessing, settings, deepcopy(rng), shape)
-    shown, scale = first_shown(net, preprocessing, settings, shape, rng), preprocessing.unit / INPUTS[
-        settings.inputs].unit
+    replay = SpectrumReplay(preprocessing, settings, deepcopy(rng), shape, start)
+    shown = first_shown(net, preprocessing, settings, shape, rng, start)
+    scale = preprocessing.unit / INPUTS[settings.inputs].unit
 
     def downhill(_: np.ndarray) -> np.ndarray:
         uphill = input_gradient(net, shown, [layer], lambda out: {layer: seed(out[layer])})
@@ -112,24 +95,16 @@ def check_spectrum(net: Network, layer: str, seed: Callable[[np.ndarray], np.nda
     first = replay.first
     formula, after = replay.step(downhill)
     prefix = f"{name}: " if name else ""
-    return [below(f"{prefix}images first shown to the network, against the formulas: largest difference",
-                  float(abs(shown - formula).max()), 1e-4 * float(replay.high.max() - replay.low.min())),
-            check_first_step([Redone(1, first, frames[1], after)] if 1 in frames else [], prefix)]
-
-
-def check_first_step(redone: list[Redone], prefix: str) -> Check:
-    """Return the Check of the first step, with a limit for the signs of small gradients that rounding turns."""
-    if not redone:
-        return reported(f"{prefix}step 1 done again by the formulas", 0, "the image after it was not kept")
-    return below(f"{prefix}step 1 done again by the formulas: difference relative to the step", redone[0].error,
-                 SIGNS)
+    return [check_first_images(shown, formula, replay.waves, prefix), check_first_step(first, frames, after, prefix)]
 
 
 def first_shown(net: Network, preprocessing: Preprocessing, settings: AscentSettings, shape: tuple[int, ...],
-                rng: np.random.Generator) -> np.ndarray:
+                rng: np.random.Generator, start: np.ndarray | None = None) -> np.ndarray:
     """Return the images that the ascent shows the network in its first step, by its own code, on the host."""
     canvas = Canvas(preprocessing, settings, shape[2], net.device)
-    image, _ = canvas.parametrization.forward(to_device(canvas.draw(shape[0], rng), net.device))
+    first = to_device(canvas.draw(shape[0], rng), net.device) if start is None else \
+        canvas.numbers(to_device(start, net.device))
+    image, _ = canvas.parametrization.forward(first)
     for transform in canvas.transforms():
         image = transform.apply(image, transform.draw(rng))
     return to_host(image)

@@ -13,6 +13,7 @@ from minicnn.errors import InputError, UnknownNameError
 from minicnn.images import resize_short_side
 from minicnn.losses import FeatureMatch, loss_and_gradient
 from minicnn.models import load_model
+from minicnn.models.preprocessing import TORCHVISION
 from minicnn.optimize import LBFGS, optimize_image
 from minicnn.optimize.checkpoint import Checkpoint
 from minicnn.visualize import transfer_style
@@ -43,7 +44,8 @@ def test_both_backends_give_the_same_picture(strict_cupy):
 
 
 @pytest.mark.parametrize("more", [{}, {"optimizer": "adam", "last_learning_rate": 0.01, "clamp": 1.5},
-                                  {"coarse": 12, "fine_steps": 4, "init": "noise"}], ids=str)
+                                  {"coarse": 12, "fine_steps": 4, "init": "noise"},
+                                  {"coarse": 12, "fine_steps": 4, "parametrization": "fourier"}], ids=str)
 def test_a_resumed_run_ends_in_the_same_picture(more, xp, tmp_path):
     def stop(progress, image):
         if progress.step == 11:
@@ -53,6 +55,14 @@ def test_a_resumed_run_ends_in_the_same_picture(more, xp, tmp_path):
         transfer(xp, callback=stop, checkpoint=Checkpoint(tmp_path / "state.npz", every=2), **more)
     again = transfer(xp, checkpoint=Checkpoint(tmp_path / "state.npz", every=2, resume=True), **more)
     assert again.image.tobytes() == whole.image.tobytes() and again.history == whole.history
+
+
+def test_a_spectrum_is_painted_in_valid_colours_and_its_loss_falls(xp):
+    made = transfer(xp, num_steps=20, parametrization="fourier", styles=("strokes", "dots"), masks=halves(),
+                    blend=(1, 2))
+    low, high = TORCHVISION.valid_range()
+    assert made.image.dtype == np.float32 and (made.image >= low).all() and (made.image <= high).all()
+    assert made.history[-1].total < 0.5 * made.history[0].total
 
 
 @pytest.mark.parametrize("last", [5, 6])  # in the middle of a size, and with its last step
@@ -153,6 +163,7 @@ def test_adam_clamps_until_the_last_twentieth():
     ({"masks": [np.full((5, 6), 255, np.uint8)]}, "mask 1 has 6x5 pixels, the content picture 48x36"),
     ({"masks": [np.zeros((36, 48), np.uint8)]}, "mask 1 is black everywhere"),
     ({"masks": halves()}, "2 masks and 1 blend weights for 1 pictures of style"),
+    ({"parametrization": "fourier", "clamp": 1.5}, "clamp is 1.5, and the colours .* are valid without it"),
     ({"styles": ()}, "there is no style picture")], ids=lambda value: str(value)[:60])
 def test_bad_input(settings, message, xp):
     with pytest.raises(InputError, match=message):
@@ -162,6 +173,7 @@ def test_bad_input(settings, message, xp):
 @pytest.mark.parametrize("settings, message", [
     ({"colours": "orginal"}, "did you mean original"), ({"init": "contents"}, "did you mean content"),
     ({"optimizer": "bfgs"}, "did you mean lbfgs"), ({"side": "longer"}, "did you mean long"),
+    ({"parametrization": "fouier"}, "did you mean fourier"),
     ({"pooling": "average"}, "no pooling 'average'"), ({"reduction": "means"}, "did you mean mean")], ids=str)
 def test_unknown_names(settings, message):
     with pytest.raises(UnknownNameError, match=message):

@@ -125,6 +125,17 @@ def test_one_step_is_that_of_the_paper(rng):
     assert found == pytest.approx(expected, abs=1e-6)
 
 
+def test_the_callback_is_given_codes_and_can_end_the_run(rng):
+    generator, net, codes = small_generator(rng), small_network(rng), []
+    start, highest = code_range(abs(rng.standard_normal((20, 6, 2, 2))).astype(np.float32))
+
+    def third(progress, code):
+        codes.append(code)
+        return progress.step == 3
+    code, _, history = generated_class(generator, net, 1, start, highest, SHAPES, callback=third)
+    assert len(history) == len(codes) == 3 and codes[2].tobytes() == code.tobytes()
+
+
 def test_code_range_is_three_deviations(rng):
     codes = rng.standard_normal((9, 2, 3, 3))
     mean, highest = code_range(codes)

@@ -18,6 +18,7 @@ from minicnn.network import Network
 from minicnn.optimize import FadingStep
 from minicnn.optimize.checkpoint import Checkpoint
 from minicnn.visualize.synthesis import multifaceted as module
+from minicnn.visualize.synthesis.ascent_settings import DISTILL
 from minicnn.visualize.synthesis.facets import Facets, find_facets
 from minicnn.visualize.synthesis.multifaceted import (
     FACET_PRESETS,
@@ -106,12 +107,26 @@ def test_a_callback_hears_every_step_and_can_end_it(rng):
     assert heard == [(1, 12), (2, 12), (3, 12), (4, 12), (5, 15)] and len(history) == 5
 
 
-@pytest.mark.parametrize("at", [2, 4, 6])
-def test_an_interrupted_facet_resumes_to_the_same_image(rng, tmp_path, at):
+def test_a_facet_on_a_spectrum_starts_from_its_mean(xp, rng):
+    net, start = small_network(rng), two_kinds(rng)[0]
+    settings = replace(DISTILL, num_steps=8, max_jitter=0, max_scale=0.0)
+    shown = []
+    image, history = facet_visualization(on(xp, net), 2, start, PREPROCESSING, rng=0, stages=settings,
+                                         callback=lambda progress, image: shown.append(to_host(image)))
+    low, high = PREPROCESSING.valid_range()
+    clipped = np.clip(start, low + 0.01 * (high - low), high - 0.01 * (high - low))
+    assert image.dtype == np.float32 and image.shape == (1, 3, 12, 12) and (shown[-1] == image).all()
+    assert history[0].values[0] == pytest.approx(net.predict(clipped[None].astype(np.float32))[0, 2], abs=1e-4)
+    assert net.predict(image)[0, 2] > history[0].values[0]
+
+
+@pytest.mark.parametrize(("at", "stages"), [(2, STAGES), (4, STAGES), (6, STAGES),
+                                              (3, replace(DISTILL, num_steps=6))], ids=str)
+def test_an_interrupted_facet_resumes_to_the_same_image(rng, tmp_path, at, stages):
     net, start = small_network(rng), two_kinds(rng)[0]
     def make(resume, callback=None):
         checkpoint = Checkpoint(tmp_path / "state.npz", every=1, resume=resume)
-        return facet_visualization(net, 2, start, PREPROCESSING, rng=np.random.default_rng(4), stages=STAGES,
+        return facet_visualization(net, 2, start, PREPROCESSING, rng=np.random.default_rng(4), stages=stages,
                                    callback=callback, checkpoint=checkpoint)
     whole, history = make(False)
     for file in tmp_path.glob("*.npz"):
