@@ -66,8 +66,8 @@ def pictures(model, photos, layer=None, settings=DRAWINGS, size=None, seed=0, pe
         draw(model, atlas, sheet, settings), atlas.images,
         f"{len(samples.vectors):,} activation vectors at random places of {count:,} photos were laid out by t-SNE, "
         f"so that similar ones are near. Each of the {shown} tiles is drawn by the network for the mean vector of its "
-        "cell. How to read it: neighbouring tiles show similar things. Small tiles stand for few vectors. The word below "
-        "a tile is the class that its vectors support most, to first order.",
+        "cell. How to read it: neighbouring tiles show similar things. Small tiles stand for few vectors. The "
+        "word below a tile is the class that its vectors support most, to first order.",
         "Carter et al. 2019, Activation Atlas (https://distill.pub/2019/activation-atlas)",
         [*check_atlas(net, layer, samples, atlas, model.preprocessing, settings, np.random.default_rng([seed, 33])),
          *checks],

@@ -75,8 +75,8 @@ def pictures(model, photo, layer=None, cells=CELLS, settings=TILES, size=None, s
              ("sized by the length of the activation vector", sheets["sized"])], size=5.0), grid.images,
         f"Each tile stands for a place in the photo. It is a picture that was made from noise, so that its activations "
         f"at {layer} point the same way as those at this place. How to read it: a tile shows the thing that the "
-        "network finds there, such as an eye, fur or sky, not the pixels. Places with similar tiles are the same to the layer. "
-        "On the right, large tiles are places with strong activations.",
+        "network finds there, such as an eye, fur or sky, not the pixels. Places with similar tiles are the same to "
+        "the layer. On the right, large tiles are places with strong activations.",
         "Olah et al. 2018, The Building Blocks of Interpretability (https://distill.pub/2018/building-blocks), section "
         "What Does the Network See?", checks,
         {"photo": photo.name, "layer": layer, "cells": [rows, columns], "size": side, "seed": seed,

@@ -84,13 +84,16 @@ def check_neighbourhood(vectors: np.ndarray, positions: np.ndarray, rng: np.rand
 
 
 def check_attributions(net: Network, layer: str, x: Array, samples: ActivationVectors) -> list[Check]:
-    """Return the Check of the attributions against <a, d score / d a> by the network's backward pass.
+    """Return the Checks of the vectors, and of the attributions against <a, d score / d a> by a backward pass.
 
-    x : some of the photos, (N, C, H, W). samples : their ActivationVectors. There is no Check without class scores.
+    x : some of the photos, (N, C, H, W). samples : their ActivationVectors. Without class scores there is one Check.
     """
-    if not samples.attributions.shape[1]:
-        return []
     layer, x, worst = net.find(layer), enter(net, x), 0.0
+    out = to_host(net.predict(x, layer)).transpose(0, 2, 3, 1)[samples.photos, samples.ys, samples.xs]
+    checks = [below("largest difference of a vector from the photo's activations at its position",
+                    float(abs(out - samples.vectors).max()), 1e-3 * max(float(abs(out).max()), 1e-30))]
+    if not samples.attributions.shape[1]:
+        return checks
     for label in np.argsort(-samples.attributions.mean(axis=0))[:CLASSES].tolist():
         trace, seeds = score_seeds(net, x, label, (layer,))
         gradient = to_host(net.backward(trace, seeds, wrt=(layer,))[layer]).astype(np.float64)
@@ -98,5 +101,5 @@ def check_attributions(net: Network, layer: str, x: Array, samples: ActivationVe
         expected = (gradient * maps).sum(axis=1)[samples.photos, samples.ys, samples.xs]
         size = max(float(abs(samples.attributions).max()), 1e-30)
         worst = max(worst, float(abs(samples.attributions[:, label] - expected).max()) / size)
-    return [below(f"attributions to {CLASSES} classes against the gradient times the vector, relative difference",
-                  worst, ATTRIBUTION)]
+    return [*checks, below(f"attributions to {CLASSES} classes against the gradient times the vector, relative difference",
+                           worst, ATTRIBUTION)]
