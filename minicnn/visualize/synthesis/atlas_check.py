@@ -101,5 +101,5 @@ def check_attributions(net: Network, layer: str, x: Array, samples: ActivationVe
         expected = (gradient * maps).sum(axis=1)[samples.photos, samples.ys, samples.xs]
         size = max(float(abs(samples.attributions).max()), 1e-30)
         worst = max(worst, float(abs(samples.attributions[:, label] - expected).max()) / size)
-    return [*checks, below(f"attributions to {CLASSES} classes against the gradient times the vector, relative difference",
-                           worst, ATTRIBUTION)]
+    return [*checks, below(f"attributions to {CLASSES} classes against the gradient times the vector, relative "
+                           "difference", worst, ATTRIBUTION)]
