@@ -119,4 +119,4 @@ def merged(parts: list[ActivationVectors]) -> ActivationVectors:
         photos.append(part.photos + before)
         before += int(part.photos.max()) + 1
     columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
-    return ActivationVectors(*columns[:2], np.concatenate(photos), *columns[3:])
+    return ActivationVectors(*columns)._replace(photos=np.concatenate(photos))

@@ -52,7 +52,7 @@ def check_cells(samples: ActivationVectors, atlas: Atlas, settings: AtlasSetting
     x, y = np.clip(x, edges[0][0], edges[0][-1]), np.clip(y, edges[1][0], edges[1][-1])
 
     def summed(weights: np.ndarray | None) -> np.ndarray:
-        sums: np.ndarray = np.histogram2d(x, y, edges, weights=weights)[0]  # type: ignore[arg-type]  # NumPy's stub
+        sums: np.ndarray = np.histogram2d(x, y, edges, weights=weights)[0]
         return sums.T[::-1]  # rows from the top
     cells, step = atlas.cells, max(1, samples.vectors.shape[1] // 8)
     counts = summed(None)

@@ -38,8 +38,8 @@ class DirectionGoal(NamedTuple):
         places = [(y, x) for y in range(H) for x in range(W)] if self.position is None else [self.position]
         for y, x in places:
             a = out[0, :, y, x].astype(np.float64)
-            lengths = (np.linalg.norm(a) + 1e-4) * (np.linalg.norm(v) + 1e-4)
-            cosine = a @ v / lengths
+            lengths = (float(np.linalg.norm(a)) + 1e-4) * (float(np.linalg.norm(v)) + 1e-4)
+            cosine = float(a @ v) / lengths
             if cosine > 0.1:
                 # d (<a, v> cos^k) = (1 + k) cos^k v - k <a, v> cos^k a / |a|²
                 part = (1 + self.power) * v - self.power * (a @ v) / max(a @ a, 1e-30) * a
@@ -72,7 +72,7 @@ def check_first_direction(net: Network, layer: str, vectors: np.ndarray, image: 
     _, position = direction_view(net, layer, image.shape[-1])
     goal = DirectionGoal(net.find(layer), vector, settings.power, None if settings.everywhere else position)
     frames = {step: some[:1] for step, some in frames.items()}
-    return check_ascent(net, goal, preprocessing, ascent_of(net, settings), frames,  # type: ignore[arg-type] # its duck
+    return check_ascent(net, goal, preprocessing, ascent_of(net, settings), frames,  # type: ignore[arg-type]  # it has Goal's methods
                         image[None], require_generator(seed), net.find(layer))
 
 
@@ -95,7 +95,7 @@ def check_directions(net: Network, layer: str, vectors: np.ndarray, images: np.n
     rng : of the random assignments.
     grid : (rows, columns) of the images, if they form a grid.
     """
-    there = vectors.any(axis=1)
+    there = np.asarray(vectors.any(axis=1))
     if not there.any():
         return [reported("vectors that are not 0", 0)]
     cosines = image_cosines(net, layer, vectors, images, preprocessing, everywhere)  # (images, vectors)
@@ -130,9 +130,10 @@ def check_assignment(cosines: np.ndarray, vectors: np.ndarray, there: np.ndarray
 
 def other_assignments(numbers: np.ndarray, rng: np.random.Generator, grid: tuple[int, int] | None) -> list[np.ndarray]:
     """Return permutations of the numbers (N,): moved, mirrored, transposed and shuffled."""
-    places = numbers.reshape(grid or (1, -1))
-    moved = [np.roll(places, shift, axis) for shift in (-1, 1) for axis in (0, 1) if places.shape[axis] > 1]
-    moved += [places[::-1], places[:, ::-1], *([places.T] if places.shape[0] == places.shape[1] else [])]
+    rows, columns = grid or (1, len(numbers))
+    places = numbers.reshape(rows, columns)
+    moved = [np.roll(places, shift, axis) for shift in (-1, 1) for axis, side in enumerate((rows, columns)) if side > 1]
+    moved += [places[::-1], places[:, ::-1], *([places.T] if rows == columns else [])]
     flat = [place.reshape(-1) for place in moved] + [rng.permutation(numbers) for _ in range(SHUFFLES)]
     return [other for other in flat if (other != numbers).any()]
 
