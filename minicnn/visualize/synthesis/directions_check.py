@@ -39,10 +39,10 @@ class DirectionGoal(NamedTuple):
         for y, x in places:
             a = out[0, :, y, x].astype(np.float64)
             lengths = (float(np.linalg.norm(a)) + 1e-4) * (float(np.linalg.norm(v)) + 1e-4)
-            cosine = float(a @ v) / lengths
+            cosine = float(a @ v / lengths)
             if cosine > 0.1:
                 # d (<a, v> cos^k) = (1 + k) cos^k v - k <a, v> cos^k a / |a|²
-                part = (1 + self.power) * v - self.power * (a @ v) / max(a @ a, 1e-30) * a
+                part = (1 + self.power) * v - self.power * (a @ v) / max(float(a @ a), 1e-30) * a
                 seed[0, :, y, x] = cosine**self.power * part
             else:
                 seed[0, :, y, x] = 0.1**self.power * v
@@ -72,8 +72,9 @@ def check_first_direction(net: Network, layer: str, vectors: np.ndarray, image: 
     _, position = direction_view(net, layer, image.shape[-1])
     goal = DirectionGoal(net.find(layer), vector, settings.power, None if settings.everywhere else position)
     frames = {step: some[:1] for step, some in frames.items()}
-    return check_ascent(net, goal, preprocessing, ascent_of(net, settings), frames,  # type: ignore[arg-type]  # it has Goal's methods
-                        image[None], require_generator(seed), net.find(layer))
+    return check_ascent(net, goal,  # type: ignore[arg-type]  # it has the methods of a Goal
+                        preprocessing, ascent_of(net, settings), frames, image[None], require_generator(seed),
+                        net.find(layer))
 
 
 def check_directions(net: Network, layer: str, vectors: np.ndarray, images: np.ndarray, natural: np.ndarray,
