@@ -28,6 +28,7 @@ from .shared.tile_sheet import parts_layer, tile_sheet
 NAMES = ("atlas",)
 DRAWN, GALLERY = 600, 240  # drawn shapes if there are no photos, and in the gallery
 MOST = 2000     # photos of a folder
+FEWEST = 100    # photos of a folder in the gallery
 CHECKED = 4     # photos whose attributions are computed again
 CELL = 1.1      # side of a cell in the figure, inches
 
@@ -35,7 +36,8 @@ CELL = 1.1      # side of a cell in the figure, inches
 def gallery_pictures(model, folder=None, seed=0):
     """Yield the Picture for the gallery: of the photos of a folder, or of drawn shapes, with few cells."""
     settings = replace(DRAWINGS, cells=6, tsne_steps=250, directions=replace(DRAWINGS.directions, num_steps=64))
-    return pictures(model, folder or draw_photos(GALLERY, seed), settings=settings, seed=seed, per_photo=3)
+    folder = folder if len(folder or ()) >= FEWEST else draw_photos(GALLERY, seed)
+    return pictures(model, folder, settings=settings, seed=seed, per_photo=3)
 
 
 def pictures(model, photos, layer=None, settings=DRAWINGS, size=None, seed=0, per_photo=1, run=None):

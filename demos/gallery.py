@@ -135,7 +135,8 @@ ENTRIES = {
     "semantic_grid": Entry(semantic_grid.NAMES, lambda model, given:
                            semantic_grid.gallery_pictures(model, given.photos, given.folder, given.seed)),
     "atlas": Entry(atlas.NAMES, lambda model, given:
-                   atlas.gallery_pictures(model, given.folder, given.seed), no_folder),
+                   atlas.gallery_pictures(model, given.folder, given.seed),
+                   lambda given: len(given.folder or ()) < atlas.FEWEST),
     "generator_prior": Entry(generator_prior.NAMES, lambda model, given:
                              generator_prior.gallery_pictures(model, given.seed), always),
     "fooling": Entry(fooling.NAMES, lambda model, given: fooling.pictures(model, given.photos[:3], seed=given.seed)),
