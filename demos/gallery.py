@@ -15,6 +15,7 @@ from . import (
     activations,
     agreement,
     any_style,
+    atlas,
     attribution,
     class_maps,
     class_presets,
@@ -37,6 +38,7 @@ from . import (
     pgd,
     relevance,
     saliency,
+    semantic_grid,
     style_transfer,
     texture_gram,
     texture_pixels,
@@ -130,6 +132,11 @@ ENTRIES = {
                                   neuron_visualization.gallery_pictures(model, given.photos, seed=given.seed)),
     "multifaceted": Entry(multifaceted.NAMES, lambda model, given:
                           multifaceted.pictures(model, num_facets=3, count=225, seed=given.seed), always),
+    "semantic_grid": Entry(semantic_grid.NAMES, lambda model, given:
+                           semantic_grid.gallery_pictures(model, given.photos, given.folder, given.seed)),
+    "atlas": Entry(atlas.NAMES, lambda model, given:
+                   atlas.gallery_pictures(model, given.folder, given.seed),
+                   lambda given: len(given.folder or ()) < atlas.FEWEST),
     "generator_prior": Entry(generator_prior.NAMES, lambda model, given:
                              generator_prior.gallery_pictures(model, given.seed), always),
     "fooling": Entry(fooling.NAMES, lambda model, given: fooling.pictures(model, given.photos[:3], seed=given.seed)),

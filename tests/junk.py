@@ -122,6 +122,7 @@ def valid_calls(folder, flat=False):
     target = net.predict(x, "relu2a")
     run = {"callback": None, "checkpoint": None}
     watched = {"rng": 0, **run}
+    one_step = visualize.DirectionSettings(num_steps=1)
     attack, coder = visualize.PGDSettings(num_steps=1), vgg19_autoencoder(seed=0)
     arguments = {
         "AscentSettings": vars(AscentSettings()), "DreamSettings": vars(DreamSettings()),
@@ -147,6 +148,17 @@ def valid_calls(folder, flat=False):
                           **watched},
         "fooled_pictures": {"net": net, "pictures": photo[None, :, :16], "perturbation": photo[:, :16],
                             "preprocessing": PLAIN},
+        "AtlasSettings": vars(visualize.AtlasSettings()), "DirectionSettings": vars(visualize.DirectionSettings()),
+        "sample_vectors": {**network, "layer": "relu3", "rng": 0, "per_photo": 12},
+        "activation_atlas": {"net": net, "samples": visualize.sample_vectors(net, x, "relu3", rng=0, per_photo=12),
+                             "layer": "relu3", "preprocessing": PLAIN, "size": 16, "positions": None, **watched,
+                             "settings": visualize.AtlasSettings(2, 1, tsne_steps=1, directions=one_step)},
+        "direction_visualization": {"net": net, "layer": "relu3", "size": 16,
+                                    "vectors": net.predict(x, "relu3")[0, :, 0].T, "preprocessing": PLAIN,
+                                    "settings": one_step, **watched},
+        "semantic_grid": {**network, "layer": "relu3", "preprocessing": PLAIN, "settings": one_step, "cells": 2,
+                          "size": 16, **watched},
+        "whitening": {"vectors": points, "share": 0.1},
         "pgd_attack": {**network, "preprocessing": PLAIN, "settings": attack, "target": 0, **watched},
         "universal_perturbation": {**network, "preprocessing": PLAIN, "settings": visualize.UniversalSettings(
             num_passes=1, candidates=1, deepfool_steps=1), **watched},

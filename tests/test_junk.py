@@ -15,7 +15,8 @@ from minicnn.errors import InputError
 LONGEST = 1000  # characters of a message
 
 # only named values
-NOT_CALLED = {"ANY_STYLE_PRESETS", "CLASS_PRESETS", "NEURON_PRESETS", "Attacked", "Dissection", "EpsilonSweep",
+NOT_CALLED = {"ActivationVectors", "Atlas", "AtlasCells", "SemanticGrid",
+              "ANY_STYLE_PRESETS", "CLASS_PRESETS", "NEURON_PRESETS", "Attacked", "Dissection", "EpsilonSweep",
               "Fooled", "Inverted", "Texture", "TopPatches"}
 
 

@@ -37,10 +37,13 @@ from minicnn.visualize.style.many_styles import blend_square, with_more_styles, 
 from minicnn.visualize.style.perceptual import PerceptualLoss, StyledLoss, perceptual_loss
 from minicnn.visualize.style.settings import StyleSettings
 from minicnn.visualize.style.transfer import transfer_style
+from minicnn.visualize.synthesis.activation_vectors import ActivationVectors, sample_vectors
 from minicnn.visualize.synthesis.ascent_settings import CLASS_PRESETS, NEURON_PRESETS, AscentSettings
+from minicnn.visualize.synthesis.atlas import Atlas, AtlasCells, AtlasSettings, activation_atlas
 from minicnn.visualize.synthesis.class_visualization import class_visualization
 from minicnn.visualize.synthesis.deepdream import DreamSettings, deep_dream, dream_zoom
 from minicnn.visualize.synthesis.denoise import denoise_tv
+from minicnn.visualize.synthesis.directions import DirectionSettings, direction_visualization, whitening
 from minicnn.visualize.synthesis.epsilon_sweep import EpsilonSweep, epsilon_sweep
 from minicnn.visualize.synthesis.facets import find_facets
 from minicnn.visualize.synthesis.fooling import Fooled, FoolingSettings, fooling_image, fooling_report
@@ -54,6 +57,7 @@ from minicnn.visualize.synthesis.neuron_visualization import (
     neuron_visualization,
 )
 from minicnn.visualize.synthesis.pgd import Attacked, PGDSettings, pgd_attack
+from minicnn.visualize.synthesis.semantic_grid import SemanticGrid, semantic_grid
 from minicnn.visualize.synthesis.tiles import tiled_loss_and_gradient
 from minicnn.visualize.synthesis.universal import (
     UniversalSettings,
@@ -71,7 +75,9 @@ from minicnn.visualize.units.filters import filter_grid, filter_weights
 from minicnn.visualize.units.patch_pictures import crop_patch, guided_patch
 from minicnn.visualize.units.patches import TopPatches, strongest_channels, top_patches
 
-__all__ = ["ANY_STYLE_PRESETS", "AnyStyleSettings", "AscentSettings", "Attacked", "CLASS_PRESETS", "Dissection",
+__all__ = ["ActivationVectors", "Atlas", "AtlasCells", "AtlasSettings", "DirectionSettings", "SemanticGrid",
+           "activation_atlas", "direction_visualization", "sample_vectors", "semantic_grid", "whitening",
+           "ANY_STYLE_PRESETS", "AnyStyleSettings", "AscentSettings", "Attacked", "CLASS_PRESETS", "Dissection",
            "DissectionSettings", "DreamSettings", "EpsilonSweep", "Fooled", "FoolingSettings", "GeneratorSettings",
            "InversionSettings", "Inverted", "NEURON_PRESETS", "PGDSettings", "PerceptualLoss", "PhotoCrops",
            "RELEVANCE_PRESETS", "RelevanceSettings", "RiseSettings", "StyleSettings", "StyledCrops", "StyledLoss",

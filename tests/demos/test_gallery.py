@@ -179,7 +179,8 @@ def test_a_folder_of_photos_takes_the_place_of_drawn_shapes(tmp_path, monkeypatc
 
 
 @pytest.mark.parametrize(("photos", "drawn"), [
-    (0, {"neighbours", "embedding_map", "zoom_page", "patches"}), (9, {"embedding_map"}), (200, set())])
+    (0, {"neighbours", "embedding_map", "zoom_page", "patches", "atlas"}), (9, {"embedding_map", "atlas"}),
+    (200, set())])
 def test_drawn_shapes_stand_in_only_where_the_photos_are_too_few(photos, drawn):
     model, drawn = load_model("photos", "cpu"), drawn | {"dissection", "multifaceted", "generator_prior", "universal"}
     folder = [FolderPhoto(f"photo {n}", "ab"[n % 2], np.zeros((4, 4, 3), np.uint8)) for n in range(photos)]

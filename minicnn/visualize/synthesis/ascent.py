@@ -32,7 +32,8 @@ from minicnn.visualize.synthesis.canvas import Canvas, input_scale
 
 def ascend(net: Network, terms: Sequence[tuple[float, Any]], preprocessing: Preprocessing, shape: tuple[int, int],
            settings: AscentSettings, *, rng: Seed, callback: Callable | None = None,
-           checkpoint: Checkpoint | None = None, start: Array | None = None) -> tuple[np.ndarray, list[Progress]]:
+           checkpoint: Checkpoint | None = None, start: Array | None = None,
+           alike: bool = False) -> tuple[np.ndarray, list[Progress]]:
     """Return images (N, C, size, size) that maximize a sum of losses, on the host, and the history.
 
     If the first loss is 0 for a first image, the ascent maximizes the input of its ReLU instead: see `before_relu`.
@@ -49,10 +50,12 @@ def ascend(net: Network, terms: Sequence[tuple[float, Any]], preprocessing: Prep
         return value ends the ascent.
     checkpoint : a Checkpoint for resuming an interrupted run.
     start : the first images, (N, C, size, size) on the network's device; by default, noise.
+    alike : whether all images start from the same noise, so that an image does not depend on the others.
     """
     (count, size), objective, rng = shape, terms[0][1], require_generator(rng)
     scale, canvas = input_scale(preprocessing, settings.inputs), Canvas(preprocessing, settings, size, net.device)
-    first = to_device(canvas.draw(count, rng), net.device) if start is None else canvas.numbers(start)
+    first = canvas.draw(1, rng).repeat(count, axis=0) if alike else canvas.draw(count, rng)
+    first = to_device(first, net.device) if start is None else canvas.numbers(start)
     update = ascent_update(settings, scale, shape)
     bounds = [to_device(bound, net.device) for bound in preprocessing.valid_range()]
     if not bool((values_by_image(objective, net.predict(canvas.image(first), objective.layer)) != 0).all()):
