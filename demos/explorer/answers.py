@@ -1,0 +1,141 @@
+"""The short answers of the explorer: networks, photos, maps, values and pictures of one channel or class."""
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from starlette.responses import JSONResponse, Response
+
+from minicnn import images
+from minicnn.datasets.drawings import STYLES
+from minicnn.errors import InputError, one_line
+from minicnn.visualize import deconvnet, grad_cam, guided_backprop, neuron_gradient, relevance_map, saliency_map
+from minicnn.visualize.attribution.grad_cam import upsample_maps
+
+from . import layers, pictures
+from .networks import title_of
+from .security import MOST_BYTES, MOST_PIXELS, TooLargeError
+from .session import Photo
+from .state import Asked
+
+CHANNEL_KINDS = ("overlay", "plain", "deconv", "guided")
+CLASS_KINDS = ("saliency", "gradcam", "relevance", "guided")
+GRADIENTS = {"plain": neuron_gradient, "deconv": deconvnet, "guided": guided_backprop}
+
+
+def networks(asked: Asked) -> Response:
+    """Answer with the networks, photos and styles that the page offers."""
+    explorer = asked.explorer
+    return JSONResponse({
+        "networks": [{"name": name, "title": title_of(name), "default": name == explorer.networks.default}
+                     for name in explorer.networks.names()],
+        "photos": [{"id": identifier, "title": photo.title} for identifier, photo in explorer.photos.items()],
+        "styles": [{"id": name, "title": name} for name in STYLES],
+        "collection": None, "max_bytes": MOST_BYTES, "max_pixels": MOST_PIXELS})
+
+
+def network(asked: Asked) -> Response:
+    """Answer with a network's layers and classes."""
+    return JSONResponse(layers.description(asked.network, asked.model))
+
+
+def thumbnail(asked: Asked) -> Response:
+    """Answer with the small picture of an offered photo."""
+    return image(asked.explorer.thumbnail(asked.text("id")))
+
+
+def photo(asked: Asked) -> Response:
+    """Answer an upload, or the choice of an offered photo, with its identifier and its classes."""
+    identifier = asked.text("id", "")
+    title = one_line(asked.text("name", "photo").replace("\\", "/").rpartition("/")[2], 100)
+    chosen = asked.explorer.offered(identifier) if identifier else Photo(title, decode(asked.body))
+    asked.session  # noqa: B018  # raises InputError without one, before the photo is decoded
+    kept = asked.session.add(chosen)
+    view = asked.session.view(kept, asked.network, asked.model)
+    view.compute()
+    return JSONResponse(photo_answer(kept, view, chosen))
+
+
+def frame(asked: Asked) -> Response:
+    """Answer a picture of the camera with its classes and the maps of one layer."""
+    layer = asked.layer()
+    chosen = Photo("camera", decode(asked.body))
+    kept = asked.session.add(chosen, frame=True)
+    view = asked.session.view(kept, asked.network, asked.model)
+    view.compute([layer, asked.model.net.output])
+    activation = view.activation(layer)
+    sheet, shape = pictures.sheet(activation)
+    return JSONResponse(photo_answer(kept, view, chosen) | {"sheet": pictures.data_url(sheet)} | shape)
+
+
+def photo_answer(identifier: str, view: Any, chosen: Photo) -> dict[str, Any]:
+    """Return the answer about a photo: its identifier, size and classes."""
+    height, width = chosen.picture.shape[:2]
+    return {"photo": identifier, "title": chosen.title, "width": width, "height": height, "classes": view.classes()}
+
+
+def decode(data: bytes) -> np.ndarray:
+    """Return an uploaded photo as uint8 (H, W, 3).
+
+    Raises InputError if it is no picture, TooLargeError if it has more than MOST_PIXELS pixels.
+    """
+    if not data:
+        raise InputError("the upload is empty; send a picture file, or choose a photo by id")
+    with tempfile.TemporaryDirectory(prefix="minicnn-") as folder:
+        path = Path(folder, "photo")
+        path.write_bytes(data)
+        try:
+            return images.load_image(path, max_pixels=MOST_PIXELS)
+        except InputError as problem:
+            kind = TooLargeError if isinstance(problem, images.TooManyPixelsError) else InputError
+            raise kind(f"the photo: {str(problem).removeprefix(f'{one_line(path)}: ')}") from None
+
+
+def shown_photo(asked: Asked) -> Response:
+    """Answer with the photo as the network sees it."""
+    return image(asked.view.image)
+
+
+def maps(asked: Asked) -> Response:
+    """Answer with the sheet of all maps of a layer."""
+    layer = asked.layer()
+    sheet, shape = pictures.sheet(asked.view.activation(layer))
+    headers = {f"X-{name.capitalize()}": ",".join(f"{number:.4g}" for number in value) if isinstance(value, list)
+               else str(value) for name, value in shape.items()}
+    return image(sheet, headers)
+
+
+def picture(asked: Asked) -> Response:
+    """Answer with a picture of one channel: its map over the photo, or the gradient of its strongest unit."""
+    layer = asked.layer()
+    channel, kind, view = asked.channel(layer), asked.choice("kind", CHANNEL_KINDS, "guided"), asked.view
+    if kind == "overlay":
+        values = pictures.as_maps(view.activation(layer))[channel]
+        return image(pictures.heat(view.image, upsample_maps(values[None], *view.image.shape[:2])[0]))
+    dx = GRADIENTS[kind](asked.model.net, view.x, layer, channel)
+    return image(pictures.gradient(dx, asked.model.preprocessing))
+
+
+def class_picture(asked: Asked) -> Response:
+    """Answer with a picture of one class on the photo."""
+    label, kind, view, model = asked.label(), asked.choice("kind", CLASS_KINDS, "saliency"), asked.view, asked.model
+    if kind == "saliency":
+        return image(pictures.hot(saliency_map(model.net, view.x, label)[0]))
+    if kind == "gradcam":
+        return image(pictures.heat(view.image, upsample_maps(grad_cam(model.net, view.x, label),
+                                                             *view.image.shape[:2])[0]))
+    if kind == "relevance":
+        relevance = relevance_map(model.net, view.x, label, preprocessing=model.preprocessing)
+        return image(pictures.signed(relevance[0].sum(axis=0)))
+    return image(pictures.gradient(guided_backprop(model.net, view.x, model.net.output, label), model.preprocessing))
+
+
+def stop(asked: Asked) -> Response:
+    """End the running stream of the session."""
+    return JSONResponse({"stopped": asked.session.stop()})
+
+
+def image(picture: np.ndarray, headers: dict[str, str] | None = None) -> Response:
+    """Return a picture, uint8, as an answer."""
+    return Response(pictures.png(picture), media_type="image/png", headers=headers)
