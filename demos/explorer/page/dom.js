@@ -1,0 +1,52 @@
+// Elements of the page. Text is always set as text: nothing from a file or a user is read as markup.
+
+/** Return a new element: make("p", {class: "note"}, "text", child). A function is set as a handler (onclick). */
+export function make(tag, attributes = {}, ...children) {
+  return filled(document.createElement(tag), attributes, children);
+}
+
+/** Return a new element of an SVG drawing. */
+export function draw(tag, attributes = {}, ...children) {
+  return filled(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes, children);
+}
+
+function filled(node, attributes, children) {
+  for (const [name, value] of Object.entries(attributes)) {
+    if (typeof value === "function") node[name] = value;
+    else if (value === true) node.setAttribute(name, "");
+    else if (value !== undefined && value !== null && value !== false) node.setAttribute(name, value);
+  }
+  node.append(...children);
+  return node;
+}
+
+/** Return the element of index.html with this id. */
+export function find(id) {
+  return document.getElementById(id);
+}
+
+/** Return a figure with a picture and a caption, and the picture: [figure, img]. The frame keeps its size while empty. */
+export function pictureFrame(caption, alt, kind = "") {
+  const img = make("img", {alt, class: kind, hidden: true});
+  const frame = make("div", {class: "frame"}, img);
+  return [make("figure", {class: "picture waiting"}, frame, make("figcaption", {}, caption)), img];
+}
+
+/** Show a picture at an address (a data or object URL) in a frame of pictureFrame. */
+export async function showPicture(img, source) {
+  const old = img.src;
+  img.src = source;
+  try {
+    await img.decode();
+  } catch {
+    return; // a newer picture has taken its place
+  }
+  img.hidden = false;
+  img.closest("figure")?.classList.remove("waiting");
+  if (old.startsWith("blob:") && old !== img.src) URL.revokeObjectURL(old);
+}
+
+/** Mark a picture as out of date, until showPicture shows the new one. */
+export function awaitPicture(img) {
+  img.closest("figure")?.classList.add("waiting");
+}

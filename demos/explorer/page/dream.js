@@ -1,0 +1,59 @@
+// DeepDream: a layer is chosen, and the photo is changed until that layer sees more of whatever it sees.
+import {LIVE} from "./api.js";
+import {codePart, showChecks} from "./checks.js";
+import {find, make} from "./dom.js";
+import {Growing} from "./growing.js";
+import {needsServer} from "./words.js";
+
+const parts = {};
+let now = null;
+
+/** Build the view. */
+export function buildDream(view, report) {
+  parts.choice = make("select", {id: "dream-layer"});
+  parts.picture = new Growing("The dream", "The photo as the network dreams it", report, {start: "Dream", told});
+  parts.picture.again = start;
+  parts.checks = make("ul", {class: "checks", hidden: true});
+  parts.code = codePart(() => ({view: "dream", ...asked()}), report);
+  view.replaceChildren(make("div", {class: "head"}, make("h2", {}, "Dream")),
+    make("p", {class: "note"}, "Every step changes the photo so that the chosen layer answers more strongly."),
+    ...(LIVE ? [make("p", {}, make("label", {for: "dream-layer"}, "Layer "), parts.choice),
+      make("div", {class: "large"}, parts.picture.figure), parts.checks, parts.code.part] : [needsServer("DeepDream")]));
+}
+
+/** Show the view with the layers of a network. The photo stands in the frame until the dream begins. */
+export function showDream(state) {
+  if (now?.layers !== state.layers) offer(state);
+  now = {...state};
+  if (!LIVE) return;
+  parts.picture.stop();
+  parts.picture.img.src = find("photo-img").src;
+  parts.picture.img.hidden = false;
+  parts.picture.figure.classList.remove("waiting");
+  parts.picture.note.textContent = `${state.photo.title}, before the first step.`;
+  parts.code.refresh();
+}
+
+function offer(state) {
+  const layers = state.layers.filter((layer) => layer.height > 1);
+  parts.choice.replaceChildren(...layers.map((layer) => make("option", {value: layer.name}, layer.name)));
+  parts.choice.value = state.first;
+}
+
+export function leaveDream() {
+  parts.picture.stop();
+}
+
+function asked() {
+  return {photo: now.photo.photo, model: now.model, layer: parts.choice.value};
+}
+
+function start() {
+  showChecks(parts.checks, []);
+  parts.picture.run("dream", asked(), `${now.model}_dream_${parts.choice.value}`);
+}
+
+function told(event, data) {
+  if (event === "picture") parts.picture.note.textContent = `Step ${data.step} of ${data.steps}.`;
+  if (event === "done") showChecks(parts.checks, data.checks);
+}

@@ -1,0 +1,56 @@
+// "Make it see a …": the photo is changed a little until the network sees another class.
+import {LIVE} from "./api.js";
+import {curve} from "./curve.js";
+import {make, pictureFrame, showPicture} from "./dom.js";
+import {number} from "./format.js";
+import {Growing} from "./growing.js";
+import {needsServer} from "./words.js";
+
+const parts = {};
+let margins = [];
+let now = null; // {state, labels}
+
+/** Return the part of the class view. */
+export function buildFooling(report) {
+  parts.choice = make("select", {id: "fooling-choice"});
+  parts.picture = new Growing("The changed photo", "The photo, changed until the network sees the other class", report,
+    {start: "Start", told});
+  parts.picture.again = start;
+  [parts.noiseFigure, parts.noise] = pictureFrame("The change, ten times as strong", "The change, ten times as strong");
+  parts.curve = make("div", {class: "curve-space"});
+  parts.said = make("p", {class: "note", role: "status"});
+  return make("section", {"aria-labelledby": "fooling-title"}, make("h2", {id: "fooling-title"}, "Fool it"),
+    ...(LIVE ? [make("p", {}, make("label", {for: "fooling-choice"}, "Make it see a "), parts.choice),
+      make("div", {class: "pair"}, parts.picture.figure, parts.noiseFigure), parts.said, parts.curve] : [needsServer("Fooling the network")]));
+}
+
+/** Offer the classes that the network can be made to see: all but the one that it sees. */
+export function offerFooling(labels, state = null, seen = null) {
+  if (now?.labels !== labels) parts.choice.replaceChildren(...labels.map((label, index) => make("option", {value: index}, label)));
+  now = {state, labels};
+  if (Number(parts.choice.value) === seen) parts.choice.value = (seen + 1) % labels.length;
+  stopFooling();
+}
+
+export function stopFooling() {
+  parts.picture.stop();
+}
+
+function start() {
+  margins = [];
+  const {state, labels} = now;
+  const label = Number(parts.choice.value);
+  parts.picture.run("fooling", {photo: state.photo.photo, model: state.model, label}, `${state.model}_fooling_${labels[label]}`);
+}
+
+function told(event, data) {
+  if (event === "picture") {
+    margins.push(data.margin);
+    showPicture(parts.noise, data.noise);
+    parts.curve.replaceChildren(curve(margins, data.step, "margin"));
+    parts.said.textContent = `Step ${data.step}: the score of ${now.labels[parts.choice.value]} is ` +
+      `${number(Math.abs(data.margin))} ${data.margin > 0 ? "above" : "below"} the best of the others.`;
+  }
+  if (event === "done") parts.said.textContent = margins.at(-1) > 0
+    ? `Fooled after ${data.step ?? margins.length} steps: it sees ${now.labels[parts.choice.value]}.` : "It was not fooled in time.";
+}
