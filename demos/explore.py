@@ -29,7 +29,7 @@ def run(arguments: argparse.Namespace) -> None:
     from .explorer.state import Explorer
 
     networks = Networks(arguments.model, arguments.device)
-    explorer = Explorer(networks, offered_photos(networks, arguments.photos))
+    explorer = Explorer(networks, offered_photos(networks, arguments.photos), arguments.photo_folder)
     server = listen(arguments.host, arguments.port, PORT)
     address = address_of(server)
     program.note_kept("the explorer has ended")

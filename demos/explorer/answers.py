@@ -10,14 +10,28 @@ from starlette.responses import JSONResponse, Response
 from minicnn import images
 from minicnn.datasets.drawings import STYLES
 from minicnn.errors import InputError, one_line
-from minicnn.visualize import deconvnet, grad_cam, guided_backprop, neuron_gradient, relevance_map, saliency_map
-from minicnn.visualize.attribution.grad_cam import upsample_maps
+from minicnn.visualize import (
+    class_probability,
+    deconvnet,
+    grad_cam,
+    guided_backprop,
+    neuron_gradient,
+    relevance_map,
+    saliency_map,
+    upsample_maps,
+)
+from minicnn.visualize.attribution.grad_cam_check import check_grad_cam
+from minicnn.visualize.attribution.relevance_check import check_relevance
+from minicnn.visualize.attribution.saliency_check import check_saliency_map
 
 from . import layers, pictures
+from .code import VIEWS, code_of
 from .networks import title_of
+from .patches import NO_COLLECTION
 from .security import MOST_BYTES, MOST_PIXELS, TooLargeError
 from .session import Photo
 from .state import Asked
+from .unit_answers import shown_checks
 
 CHANNEL_KINDS = ("overlay", "plain", "deconv", "guided")
 CLASS_KINDS = ("saliency", "gradcam", "relevance", "guided")
@@ -32,7 +46,7 @@ def networks(asked: Asked) -> Response:
                      for name in explorer.networks.names()],
         "photos": [{"id": identifier, "title": photo.title} for identifier, photo in explorer.photos.items()],
         "styles": [{"id": name, "title": name} for name in STYLES],
-        "collection": None, "max_bytes": MOST_BYTES, "max_pixels": MOST_PIXELS})
+        "collection": explorer.collection(), "max_bytes": MOST_BYTES, "max_pixels": MOST_PIXELS})
 
 
 def network(asked: Asked) -> Response:
@@ -48,11 +62,11 @@ def thumbnail(asked: Asked) -> Response:
 def photo(asked: Asked) -> Response:
     """Answer an upload, or the choice of an offered photo, with its identifier and its classes."""
     identifier = asked.text("id", "")
-    title = one_line(asked.text("name", "photo").replace("\\", "/").rpartition("/")[2], 100)
-    chosen = asked.explorer.offered(identifier) if identifier else Photo(title, decode(asked.body))
-    asked.session  # noqa: B018  # raises InputError without one, before the photo is decoded
-    kept = asked.session.add(chosen)
-    view = asked.session.view(kept, asked.network, asked.model)
+    file = one_line(asked.text("name", "photo.jpg").replace("\\", "/").rpartition("/")[2], 100)
+    session, model = asked.session, asked.model  # raise InputError before the photo is decoded
+    chosen = asked.explorer.offered(identifier) if identifier else Photo(Path(file).stem, decode(asked.body), file)
+    kept = session.add(chosen)
+    view = session.view(kept, asked.network, model)
     view.compute()
     return JSONResponse(photo_answer(kept, view, chosen))
 
@@ -129,6 +143,42 @@ def class_picture(asked: Asked) -> Response:
         relevance = relevance_map(model.net, view.x, label, preprocessing=model.preprocessing)
         return image(pictures.signed(relevance[0].sum(axis=0)))
     return image(pictures.gradient(guided_backprop(model.net, view.x, model.net.output, label), model.preprocessing))
+
+
+def patches(asked: Asked) -> Response:
+    """Answer with the strongest patches of a channel in the collection, as far as they are found."""
+    layer = asked.layer()
+    channel, found = asked.channel(layer), asked.explorer.patches.get(asked.network, asked.model)
+    if len(asked.model.net.shapes()[layer]) != 4:
+        return JSONResponse({"patches": [], "note": "this layer has no maps, so its units see the whole photo"})
+    return JSONResponse({"patches": [], "note": NO_COLLECTION} if found is None else found.answer(layer, channel))
+
+
+def code(asked: Asked) -> Response:
+    """Answer with the Python lines and the command that make a view."""
+    view = asked.choice("view", VIEWS)
+    names: dict[str, Any] = {"layer": None, "channel": 0, "label": 0, "style": next(iter(STYLES))}
+    if asked.text("layer", ""):
+        names["layer"] = asked.layer()
+        names["channel"] = asked.channel(names["layer"]) if asked.text("channel", "") else 0
+    if asked.text("label", ""):
+        names["label"] = asked.label()
+    if asked.text("style", ""):
+        names["style"] = asked.choice("style", tuple(STYLES))
+    file = asked.session.photo(asked.text("photo")).file if asked.text("photo", "") else "photo.jpg"
+    return JSONResponse(code_of(view, asked.model.name, file, **names))
+
+
+def class_checks(asked: Asked) -> Response:
+    """Answer with the score of a class on the photo, and the numbers that prove its pictures."""
+    label, view, model = asked.label(), asked.view, asked.model
+    net, x = model.net, view.x
+    checks = [check_saliency_map(net, x, label, saliency_map(net, x, label)),
+              *check_grad_cam(net, x, label, grad_cam(net, x, label)),
+              *check_relevance(net, x, label, relevance_map(net, x, label, preprocessing=model.preprocessing),
+                               np.random.default_rng(0), preprocessing=model.preprocessing)]
+    return JSONResponse({"score": float(view.activation(net.output)[label]),
+                         "probability": float(class_probability(net, x, label)[0]), "checks": shown_checks(checks)})
 
 
 def stop(asked: Asked) -> Response:

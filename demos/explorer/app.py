@@ -15,7 +15,7 @@ from starlette.staticfiles import StaticFiles
 from minicnn.errors import InputError, UnknownNameError, one_line
 
 from ..shared.photo_files import warn
-from . import answers, live
+from . import answers, live, unit_answers
 from .security import TooLargeError, read_body
 from .session import GoneError
 from .state import Asked, Explorer
@@ -28,9 +28,12 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 ANSWERS = {"networks": answers.networks, "network": answers.network, "thumbnail": answers.thumbnail,
            "image": answers.shown_photo, "maps": answers.maps, "picture": answers.picture,
-           "class": answers.class_picture}
+           "value": unit_answers.value, "channel": unit_answers.channel, "channel-checks": unit_answers.channel_checks,
+           "patches": answers.patches, "class": answers.class_picture, "class-checks": answers.class_checks,
+           "code": answers.code}
 POSTS = {"photo": answers.photo, "frame": answers.frame, "stop": answers.stop}
-STREAMS: dict[str, Any] = {"synthesis": live.synthesis}
+STREAMS = {"synthesis": live.synthesis, "occlusion": live.occlusion, "fooling": live.fooling, "dream": live.dream,
+           "style": live.style}
 
 
 def make_app(explorer: Explorer) -> Starlette:

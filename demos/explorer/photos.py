@@ -1,11 +1,13 @@
 """The photos that the explorer offers: those of the command line, or examples."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
 from minicnn import images
 from minicnn.datasets.shapes import CLASSES, draw_shape
+from minicnn.errors import one_line
 
 from ..shared import portrait
 from ..shared.default_network import SHAPES
@@ -22,7 +24,7 @@ def offered_photos(networks: Networks, paths: Sequence[str]) -> dict[str, Photo]
     Raises InputError if a file cannot be read.
     """
     if paths:
-        photos = [Photo(shown_name(path), images.load_image(path)) for path in paths]
+        photos = [Photo(shown_name(path), images.load_image(path), one_line(Path(path).name, 100)) for path in paths]
     else:
         rng = np.random.default_rng(0)
         photos = [Photo(portrait.NAME.replace("_", " "), portrait.portrait())]

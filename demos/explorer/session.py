@@ -29,10 +29,11 @@ class GoneError(InputError):
 
 
 class Photo(NamedTuple):
-    """A photo, uint8 (H, W, 3), with its title, which is safe to show."""
+    """A photo, uint8 (H, W, 3), with its title and the name of its file, which are safe to show."""
 
     title: str
     picture: np.ndarray
+    file: str = "photo.jpg"
 
 
 class View:

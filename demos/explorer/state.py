@@ -11,8 +11,10 @@ from minicnn.models import Model
 from minicnn.visualize.entry import require_channel, require_labels
 
 from ..shared.layers import has_scores
+from .collection import collection_for
 from .networks import Networks
 from .parameters import Parameters
+from .patches import AllPatches
 from .session import Photo, Session, Sessions, View
 from .work import Worker
 
@@ -22,13 +24,19 @@ THUMBNAIL = 96  # largest side, pixels
 class Explorer:
     """Everything that a server keeps: the networks, the photos that it offers, and the sessions.
 
-    photos : {identifier: Photo}, in the order of the list.
+    photos : {identifier: Photo}, in the order of the list. folder : of photos with patches, or None.
     """
 
-    def __init__(self, networks: Networks, photos: dict[str, Photo]) -> None:
+    def __init__(self, networks: Networks, photos: dict[str, Photo], folder: str | None = None) -> None:
         self.networks, self.photos = networks, photos
         self.sessions = Sessions()
         self.worker = Worker()
+        self.patches = AllPatches(folder, self.worker.calm)
+        self.about = collection_for(networks.get(None), folder)  # raises InputError if the folder has no photos
+
+    def collection(self) -> dict[str, Any] | None:
+        """Return the title and the number of photos of the default network's collection, or None."""
+        return None if self.about is None else {"title": self.about.title, "photos": len(self.about.sources)}
 
     def offered(self, identifier: str) -> Photo:
         """Return an offered photo. Raises InputError if there is none of this identifier."""
@@ -43,6 +51,7 @@ class Explorer:
     def close(self) -> None:
         """Cancel all computations."""
         self.sessions.stop()
+        self.patches.close()
 
 
 class Asked(Parameters):
