@@ -1,10 +1,12 @@
 // One channel: its map over the photo, its gradients, its strongest patches, and the picture that it likes best.
 import {ask, picture} from "./api.js";
 import {codePart, showChecks} from "./checks.js";
-import {awaitPicture, find, make, pictureFrame, showPicture} from "./dom.js";
+import {awaitPicture, enlarge, find, make, pictureFrame, showPicture} from "./dom.js";
 import {number} from "./format.js";
 import {Growing} from "./growing.js";
 import {Latest, pause} from "./latest.js";
+import {sentence} from "./message.js";
+import {squareAround} from "./photo.js";
 
 const KINDS = [["overlay", "Map over the photo"], ["plain", "Gradient"], ["deconv", "Deconvnet"], ["guided", "Guided backprop"]];
 const parts = {};
@@ -23,6 +25,7 @@ export function buildChannel(section, choose, report) {
   parts.code = codePart(() => ({view: "channel", ...asked(now)}), report);
   parts.latest = new Latest(report);
   const frames = parts.pictures.map(([, figure]) => figure);
+  [parts.cropFigure, parts.crop] = pictureFrame("The photo there", "The photo there");
   const step = (by) => now && choose((now.channel + by + now.layer.channels) % now.layer.channels);
   section.replaceChildren(
     make("div", {class: "head"}, make("h2", {id: "channel-title"}),
@@ -30,7 +33,7 @@ export function buildChannel(section, choose, report) {
         make("button", {type: "button", "aria-label": "Next channel", onclick: () => step(1)}, "\u2192"))),
     parts.numbers,
     make("div", {class: "pair"}, frames[0], parts.synthesis.figure),
-    make("h3", {}, "The pixels that move its strongest value"), make("div", {class: "triple"}, ...frames.slice(1)),
+    make("h3", {}, "The pixels that move its strongest value"), make("div", {class: "four"}, parts.cropFigure, ...frames.slice(1)),
     make("h3", {}, "Patches that excite it most"), parts.patchNote, parts.patches,
     make("h3", {}, "Proof"), parts.checks, parts.synthesisChecks, parts.code.part);
 }
@@ -41,6 +44,7 @@ export function showChannel(state, layer, channel) {
   find("channel-title").textContent = `${layer.name}, channel ${channel}`;
   for (const [, , img] of parts.pictures) awaitPicture(img);
   for (const [kind, , img] of parts.pictures) img.alt = altText(kind, layer, channel);
+  parts.crop.alt = `The part of the photo that the strongest unit of channel ${channel} sees`;
   parts.synthesis.stop();
   parts.synthesis.img.alt = `Synthesised image that excites channel ${channel} of ${layer.name}`;
   awaitPicture(parts.synthesis.img);
@@ -49,7 +53,7 @@ export function showChannel(state, layer, channel) {
     await Promise.all([showNumbers(signal), ...parts.pictures.map(([kind, , img]) => showKind(kind, img, signal))]);
     await pause(150, signal); // a reader who only clicks through the channels starts no long work
     synthesise();
-    await showPatches(signal);
+    await Promise.all([showPatches(signal), showProof(signal)]);
   });
 }
 
@@ -77,7 +81,13 @@ async function showNumbers(signal) {
   const [row, column] = found.where;
   const rank = found.rank ? `, rank ${found.rank} of ${now.layer.channels} in this layer` : "";
   parts.numbers.textContent = `Maximum ${number(found.max)} at row ${row}, column ${column}, mean ${number(found.mean)}${rank}.`;
-  showChecks(parts.checks, found.checks);
+  const part = squareAround(found.box, now.state.network.input);
+  await showPicture(parts.crop, find("photo-img").src);
+  for (const img of [parts.crop, ...parts.pictures.slice(1).map(([, , one]) => one)]) enlarge(img, part);
+}
+
+async function showProof(signal) {
+  showChecks(parts.checks, (await ask("channel-checks", asked(now), signal)).checks);
 }
 
 function synthesise() {
@@ -102,7 +112,7 @@ async function showPatches(signal) {
     await pause(500, signal);
     found = await ask("patches", without, signal);
   }
-  parts.patchNote.textContent = found.note ?? "";
+  parts.patchNote.textContent = sentence(found.note ?? "");
   parts.patches.replaceChildren(...found.patches.map(({src, title, activation}) => make("figure", {},
     make("img", {src, alt: `Patch of ${title}`, title}), make("figcaption", {}, number(activation)))));
 }

@@ -2,12 +2,13 @@
 import {ask} from "./api.js";
 import {make} from "./dom.js";
 
-/** Fill a list with checks: [{what, value, ok}]. ok is null for a number that is reported and not judged. */
+/** Fill a list with checks: [{what, value, expected, ok}]. ok is null for a number that is reported and not judged. */
 export function showChecks(list, checks) {
   list.hidden = !checks?.length;
-  list.replaceChildren(...(checks ?? []).map(({what, value, ok}) => make("li", {},
+  list.replaceChildren(...(checks ?? []).map(({what, value, expected, ok}) => make("li", {title: expected ?? ""},
     make("span", {class: ok === null ? "mark" : ok ? "mark ok" : "mark fail"}, ok === null ? "\u2013" : ok ? "ok" : "FAIL"),
-    make("span", {class: "what"}, what), make("span", {class: "value"}, value))));
+    make("span", {class: "what"}, what),
+    make("span", {class: "value"}, value, ok === null || !expected ? "" : make("small", {}, expected)))));
 }
 
 /** Return a part that shows "the Python that made this" when it is opened. `asked()` names what is shown. */

@@ -50,3 +50,8 @@ export async function showPicture(img, source) {
 export function awaitPicture(img) {
   img.closest("figure")?.classList.add("waiting");
 }
+
+/** Enlarge a picture so that a part of it, in shares of its sides, fills the frame. */
+export function enlarge(img, {top, left, share}) {
+  img.style.transform = share < 0.8 ? `scale(${1 / share}) translate(${-100 * left}%, ${-100 * top}%)` : "";
+}

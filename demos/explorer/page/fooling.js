@@ -1,7 +1,7 @@
 // "Make it see a …": the photo is changed a little until the network sees another class.
 import {LIVE} from "./api.js";
 import {curve} from "./curve.js";
-import {make, pictureFrame, showPicture} from "./dom.js";
+import {find, make, pictureFrame, showPicture} from "./dom.js";
 import {number} from "./format.js";
 import {Growing} from "./growing.js";
 import {needsServer} from "./words.js";
@@ -21,7 +21,7 @@ export function buildFooling(report) {
   parts.said = make("p", {class: "note", role: "status"});
   return make("section", {"aria-labelledby": "fooling-title"}, make("h2", {id: "fooling-title"}, "Fool it"),
     ...(LIVE ? [make("p", {}, make("label", {for: "fooling-choice"}, "Make it see a "), parts.choice),
-      make("div", {class: "pair"}, parts.picture.figure, parts.noiseFigure), parts.said, parts.curve] : [needsServer("Fooling the network")]));
+      parts.said, make("div", {class: "fooling"}, parts.picture.figure, parts.noiseFigure, parts.curve)] : [needsServer("Fooling the network")]));
 }
 
 /** Offer the classes that the network can be made to see: all but the one that it sees. */
@@ -30,8 +30,18 @@ export function offerFooling(labels, state = null, seen = null) {
   now = {state, labels};
   if (Number(parts.choice.value) === seen) parts.choice.value = (seen + 1) % labels.length;
   stopFooling();
+  if (state) rest();
 }
 
+// Before the first step: the photo itself.
+function rest() {
+  parts.noiseFigure.hidden = true;
+  parts.curve.replaceChildren();
+  parts.said.textContent = "A few steps along the gradient are enough: the change is too small to see.";
+  parts.picture.showFirst(find("photo-img").src);
+}
+
+/** End the computation. */
 export function stopFooling() {
   parts.picture.stop();
 }
@@ -46,8 +56,9 @@ function start() {
 function told(event, data) {
   if (event === "picture") {
     margins.push(data.margin);
+    parts.noiseFigure.hidden = false;
     showPicture(parts.noise, data.noise);
-    parts.curve.replaceChildren(curve(margins, data.step, "margin"));
+    parts.curve.replaceChildren(curve(margins, data.step, "margin", Math.max(180, parts.curve.clientWidth)));
     parts.said.textContent = `Step ${data.step}: the score of ${now.labels[parts.choice.value]} is ` +
       `${number(Math.abs(data.margin))} ${data.margin > 0 ? "above" : "below"} the best of the others.`;
   }

@@ -8,6 +8,12 @@ export function number(value) {
   return size >= 100 ? value.toFixed(0) : size >= 10 ? value.toFixed(1) : size >= 1 ? value.toFixed(2) : value.toFixed(3);
 }
 
+/** Return a number with about two significant digits, for small tables. */
+export function brief(value) {
+  const size = Math.abs(value);
+  return value.toFixed(size >= 10 ? 0 : size >= 1 ? 1 : 2);
+}
+
 /** Return a number with its sign. */
 export function signed(value) {
   return (value < 0 ? "\u2212" : "+") + number(Math.abs(value));

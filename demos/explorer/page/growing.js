@@ -37,6 +37,15 @@ export class Growing {
     });
   }
 
+  /** Show a picture from which the stream will start, such as the photo. */
+  showFirst(address) {
+    this.stop();
+    this.img.src = address;
+    this.img.hidden = false;
+    this.saveLink.hidden = true;
+    this.figure.classList.remove("waiting");
+  }
+
   begin(name) {
     this.figure.classList.add("running");
     this.figure.classList.remove("waiting");

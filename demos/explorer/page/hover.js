@@ -1,56 +1,62 @@
 // The arithmetic of one number: its value, its receptive field, and the products of a convolution that make it.
 import {ask, LIVE} from "./api.js";
 import {find, make} from "./dom.js";
-import {number, signed} from "./format.js";
-import {Latest} from "./latest.js";
+import {brief, number, signed} from "./format.js";
 import {describe, drawSpot, roughValue} from "./maps.js";
 import {drawField, fieldOf} from "./photo.js";
 
-const latest = new Latest(() => {}); // a value that does not come is no reason to stop a reader: the next hover asks again
+let wanted = null; // the position under the pointer, while the server is asked for another one
+let asking = false;
 
 /** Build the panel under the maps. */
 export function buildHover(section) {
   section.append(make("section", {id: "hover", class: "hover", "aria-label": "One number"},
     make("p", {class: "value"}), make("div", {class: "products"})));
-  showHover(null);
 }
 
 /** Show a position of a map: {channel, row, column}, or null for none. */
-export function showHover(position, state, layer, input) {
+export async function showHover(position, state, layer, input) {
   drawSpot(position);
   drawField(position && fieldOf(layer, position.row, position.column, input), input ?? [1, 1]);
-  if (!position) {
-    latest.stop();
-    find("hover").querySelector(".value").replaceChildren("Point at a map, or move with the arrow keys: the value, " +
-      "the pixels of the photo that it depends on, and the products that make it.");
-    find("hover").querySelector(".products").replaceChildren();
-    return;
+  wanted = position && {photo: state.photo.photo, model: state.model, layer: layer.name, ...position};
+  if (!position) return;
+  if (!LIVE) return say(`\u2248 ${number(roughValue(position))}`, position);
+  if (asking) return; // one question at a time: the position that is under the pointer then comes next
+  asking = true;
+  try {
+    while (wanted) await answer(wanted, layer);
+  } catch {
+    wanted = null; // the next move of the pointer asks again
+  } finally {
+    asking = false;
   }
-  if (!LIVE) return say(`\u2248 ${number(roughValue(position))}`, position, "");
-  latest.run(async (signal) => {
-    const {channel, row, column} = position;
-    const asked = {photo: state.photo.photo, model: state.model, layer: layer.name, channel, row, column};
-    const found = await ask("value", asked, signal);
-    say(number(found.value), position, found.terms ? "" : ` ${layer.kind} has no weights: its number comes from the layers before.`);
-    find("hover").querySelector(".products").replaceChildren(...(found.terms ? products(found.terms, layer.kind) : []));
-  });
 }
 
-function say(value, position, note) {
-  find("hover").querySelector(".value").replaceChildren(make("strong", {}, value), ` ${describe(position)}.${note}`);
+async function answer(question, layer) {
+  const found = await ask("value", question);
+  if (question !== wanted) return;
+  wanted = null;
+  say(number(found.value), question);
+  const terms = found.terms ? products(found.terms, layer) : [make("p", {class: "sum"}, `${layer.kind} has no weights: it takes its number from the layers before.`)];
+  find("hover").querySelector(".products").replaceChildren(...terms);
 }
 
-function products(terms) {
-  const largest = terms.shown[0];
-  const total = make("p", {class: "sum"}, `sum of all products ${number(terms.sum)}, bias ${signed(terms.bias)}`);
-  if (!largest) return [total];
-  return [
+function say(value, position) {
+  find("hover").querySelector(".value").replaceChildren(make("strong", {}, value), ` ${describe(position)}`);
+}
+
+function products(terms, layer) {
+  const behind = terms.layer === layer.name ? "It is" : `It comes from ${terms.layer}, channel ${terms.channel}:`;
+  const total = make("p", {class: "sum"}, `${behind} ${terms.count} products and bias ${signed(terms.bias)} = ${number(terms.sum)}`);
+  const input = terms.shown[0]?.input;
+  if (!input) return [total];
+  return [total,
     make("div", {class: "matrices"},
-      matrix(terms.patch, `patch of ${largest.input} ${largest.channel}`), make("span", {class: "sign"}, "×"),
+      matrix(terms.patch, `${input.split("/").at(-1)} ${terms.largest}`), make("span", {class: "sign"}, "\u00d7"),
       matrix(terms.filter, "filter"), make("span", {class: "sign"}, "="),
       matrix(times(terms.patch, terms.filter), "products")),
-    make("div", {class: "terms"}, make("p", {class: "sum"}, `The ${terms.shown.length} largest products:`),
-      make("ol", {}, ...bars(terms.shown)), total)];
+    make("div", {class: "terms"}, make("p", {class: "sum"}, "Largest products, and their channel (row, column):"),
+      make("ol", {}, ...bars(terms.shown)))];
 }
 
 function times(patch, filter) {
@@ -60,11 +66,11 @@ function times(patch, filter) {
 /** Return a small table of numbers, blue where positive and orange where negative. */
 function matrix(rows, caption) {
   const largest = Math.max(1e-12, ...rows.flat().map(Math.abs));
-  const small = rows.length * rows[0].length <= 25;
+  const small = rows.length * rows[0].length < 10;
   const table = make("table", {class: small ? "matrix" : "matrix bare"}, make("caption", {}, caption));
   for (const row of rows) {
     table.append(make("tr", {}, ...row.map((value) => {
-      const cell = make("td", {title: number(value)}, small ? number(value) : "");
+      const cell = make("td", {title: number(value)}, small ? brief(value) : "");
       cell.className = value < 0 ? "negative" : "positive";
       cell.style.setProperty("--share", `${Math.round(85 * Math.abs(value) / largest)}%`);
       return cell;
@@ -81,6 +87,6 @@ function bars(shown) {
     const where = `${term.input} ${term.channel} at ${term.row}, ${term.column}`;
     return make("li", {title: where}, make("span", {class: "term"},
       `${number(term.activation)} × ${number(term.weight)} = ${signed(term.product)}`),
-    make("span", {class: "from"}, `channel ${term.channel} (${term.row}, ${term.column})`), make("span", {class: "track"}, bar));
+    make("span", {class: "from"}, `${term.channel} (${term.row}, ${term.column})`), make("span", {class: "track"}, bar));
   });
 }

@@ -10,7 +10,7 @@ import {buildHover, showHover} from "./hover.js";
 import {Latest} from "./latest.js";
 import {listLayers, markLayer} from "./layers.js";
 import {readLink, writeLink} from "./links.js";
-import {buildMaps, markChannel, showMaps, showSheet} from "./maps.js";
+import {buildMaps, markChannel, showMaps, showSheet, strongest} from "./maps.js";
 import {hideProblem, showProblem} from "./message.js";
 import {buildPhoto, showPhoto} from "./photo.js";
 import {buildStyle, leaveStyle, showStyle} from "./style.js";
@@ -31,8 +31,7 @@ async function start() {
   fillNetworks();
   camera = cameraButton(() => ({model: state.model, layer: state.layer}), showFrame, report);
   buildPhoto(find("photo"), server.photos, openPhoto, [camera.button]);
-  buildMaps(find("maps"), (channel) => go({view: "channels", channel}), (position) =>
-    showHover(position, state, layerOf(state.layer), state.network?.input));
+  buildMaps(find("maps"), (channel) => go({view: "channels", channel}), probe);
   buildHover(find("maps"));
   buildChannel(find("channel"), (channel) => go({view: "channels", channel}), report);
   buildClass(find("class-view"), (label) => go({view: "class", label}), report);
@@ -117,7 +116,6 @@ async function showChannels(signal) {
   const wanted = [state.photo.photo, state.model, layer.name].join(" ");
   if (state.channel !== undefined) showChannel({...state}, layer, state.channel);
   if (drawn.maps !== wanted) {
-    showHover(null);
     const maxima = await showMaps(state, layer, signal);
     drawn.maps = wanted;
     if (state.channel === undefined) {
@@ -126,8 +124,14 @@ async function showChannels(signal) {
     }
   }
   markChannel(state.channel);
+  probe(null);
   history.replaceState(null, "", writeLink(state));
   listViews();
+}
+
+/** Explain the number at a position of the maps, by default at the strongest of the chosen channel. */
+function probe(position) {
+  showHover(position ?? strongest(state.channel ?? null), state, layerOf(state.layer), state.network.input);
 }
 
 function listViews() {

@@ -11,8 +11,13 @@ export function showProblem(problem, again) {
     hideProblem();
     again();
   }}, "Try again");
-  find("message").replaceChildren(make("span", {}, problem.message), retry, close);
+  find("message").replaceChildren(make("span", {}, sentence(problem.message)), retry, close);
   find("message").hidden = false;
+}
+
+/** Return a text with a capital letter at its start. */
+export function sentence(text) {
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 /** Take the message away. */

@@ -68,3 +68,10 @@ export function fieldOf(layer, row, column, [height, width]) {
   const left = layer.start + layer.stride * column;
   return [Math.max(0, top), Math.max(0, left), Math.min(height, top + layer.field), Math.min(width, left + layer.field)];
 }
+
+/** Return the smallest square around a box, moved into the image, as shares of its sides: {top, left, share}. */
+export function squareAround([top, left, bottom, right], [height, width]) {
+  const side = Math.min(height, width, Math.max(8, bottom - top, right - left));
+  const inside = (low, high, size) => Math.max(0, Math.min(size - side, (low + high - side) / 2)) / size;
+  return {top: inside(top, bottom, height), left: inside(left, right, width), share: side / Math.min(height, width)};
+}

@@ -28,10 +28,7 @@ export function buildStyle(view, styles, report) {
 export function showStyle(state) {
   now = {...state};
   if (!LIVE) return;
-  parts.picture.stop();
-  parts.picture.img.src = find("photo-img").src;
-  parts.picture.img.hidden = false;
-  parts.picture.figure.classList.remove("waiting");
+  parts.picture.showFirst(find("photo-img").src);
   parts.picture.note.textContent = `${state.photo.title}, before the first step.`;
   parts.code.refresh();
 }
