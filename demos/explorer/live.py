@@ -73,7 +73,8 @@ def occlusion(asked: Asked) -> Work:
     """Prepare the stream of the fall of a class's probability while a window hides one place after another."""
     model, label, view = asked.model, asked.label(), asked.view
     H, W = view.x.shape[2:]
-    window, stride = max(1, round(32 * H / 224)), max(1, round(8 * H / 224))
+    window = asked.whole("window", 1, min(H, W), max(1, round(32 * H / 224)))
+    stride = asked.whole("stride", 1, min(H, W), max(1, round(8 * H / 224)))
 
     def work(stream: Stream) -> None:
         p = class_probability(model.net, view.x, label)
@@ -149,14 +150,14 @@ def dream(asked: Asked) -> Work:
 def style(asked: Asked) -> Work:
     """Prepare the stream of the photo painted in a drawn style."""
     model, view = asked.model, asked.view
-    name = asked.choice("style", tuple(STYLES))
-    preset = default_style(model)
-    side = STYLE_SIDE if preset != "shapes" else 96
-    settings = replace(style_presets(model)[preset], size=side, side="long", coarse=None,
-                       num_steps=asked.whole("steps", *STEPS, STYLE_STEPS))
-    painting = draw_style(name, np.random.default_rng(0), side)
+    name, steps = asked.choice("style", tuple(STYLES)), asked.whole("steps", *STEPS, STYLE_STEPS)
 
     def work(stream: Stream) -> None:
+        preset = default_style(model)
+        side = STYLE_SIDE if preset != "shapes" else 96
+        settings = replace(style_presets(model)[preset], size=side, side="long", coarse=None, num_steps=steps)
+        painting = draw_style(name, np.random.default_rng(0), side)
+
         def callback(progress: Progress, image: Array) -> None:
             if stream.step() or progress.step == settings.num_steps:
                 shown = finished_picture(to_host(image), view.photo.picture, model.preprocessing, settings.colours)
