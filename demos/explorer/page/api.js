@@ -12,12 +12,12 @@ export class Problem extends Error {}
 
 /** Return the JSON that the server answers. */
 export async function ask(path, parameters, signal) {
-  return (await request(path, parameters, {signal})).json();
+  return read((await request(path, parameters, {signal})).json(), signal);
 }
 
 /** Return the address of a picture that the server makes. */
 export async function picture(path, parameters, signal) {
-  return URL.createObjectURL(await (await request(path, parameters, {signal})).blob());
+  return URL.createObjectURL(await read((await request(path, parameters, {signal})).blob(), signal));
 }
 
 /** Return the address of a small picture of a listed photo. */
@@ -30,23 +30,23 @@ export async function mapSheet(parameters, signal) {
   const answer = await request("maps", parameters, {signal});
   const numbers = (name) => answer.headers.get(`X-${name}`).split(",").map(Number);
   const [columns, count, height, width, gap] = ["Columns", "Count", "Height", "Width", "Gap"].map((name) => numbers(name)[0]);
-  return {src: URL.createObjectURL(await answer.blob()), columns, count, height, width, gap, maxima: numbers("Maxima"),
+  return {src: URL.createObjectURL(await read(answer.blob(), signal)), columns, count, height, width, gap, maxima: numbers("Maxima"),
     minima: numbers("Minima")};
 }
 
 /** Open a photo: {id} of a listed one, or {file, name} to upload. Returns {photo, title, width, height, classes}. */
 export async function sendPhoto(model, source, signal) {
-  const parameters = source.file ? {model, name: source.name} : {model, id: source.id};
-  const answer = await (await request("photo", parameters, {signal, method: "POST", body: source.file})).json();
+  const parameters = source.file ? {model, name: source.name.slice(0, 200)} : {model, id: source.id};
+  const answer = await read((await request("photo", parameters, {signal, method: "POST", body: source.file})).json(), signal);
   remember(answer.photo, model, source);
   return answer;
 }
 
-/** Send a frame of the camera. Returns as sendPhoto, with the sheet of a layer's maps. */
+/** Send a frame of the camera. Returns as sendPhoto, with `maps`, the sheet of a layer as mapSheet returns it. */
 export async function sendFrame(model, layer, file, signal) {
-  const answer = await (await request("frame", {model, layer}, {signal, method: "POST", body: file})).json();
+  const answer = await read((await request("frame", {model, layer}, {signal, method: "POST", body: file})).json(), signal);
   remember(answer.photo, model, {file, name: "camera"});
-  return answer;
+  return {...answer, maps: {...answer, src: answer.sheet}};
 }
 
 /** Yield [event, data] as the server sends them: pictures that grow. An abort of `signal` ends the computation. */
@@ -55,7 +55,7 @@ export async function* stream(path, parameters, signal) {
   const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
   let text = "";
   for (;;) {
-    const {done, value} = await reader.read();
+    const {done, value} = await read(reader.read(), signal);
     if (done) return;
     const blocks = (text + value).replaceAll("\r\n", "\n").split("\n\n");
     text = blocks.pop();
@@ -87,10 +87,15 @@ async function send(path, parameters, options) {
   const known = Object.entries(parameters).filter(([, value]) => value !== undefined && value !== null);
   const query = new URLSearchParams(known);
   if (renewed.has(parameters.photo)) query.set("photo", await renewed.get(parameters.photo));
+  return read(fetch(`/api/${path}?${query}`, {...options, headers: {"X-Session": SESSION}}), options.signal);
+}
+
+// A server that ends in the middle of an answer is the user's business, an abort by this page is not.
+async function read(promise, signal) {
   try {
-    return await fetch(`/api/${path}?${query}`, {...options, headers: {"X-Session": SESSION}});
+    return await promise;
   } catch (problem) {
-    if (options.signal?.aborted) throw problem;
+    if (signal?.aborted) throw problem;
     throw new Problem("The server does not answer: start minicnn explore again, then press Try again.");
   }
 }

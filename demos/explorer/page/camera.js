@@ -5,8 +5,8 @@ import {needsServer} from "./words.js";
 
 const SIDE = 256; // pixels of a frame that is sent: more than the networks read would only take time
 
-/** Return the button. asked() names {model, layer}; show(frame, blob) shows an answer. */
-export function cameraButton(asked, show, report) {
+/** Return the button. asked() names {model, layer}; show(frame, file, layer, signal) shows an answer; ended() is called at the end. */
+export function cameraButton(asked, show, ended, report) {
   let running = null;
   const button = make("button", {type: "button", id: "camera", "aria-pressed": "false", onclick: toggle}, "Camera");
 
@@ -23,6 +23,7 @@ export function cameraButton(asked, show, report) {
     running = null;
     button.setAttribute("aria-pressed", "false");
     button.textContent = "Camera";
+    ended();
   }
   return {button, stop: () => running?.abort()};
 }
@@ -38,10 +39,11 @@ async function watch(signal, asked, show, button) {
     while (!signal.aborted) {
       const file = await grab(video);
       const {model, layer} = asked();
-      await show(await sendFrame(model, layer, file, signal), file, layer);
+      await show(await sendFrame(model, layer, file, signal), file, layer, signal);
       frames += 1;
       if (performance.now() - before < 1000) continue;
-      button.textContent = `Stop (${Math.round(1000 * frames / (performance.now() - before))} pictures/s)`;
+      button.title = "Pictures a second";
+      button.textContent = `Stop (${Math.round(1000 * frames / (performance.now() - before))}/s)`;
       [before, frames] = [performance.now(), 0];
     }
   } finally {

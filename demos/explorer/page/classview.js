@@ -14,7 +14,7 @@ let now = null; // {state, label}
 /** Build the view. choose(label) opens another class. */
 export function buildClass(view, choose, report) {
   parts.pictures = KINDS.map(([kind, caption]) => [kind, ...pictureFrame(caption, caption)]);
-  parts.occlusion = new Growing("Occlusion", "Occlusion map, row by row", report);
+  parts.occlusion = new Growing("Occlusion", "Occlusion map, row by row", report, {told: toldOfOcclusion});
   parts.note = make("p", {class: "note"});
   parts.checks = make("ul", {class: "checks", "aria-label": "Numbers that prove the pictures", hidden: true});
   parts.code = codePart(() => ({view: "class", ...asked(now)}), report);
@@ -48,6 +48,7 @@ export function showClass(state, label) {
   }
   parts.occlusion.img.alt = `Occlusion map of ${name}`;
   awaitPicture(parts.occlusion.img);
+  parts.occlusion.note.textContent = "";
   showChecks(parts.checks, []);
   parts.code.refresh();
   offerFooling(state.labels, state, label);
@@ -60,6 +61,11 @@ export function showClass(state, label) {
     parts.note.textContent = `Score ${number(found.score)}, probability ${percent(found.probability)}.`;
     showChecks(parts.checks, found.checks);
   });
+}
+
+function toldOfOcclusion(event, data) {
+  if (event === "done" && data.lowest !== undefined) parts.occlusion.note.textContent =
+    `Hidden at the worst place, the probability falls from ${percent(data.probability)} to ${percent(data.lowest)}.`;
 }
 
 /** End all work of the view. */

@@ -42,6 +42,7 @@ export async function showPicture(img, source) {
     return; // a newer picture has taken its place
   }
   img.hidden = false;
+  img.classList.toggle("enlarged", img.naturalWidth < img.clientWidth); // then its pixels are shown as they are
   img.closest("figure")?.classList.remove("waiting");
   if (old.startsWith("blob:") && old !== img.src) URL.revokeObjectURL(old);
 }

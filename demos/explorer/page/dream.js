@@ -10,15 +10,17 @@ let now = null;
 
 /** Build the view. */
 export function buildDream(view, report) {
-  parts.choice = make("select", {id: "dream-layer"});
-  parts.picture = new Growing("The dream", "The photo as the network dreams it", report, {start: "Dream", told});
+  parts.choice = make("select", {id: "dream-layer", onchange: () => parts.code.refresh()});
+  parts.picture = new Growing("The dream", "The photo as the network dreams it", report, {start: "Dream", told, apart: true});
   parts.picture.again = start;
   parts.checks = make("ul", {class: "checks", hidden: true});
   parts.code = codePart(() => ({view: "dream", ...asked()}), report);
-  view.replaceChildren(make("div", {class: "head"}, make("h2", {}, "Dream")),
-    make("p", {class: "note"}, "Every step changes the photo so that the chosen layer answers more strongly."),
-    ...(LIVE ? [make("p", {}, make("label", {for: "dream-layer"}, "Layer "), parts.choice),
-      make("div", {class: "large"}, parts.picture.figure), parts.checks, parts.code.part] : [needsServer("DeepDream")]));
+  view.replaceChildren(make("div", {class: "head"}, make("h2", {}, "Dream")), ...(LIVE ? [make("div", {class: "stage"},
+    parts.picture.figure,
+    make("div", {class: "side"},
+      make("p", {class: "note"}, "Each step changes the photo so that the chosen layer answers more strongly: what the layer likes appears."),
+      make("p", {}, make("label", {for: "dream-layer"}, "Layer "), parts.choice),
+      parts.picture.controls, parts.checks, parts.code.part))] : [needsServer("DeepDream")]));
 }
 
 /** Show the view with the layers of a network. The photo stands in the frame until the dream begins. */

@@ -1,5 +1,6 @@
 // "Make it see a …": the photo is changed a little until the network sees another class.
 import {LIVE} from "./api.js";
+import {showChecks} from "./checks.js";
 import {curve} from "./curve.js";
 import {find, make, pictureFrame, showPicture} from "./dom.js";
 import {number} from "./format.js";
@@ -18,10 +19,11 @@ export function buildFooling(report) {
   parts.picture.again = start;
   [parts.noiseFigure, parts.noise] = pictureFrame("The change, ten times as strong", "The change, ten times as strong");
   parts.curve = make("div", {class: "curve-space"});
+  parts.checks = make("ul", {class: "checks", "aria-label": "Numbers that prove the change", hidden: true});
   parts.said = make("p", {class: "note", role: "status"});
   return make("section", {"aria-labelledby": "fooling-title"}, make("h2", {id: "fooling-title"}, "Fool it"),
     ...(LIVE ? [make("p", {}, make("label", {for: "fooling-choice"}, "Make it see a "), parts.choice),
-      parts.said, make("div", {class: "fooling"}, parts.picture.figure, parts.noiseFigure, parts.curve)] : [needsServer("Fooling the network")]));
+      parts.said, make("div", {class: "fooling"}, parts.picture.figure, parts.noiseFigure, parts.curve), parts.checks] : [needsServer("Fooling the network")]));
 }
 
 /** Offer the classes that the network can be made to see: all but the one that it sees. */
@@ -37,6 +39,7 @@ export function offerFooling(labels, state = null, seen = null) {
 function rest() {
   parts.noiseFigure.hidden = true;
   parts.curve.replaceChildren();
+  showChecks(parts.checks, []);
   parts.said.textContent = "A few steps along the gradient are enough: the change is too small to see.";
   parts.picture.showFirst(find("photo-img").src);
 }
@@ -62,6 +65,7 @@ function told(event, data) {
     parts.said.textContent = `Step ${data.step}: the score of ${now.labels[parts.choice.value]} is ` +
       `${number(Math.abs(data.margin))} ${data.margin > 0 ? "above" : "below"} the best of the others.`;
   }
+  if (event === "done") showChecks(parts.checks, data.checks);
   if (event === "done") parts.said.textContent = margins.at(-1) > 0
     ? `Fooled after ${data.step ?? margins.length} steps: it sees ${now.labels[parts.choice.value]}.` : "It was not fooled in time.";
 }

@@ -5,16 +5,20 @@ import {Latest} from "./latest.js";
 
 /** A figure with a growing picture, its progress, and the buttons Start, Stop and Save. */
 export class Growing {
-  /** start : label of the button, or null if others start it. told(event, data) is called with each event. */
-  constructor(caption, alt, report, {start = null, told = () => {}} = {}) {
+  /**
+   * start : label of the button, or null if others start it. told(event, data) is called with each event.
+   * apart : whether the caller places `controls`, the buttons and the progress, outside the figure.
+   */
+  constructor(caption, alt, report, {start = null, told = () => {}, apart = false} = {}) {
     [this.figure, this.img] = pictureFrame(caption, alt);
     this.progress = make("progress", {max: 1, value: 0, "aria-label": `${caption}: progress`});
     this.note = make("p", {class: "note"});
     this.stopButton = make("button", {type: "button", disabled: true, onclick: () => this.stop()}, "Stop");
     this.saveLink = make("a", {class: "button", hidden: true, download: "minicnn.png"}, "Save");
     this.startButton = start && make("button", {type: "button", class: "primary", onclick: () => this.again?.()}, start);
-    this.figure.append(this.progress, this.note,
+    this.controls = make("div", {class: "controls"}, this.progress, this.note,
       make("div", {class: "row"}, ...[this.startButton, this.stopButton, this.saveLink].filter(Boolean)));
+    if (!apart) this.figure.append(this.controls);
     this.latest = new Latest((problem) => {
       this.ended();
       report(problem);
@@ -47,7 +51,7 @@ export class Growing {
   }
 
   begin(name) {
-    this.figure.classList.add("running");
+    this.controls.classList.add("running");
     this.figure.classList.remove("waiting");
     this.progress.value = 0;
     this.stopButton.disabled = false;
@@ -56,7 +60,7 @@ export class Growing {
   }
 
   ended() {
-    this.figure.classList.remove("running");
+    this.controls.classList.remove("running");
     this.stopButton.disabled = true;
     this.saveLink.hidden = !this.img.src;
   }

@@ -25,11 +25,12 @@ const opening = new Latest((problem) => showProblem(problem));
 const drawn = {maps: null}; // the photo, network and layer of the maps on the page
 let server = null; // what /api/networks says
 let camera = null;
+let pointed = null; // the position under the pointer
 
 async function start() {
   server = await ask("networks");
   fillNetworks();
-  camera = cameraButton(() => ({model: state.model, layer: state.layer}), showFrame, report);
+  camera = cameraButton(() => ({model: state.model, layer: state.layer}), showFrame, () => following.run(show), report);
   buildPhoto(find("photo"), server.photos, openPhoto, [camera.button]);
   buildMaps(find("maps"), (channel) => go({view: "channels", channel}), probe);
   buildHover(find("maps"));
@@ -60,6 +61,12 @@ function go(change) {
   const link = writeLink({...state, ...change});
   if (link === location.hash) follow();
   else location.hash = link;
+  bringIntoView(change.channel === undefined ? "main" : "channel");
+}
+
+// On a narrow screen the new part is below what was touched.
+function bringIntoView(id) {
+  if (matchMedia("(max-width: 47.9rem)").matches) find(id).scrollIntoView({block: "start"});
 }
 
 /** Show what the link says. */
@@ -131,12 +138,21 @@ async function showChannels(signal) {
 
 /** Explain the number at a position of the maps, by default at the strongest of the chosen channel. */
 function probe(position) {
+  pointed = position;
   showHover(position ?? strongest(state.channel ?? null), state, layerOf(state.layer), state.network.input);
 }
 
 function listViews() {
-  find("views").replaceChildren(...Object.entries(VIEWS).map(([view, title]) =>
-    make("a", {href: writeLink({...state, view}), "aria-current": view === state.view ? "page" : "false"}, title)));
+  const links = find("views");
+  if (!links.children.length) links.append(...Object.values(VIEWS).map((title) => make("a", {}, title)));
+  Object.keys(VIEWS).forEach((view, place) => {
+    links.children[place].href = writeLink({...state, view});
+    links.children[place].setAttribute("aria-current", view === state.view ? "page" : "false");
+  });
+  for (const link of find("classes").querySelectorAll("a")) {
+    link.setAttribute("aria-current", state.view === "class" && link.hash === location.hash);
+  }
+  document.title = `${decodeURIComponent(location.hash.slice(1))} \u00b7 minicnn explorer`;
 }
 
 /** Open a photo: {file, name} or {id}. */
@@ -166,18 +182,21 @@ function showClasses() {
 }
 
 // A frame of the camera: the photo, its classes and the maps, live. The other pictures follow when the camera stops.
-async function showFrame(frame, file, layer) {
+async function showFrame(frame, file, layer, signal) {
   Object.assign(state, {photo: frame, source: {file, name: "camera"}});
-  showClasses();
-  await showPhoto(URL.createObjectURL(file), frame, state.source);
-  if (frame.sheet && layer === state.layer) {
-    await showSheet(layerOf(layer), {...frame.sheet});
-    drawn.maps = [frame.photo, state.model, layer].join(" ");
-  }
+  const shown = layer === state.layer && state.view === "channels";
+  await Promise.all([showPhotoAndClasses(signal), shown && showSheet(layerOf(layer), frame.maps)]);
+  if (!shown) return;
+  drawn.maps = [frame.photo, state.model, layer].join(" ");
+  probe(pointed);
 }
 
 async function copyLink() {
-  await navigator.clipboard.writeText(location.href);
+  try {
+    await navigator.clipboard.writeText(location.href);
+  } catch {
+    return report(new Problem("The browser does not allow copying: take the link from the address bar."));
+  }
   find("status").textContent = "The link is copied.";
   find("copy").textContent = "Copied";
   setTimeout(() => find("copy").textContent = "Copy link", 1500);

@@ -12,16 +12,18 @@ let now = null;
 /** Build the view with the styles that the server knows: [{id, title}]. */
 export function buildStyle(view, styles, report) {
   parts.choices = styles.map(({id, title}, place) => make("label", {class: "choice"},
-    make("input", {type: "radio", name: "style", value: id, checked: place === 0, class: "unseen"}),
+    make("input", {type: "radio", name: "style", value: id, checked: place === 0, class: "unseen", onchange: () => parts.code.refresh()}),
     make("img", {src: LIVE ? thumbnail(id) : "data:,", alt: "", loading: "lazy"}), make("span", {}, title)));
-  parts.picture = new Growing("In the new style", "The photo in the new style", report, {start: "Paint", told});
+  parts.picture = new Growing("In the new style", "The photo in the new style", report, {start: "Paint", told, apart: true});
   parts.picture.again = start;
   parts.checks = make("ul", {class: "checks", hidden: true});
   parts.code = codePart(() => ({view: "style", ...asked()}), report);
-  view.replaceChildren(make("div", {class: "head"}, make("h2", {}, "Style")),
-    make("p", {class: "note"}, "The photo keeps its content, and its textures come from the style picture."),
-    ...(LIVE ? [make("fieldset", {class: "choices"}, make("legend", {}, "Style picture"), ...parts.choices),
-      make("div", {class: "large"}, parts.picture.figure), parts.checks, parts.code.part] : [needsServer("Style transfer")]));
+  view.replaceChildren(make("div", {class: "head"}, make("h2", {}, "Style")), ...(LIVE ? [make("div", {class: "stage"},
+    parts.picture.figure,
+    make("div", {class: "side"},
+      make("p", {class: "note"}, "The photo keeps its content, and its textures come from the style picture."),
+      make("fieldset", {class: "choices"}, make("legend", {}, "Style picture"), ...parts.choices),
+      parts.picture.controls, parts.checks, parts.code.part))] : [needsServer("Style transfer")]));
 }
 
 /** Show the view. The photo stands in the frame until the painting begins. */
