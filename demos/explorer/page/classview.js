@@ -51,7 +51,7 @@ export function showClass(state, label) {
   parts.occlusion.note.textContent = "";
   showChecks(parts.checks, []);
   parts.code.refresh();
-  offerFooling(state.labels, state, label);
+  offerFooling(state.labels, state);
   return parts.latest.run(async (signal) => {
     await Promise.all(parts.pictures.map(async ([kind, , img]) =>
       showPicture(img, await picture("class", {...asked(now), kind}, signal))));

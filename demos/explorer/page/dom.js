@@ -44,7 +44,13 @@ export async function showPicture(img, source) {
   img.hidden = false;
   img.classList.toggle("enlarged", img.naturalWidth < img.clientWidth); // then its pixels are shown as they are
   img.closest("figure")?.classList.remove("waiting");
-  if (old.startsWith("blob:") && old !== img.src) URL.revokeObjectURL(old);
+  if (old !== img.src) forget(old);
+}
+
+// An object URL holds memory until it is revoked. Another picture may still be loading it.
+function forget(address) {
+  const shownElsewhere = () => [...document.images].some((img) => img.src === address);
+  if (address.startsWith("blob:")) setTimeout(() => shownElsewhere() || URL.revokeObjectURL(address), 5000);
 }
 
 /** Mark a picture as out of date, until showPicture shows the new one. */

@@ -27,9 +27,10 @@ export function buildFooling(report) {
 }
 
 /** Offer the classes that the network can be made to see: all but the one that it sees. */
-export function offerFooling(labels, state = null, seen = null) {
+export function offerFooling(labels, state = null) {
   if (now?.labels !== labels) parts.choice.replaceChildren(...labels.map((label, index) => make("option", {value: index}, label)));
   now = {state, labels};
+  const seen = state?.photo.classes[0]?.index;
   if (Number(parts.choice.value) === seen) parts.choice.value = (seen + 1) % labels.length;
   stopFooling();
   if (state) rest();

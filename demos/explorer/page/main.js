@@ -77,8 +77,10 @@ function follow() {
     const named = server.networks.find(({name}) => name === link.model);
     const model = (named ?? server.networks.find((network) => network.default) ?? server.networks[0]).name;
     if (model !== state.model || !state.photo) await openNetwork(model, signal);
-    complete(named ? link : {view: "channels"});
+    const wrong = complete(named ? link : {view: "channels"});
     await show(signal);
+    if (link.model && !named) showProblem(new Problem(`There is no network ${link.model} here: this is ${model}.`));
+    else if (wrong) showProblem(new Problem(wrong));
   });
 }
 
@@ -91,14 +93,19 @@ async function openNetwork(model, signal) {
   await showPhotoAndClasses(signal);
 }
 
-// A link may say less than a view needs, or name what the network does not have.
+// A link may say less than a view needs, or name what the network does not have. Returns what is wrong with it, or null.
 function complete({view, layer, channel, label}) {
   const known = layerOf(layer);
   const first = state.network.start.layer;
-  Object.assign(state, {view, label: label ?? state.label ?? state.photo.classes[0]?.index ?? 0});
-  state.label = Math.min(state.label, state.network.labels.length - 1);
-  if (view !== "channels") state.layer ??= first;
-  else Object.assign(state, {layer: known ? layer : first, channel: known && channel < known.channels ? channel : undefined});
+  const last = state.network.labels.length - 1;
+  Object.assign(state, {view, label: Math.min(label ?? state.label ?? state.photo.classes[0]?.index ?? 0, last)});
+  if (view !== "channels") {
+    state.layer ??= first;
+    return label > last ? `${state.model} has no class ${label}: this is class ${last}.` : null;
+  }
+  Object.assign(state, {layer: known ? layer : first, channel: known && channel < known.channels ? channel : undefined});
+  if (layer && !known) return `${state.model} has no layer ${layer}: this is ${first}.`;
+  return known && channel >= known.channels ? `${layer} has no channel ${channel}: this is its strongest one.` : null;
 }
 
 function layerOf(name) {

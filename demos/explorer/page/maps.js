@@ -81,7 +81,7 @@ function paint() {
     const [left, top] = corner(channel, sheet.columns, sheet.gap);
     pen.drawImage(sheet.image, left, top, sheet.width, sheet.height, ...corner(channel, columns, gap), sheet.width, sheet.height);
   }
-  canvas.dataset.layer = shown.layer.name;
+  Object.assign(canvas.dataset, {layer: shown.layer.name, columns, gap});
 }
 
 function corner(channel, columns, gap) {
