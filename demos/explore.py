@@ -7,6 +7,7 @@ and how little it takes to see another one. Without PHOTO it shows an example; p
 import argparse
 import threading
 from importlib.util import find_spec
+from pathlib import Path
 
 from minicnn import program
 from minicnn.errors import InputError
@@ -23,13 +24,20 @@ def run(arguments: argparse.Namespace) -> None:
     missing = [name for name in NEEDED if find_spec(name) is None]
     if missing:
         raise InputError(f"the explorer needs {' and '.join(missing)}; install with: pip install {' '.join(NEEDED)}")
+    from .explorer.app import PAGE, TEMPLATES
     from .explorer.networks import Networks
     from .explorer.photos import offered_photos
     from .explorer.server import address_of, listen, serve
     from .explorer.state import Explorer
+    from .explorer.static import write_static
 
     networks = Networks(arguments.model, arguments.device)
     explorer = Explorer(networks, offered_photos(networks, arguments.photos), arguments.photo_folder)
+    if arguments.static:
+        print(networks.reason)
+        size = write_static(explorer, Path(arguments.static), PAGE, TEMPLATES)
+        print(f"wrote {Path(arguments.static) / 'index.html'}, {size / 1e6:.1f} MB in all")
+        return
     server = listen(arguments.host, arguments.port, PORT)
     address = address_of(server)
     program.note_kept("the explorer has ended")
@@ -69,6 +77,8 @@ def parser() -> OneLineParser:
     parser.add_argument("--host", default="127.0.0.1", help="address at which the server listens (default: 127.0.0.1, "
                         "which only this machine reaches)")
     parser.add_argument("--port", type=port, metavar="N", help=f"port of the server (default: {PORT}, or a free one)")
+    parser.add_argument("--static", metavar="OUT", help="instead of a server, write the page with recorded answers "
+                        "into the new folder OUT; it opens from the folder, or from any web server")
     parser.add_argument("--no-browser", action="store_true", help="do not open a browser")
     return parser
 

@@ -54,6 +54,11 @@ class Patches:
         finally:
             self.finished = True
 
+    def wait(self) -> None:
+        """Wait until the search has ended."""
+        while not self.finished:
+            time.sleep(0.05)  # not a join, so that Ctrl-C ends it at once
+
     def watch(self, best: dict[str, TopPatches], seen: int) -> bool:
         """Keep the patches so far, and let clicks go first. Return whether the search ends."""
         self.best, self.seen = best, seen
@@ -134,8 +139,7 @@ class Patches:
         arrays = {f"{number} {part}": array for number, found in enumerate(self.best.values())
                   for part, array in found._asdict().items()}
         with replacing(file, overwrite=True) as temporary:
-            np.savez(temporary, layers=np.array(list(self.best)), read=np.array(self.read),
-                     **arrays)  # type: ignore[arg-type]  # numpy's stub takes the names for its own options
+            np.savez(temporary, layers=np.array(list(self.best)), read=np.array(self.read), **arrays)
 
 
 class AllPatches:

@@ -6,6 +6,7 @@ import numpy as np
 from starlette.requests import Request
 
 from minicnn import images
+from minicnn.datasets.drawings import STYLES, draw_style
 from minicnn.errors import InputError, unknown_name
 from minicnn.models import Model
 from minicnn.visualize.entry import require_channel, require_labels
@@ -45,7 +46,9 @@ class Explorer:
         return self.photos[identifier]
 
     def thumbnail(self, identifier: str) -> np.ndarray:
-        """Return an offered photo with sides of at most THUMBNAIL pixels."""
+        """Return an offered photo, or a drawn style, with sides of at most THUMBNAIL pixels."""
+        if identifier in STYLES:
+            return draw_style(identifier, np.random.default_rng(0), THUMBNAIL)
         return images.resize_long_side(self.offered(identifier).picture, THUMBNAIL)
 
     def close(self) -> None:
