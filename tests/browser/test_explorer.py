@@ -68,9 +68,9 @@ def png(picture):
     return file.getvalue()
 
 
-def upload(page, name="noise.png"):
-    """Open PHOTO on the page, and wait until it is shown."""
-    page.set_input_files("#file", {"name": name, "mimeType": "image/png", "buffer": png(PHOTO)})
+def upload(page, name="noise.png", photo=PHOTO):
+    """Open a photo on the page, and wait until it is shown."""
+    page.set_input_files("#file", {"name": name, "mimeType": "image/png", "buffer": png(photo)})
     page.wait_for_selector("#photo-title:text('noise')" if name == "noise.png" else "#photo-title:text('onerror')")
 
 
@@ -217,14 +217,21 @@ def test_the_network_is_fooled_while_one_watches_and_a_dream_can_be_stopped(new_
     page.click("#class-view >> text='Start'")
     page.wait_for_selector("#class-view [role=status]:has-text('Fooled after')")
     assert page.locator("#class-view svg polyline").count() == 1
-    page.click("#views >> text=Dream")
-    page.click("#dream-view button:text-is('Dream')")
-    page.wait_for_selector("#dream-view .controls .note:has-text('Step')")
-    page.click("#dream-view button:text-is('Stop')")
-    before = page.locator("#dream-view .controls .note").inner_text()
+
+def test_a_stream_can_be_stopped_and_its_last_picture_saved(new_page, address):
+    page = new_page()
+    page.goto(f"{address}#shapes/style")
+    upload(shown(page), photo=PHOTO.repeat(12, axis=0).repeat(12, axis=1))  # large enough to take seconds
+    page.click("#style-view button:text-is('Paint')")
+    page.wait_for_selector("#style-view .controls .note:has-text('Step')")
+    page.click("#style-view button:text-is('Stop')")
+    before = page.locator("#style-view .controls .note").inner_text()
+    assert not before.startswith("Step 60")
     page.wait_for_timeout(300)
-    assert page.locator("#dream-view .controls .note").inner_text() == before
-    assert page.locator("#dream-view >> text=Save").is_visible()
+    assert page.locator("#style-view .controls .note").inner_text() == before
+    with page.expect_download() as saved:
+        page.click("#style-view >> text=Save")
+    assert saved.value.suggested_filename == "shapes_style_strokes.png"
 
 
 def test_the_camera_shows_its_classes_and_maps_live(new_page, address):

@@ -1,7 +1,6 @@
 // The camera: one frame is sent, and the next one only when the answer is there, so that frames never queue.
 import {LIVE, Problem, sendFrame} from "./api.js";
 import {make} from "./dom.js";
-import {needsServer} from "./words.js";
 
 const SIDE = 256; // pixels of a frame that is sent: more than the networks read would only take time
 
@@ -12,7 +11,7 @@ export function cameraButton(asked, show, ended, report) {
 
   async function toggle() {
     if (running) return running.abort();
-    if (!LIVE) return report(new Problem(needsServer("The camera").textContent));
+    if (!LIVE) return report(new Problem("The camera needs minicnn explore on your own computer: nothing computes here."));
     running = new AbortController();
     button.setAttribute("aria-pressed", "true");
     try {

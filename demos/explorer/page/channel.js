@@ -49,12 +49,22 @@ export function showChannel(state, layer, channel) {
   parts.synthesis.img.alt = `Synthesised image that excites channel ${channel} of ${layer.name}`;
   awaitPicture(parts.synthesis.img);
   parts.code.refresh();
-  return parts.latest.run(async (signal) => {
-    await Promise.all([showNumbers(signal), ...parts.pictures.map(([kind, , img]) => showKind(kind, img, signal))]);
-    await pause(150, signal); // a reader who only clicks through the channels starts no long work
-    synthesise();
-    await Promise.all([showPatches(signal), showProof(signal)]);
-  });
+  find("channel").classList.remove("missing");
+  return parts.latest.run((signal) => showParts(signal).catch(explainMissing));
+}
+
+async function showParts(signal) {
+  await Promise.all([showNumbers(signal), ...parts.pictures.map(([kind, , img]) => showKind(kind, img, signal))]);
+  await pause(150, signal); // a reader who only clicks through the channels starts no long work
+  synthesise();
+  await Promise.all([showPatches(signal), showProof(signal)]);
+}
+
+// The static edition holds the pictures of some channels only.
+function explainMissing(problem) {
+  if (!problem.missing) throw problem;
+  find("channel").classList.add("missing");
+  parts.numbers.append(" The pictures of this channel are not recorded here: they need minicnn explore.");
 }
 
 /** End all work of the panel, as when another view is opened. */

@@ -52,15 +52,26 @@ export function showClass(state, label) {
   showChecks(parts.checks, []);
   parts.code.refresh();
   offerFooling(state.labels, state);
-  return parts.latest.run(async (signal) => {
-    await Promise.all(parts.pictures.map(async ([kind, , img]) =>
-      showPicture(img, await picture("class", {...asked(now), kind}, signal))));
-    await pause(150, signal);
-    parts.occlusion.run("occlusion", asked(now), `${state.model}_occlusion_${name}`);
-    const found = await ask("class-checks", asked(now), signal);
-    parts.note.textContent = `Score ${number(found.score)}, probability ${percent(found.probability)}.`;
-    showChecks(parts.checks, found.checks);
-  });
+  find("class-view").classList.remove("missing");
+  return parts.latest.run((signal) => showParts(signal).catch(explainMissing));
+}
+
+async function showParts(signal) {
+  const {state, label} = now;
+  await Promise.all(parts.pictures.map(async ([kind, , img]) =>
+    showPicture(img, await picture("class", {...asked(now), kind}, signal))));
+  await pause(150, signal);
+  parts.occlusion.run("occlusion", asked(now), `${state.model}_occlusion_${state.labels[label]}`);
+  const found = await ask("class-checks", asked(now), signal);
+  parts.note.textContent = `Score ${number(found.score)}, probability ${percent(found.probability)}.`;
+  showChecks(parts.checks, found.checks);
+}
+
+// The static edition holds the pictures of the best classes only.
+function explainMissing(problem) {
+  if (!problem.missing) throw problem;
+  find("class-view").classList.add("missing");
+  parts.note.textContent = "The pictures of this class are not recorded here: they need minicnn explore.";
 }
 
 function toldOfOcclusion(event, data) {

@@ -1,5 +1,4 @@
 // DeepDream: a layer is chosen, and the photo is changed until that layer sees more of whatever it sees.
-import {LIVE} from "./api.js";
 import {codePart, showChecks} from "./checks.js";
 import {find, make} from "./dom.js";
 import {Growing} from "./growing.js";
@@ -15,19 +14,18 @@ export function buildDream(view, report) {
   parts.picture.again = start;
   parts.checks = make("ul", {class: "checks", hidden: true});
   parts.code = codePart(() => ({view: "dream", ...asked()}), report);
-  view.replaceChildren(make("div", {class: "head"}, make("h2", {}, "Dream")), ...(LIVE ? [make("div", {class: "stage"},
+  view.replaceChildren(make("div", {class: "head"}, make("h2", {}, "Dream")), make("div", {class: "stage"},
     parts.picture.figure,
     make("div", {class: "side"},
       make("p", {class: "note"}, "Each step changes the photo so that the chosen layer answers more strongly: what the layer likes appears."),
-      make("p", {}, make("label", {for: "dream-layer"}, "Layer "), parts.choice),
-      parts.picture.controls, parts.checks, parts.code.part))] : [needsServer("DeepDream")]));
+      needsServer("DeepDream"), make("p", {}, make("label", {for: "dream-layer"}, "Layer "), parts.choice),
+      parts.picture.controls, parts.checks, parts.code.part)));
 }
 
 /** Show the view with the layers of a network. The photo stands in the frame until the dream begins. */
 export function showDream(state) {
   if (now?.layers !== state.layers) offer(state);
   now = {...state};
-  if (!LIVE) return;
   parts.picture.showFirst(find("photo-img").src);
   parts.picture.note.textContent = `${state.photo.title}, before the first step.`;
   parts.code.refresh();

@@ -1,5 +1,4 @@
 // "Make it see a …": the photo is changed a little until the network sees another class.
-import {LIVE} from "./api.js";
 import {showChecks} from "./checks.js";
 import {curve} from "./curve.js";
 import {find, make, pictureFrame, showPicture} from "./dom.js";
@@ -22,8 +21,8 @@ export function buildFooling(report) {
   parts.checks = make("ul", {class: "checks", "aria-label": "Numbers that prove the change", hidden: true});
   parts.said = make("p", {class: "note", role: "status"});
   return make("section", {"aria-labelledby": "fooling-title"}, make("h2", {id: "fooling-title"}, "Fool it"),
-    ...(LIVE ? [make("p", {}, make("label", {for: "fooling-choice"}, "Make it see a "), parts.choice),
-      parts.said, make("div", {class: "fooling"}, parts.picture.figure, parts.noiseFigure, parts.curve), parts.checks] : [needsServer("Fooling the network")]));
+    needsServer("Fooling the network"), make("p", {}, make("label", {for: "fooling-choice"}, "Make it see a "), parts.choice),
+    parts.said, make("div", {class: "fooling"}, parts.picture.figure, parts.noiseFigure, parts.curve), parts.checks);
 }
 
 /** Offer the classes that the network can be made to see: all but the one that it sees. */

@@ -21,7 +21,7 @@ export function signed(value) {
 
 /** Return a probability as a percentage. */
 export function percent(probability) {
-  return `${(100 * probability).toFixed(probability > 0.0995 ? 0 : 1)} %`;
+  return `${(100 * probability).toFixed(probability > 0.0995 ? 0 : 1)}\u00a0%`;
 }
 
 /** Return the size of a layer's maps: "256 × 27 × 27". */

@@ -21,7 +21,8 @@ export class Growing {
     if (!apart) this.figure.append(this.controls);
     this.latest = new Latest((problem) => {
       this.ended();
-      report(problem);
+      if (problem.missing) this.note.textContent = problem.message;
+      else report(problem);
     });
     this.told = told;
   }

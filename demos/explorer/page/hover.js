@@ -17,7 +17,7 @@ export function buildHover(section) {
 /** Show a position of a map: {channel, row, column}, or null for none. */
 export async function showHover(position, state, layer, input) {
   drawSpot(position);
-  drawField(position && fieldOf(layer, position.row, position.column, input), input ?? [1, 1]);
+  drawField(position && fieldOf(layer, position.row, position.column, input), input);
   wanted = position && {photo: state.photo.photo, model: state.model, layer: layer.name, ...position};
   if (!position) return;
   if (!LIVE) return say(`\u2248 ${number(roughValue(position))}`, position);

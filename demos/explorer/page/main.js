@@ -1,5 +1,5 @@
 // The explorer: what is shown follows the link, and every choice of the user is a new link.
-import {ask, picture, Problem, sendPhoto} from "./api.js";
+import {ask, LIVE, picture, Problem, sendPhoto} from "./api.js";
 import {cameraButton} from "./camera.js";
 import {buildChannel, leaveChannel, showChannel} from "./channel.js";
 import {listClasses} from "./classes.js";
@@ -12,7 +12,7 @@ import {listLayers, markLayer} from "./layers.js";
 import {readLink, writeLink} from "./links.js";
 import {buildMaps, markChannel, showMaps, showSheet, strongest} from "./maps.js";
 import {hideProblem, showProblem} from "./message.js";
-import {buildPhoto, showPhoto} from "./photo.js";
+import {buildPhoto, drawField, showPhoto} from "./photo.js";
 import {buildStyle, leaveStyle, showStyle} from "./style.js";
 
 // model: name of the network. network: what /api/network says of it. photo: what /api/photo says of the photo, and
@@ -29,6 +29,7 @@ let pointed = null; // the position under the pointer
 
 async function start() {
   server = await ask("networks");
+  document.body.classList.toggle("recorded", !LIVE);
   fillNetworks();
   camera = cameraButton(() => ({model: state.model, layer: state.layer}), showFrame, () => following.run(show), report);
   buildPhoto(find("photo"), server.photos, openPhoto, [camera.button]);
@@ -122,6 +123,7 @@ async function show(signal) {
   else if (state.view === "class") showClass({...state, labels: state.network.labels}, state.label);
   else if (state.view === "dream") showDream({...state, layers: state.network.layers, first: state.layer});
   else showStyle(state);
+  if (state.view !== "channels") drawField(null);
   document.body.dataset.shown = location.hash;
 }
 

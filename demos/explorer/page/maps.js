@@ -3,7 +3,7 @@ import {mapSheet} from "./api.js";
 import {find, make} from "./dom.js";
 import {number, sizes} from "./format.js";
 
-const shown = {layer: null, sheet: null, columns: 0, gap: 0}; // what the canvas holds
+const shown = {layer: null, sheet: null, columns: 0, gap: 0, spot: null}; // what the canvas holds, and the framed position
 
 /** Build the panel. choose(channel) opens a channel; probe({channel, row, column}) names a position, or null. */
 export function buildMaps(section, choose, probe) {
@@ -40,7 +40,7 @@ export async function showSheet(layer, sheet) {
   await image.decode();
   if (sheet.src.startsWith("blob:")) URL.revokeObjectURL(sheet.src);
   const same = shown.layer?.name === layer.name && shown.sheet?.count === sheet.count;
-  Object.assign(shown, {layer, sheet: {...sheet, image}});
+  Object.assign(shown, {layer, sheet: {...sheet, image}, spot: same ? shown.spot : null});
   if (same) paint();
   else arrange();
   find("maps").classList.remove("waiting");
@@ -63,6 +63,7 @@ function arrange() {
   canvas.style.width = `${used}px`;
   canvas.style.imageRendering = used >= canvas.width ? "pixelated" : "auto";
   layButtons();
+  drawSpot(shown.spot);
 }
 
 function fittingSide(count, width, height) {
@@ -160,6 +161,7 @@ function pixelsOf(channel) {
 /** Frame one position of one map, or none. */
 export function drawSpot(position) {
   const spot = document.querySelector("#maps .spot");
+  shown.spot = position;
   spot.hidden = !position;
   if (!position) return;
   const canvas = find("sheet");

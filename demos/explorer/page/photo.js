@@ -50,7 +50,7 @@ export function showPhoto(address, photo, source) {
 }
 
 /** Draw the receptive field (top, left, bottom, right in pixels of an input of height x width), or none. */
-export function drawField(box, [height, width]) {
+export function drawField(box, [height, width] = [1, 1]) {
   const frame = document.querySelector("#photo .field");
   frame.hidden = !box;
   if (!box) return;

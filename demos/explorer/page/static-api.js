@@ -81,5 +81,5 @@ function load(file) {
 }
 
 function missing(what) {
-  return new Problem(`${what} is not recorded here: it needs minicnn explore.`);
+  return Object.assign(new Problem(`${what} is not recorded here: it needs minicnn explore.`), {missing: true});
 }

@@ -1,5 +1,5 @@
 // Style transfer: the photo is painted in the style of another picture.
-import {LIVE, thumbnail} from "./api.js";
+import {thumbnail} from "./api.js";
 import {codePart, showChecks} from "./checks.js";
 import {find, make} from "./dom.js";
 import {number} from "./format.js";
@@ -13,23 +13,22 @@ let now = null;
 export function buildStyle(view, styles, report) {
   parts.choices = styles.map(({id, title}, place) => make("label", {class: "choice"},
     make("input", {type: "radio", name: "style", value: id, checked: place === 0, class: "unseen", onchange: () => parts.code.refresh()}),
-    make("img", {src: LIVE ? thumbnail(id) : "data:,", alt: "", loading: "lazy"}), make("span", {}, title)));
+    make("img", {src: thumbnail(id), alt: "", loading: "lazy"}), make("span", {}, title)));
   parts.picture = new Growing("In the new style", "The photo in the new style", report, {start: "Paint", told, apart: true});
   parts.picture.again = start;
   parts.checks = make("ul", {class: "checks", hidden: true});
   parts.code = codePart(() => ({view: "style", ...asked()}), report);
-  view.replaceChildren(make("div", {class: "head"}, make("h2", {}, "Style")), ...(LIVE ? [make("div", {class: "stage"},
+  view.replaceChildren(make("div", {class: "head"}, make("h2", {}, "Style")), make("div", {class: "stage"},
     parts.picture.figure,
     make("div", {class: "side"},
       make("p", {class: "note"}, "The photo keeps its content, and its textures come from the style picture."),
-      make("fieldset", {class: "choices"}, make("legend", {}, "Style picture"), ...parts.choices),
-      parts.picture.controls, parts.checks, parts.code.part))] : [needsServer("Style transfer")]));
+      needsServer("Style transfer"), make("fieldset", {class: "choices"}, make("legend", {}, "Style picture"), ...parts.choices),
+      parts.picture.controls, parts.checks, parts.code.part)));
 }
 
 /** Show the view. The photo stands in the frame until the painting begins. */
 export function showStyle(state) {
   now = {...state};
-  if (!LIVE) return;
   parts.picture.showFirst(find("photo-img").src);
   parts.picture.note.textContent = `${state.photo.title}, before the first step.`;
   parts.code.refresh();

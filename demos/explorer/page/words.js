@@ -1,7 +1,8 @@
 // Sentences that several views say.
+import {LIVE} from "./api.js";
 import {make} from "./dom.js";
 
-/** Return the one sentence of the static edition about what it cannot do. */
+/** Return what the static edition says where the explorer computes while one watches; nothing where it does. */
 export function needsServer(what) {
-  return make("p", {class: "note"}, `${what} computes while you watch: run minicnn explore on your own computer.`);
+  return LIVE ? "" : make("p", {class: "note"}, `${what} is only replayed here, where it is recorded: to compute while you watch, run minicnn explore.`);
 }
