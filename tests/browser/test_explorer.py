@@ -210,13 +210,15 @@ def test_ten_clicks_a_second_end_at_the_last_one(new_page, address):
     assert page.locator("#message").is_hidden()
 
 
-def test_the_network_is_fooled_while_one_watches_and_a_dream_can_be_stopped(new_page, address):
+def test_the_network_is_fooled_while_one_watches(new_page, address):
     page = new_page()
     page.goto(f"{address}#shapes/class/8")
     shown(page)
     page.click("#class-view >> text='Start'")
     page.wait_for_selector("#class-view [role=status]:has-text('Fooled after')")
     assert page.locator("#class-view svg polyline").count() == 1
+
+
 
 def test_a_stream_can_be_stopped_and_its_last_picture_saved(new_page, address):
     page = new_page()

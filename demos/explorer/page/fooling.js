@@ -1,4 +1,5 @@
 // "Make it see a …": the photo is changed a little until the network sees another class.
+import {LIVE} from "./api.js";
 import {showChecks} from "./checks.js";
 import {curve} from "./curve.js";
 import {find, make, pictureFrame, showPicture} from "./dom.js";
@@ -29,7 +30,8 @@ export function buildFooling(report) {
 export function offerFooling(labels, state = null) {
   if (now?.labels !== labels) parts.choice.replaceChildren(...labels.map((label, index) => make("option", {value: index}, label)));
   now = {state, labels};
-  const seen = state?.photo.classes[0]?.index;
+  const [seen, next] = (state?.photo.classes ?? []).map(({index}) => index);
+  if (!LIVE && next !== undefined) parts.choice.value = next; // its stream is recorded
   if (Number(parts.choice.value) === seen) parts.choice.value = (seen + 1) % labels.length;
   stopFooling();
   if (state) rest();

@@ -21,8 +21,9 @@ export class Growing {
     if (!apart) this.figure.append(this.controls);
     this.latest = new Latest((problem) => {
       this.ended();
-      if (problem.missing) this.note.textContent = problem.message;
-      else report(problem);
+      if (!problem.missing) return report(problem);
+      this.note.textContent = problem.message;
+      this.figure.classList.toggle("absent", this.figure.classList.contains("waiting"));
     });
     this.told = told;
   }
@@ -53,7 +54,7 @@ export class Growing {
 
   begin(name) {
     this.controls.classList.add("running");
-    this.figure.classList.remove("waiting");
+    this.figure.classList.remove("absent");
     this.progress.value = 0;
     this.stopButton.disabled = false;
     this.saveLink.hidden = true;
@@ -63,7 +64,7 @@ export class Growing {
   ended() {
     this.controls.classList.remove("running");
     this.stopButton.disabled = true;
-    this.saveLink.hidden = !this.img.src;
+    this.saveLink.hidden = !this.img.src.startsWith("data:");
   }
 
   stop() {
