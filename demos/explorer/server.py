@@ -1,6 +1,7 @@
 """Run the explorer's server until a signal ends it."""
 
 import asyncio
+import logging
 import socket
 import webbrowser
 from collections.abc import Callable
@@ -66,8 +67,9 @@ def address_of(server: socket.socket) -> str:
 def serve(explorer: Explorer, server: socket.socket, host: str, ready: Callable[[], Any]) -> None:
     """Answer requests until a signal comes, and cancel all computations then."""
     app = Guard(make_app(explorer), *names_of(host))
+    logging.getLogger("uvicorn").addHandler(logging.NullHandler())  # it would print a traceback for each open request
     config = uvicorn.Config(app, log_config=None, access_log=False, server_header=False, lifespan="off", ws="none",
-                            timeout_keep_alive=30)
+                            proxy_headers=False, timeout_keep_alive=30)
     try:
         asyncio.run(Server(config, ready).serve([server]))
     finally:
