@@ -36,6 +36,7 @@ from .streams import Stream
 from .unit_answers import shown_checks
 
 Work = Callable[[Stream], None]
+WINDOW, STRIDE = 32, 8  # of occlusion, pixels for a network of 224 pixels
 SIZES, STEPS = (16, 512), (1, 1000)
 DREAM_SIDE, STYLE_SIDE, STYLE_STEPS = 256, 192, 60  # long sides in pixels, and steps
 
@@ -73,8 +74,8 @@ def occlusion(asked: Asked) -> Work:
     """Prepare the stream of the fall of a class's probability while a window hides one place after another."""
     model, label, view = asked.model, asked.label(), asked.view
     H, W = view.x.shape[2:]
-    window = asked.whole("window", 1, min(H, W), max(1, round(32 * H / 224)))
-    stride = asked.whole("stride", 1, min(H, W), max(1, round(8 * H / 224)))
+    window = asked.whole("window", 1, min(H, W), max(1, round(WINDOW * H / 224)))
+    stride = asked.whole("stride", 1, min(H, W), max(1, round(STRIDE * H / 224)))
 
     def work(stream: Stream) -> None:
         p = class_probability(model.net, view.x, label)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from explorer_client import decoded, make_explorer
 
-from demos.explorer import live, recorder, static
+from demos.explorer import collection, live, recorder, static
 from demos.explorer.app import PAGE, TEMPLATES
 from demos.explorer.bundle import bundle
 from demos.explorer.recorder import key_of
@@ -17,11 +17,13 @@ from minicnn.errors import InputError
 @pytest.fixture(scope="module")
 def edition(cache, tmp_path_factory):
     """The folder of a small edition: one photo, one channel of each stage."""
-    explorer, out = make_explorer(), tmp_path_factory.mktemp("static") / "out"
+    out = tmp_path_factory.mktemp("static") / "out"
     with pytest.MonkeyPatch.context() as patch:
         for module, name, value in ((static, "MOST_PHOTOS", 1), (static, "STRONGEST", 1), (static, "CLASSES", 2),
-                                    (live, "STYLE_STEPS", 2)):
+                                    (live, "STYLE_STEPS", 2), (live, "STRIDE", 32),
+                                    (collection, "drawn_count", lambda model: 36)):
             patch.setattr(module, name, value)
+        explorer = make_explorer()
         size = static.write_static(explorer, out, PAGE, TEMPLATES)
     release_claims()
     explorer.close()
