@@ -1,7 +1,8 @@
-"""The explorer's page in a real browser: what it shows, what it survives, and what it never does."""
+"""The explorer's page in a real browser: its pictures, its links, the camera, hostile names, a restarted server."""
 
 import io
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -20,21 +21,33 @@ READ_MAPS = """() => {
   const canvas = document.getElementById("sheet");
   const {columns, gap} = canvas.dataset;
   const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
-  return {columns: Number(columns), gap: Number(gap), width: canvas.width, values: Array.from(pixels).filter((_, i) => i % 4 === 0)};
+  const values = Array.from(pixels).filter((_, place) => place % 4 === 0);
+  return {columns: Number(columns), gap: Number(gap), width: canvas.width, values};
 }"""
-SMALL_TEXT = """() => [...document.querySelectorAll("body *")].filter((node) => node.checkVisibility() && node.textContent.trim()
+SMALL_TEXT = """() => [...document.querySelectorAll("body *")].filter((node) => node.checkVisibility()
   && [...node.childNodes].some((child) => child.nodeType === 3 && child.textContent.trim())
   && parseFloat(getComputedStyle(node).fontSize) < 12).map((node) => node.outerHTML.slice(0, 80))"""
-UNNAMED = """() => [...document.querySelectorAll("img, canvas, svg, button, select, input")].filter((node) => node.checkVisibility()
-  && !(node.getAttribute("alt") || node.getAttribute("aria-label") || node.textContent.trim() || node.labels?.length || node.querySelector("img[alt]"))
-  ).map((node) => node.outerHTML.slice(0, 80))"""
+UNNAMED = """() => [...document.querySelectorAll("img, canvas, svg, button, select, input")].filter((node) =>
+  node.checkVisibility() && !(node.getAttribute("alt") || node.getAttribute("aria-label") || node.textContent.trim()
+  || node.labels?.length || node.querySelector("img[alt]"))).map((node) => node.outerHTML.slice(0, 80))"""
+STOP_AT_ONCE = """() => {
+  const controls = document.querySelector("#style-view .controls");
+  const stop = controls.querySelector("button:not(.primary)");
+  const click = () => controls.querySelector(".note").textContent.startsWith("Step") && stop.click();
+  new MutationObserver(click).observe(controls.querySelector(".note"), {childList: true});
+}"""
+DROP = """() => {
+  const dropped = new DataTransfer();
+  dropped.items.add(new File(["no picture"], "letter.png", {type: "image/png"}));
+  document.body.dispatchEvent(new DragEvent("drop", {dataTransfer: dropped, bubbles: true, cancelable: true}));
+}"""
 
 
 def start_server(port=0):
     """Start `minicnn explore` with the network `shapes`. Return (process, address) when it listens."""
-    process = subprocess.Popen([sys.executable, "-m", "demos.explore", "--no-browser", "--model", "shapes", "--port", str(port)],
-                               cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-                               env=os.environ | {"PYTHONUNBUFFERED": "1", "OPENBLAS_NUM_THREADS": "1"})
+    command = [sys.executable, "-m", "demos.explore", "--no-browser", "--model", "shapes", "--port", str(port)]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                               text=True, env=os.environ | {"PYTHONUNBUFFERED": "1", "OPENBLAS_NUM_THREADS": "1"})
     return process, process.stdout.readline().strip()
 
 
@@ -68,9 +81,9 @@ def png(picture):
     return file.getvalue()
 
 
-def upload(page, name="noise.png", photo=PHOTO):
-    """Open a photo on the page, and wait until it is shown."""
-    page.set_input_files("#file", {"name": name, "mimeType": "image/png", "buffer": png(photo)})
+def upload(page, name="noise.png"):
+    """Open PHOTO on the page, and wait until it is shown."""
+    page.set_input_files("#file", {"name": name, "mimeType": "image/png", "buffer": png(PHOTO)})
     page.wait_for_selector("#photo-title:text('noise')" if name == "noise.png" else "#photo-title:text('onerror')")
 
 
@@ -99,7 +112,8 @@ def test_the_first_page_shows_a_photo_its_classes_a_layer_and_a_channel(new_page
     page.goto(address)
     complete(shown(page))
     assert page.locator("#classes li").count() == 5
-    assert page.locator("#layers [aria-selected=true]").count() == page.locator("#maps [aria-current=true]").count() == 1
+    assert page.locator("#layers [aria-selected=true]").count() == 1
+    assert page.locator("#maps [aria-current=true]").count() == 1
     assert page.evaluate("[...document.images].filter((img) => img.checkVisibility() && !img.naturalWidth).length") == 0
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert page.evaluate(SMALL_TEXT) == [] == page.evaluate(UNNAMED)
@@ -133,12 +147,22 @@ def test_hostile_labels_and_titles_are_only_text(new_page, address):
 
     def spoil(route):
         answer = route.fetch()
-        route.fulfill(response=answer, body=answer.text().replace("striped disc", "<img src=x onerror=document.title=1>"))
-    page.route("**/api/*", spoil)
+        hostile = answer.text().replace("striped disc", "<img src=x onerror=document.title=1>")
+        route.fulfill(response=answer, body=hostile)
+    page.route(re.compile(r"/api/(network|photo)\?"), spoil)
     page.goto(f"{address}#shapes/class/8")
     shown(page)
     assert "<img src=x" in page.locator("#classes").inner_text() + page.locator("#class-title").inner_text()
     assert page.locator("img[src=x]").count() == 0 and page.title() != "1"
+
+
+def test_a_dropped_file_that_is_no_picture_is_refused_in_one_sentence(new_page, address):
+    page = new_page()
+    page.goto(f"{address}#shapes/relu2/3")
+    shown(page).evaluate(DROP)
+    page.wait_for_selector("#message:visible")
+    assert "not an image" in page.locator("#message span").inner_text()
+    assert page.locator("#photo-title").inner_text() == "striped disc"
 
 
 def test_the_page_works_by_keyboard_alone(new_page, address):
@@ -223,14 +247,13 @@ def test_the_network_is_fooled_while_one_watches(new_page, address):
 def test_a_stream_can_be_stopped_and_its_last_picture_saved(new_page, address):
     page = new_page()
     page.goto(f"{address}#shapes/style")
-    upload(shown(page), photo=PHOTO.repeat(12, axis=0).repeat(12, axis=1))  # large enough to take seconds
+    shown(page).evaluate(STOP_AT_ONCE)
     page.click("#style-view button:text-is('Paint')")
-    page.wait_for_selector("#style-view .controls .note:has-text('Step')")
-    page.click("#style-view button:text-is('Stop')")
-    before = page.locator("#style-view .controls .note").inner_text()
-    assert not before.startswith("Step 60")
+    page.wait_for_selector("#style-view a[download]:visible")
+    stopped = page.locator("#style-view .controls .note").inner_text()
+    assert stopped.startswith("Step") and "60 of 60" not in stopped
     page.wait_for_timeout(300)
-    assert page.locator("#style-view .controls .note").inner_text() == before
+    assert page.locator("#style-view .controls .note").inner_text() == stopped
     with page.expect_download() as saved:
         page.click("#style-view >> text=Save")
     assert saved.value.suggested_filename == "shapes_style_strokes.png"
@@ -262,7 +285,7 @@ def test_after_a_restart_the_page_uploads_its_photo_again(browser):
     process.wait()
     page.click("[data-layer=relu1]")
     page.wait_for_selector("#message:has-text('does not answer')")
-    assert all("ERR_" in error for error in errors)  # Chromium's own word that nobody listens
+    assert all("ERR_" in error for error in errors)  # Chromium says by itself that a server is gone
     errors.clear()
     process, again = start_server(address.rsplit(":")[-1].strip("/"))
     try:

@@ -4,12 +4,12 @@ import pytest
 
 pytest.importorskip("starlette", reason="the extra [explore] is not installed")
 
-from demos.explorer import static
-from demos.explorer.app import PAGE, TEMPLATES
-from demos.explorer.networks import Networks
-from demos.explorer.photos import offered_photos
-from demos.explorer.state import Explorer
-from demos.shared.claim import release_claims
+from demos.explorer import static  # noqa: E402  # needs starlette
+from demos.explorer.app import PAGE, TEMPLATES  # noqa: E402
+from demos.explorer.networks import Networks  # noqa: E402
+from demos.explorer.photos import offered_photos  # noqa: E402
+from demos.explorer.state import Explorer  # noqa: E402
+from demos.shared.claim import release_claims  # noqa: E402
 
 
 @pytest.fixture(scope="module")

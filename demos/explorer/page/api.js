@@ -3,7 +3,9 @@
 /** Whether this page has a server that computes. */
 export const LIVE = true;
 
-const SESSION = Array.from(crypto.getRandomValues(new Uint8Array(12)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+const SESSION = Array.from(crypto.getRandomValues(new Uint8Array(12)), (byte) =>
+  byte.toString(16).padStart(2, "0")
+).join("");
 const sources = new Map(); // photo id -> what was uploaded, to upload it again after the server was restarted
 const renewed = new Map(); // photo id -> promise of the id that the restarted server gave to the same photo
 
@@ -29,22 +31,38 @@ export function thumbnail(id) {
 export async function mapSheet(parameters, signal) {
   const answer = await request("maps", parameters, {signal});
   const numbers = (name) => answer.headers.get(`X-${name}`).split(",").map(Number);
-  const [columns, count, height, width, gap] = ["Columns", "Count", "Height", "Width", "Gap"].map((name) => numbers(name)[0]);
-  return {src: URL.createObjectURL(await read(answer.blob(), signal)), columns, count, height, width, gap, maxima: numbers("Maxima"),
-    minima: numbers("Minima")};
+  const [columns, count, height, width, gap] = ["Columns", "Count", "Height", "Width", "Gap"].map(
+    (name) => numbers(name)[0]
+  );
+  return {
+    src: URL.createObjectURL(await read(answer.blob(), signal)),
+    columns,
+    count,
+    height,
+    width,
+    gap,
+    maxima: numbers("Maxima"),
+    minima: numbers("Minima")
+  };
 }
 
 /** Open a photo: {id} of a listed one, or {file, name} to upload. Returns {photo, title, width, height, classes}. */
 export async function sendPhoto(model, source, signal) {
   const parameters = source.file ? {model, name: source.name.slice(0, 200)} : {model, id: source.id};
-  const answer = await read((await request("photo", parameters, {signal, method: "POST", body: source.file})).json(), signal);
+  const answer = await read(
+    (await request("photo", parameters, {signal, method: "POST", body: source.file})).json(),
+    signal
+  );
   remember(answer.photo, model, source);
   return answer;
 }
 
 /** Send a frame of the camera. Returns as sendPhoto, with `maps`, the sheet of a layer as mapSheet returns it. */
 export async function sendFrame(model, layer, file, signal) {
-  const answer = await read((await request("frame", {model, layer}, {signal, method: "POST", body: file})).json(), signal);
+  const answer = await read(
+    (await request("frame", {model, layer}, {signal, method: "POST", body: file})).json(),
+    signal
+  );
   remember(answer.photo, model, {file, name: "camera"});
   return {...answer, maps: {...answer, src: answer.sheet}};
 }
@@ -111,7 +129,10 @@ function sendAgain(id) {
   const {model, source} = sources.get(id);
   if (!uploads.has(id)) {
     const upload = sendPhoto(model, source).then((answer) => answer.photo);
-    uploads.set(id, upload.finally(() => uploads.delete(id)));
+    uploads.set(
+      id,
+      upload.finally(() => uploads.delete(id))
+    );
   }
   return uploads.get(id);
 }

@@ -8,15 +8,21 @@ import {Latest, pause} from "./latest.js";
 import {sentence} from "./message.js";
 import {squareAround} from "./photo.js";
 
-const KINDS = [["overlay", "Map over the photo"], ["plain", "Gradient"], ["deconv", "Deconvnet"], ["guided", "Guided backprop"]];
+const KINDS = [
+  ["overlay", "Map over the photo"],
+  ["plain", "Gradient"],
+  ["deconv", "Deconvnet"],
+  ["guided", "Guided backprop"]
+];
 const parts = {};
 let now = null; // {state, layer, channel}
 
 /** Build the panel. choose(channel) opens a channel. */
 export function buildChannel(section, choose, report) {
-  parts.pictures = KINDS.map(([kind, caption]) => [kind, ...pictureFrame(caption, caption)]);
-  parts.synthesis = new Growing("What it likes best", "The synthesised image that excites the channel", report,
-    {told: (event, data) => toldOfSynthesis(event, data)});
+  parts.pictures = KINDS.map(([kind, caption]) => [kind, ...pictureFrame(caption.split(" backprop")[0], caption)]);
+  parts.synthesis = new Growing("What it likes best", "The synthesised image that excites the channel", report, {
+    told: (event, data) => toldOfSynthesis(event, data)
+  });
   parts.patches = make("div", {class: "patches"});
   parts.patchNote = make("p", {class: "note"});
   parts.numbers = make("p", {class: "note"});
@@ -25,17 +31,32 @@ export function buildChannel(section, choose, report) {
   parts.code = codePart(() => ({view: "channel", ...asked(now)}), report);
   parts.latest = new Latest(report);
   const frames = parts.pictures.map(([, figure]) => figure);
-  [parts.cropFigure, parts.crop] = pictureFrame("The photo there", "The photo there");
+  [parts.cropFigure, parts.crop] = pictureFrame("Photo", "The photo there");
   const step = (by) => now && choose((now.channel + by + now.layer.channels) % now.layer.channels);
   section.replaceChildren(
-    make("div", {class: "head"}, make("h2", {id: "channel-title"}),
-      make("div", {class: "row"}, make("button", {type: "button", "aria-label": "Previous channel", onclick: () => step(-1)}, "\u2190"),
-        make("button", {type: "button", "aria-label": "Next channel", onclick: () => step(1)}, "\u2192"))),
+    make(
+      "div",
+      {class: "head"},
+      make("h2", {id: "channel-title"}),
+      make(
+        "div",
+        {class: "row"},
+        make("button", {type: "button", "aria-label": "Previous channel", onclick: () => step(-1)}, "\u2190"),
+        make("button", {type: "button", "aria-label": "Next channel", onclick: () => step(1)}, "\u2192")
+      )
+    ),
     parts.numbers,
     make("div", {class: "pair"}, frames[0], parts.synthesis.figure),
-    make("h3", {}, "The pixels that move its strongest value"), make("div", {class: "four"}, parts.cropFigure, ...frames.slice(1)),
-    make("h3", {}, "Patches that excite it most"), parts.patchNote, parts.patches,
-    make("h3", {}, "Proof"), parts.checks, parts.synthesisChecks, parts.code.part);
+    make("h3", {}, "The pixels that move its strongest value"),
+    make("div", {class: "four"}, parts.cropFigure, ...frames.slice(1)),
+    make("h3", {}, "Patches that excite it most"),
+    parts.patchNote,
+    parts.patches,
+    make("h3", {}, "Proof"),
+    parts.checks,
+    parts.synthesisChecks,
+    parts.code.part
+  );
 }
 
 /** Show a channel of a layer. Whatever still runs for the one before is ended. */
@@ -90,7 +111,8 @@ async function showNumbers(signal) {
   const found = await ask("channel", asked(now), signal);
   const [row, column] = found.where;
   const rank = found.rank ? `, rank ${found.rank} of ${now.layer.channels} in this layer` : "";
-  parts.numbers.textContent = `Maximum ${number(found.max)} at row ${row}, column ${column}, mean ${number(found.mean)}${rank}.`;
+  const maximum = `Maximum ${number(found.max)} at row ${row}, column ${column}`;
+  parts.numbers.textContent = `${maximum}, mean ${number(found.mean)}${rank}.`;
   const part = squareAround(found.box, now.state.network.input);
   await showPicture(parts.crop, find("photo-img").src);
   for (const img of [parts.crop, ...parts.pictures.slice(1).map(([, , one]) => one)]) enlarge(img, part);
@@ -112,7 +134,8 @@ function synthesise() {
 }
 
 function toldOfSynthesis(event, data) {
-  if (event === "picture") parts.synthesis.note.textContent = `Step ${data.step} of ${data.steps}: score ${number(data.score)}`;
+  if (event === "picture")
+    parts.synthesis.note.textContent = `Step ${data.step} of ${data.steps}: score ${number(data.score)}`;
   if (event === "done") showChecks(parts.synthesisChecks, data.checks);
 }
 
@@ -127,6 +150,14 @@ async function showPatches(signal) {
     found = await ask("patches", without, signal);
   }
   parts.patchNote.textContent = sentence(found.note ?? "");
-  parts.patches.replaceChildren(...found.patches.map(({src, title, activation}) => make("figure", {},
-    make("img", {src, alt: `Patch of ${title}`, title}), make("figcaption", {}, number(activation)))));
+  parts.patches.replaceChildren(
+    ...found.patches.map(({src, title, activation}) =>
+      make(
+        "figure",
+        {},
+        make("img", {src, alt: `Patch of ${title}`, title}),
+        make("figcaption", {}, number(activation))
+      )
+    )
+  );
 }

@@ -17,6 +17,15 @@ export function listClasses(list, classes, link) {
 }
 
 function emptyRow() {
-  return make("li", {}, make("a", {}, make("span", {class: "label"}), make("span", {class: "value"}),
-    make("span", {class: "bar"}, make("span", {}))));
+  return make(
+    "li",
+    {},
+    make(
+      "a",
+      {},
+      make("span", {class: "label"}),
+      make("span", {class: "value"}),
+      make("span", {class: "bar"}, make("span", {}))
+    )
+  );
 }

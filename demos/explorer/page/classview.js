@@ -7,26 +7,45 @@ import {number, percent} from "./format.js";
 import {Growing} from "./growing.js";
 import {Latest, pause} from "./latest.js";
 
-const KINDS = [["saliency", "Saliency"], ["gradcam", "Grad-CAM"], ["relevance", "Relevance"], ["guided", "Guided backprop"]];
+const KINDS = [
+  ["saliency", "Saliency"],
+  ["gradcam", "Grad-CAM"],
+  ["relevance", "Relevance"],
+  ["guided", "Guided backprop"]
+];
 const parts = {};
 let now = null; // {state, label}
 
 /** Build the view. choose(label) opens another class. */
 export function buildClass(view, choose, report) {
   parts.pictures = KINDS.map(([kind, caption]) => [kind, ...pictureFrame(caption, caption)]);
-  parts.occlusion = new Growing("Occlusion", "Occlusion map, row by row", report, {told: toldOfOcclusion});
+  parts.occlusion = new Growing("Occlusion", "Occlusion map, row by row", report, {
+    start: "Again",
+    told: toldOfOcclusion
+  });
+  parts.occlusion.again = occlude;
   parts.note = make("p", {class: "note"});
   parts.checks = make("ul", {class: "checks", "aria-label": "Numbers that prove the pictures", hidden: true});
   parts.code = codePart(() => ({view: "class", ...asked(now)}), report);
   parts.latest = new Latest(report);
   parts.choice = make("select", {id: "class-choice", onchange: () => choose(Number(parts.choice.value))});
   view.replaceChildren(
-    make("div", {class: "head"}, make("h2", {id: "class-title"}),
-      make("label", {}, "Another class ", parts.choice)),
+    make("div", {class: "head"}, make("h2", {id: "class-title"}), make("label", {}, "Another class ", parts.choice)),
     parts.note,
     make("div", {class: "five"}, ...parts.pictures.map(([, figure]) => figure), parts.occlusion.figure),
-    make("div", {class: "halves"}, buildFooling(report),
-      make("section", {"aria-labelledby": "class-proof"}, make("h2", {id: "class-proof"}, "Proof"), parts.checks, parts.code.part)));
+    make(
+      "div",
+      {class: "halves"},
+      buildFooling(report),
+      make(
+        "section",
+        {"aria-labelledby": "class-proof"},
+        make("h2", {id: "class-proof"}, "Proof"),
+        parts.checks,
+        parts.code.part
+      )
+    )
+  );
 }
 
 /** Offer the classes of a network. */
@@ -57,11 +76,11 @@ export function showClass(state, label) {
 }
 
 async function showParts(signal) {
-  const {state, label} = now;
-  await Promise.all(parts.pictures.map(async ([kind, , img]) =>
-    showPicture(img, await picture("class", {...asked(now), kind}, signal))));
+  await Promise.all(
+    parts.pictures.map(async ([kind, , img]) => showPicture(img, await picture("class", {...asked(now), kind}, signal)))
+  );
   await pause(150, signal);
-  parts.occlusion.run("occlusion", asked(now), `${state.model}_occlusion_${state.labels[label]}`);
+  occlude();
   const found = await ask("class-checks", asked(now), signal);
   parts.note.textContent = `Score ${number(found.score)}, probability ${percent(found.probability)}.`;
   showChecks(parts.checks, found.checks);
@@ -74,9 +93,15 @@ function explainMissing(problem) {
   parts.note.textContent = "The pictures of this class are not recorded here: they need minicnn explore.";
 }
 
+function occlude() {
+  const {state, label} = now;
+  parts.occlusion.run("occlusion", asked(now), `${state.model}_occlusion_${state.labels[label]}`);
+}
+
 function toldOfOcclusion(event, data) {
-  if (event === "done" && data.lowest !== undefined) parts.occlusion.note.textContent =
-    `Hidden at the worst place, the probability falls from ${percent(data.probability)} to ${percent(data.lowest)}.`;
+  if (event === "done" && data.lowest !== undefined)
+    parts.occlusion.note.textContent =
+      `Hidden at the worst place: ${percent(data.lowest)} instead of ${percent(data.probability)}.`;
 }
 
 /** End all work of the view. */

@@ -25,7 +25,7 @@ export function find(id) {
   return document.getElementById(id);
 }
 
-/** Return a figure with a picture and a caption, and the picture: [figure, img]. The frame keeps its size while empty. */
+/** Return a figure with a caption and its picture: [figure, img]. The frame keeps its size while it is empty. */
 export function pictureFrame(caption, alt, kind = "") {
   const img = make("img", {alt, class: kind, hidden: true});
   const frame = make("div", {class: "frame"}, img);

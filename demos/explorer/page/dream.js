@@ -10,16 +10,36 @@ let now = null;
 /** Build the view. */
 export function buildDream(view, report) {
   parts.choice = make("select", {id: "dream-layer", onchange: () => parts.code.refresh()});
-  parts.picture = new Growing("The dream", "The photo as the network dreams it", report, {start: "Dream", told, apart: true});
+  parts.picture = new Growing("The dream", "The photo as the network dreams it", report, {
+    start: "Dream",
+    told,
+    apart: true
+  });
   parts.picture.again = start;
   parts.checks = make("ul", {class: "checks", hidden: true});
   parts.code = codePart(() => ({view: "dream", ...asked()}), report);
-  view.replaceChildren(make("div", {class: "head"}, make("h2", {}, "Dream")), make("div", {class: "stage"},
-    parts.picture.figure,
-    make("div", {class: "side"},
-      make("p", {class: "note"}, "Each step changes the photo so that the chosen layer answers more strongly: what the layer likes appears."),
-      needsServer("DeepDream"), make("p", {}, make("label", {for: "dream-layer"}, "Layer "), parts.choice),
-      parts.picture.controls, parts.checks, parts.code.part)));
+  view.replaceChildren(
+    make("div", {class: "head"}, make("h2", {}, "Dream")),
+    make(
+      "div",
+      {class: "stage"},
+      parts.picture.figure,
+      make(
+        "div",
+        {class: "side"},
+        make(
+          "p",
+          {class: "note"},
+          "Each step changes the photo so that the chosen layer answers more strongly: what the layer likes appears."
+        ),
+        needsServer("DeepDream"),
+        make("p", {}, make("label", {for: "dream-layer"}, "Layer "), parts.choice),
+        parts.picture.controls,
+        parts.checks,
+        parts.code.part
+      )
+    )
+  );
 }
 
 /** Show the view with the layers of a network. The photo stands in the frame until the dream begins. */

@@ -14,21 +14,33 @@ let now = null; // {state, labels}
 /** Return the part of the class view. */
 export function buildFooling(report) {
   parts.choice = make("select", {id: "fooling-choice"});
-  parts.picture = new Growing("The changed photo", "The photo, changed until the network sees the other class", report,
-    {start: "Start", told});
+  parts.picture = new Growing(
+    "The changed photo",
+    "The photo, changed until the network sees the other class",
+    report,
+    {start: "Start", told}
+  );
   parts.picture.again = start;
   [parts.noiseFigure, parts.noise] = pictureFrame("The change, ten times as strong", "The change, ten times as strong");
   parts.curve = make("div", {class: "curve-space"});
   parts.checks = make("ul", {class: "checks", "aria-label": "Numbers that prove the change", hidden: true});
   parts.said = make("p", {class: "note", role: "status"});
-  return make("section", {"aria-labelledby": "fooling-title"}, make("h2", {id: "fooling-title"}, "Fool it"),
-    needsServer("Fooling the network"), make("p", {}, make("label", {for: "fooling-choice"}, "Make it see a "), parts.choice),
-    parts.said, make("div", {class: "fooling"}, parts.picture.figure, parts.noiseFigure, parts.curve), parts.checks);
+  return make(
+    "section",
+    {"aria-labelledby": "fooling-title"},
+    make("h2", {id: "fooling-title"}, "Fool it"),
+    needsServer("Fooling the network"),
+    make("p", {}, make("label", {for: "fooling-choice"}, "Make it see a "), parts.choice),
+    parts.said,
+    make("div", {class: "fooling"}, parts.picture.figure, parts.noiseFigure, parts.curve),
+    parts.checks
+  );
 }
 
 /** Offer the classes that the network can be made to see: all but the one that it sees. */
 export function offerFooling(labels, state = null) {
-  if (now?.labels !== labels) parts.choice.replaceChildren(...labels.map((label, index) => make("option", {value: index}, label)));
+  if (now?.labels !== labels)
+    parts.choice.replaceChildren(...labels.map((label, index) => make("option", {value: index}, label)));
   now = {state, labels};
   const [seen, next] = (state?.photo.classes ?? []).map(({index}) => index);
   if (!LIVE && next !== undefined) parts.choice.value = next; // its stream is recorded
@@ -55,7 +67,11 @@ function start() {
   margins = [];
   const {state, labels} = now;
   const label = Number(parts.choice.value);
-  parts.picture.run("fooling", {photo: state.photo.photo, model: state.model, label}, `${state.model}_fooling_${labels[label]}`);
+  parts.picture.run(
+    "fooling",
+    {photo: state.photo.photo, model: state.model, label},
+    `${state.model}_fooling_${labels[label]}`
+  );
 }
 
 function told(event, data) {
@@ -64,10 +80,14 @@ function told(event, data) {
     parts.noiseFigure.hidden = false;
     showPicture(parts.noise, data.noise);
     parts.curve.replaceChildren(curve(margins, data.step, "margin", Math.max(180, parts.curve.clientWidth)));
-    parts.said.textContent = `Step ${data.step}: the score of ${now.labels[parts.choice.value]} is ` +
+    parts.said.textContent =
+      `Step ${data.step}: the score of ${now.labels[parts.choice.value]} is ` +
       `${number(Math.abs(data.margin))} ${data.margin > 0 ? "above" : "below"} the best of the others.`;
   }
   if (event === "done") showChecks(parts.checks, data.checks);
-  if (event === "done") parts.said.textContent = margins.at(-1) > 0
-    ? `Fooled after ${data.step ?? margins.length} steps: it sees ${now.labels[parts.choice.value]}.` : "It was not fooled in time.";
+  if (event === "done")
+    parts.said.textContent =
+      margins.at(-1) > 0
+        ? `Fooled after ${data.step ?? margins.length} steps: it sees ${now.labels[parts.choice.value]}.`
+        : "It was not fooled in time.";
 }

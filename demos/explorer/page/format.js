@@ -5,7 +5,13 @@ export function number(value) {
   if (!Number.isFinite(value)) return String(value);
   const size = Math.abs(value);
   if (size !== 0 && (size < 0.001 || size >= 1e6)) return value.toExponential(2);
-  return size >= 100 ? value.toFixed(0) : size >= 10 ? value.toFixed(1) : size >= 1 ? value.toFixed(2) : value.toFixed(3);
+  return size >= 100
+    ? value.toFixed(0)
+    : size >= 10
+      ? value.toFixed(1)
+      : size >= 1
+        ? value.toFixed(2)
+        : value.toFixed(3);
 }
 
 /** Return a number with about two significant digits, for small tables. */
@@ -26,5 +32,7 @@ export function percent(probability) {
 
 /** Return the size of a layer's maps: "256 × 27 × 27". */
 export function sizes(layer) {
-  return layer.height * layer.width === 1 ? `${layer.channels}` : `${layer.channels} × ${layer.height} × ${layer.width}`;
+  return layer.height * layer.width === 1
+    ? `${layer.channels}`
+    : `${layer.channels} × ${layer.height} × ${layer.width}`;
 }

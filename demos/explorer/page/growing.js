@@ -15,9 +15,16 @@ export class Growing {
     this.note = make("p", {class: "note"});
     this.stopButton = make("button", {type: "button", disabled: true, onclick: () => this.stop()}, "Stop");
     this.saveLink = make("a", {class: "button", hidden: true, download: "minicnn.png"}, "Save");
-    this.startButton = start && make("button", {type: "button", class: "primary", onclick: () => this.again?.()}, start);
-    this.controls = make("div", {class: "controls"}, this.progress, this.note,
-      make("div", {class: "row"}, ...[this.startButton, this.stopButton, this.saveLink].filter(Boolean)));
+    this.startButton =
+      start &&
+      make("button", {type: "button", class: start === "Again" ? "" : "primary", onclick: () => this.again?.()}, start);
+    this.controls = make(
+      "div",
+      {class: "controls"},
+      this.progress,
+      this.note,
+      make("div", {class: "row"}, ...[this.startButton, this.stopButton, this.saveLink].filter(Boolean))
+    );
     if (!apart) this.figure.append(this.controls);
     this.latest = new Latest((problem) => {
       this.ended();
@@ -37,6 +44,7 @@ export class Growing {
         if (data.src) await showPicture(this.img, data.src);
         if (data.steps) this.progress.value = data.step / data.steps;
         if (data.src) this.saveLink.href = data.src;
+        if (event === "stopped") this.note.textContent = "Stopped: another computation has begun.";
         this.told(event, data);
       }
       if (!signal.aborted) this.ended();

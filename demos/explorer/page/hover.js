@@ -10,8 +10,14 @@ let asking = false;
 
 /** Build the panel under the maps. */
 export function buildHover(section) {
-  section.append(make("section", {id: "hover", class: "hover", "aria-label": "One number"},
-    make("p", {class: "value"}), make("div", {class: "products"})));
+  section.append(
+    make(
+      "section",
+      {id: "hover", class: "hover", "aria-label": "One number"},
+      make("p", {class: "value"}),
+      make("div", {class: "products"})
+    )
+  );
 }
 
 /** Show a position of a map: {channel, row, column}, or null for none. */
@@ -37,26 +43,47 @@ async function answer(question, layer) {
   if (question !== wanted) return;
   wanted = null;
   say(number(found.value), question);
-  const terms = found.terms ? products(found.terms, layer) : [make("p", {class: "sum"}, `${layer.kind} has no weights: it takes its number from the layers before.`)];
-  find("hover").querySelector(".products").replaceChildren(...terms);
+  const terms = found.terms
+    ? products(found.terms, layer)
+    : [make("p", {class: "sum"}, `${layer.kind} has no weights: it takes its number from the layers before.`)];
+  find("hover")
+    .querySelector(".products")
+    .replaceChildren(...terms);
 }
 
 function say(value, position) {
-  find("hover").querySelector(".value").replaceChildren(make("strong", {}, value), ` ${describe(position)}`);
+  find("hover")
+    .querySelector(".value")
+    .replaceChildren(make("strong", {}, value), ` ${describe(position)}`);
 }
 
 function products(terms, layer) {
-  const behind = terms.layer === layer.name ? "It is" : `It comes from ${terms.layer}, channel ${terms.channel}:`;
-  const total = make("p", {class: "sum"}, `${behind} ${terms.count} products and bias ${signed(terms.bias)} = ${number(terms.sum)}`);
+  const unit = terms.layer === layer.name ? "The" : `${terms.layer}, channel ${terms.channel}: the`;
+  const total = make(
+    "p",
+    {class: "sum"},
+    `${unit} sum of ${terms.count} products and the bias ${signed(terms.bias)} is ${number(terms.sum)}.`
+  );
   const input = terms.shown[0]?.input;
   if (!input) return [total];
-  return [total,
-    make("div", {class: "matrices"},
-      matrix(terms.patch, `${input.split("/").at(-1)} ${terms.largest}`), make("span", {class: "sign"}, "\u00d7"),
-      matrix(terms.filter, "filter"), make("span", {class: "sign"}, "="),
-      matrix(times(terms.patch, terms.filter), "products")),
-    make("div", {class: "terms"}, make("p", {class: "sum"}, "Largest products, and their channel (row, column):"),
-      make("ol", {}, ...bars(terms.shown)))];
+  return [
+    total,
+    make(
+      "div",
+      {class: "matrices"},
+      matrix(terms.patch, `${input.split("/").at(-1)} ${terms.largest}`),
+      make("span", {class: "sign"}, "\u00d7"),
+      matrix(terms.filter, "filter"),
+      make("span", {class: "sign"}, "="),
+      matrix(times(terms.patch, terms.filter), "products")
+    ),
+    make(
+      "div",
+      {class: "terms"},
+      make("p", {class: "sum"}, "Largest products, and their channel (row, column):"),
+      make("ol", {}, ...bars(terms.shown))
+    )
+  ];
 }
 
 function times(patch, filter) {
@@ -69,12 +96,18 @@ function matrix(rows, caption) {
   const small = rows.length * rows[0].length < 10;
   const table = make("table", {class: small ? "matrix" : "matrix bare"}, make("caption", {}, caption));
   for (const row of rows) {
-    table.append(make("tr", {}, ...row.map((value) => {
-      const cell = make("td", {title: number(value)}, small ? brief(value) : "");
-      cell.className = value < 0 ? "negative" : "positive";
-      cell.style.setProperty("--share", `${Math.round(85 * Math.abs(value) / largest)}%`);
-      return cell;
-    })));
+    table.append(
+      make(
+        "tr",
+        {},
+        ...row.map((value) => {
+          const cell = make("td", {title: number(value)}, small ? brief(value) : "");
+          cell.className = value < 0 ? "negative" : "positive";
+          cell.style.setProperty("--share", `${Math.round((85 * Math.abs(value)) / largest)}%`);
+          return cell;
+        })
+      )
+    );
   }
   return table;
 }
@@ -83,10 +116,14 @@ function bars(shown) {
   const largest = Math.abs(shown[0].product) || 1;
   return shown.map((term) => {
     const bar = make("span", {class: term.product < 0 ? "bar negative" : "bar positive"});
-    bar.style.width = `${100 * Math.abs(term.product) / largest}%`;
+    bar.style.width = `${(100 * Math.abs(term.product)) / largest}%`;
     const where = `${term.input} ${term.channel} at ${term.row}, ${term.column}`;
-    return make("li", {title: where}, make("span", {class: "term"},
-      `${number(term.activation)} × ${number(term.weight)} = ${signed(term.product)}`),
-    make("span", {class: "from"}, `${term.channel} (${term.row}, ${term.column})`), make("span", {class: "track"}, bar));
+    return make(
+      "li",
+      {title: where},
+      make("span", {class: "term"}, `${number(term.activation)} × ${number(term.weight)} = ${signed(term.product)}`),
+      make("span", {class: "from"}, `${term.channel} (${term.row}, ${term.column})`),
+      make("span", {class: "track"}, bar)
+    );
   });
 }

@@ -10,7 +10,7 @@ export class Latest {
   /** Run `job(signal)`. Whatever it asks the server for with `signal` ends when a newer job starts. */
   async run(job) {
     this.stop();
-    const controller = this.controller = new AbortController();
+    const controller = (this.controller = new AbortController());
     try {
       return await job(controller.signal);
     } catch (problem) {
@@ -30,9 +30,13 @@ export class Latest {
 export function pause(milliseconds, signal) {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(resolve, milliseconds);
-    signal?.addEventListener("abort", () => {
-      clearTimeout(timer);
-      reject(signal.reason);
-    }, {once: true});
+    signal?.addEventListener(
+      "abort",
+      () => {
+        clearTimeout(timer);
+        reject(signal.reason);
+      },
+      {once: true}
+    );
   });
 }

@@ -13,11 +13,24 @@ export function listLayers(section, layers, choose) {
       block = parts.join("/");
       if (block) list.append(make("p", {class: "block", role: "presentation"}, block));
     }
-    list.append(make("button", {type: "button", role: "option", tabindex: "-1", "aria-selected": "false",
-      class: block ? "inside" : "", "data-layer": layer.name, "aria-label": `${layer.name}, ${layer.kind}, ${sizes(layer)}`,
-      onclick: () => choose(layer.name)},
-    make("span", {class: "name"}, name), make("span", {class: "kind"}, layer.kind),
-    make("span", {class: "size"}, sizes(layer))));
+    list.append(
+      make(
+        "button",
+        {
+          type: "button",
+          role: "option",
+          tabindex: "-1",
+          "aria-selected": "false",
+          class: block ? "inside" : "",
+          "data-layer": layer.name,
+          "aria-label": `${layer.name}, ${layer.kind}, ${sizes(layer)}`,
+          onclick: () => choose(layer.name)
+        },
+        make("span", {class: "name"}, name),
+        make("span", {class: "kind"}, layer.kind),
+        make("span", {class: "size"}, sizes(layer))
+      )
+    );
   }
   list.addEventListener("keydown", walk);
   section.querySelector(".layers")?.remove();
@@ -34,7 +47,8 @@ export function markLayer(section, name) {
   }
 }
 
-function scrollTo(option) { // only inside the list: the page itself shall not move
+function scrollTo(option) {
+  // only inside the list: the page itself shall not move
   const list = option.closest(".layers");
   const top = option.offsetTop - list.offsetTop;
   if (top < list.scrollTop || top + option.offsetHeight > list.scrollTop + list.clientHeight) {

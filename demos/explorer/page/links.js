@@ -12,7 +12,8 @@ export function readLink(hash) {
 
 /** Return the link of a view. */
 export function writeLink({model, view, layer, channel, label}) {
-  const parts = view === "channels" ? [...(layer ?? "").split("/"), channel] : view === "class" ? ["class", label] : [view];
+  const parts =
+    view === "channels" ? [...(layer ?? "").split("/"), channel] : view === "class" ? ["class", label] : [view];
   const said = parts.filter((part) => part !== undefined && part !== "");
   return "#" + [model, ...said].map(encodeURIComponent).join("/");
 }

@@ -31,7 +31,12 @@ async function start() {
   server = await ask("networks");
   document.body.classList.toggle("recorded", !LIVE);
   fillNetworks();
-  camera = cameraButton(() => ({model: state.model, layer: state.layer}), showFrame, () => following.run(show), report);
+  camera = cameraButton(
+    () => ({model: state.model, layer: state.layer}),
+    showFrame,
+    () => following.run(show),
+    report
+  );
   buildPhoto(find("photo"), server.photos, openPhoto, [camera.button]);
   buildMaps(find("maps"), (channel) => go({view: "channels", channel}), probe);
   buildHover(find("maps"));
@@ -49,7 +54,8 @@ async function start() {
 function fillNetworks() {
   const choice = find("network");
   choice.replaceChildren(...server.networks.map(({name, title}) => make("option", {value: name}, title)));
-  choice.onchange = () => go({model: choice.value, view: "channels", layer: undefined, channel: undefined, label: undefined});
+  choice.onchange = () =>
+    go({model: choice.value, view: "channels", layer: undefined, channel: undefined, label: undefined});
 }
 
 function firstPhoto() {
@@ -94,17 +100,23 @@ async function openNetwork(model, signal) {
   await showPhotoAndClasses(signal);
 }
 
-// A link may say less than a view needs, or name what the network does not have. Returns what is wrong with it, or null.
+// A link may say less than a view needs, or name what the network does not have. Returns what is wrong, or null.
 function complete({view, layer, channel, label}) {
   const known = layerOf(layer);
   const first = state.network.start.layer;
   const last = state.network.labels.length - 1;
-  Object.assign(state, {view, label: Math.min(label ?? state.label ?? state.photo.classes[0]?.index ?? 0, last)});
+  Object.assign(state, {
+    view,
+    label: Math.min(label ?? state.label ?? state.photo.classes[0]?.index ?? 0, Math.max(0, last))
+  });
   if (view !== "channels") {
     state.layer ??= first;
-    return label > last ? `${state.model} has no class ${label}: this is class ${last}.` : null;
+    return label > last && last >= 0 ? `${state.model} has no class ${label}: this is class ${last}.` : null;
   }
-  Object.assign(state, {layer: known ? layer : first, channel: known && channel < known.channels ? channel : undefined});
+  Object.assign(state, {
+    layer: known ? layer : first,
+    channel: known && channel < known.channels ? channel : undefined
+  });
   if (layer && !known) return `${state.model} has no layer ${layer}: this is ${first}.`;
   return known && channel >= known.channels ? `${layer} has no channel ${channel}: this is its strongest one.` : null;
 }
@@ -155,6 +167,7 @@ function listViews() {
   const links = find("views");
   if (!links.children.length) links.append(...Object.values(VIEWS).map((title) => make("a", {}, title)));
   Object.keys(VIEWS).forEach((view, place) => {
+    links.children[place].hidden = view === "class" && !state.network.labels.length;
     links.children[place].href = writeLink({...state, view});
     links.children[place].setAttribute("aria-current", view === state.view ? "page" : "false");
   });
@@ -182,16 +195,23 @@ function openPhoto(source) {
 
 async function showPhotoAndClasses(signal) {
   showClasses();
-  await showPhoto(await picture("image", {photo: state.photo.photo, model: state.model}, signal), state.photo, state.source);
+  await showPhoto(
+    await picture("image", {photo: state.photo.photo, model: state.model}, signal),
+    state.photo,
+    state.source
+  );
 }
 
 function showClasses() {
   find("classes").hidden = !state.photo.classes.length;
-  listClasses(find("classes").querySelector("ol"), state.photo.classes, (label) => writeLink({...state, view: "class", label}));
+  listClasses(find("classes").querySelector("ol"), state.photo.classes, (label) =>
+    writeLink({...state, view: "class", label})
+  );
 }
 
 // A frame of the camera: the photo, its classes and the maps, live. The other pictures follow when the camera stops.
-async function showFrame(frame, file, layer, signal) {
+async function showFrame(frame, file, {model, layer}, signal) {
+  if (model !== state.model) return; // the user has chosen another network meanwhile
   Object.assign(state, {photo: frame, source: {file, name: "camera"}});
   const shown = layer === state.layer && state.view === "channels";
   await Promise.all([showPhotoAndClasses(signal), shown && showSheet(layerOf(layer), frame.maps)]);
@@ -208,7 +228,7 @@ async function copyLink() {
   }
   find("status").textContent = "The link is copied.";
   find("copy").textContent = "Copied";
-  setTimeout(() => find("copy").textContent = "Copy link", 1500);
+  setTimeout(() => (find("copy").textContent = "Copy link"), 1500);
 }
 
 function skip(event) {

@@ -3,7 +3,8 @@ import {mapSheet} from "./api.js";
 import {find, make} from "./dom.js";
 import {number, sizes} from "./format.js";
 
-const shown = {layer: null, sheet: null, columns: 0, gap: 0, spot: null}; // what the canvas holds, and the framed position
+// What the canvas holds, and the position that is framed.
+const shown = {layer: null, sheet: null, columns: 0, gap: 0, spot: null};
 
 /** Build the panel. choose(channel) opens a channel; probe({channel, row, column}) names a position, or null. */
 export function buildMaps(section, choose, probe) {
@@ -11,7 +12,12 @@ export function buildMaps(section, choose, probe) {
   const canvas = make("canvas", {id: "sheet", role: "img", "aria-label": "Channel maps"});
   section.replaceChildren(
     make("div", {class: "head"}, make("h2", {id: "maps-title"}), make("p", {class: "note", id: "maps-note"})),
-    make("div", {class: "space"}, make("div", {class: "sheet"}, canvas, grid, make("div", {class: "spot", hidden: true}))));
+    make(
+      "div",
+      {class: "space"},
+      make("div", {class: "sheet"}, canvas, grid, make("div", {class: "spot", hidden: true}))
+    )
+  );
   grid.addEventListener("click", (event) => choosing(event, choose));
   grid.addEventListener("mousemove", (event) => probe(positionUnder(event)));
   grid.addEventListener("mouseleave", () => probe(null));
@@ -45,7 +51,10 @@ export async function showSheet(layer, sheet) {
   else arrange();
   find("maps").classList.remove("waiting");
   find("maps-title").textContent = layer.name;
-  find("maps-note").textContent = `${layer.kind}, ${sizes(layer)}: ` + (sheet.count === 1 ? "one map." : `${sheet.count} maps. White is each map's maximum.`);
+  find("maps-note").textContent =
+    `${layer.kind}, ${sizes(layer)}. ` +
+    "White is each map's maximum" +
+    (Math.min(...sheet.minima) < 0 ? ", black its minimum." : ".");
 }
 
 // Choose the number of columns that fills the space, draw the maps, and lay a button over each.
@@ -80,7 +89,16 @@ function paint() {
   const pen = canvas.getContext("2d", {willReadFrequently: true});
   for (let channel = 0; channel < sheet.count; channel += 1) {
     const [left, top] = corner(channel, sheet.columns, sheet.gap);
-    pen.drawImage(sheet.image, left, top, sheet.width, sheet.height, ...corner(channel, columns, gap), sheet.width, sheet.height);
+    pen.drawImage(
+      sheet.image,
+      left,
+      top,
+      sheet.width,
+      sheet.height,
+      ...corner(channel, columns, gap),
+      sheet.width,
+      sheet.height
+    );
   }
   Object.assign(canvas.dataset, {layer: shown.layer.name, columns, gap});
 }
@@ -96,8 +114,16 @@ function layButtons() {
   grid.style.gridTemplateColumns = `repeat(${columns}, 1fr)`;
   grid.style.gridTemplateRows = `repeat(${Math.ceil(sheet.count / columns)}, 1fr)`;
   if (grid.children.length === sheet.count) return;
-  grid.replaceChildren(...Array.from({length: sheet.count}, (_, channel) =>
-    make("button", {type: "button", tabindex: channel ? "-1" : "0", "data-channel": channel, "aria-label": `Channel ${channel}`})));
+  grid.replaceChildren(
+    ...Array.from({length: sheet.count}, (_, channel) =>
+      make("button", {
+        type: "button",
+        tabindex: channel ? "-1" : "0",
+        "data-channel": channel,
+        "aria-label": `Channel ${channel}`
+      })
+    )
+  );
 }
 
 /** Mark the chosen channel. It is the one that the tab key reaches. */
@@ -112,8 +138,14 @@ export function markChannel(channel) {
 function walk(event, probe) {
   const channel = channelOf(event.target);
   const {columns, sheet} = shown;
-  const next = {ArrowRight: channel + 1, ArrowLeft: channel - 1, ArrowDown: channel + columns, ArrowUp: channel - columns,
-    Home: 0, End: sheet.count - 1}[event.key];
+  const next = {
+    ArrowRight: channel + 1,
+    ArrowLeft: channel - 1,
+    ArrowDown: channel + columns,
+    ArrowUp: channel - columns,
+    Home: 0,
+    End: sheet.count - 1
+  }[event.key];
   if (channel === null || next === undefined) return;
   event.preventDefault();
   document.querySelector(`#maps .grid [data-channel="${next}"]`)?.focus();
@@ -131,8 +163,11 @@ function positionUnder(event) {
   const box = event.target.getBoundingClientRect();
   const {width, height} = shown.sheet;
   const at = (share, size, gap) => Math.min(size - 1, Math.max(0, Math.floor(share * (size + gap))));
-  return {channel, row: at((event.clientY - box.top) / box.height, height, shown.gap),
-    column: at((event.clientX - box.left) / box.width, width, shown.gap)};
+  return {
+    channel,
+    row: at((event.clientY - box.top) / box.height, height, shown.gap),
+    column: at((event.clientX - box.left) / box.width, width, shown.gap)
+  };
 }
 
 /** Return the position of a channel's largest value. */
@@ -149,7 +184,7 @@ export function strongest(channel) {
 export function roughValue({channel, row, column}) {
   const low = Math.min(0, shown.sheet.minima[channel]);
   const grey = pixelsOf(channel)[4 * (row * shown.sheet.width + column)];
-  return low + grey / 255 * (shown.sheet.maxima[channel] - low);
+  return low + (grey / 255) * (shown.sheet.maxima[channel] - low);
 }
 
 function pixelsOf(channel) {

@@ -5,20 +5,38 @@ import {find, make, showPicture} from "./dom.js";
 /** Build the panel. `open({file, name})` or `open({id})` is called with a new photo. */
 export function buildPhoto(section, photos, open, extra) {
   const img = make("img", {alt: "The photo as the network sees it", id: "photo-img", hidden: true});
-  const input = make("input", {type: "file", accept: "image/*", id: "file", class: "unseen",
-    onchange: () => input.files.length && openFile(input.files[0], open)});
+  const input = make("input", {
+    type: "file",
+    accept: "image/*",
+    id: "file",
+    class: "unseen",
+    onchange: () => input.files.length && openFile(input.files[0], open)
+  });
   section.replaceChildren(
-    make("figure", {class: "photo waiting"}, make("div", {class: "frame"}, img, make("div", {class: "field", hidden: true})),
-      make("figcaption", {id: "photo-title"})),
+    make(
+      "figure",
+      {class: "photo waiting"},
+      make("div", {class: "frame"}, img, make("div", {class: "field", hidden: true})),
+      make("figcaption", {id: "photo-title"})
+    ),
     make("div", {class: "row"}, input, make("label", {for: "file", class: "button"}, "Open a photo"), ...extra),
-    thumbnails(photos, open));
+    thumbnails(photos, open)
+  );
   acceptDrops(open);
 }
 
 function thumbnails(photos, open) {
-  return make("div", {class: "thumbnails", role: "group", "aria-label": "Photos"}, ...photos.map((photo) =>
-    make("button", {type: "button", title: photo.title, "data-photo": photo.id, onclick: () => open({id: photo.id})},
-      make("img", {src: thumbnail(photo.id), alt: photo.title, loading: "lazy"}))));
+  return make(
+    "div",
+    {class: "thumbnails", role: "group", "aria-label": "Photos"},
+    ...photos.map((photo) =>
+      make(
+        "button",
+        {type: "button", title: photo.title, "data-photo": photo.id, onclick: () => open({id: photo.id})},
+        make("img", {src: thumbnail(photo.id), alt: photo.title, loading: "lazy"})
+      )
+    )
+  );
 }
 
 function openFile(file, open) {
@@ -55,10 +73,10 @@ export function drawField(box, [height, width] = [1, 1]) {
   frame.hidden = !box;
   if (!box) return;
   const [top, left, bottom, right] = box;
-  frame.style.top = `${100 * top / height}%`;
-  frame.style.left = `${100 * left / width}%`;
-  frame.style.height = `${100 * (bottom - top) / height}%`;
-  frame.style.width = `${100 * (right - left) / width}%`;
+  frame.style.top = `${(100 * top) / height}%`;
+  frame.style.left = `${(100 * left) / width}%`;
+  frame.style.height = `${(100 * (bottom - top)) / height}%`;
+  frame.style.width = `${(100 * (right - left)) / width}%`;
 }
 
 /** Return the receptive field of a position of a layer, cut at the borders of the input, or null: the whole image. */
@@ -66,7 +84,12 @@ export function fieldOf(layer, row, column, [height, width]) {
   if (layer.field === null || layer.field === undefined) return [0, 0, height, width];
   const top = layer.start + layer.stride * row;
   const left = layer.start + layer.stride * column;
-  return [Math.max(0, top), Math.max(0, left), Math.min(height, top + layer.field), Math.min(width, left + layer.field)];
+  return [
+    Math.max(0, top),
+    Math.max(0, left),
+    Math.min(height, top + layer.field),
+    Math.min(width, left + layer.field)
+  ];
 }
 
 /** Return the smallest square around a box, moved into the image, as shares of its sides: {top, left, share}. */

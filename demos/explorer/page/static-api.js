@@ -58,24 +58,38 @@ async function recorded(path, parameters, signal) {
 
 // The words that every request has are not part of its key: one network is recorded, at one size.
 function keyOf(path, parameters = {}) {
-  const said = Object.entries(parameters).filter(([name, value]) => !["model", "size", "steps"].includes(name) && value !== undefined);
-  return `${path}?${said.map(([name, value]) => `${name}=${value}`).sort().join("&")}`;
+  const said = Object.entries(parameters).filter(
+    ([name, value]) => !["model", "size", "steps"].includes(name) && value !== undefined
+  );
+  return `${path}?${said
+    .map(([name, value]) => `${name}=${value}`)
+    .sort()
+    .join("&")}`;
 }
 
 // The file that holds an answer: a photo's number or "all", and a layer's number or "net".
 function fileOf({photo, layer} = {}) {
   const {answers} = window.MINICNN_DATA;
-  const place = (list, name, found) => (name === undefined ? found : list.findIndex((one) => (one.id ?? one.name) === name));
+  const place = (list, name, found) =>
+    name === undefined ? found : list.findIndex((one) => (one.id ?? one.name) === name);
   return `${place(answers["networks?"].photos, photo, "all")}-${place(answers["network?"].layers, layer, "net")}`;
 }
 
 const loading = new Map();
 function load(file) {
   if (!loading.has(file)) {
-    loading.set(file, new Promise((resolve, reject) => {
-      document.head.append(make("script", {src: `data/${file}.js`, onload: resolve,
-        onerror: () => reject(new Problem(`The file data/${file}.js is missing.`))}));
-    }));
+    loading.set(
+      file,
+      new Promise((resolve, reject) => {
+        document.head.append(
+          make("script", {
+            src: `data/${file}.js`,
+            onload: resolve,
+            onerror: () => reject(new Problem(`The file data/${file}.js is missing.`))
+          })
+        );
+      })
+    );
   }
   return loading.get(file);
 }

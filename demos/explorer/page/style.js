@@ -11,19 +11,48 @@ let now = null;
 
 /** Build the view with the styles that the server knows: [{id, title}]. */
 export function buildStyle(view, styles, report) {
-  parts.choices = styles.map(({id, title}, place) => make("label", {class: "choice"},
-    make("input", {type: "radio", name: "style", value: id, checked: place === 0, class: "unseen", onchange: () => parts.code.refresh()}),
-    make("img", {src: thumbnail(id), alt: "", loading: "lazy"}), make("span", {}, title)));
-  parts.picture = new Growing("In the new style", "The photo in the new style", report, {start: "Paint", told, apart: true});
+  parts.choices = styles.map(({id, title}, place) =>
+    make(
+      "label",
+      {class: "choice"},
+      make("input", {
+        type: "radio",
+        name: "style",
+        value: id,
+        checked: place === 0,
+        class: "unseen",
+        onchange: () => parts.code.refresh()
+      }),
+      make("img", {src: thumbnail(id), alt: "", loading: "lazy"}),
+      make("span", {}, title)
+    )
+  );
+  parts.picture = new Growing("In the new style", "The photo in the new style", report, {
+    start: "Paint",
+    told,
+    apart: true
+  });
   parts.picture.again = start;
   parts.checks = make("ul", {class: "checks", hidden: true});
   parts.code = codePart(() => ({view: "style", ...asked()}), report);
-  view.replaceChildren(make("div", {class: "head"}, make("h2", {}, "Style")), make("div", {class: "stage"},
-    parts.picture.figure,
-    make("div", {class: "side"},
-      make("p", {class: "note"}, "The photo keeps its content, and its textures come from the style picture."),
-      needsServer("Style transfer"), make("fieldset", {class: "choices"}, make("legend", {}, "Style picture"), ...parts.choices),
-      parts.picture.controls, parts.checks, parts.code.part)));
+  view.replaceChildren(
+    make("div", {class: "head"}, make("h2", {}, "Style")),
+    make(
+      "div",
+      {class: "stage"},
+      parts.picture.figure,
+      make(
+        "div",
+        {class: "side"},
+        make("p", {class: "note"}, "The photo keeps its content, and its textures come from the style picture."),
+        needsServer("Style transfer"),
+        make("fieldset", {class: "choices"}, make("legend", {}, "Style picture"), ...parts.choices),
+        parts.picture.controls,
+        parts.checks,
+        parts.code.part
+      )
+    )
+  );
 }
 
 /** Show the view. The photo stands in the frame until the painting begins. */
@@ -49,7 +78,8 @@ function start() {
 }
 
 function told(event, data) {
-  if (event === "picture") parts.picture.note.textContent = `Step ${data.step} of ${data.steps}` +
-    (data.loss === undefined ? "." : `: loss ${number(data.loss)}.`);
+  if (event === "picture")
+    parts.picture.note.textContent =
+      `Step ${data.step} of ${data.steps}` + (data.loss === undefined ? "." : `: loss ${number(data.loss)}.`);
   if (event === "done") showChecks(parts.checks, data.checks);
 }
