@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jinja2 import Environment
@@ -148,7 +149,7 @@ def record_maps(recorder: Recorder, explorer: Explorer, photo: str, layer: str) 
     sheet, shape = pictures.sheet(activation)
     rounded = {name: [float(f"{number:.4g}") for number in value] if isinstance(value, list) else value
                for name, value in shape.items()}
-    parameters = {"photo": photo, "layer": layer}
+    parameters: dict[str, Any] = {"photo": photo, "layer": layer}
     recorder.keep("maps", parameters, {"src": address(pictures.png(sheet), exact=True)} | rounded)
     recorder.record("code", answers.code, view="maps", **parameters)
     for channel in range(shape["count"]):
@@ -164,9 +165,10 @@ def strong_channels(explorer: Explorer, recorder: Recorder, photo: str, layer: s
 
 def record_channel(recorder: Recorder, explorer: Explorer, photo: str, layer: str, channel: int) -> None:
     """Record the pictures of one channel."""
-    unit = {"layer": layer, "channel": channel}
+    unit: dict[str, Any] = {"layer": layer, "channel": channel}
     for kind in answers.CHANNEL_KINDS:
         recorder.record("picture", answers.picture, SIDE, photo=photo, kind=kind, **unit)
+    recorder.record("channel-checks", unit_answers.channel_checks, photo=photo, **unit)
     for name in ("channel", "synthesis", "patches"):
         recorder.record("code", answers.code, photo=photo, view=name, **unit)
     part = recorder.parts.get(f"all-{recorder.layers.index(layer)}", {})
