@@ -1,4 +1,4 @@
-"""The web application of the explorer: its addresses, and what an answer looks like when something is wrong."""
+"""The web application of the explorer: its addresses, and the form of its errors."""
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -23,7 +23,7 @@ from .streams import FAULT, start_stream
 
 PAGE = Path(__file__).parent / "page"
 TEMPLATES = Environment(loader=FileSystemLoader(PAGE), autoescape=True, undefined=StrictUndefined)
-CLOSED = 499  # the status of an answer that nobody waits for
+CLOSED = 499  # the status of an answer to a closed connection
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 ANSWERS = {"networks": answers.networks, "network": answers.network, "thumbnail": answers.thumbnail,

@@ -1,4 +1,4 @@
-"""What the explorer tells of a network: its layers with their sizes and receptive fields, and its classes."""
+"""The description of a network for the page: its layers with their sizes and receptive fields, and its classes."""
 
 from typing import Any
 

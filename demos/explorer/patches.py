@@ -60,7 +60,7 @@ class Patches:
             time.sleep(0.05)  # not a join, so that Ctrl-C ends it at once
 
     def watch(self, best: dict[str, TopPatches], seen: int) -> bool:
-        """Keep the patches so far, and let clicks go first. Return whether the search ends."""
+        """Keep the latest patches, and let clicks go first. Return whether the search ends."""
         self.best, self.seen = best, seen
         self.calm.wait(2)
         time.sleep(REST)
@@ -84,7 +84,7 @@ class Patches:
             yield self.model.preprocessing.to_input(np.stack(batch))
 
     def answer(self, layer: str, channel: int) -> dict[str, Any]:
-        """Return the answer for one channel: its patches, and whether the search still goes on."""
+        """Return the answer for one channel: its patches, and whether the search is still running."""
         found, total = self.best.get(layer), len(self.collection.sources)
         patches = [] if found is None else [self.patch(layer, *(part[channel, rank].item() for part in found))
                                             for rank in range(TOP) if found.values[channel, rank] > 0]

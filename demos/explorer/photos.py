@@ -1,4 +1,4 @@
-"""The photos that the explorer offers: those of the command line, or examples."""
+"""The photos that the explorer offers: the files of the command line, or examples."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -24,7 +24,7 @@ SESSION = "static"
 
 
 class RecordedStream(Stream):
-    """A Stream that keeps its events, and has nobody who could end it."""
+    """A Stream that keeps its events, and runs to its end."""
 
     def __init__(self) -> None:
         super().__init__(asyncio.new_event_loop(), threading.Event())
@@ -41,10 +41,10 @@ class RecordedStream(Stream):
 
 
 class Recorder:
-    """The answers of the static edition: `index` for the first script, `parts` for those that are loaded when needed.
+    """The answers of the static edition: `index` for the first script, `parts` for the scripts that are loaded when needed.
 
     parts : {"P-L": {key: answer}}, for the number P of a photo or "all", and the number L of a layer or "net".
-    size : bytes of all answers so far.
+    size : bytes of all recorded answers.
     """
 
     def __init__(self, explorer: Explorer, photos: dict[str, Photo], layers: list[str]) -> None:

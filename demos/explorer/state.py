@@ -58,7 +58,7 @@ class Explorer:
 
 
 class Asked(Parameters):
-    """One request: its parameters, and what they name.
+    """One request: its parameters, and the things that they name.
 
     body : of a POST. page : whether the page's own script asks, which expects a refusal as an answer, see app.py.
     """

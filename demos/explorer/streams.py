@@ -1,5 +1,7 @@
-"""Server-sent events: a computation in a thread of its own, whose steps the page sees, and which ends between two steps
-when nobody wants it any more."""
+"""Server-sent events: a computation in a thread of its own sends its steps to the page.
+
+A computation that the page no longer wants ends between two steps.
+"""
 
 import asyncio
 import json
@@ -74,7 +76,7 @@ class Stream:
             self.send("stopped", {})
         except InputError as problem:
             self.send("problem", {"error": one_line(problem, 500)})
-        except Exception as problem:  # a thread has nobody who would see its exception
+        except Exception as problem:  # otherwise the thread would end without an answer
             warn(f"explore: a stream: {type(problem).__name__}: {one_line(problem, 500)}")
             self.send("problem", {"error": FAULT})
         finally:

@@ -22,7 +22,7 @@ class Worker:
         threading.Thread(target=self._work, daemon=True, name="explorer answers").start()
 
     async def run(self, function: Callable[[], Any], unwanted: Callable[[], Awaitable[bool]]) -> Any:
-        """Return function(), called in the thread; None if unwanted() says, before its turn, that nobody waits."""
+        """Return function(), called in the thread; None if unwanted() is true before its turn."""
         self.waiting += 1
         self.calm.clear()
         try:
