@@ -241,6 +241,7 @@ def test_the_network_is_fooled_while_one_watches(new_page, address):
     page.click("#class-view >> text='Start'")
     page.wait_for_selector("#class-view [role=status]:has-text('Fooled after')")
     assert page.locator("#class-view svg polyline").count() == 1
+    page.wait_for_selector("#class-view .five a[download]:visible")  # occlusion, too, whichever began first
 
 
 

@@ -2,7 +2,7 @@
 import {ask, picture} from "./api.js";
 import {codePart, showChecks} from "./checks.js";
 import {awaitPicture, find, make, pictureFrame, showPicture} from "./dom.js";
-import {buildFooling, offerFooling, stopFooling} from "./fooling.js";
+import {buildFooling, isFooling, offerFooling, stopFooling} from "./fooling.js";
 import {number, percent} from "./format.js";
 import {Growing} from "./growing.js";
 import {Latest, pause} from "./latest.js";
@@ -36,7 +36,7 @@ export function buildClass(view, choose, report) {
     make(
       "div",
       {class: "halves"},
-      buildFooling(report),
+      buildFooling(report, occludeIfMissing),
       make(
         "section",
         {"aria-labelledby": "class-proof"},
@@ -80,7 +80,7 @@ async function showParts(signal) {
     parts.pictures.map(async ([kind, , img]) => showPicture(img, await picture("class", {...asked(now), kind}, signal)))
   );
   await pause(150, signal);
-  occlude();
+  if (!isFooling()) occlude(); // the server computes one stream for a page: the one that the user has started goes on
   const found = await ask("class-checks", asked(now), signal);
   parts.note.textContent = `Score ${number(found.score)}, probability ${percent(found.probability)}.`;
   showChecks(parts.checks, found.checks);
@@ -91,6 +91,10 @@ function explainMissing(problem) {
   if (!problem.missing) throw problem;
   find("class-view").classList.add("missing");
   parts.note.textContent = "The pictures of this class are not recorded here: they need minicnn explore.";
+}
+
+function occludeIfMissing() {
+  if (parts.occlusion.figure.classList.contains("waiting")) occlude();
 }
 
 function occlude() {

@@ -11,8 +11,9 @@ const parts = {};
 let margins = [];
 let now = null; // {state, labels}
 
-/** Return the part of the class view. */
-export function buildFooling(report) {
+/** Return the part of the class view. ended() is called when a picture is finished. */
+export function buildFooling(report, ended) {
+  parts.ended = ended;
   parts.choice = make("select", {id: "fooling-choice"});
   parts.picture = new Growing(
     "The changed photo",
@@ -58,6 +59,11 @@ function rest() {
   parts.picture.showFirst(find("photo-img").src);
 }
 
+/** Return whether the network is being fooled. */
+export function isFooling() {
+  return parts.picture.latest.controller !== null;
+}
+
 /** End the computation. */
 export function stopFooling() {
   parts.picture.stop();
@@ -84,10 +90,13 @@ function told(event, data) {
       `Step ${data.step}: the score of ${now.labels[parts.choice.value]} is ` +
       `${number(Math.abs(data.margin))} ${data.margin > 0 ? "above" : "below"} the best of the others.`;
   }
-  if (event === "done") showChecks(parts.checks, data.checks);
-  if (event === "done")
-    parts.said.textContent =
-      margins.at(-1) > 0
-        ? `Fooled after ${data.step ?? margins.length} steps: it sees ${now.labels[parts.choice.value]}.`
-        : "It was not fooled in time.";
+  if (event === "done") finish(data);
+}
+
+function finish({step, checks}) {
+  showChecks(parts.checks, checks);
+  const seen = now.labels[parts.choice.value];
+  parts.said.textContent =
+    margins.at(-1) > 0 ? `Fooled after ${step} steps: it sees ${seen}.` : "It was not fooled in time.";
+  parts.ended();
 }
