@@ -238,7 +238,8 @@ def valid_calls(folder, flat=False):
     calls = {name: (getattr(visualize, name), values) for name, values in arguments.items()}
     pictures = {
         "center_crop": {"image": photo, "size": 8}, "fit": {"image": photo, "resize": 10, "crop": 8},
-        "load_image": {"path": folder / "photo.png", "min_side": 2}, "psnr": {"image": photo, "original": photo},
+        "load_image": {"path": folder / "photo.png", "min_side": 2, "max_pixels": 10**6},
+        "psnr": {"image": photo, "original": photo},
         "resize": {"image": photo, "height": 8, "width": 9}, "resize_long_side": {"image": photo, "size": 8},
         "resize_short_side": {"image": photo, "size": 8},
         "save_animation": {"path": folder / "turn.gif", "frames": [photo], "milliseconds": 50, "overwrite": True},

@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse, Response
 from minicnn import images
 from minicnn.datasets.drawings import STYLES
 from minicnn.errors import InputError, one_line
+from minicnn.images.reading import TooManyPixelsError
 from minicnn.visualize import (
     class_probability,
     deconvnet,
@@ -102,7 +103,7 @@ def decode(data: bytes) -> np.ndarray:
         try:
             return images.load_image(path, max_pixels=MOST_PIXELS)
         except InputError as problem:
-            kind = TooLargeError if isinstance(problem, images.TooManyPixelsError) else InputError
+            kind = TooLargeError if isinstance(problem, TooManyPixelsError) else InputError
             raise kind(f"the photo: {str(problem).removeprefix(f'{one_line(path)}: ')}") from None
 
 

@@ -41,7 +41,7 @@ class RecordedStream(Stream):
 
 
 class Recorder:
-    """The answers of the static edition: `index` for the first script, `parts` for the scripts that are loaded when needed.
+    """The answers of the static edition: `index` for the first script, `parts` for the scripts loaded when needed.
 
     parts : {"P-L": {key: answer}}, for the number P of a photo or "all", and the number L of a layer or "net".
     size : bytes of all recorded answers.

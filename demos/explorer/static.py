@@ -27,7 +27,7 @@ from .session import Photo
 from .state import Explorer
 
 MOST_BYTES = 46_000_000  # of all answers; with the page, the edition stays under 50 MB
-MOST_PHOTOS = 4
+MOST_PHOTOS = 3
 STRONGEST = 12           # channels of a stage's last layer whose pictures are recorded, for each photo
 SIDE = 112               # largest side of a channel's pictures, pixels
 PATCH_SIDE = 64          # of a patch

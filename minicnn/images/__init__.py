@@ -13,8 +13,8 @@ from minicnn.images.geometry import (
     resize_short_side,
 )
 from minicnn.images.kinds import readable_suffixes
-from minicnn.images.reading import TooManyPixelsError, load_image
+from minicnn.images.reading import load_image
 from minicnn.images.writing import ANIMATED, SUFFIXES, save_animation, save_image
 
-__all__ = ["ANIMATED", "MAX_PIXELS", "SUFFIXES", "TooManyPixelsError", "center_crop", "fit", "load_image", "psnr",
-           "readable_suffixes", "resize", "resize_long_side", "resize_short_side", "save_animation", "save_image"]
+__all__ = ["ANIMATED", "MAX_PIXELS", "SUFFIXES", "center_crop", "fit", "load_image", "psnr", "readable_suffixes",
+           "resize", "resize_long_side", "resize_short_side", "save_animation", "save_image"]

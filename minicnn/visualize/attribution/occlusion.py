@@ -90,7 +90,7 @@ def occlusion_rows(net: Network, x: Array, label: Labels, window: Pixels = 32, s
     labels, values = class_labels(net, x, label), fill_values(fill, x)
     rows, columns = window_cover(window, stride, *x.shape[2:])
     batch_size = require_whole("batch_size", batch_size, 1)
-    found = np.full((1, len(rows), len(columns)), np.nan, np.float32)
+    found = np.full((1, len(rows), len(columns)), np.nan, str(x.dtype))
     finished = 0
     for n, copies in hidden_batches(x, rows, columns, values, batch_size):
         part = to_host(probabilities(net, copies, labels[n]))
