@@ -93,7 +93,7 @@ def product_terms(net: Network, source: Array, layer: str, channel: int,
     Examples
     --------
     >>> terms = product_terms(net, x, "conv1", 5, (10, 12))
-    >>> abs(terms.total - net.predict(x, "conv1")[0, 5, 10, 12]) < 1e-4
+    >>> bool(abs(terms.total - net.predict(x, "conv1")[0, 5, 10, 12]) < 1e-4)
     True
     """
     layer = require_layer(require_network(net), layer)
