@@ -174,6 +174,7 @@ TECHNIQUES = (
 
 # The other scripts in demos/: (purpose, command after "minicnn ").
 TOOLS = (
+    ("look into a network in the browser", "explore [PHOTO …] [--model NAME] [--photos FOLDER]"),
     ("print each layer and stop in the debugger", "step_through photo.jpg --layer conv1"),
     ("print every check of the gallery", "verify [--model NAME]"),
     ("write backward passes and visualizations yourself, and have them checked", "exercise list|NAME [--check]"),

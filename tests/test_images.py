@@ -13,6 +13,7 @@ from PIL import Image
 
 from minicnn import images
 from minicnn.errors import InputError
+from minicnn.images.reading import TooManyPixelsError
 
 RED, GREEN, BLUE, WHITE, BLACK = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255), (0, 0, 0)
 CORNERS = np.array([[RED, BLACK, GREEN], [BLUE, BLACK, WHITE]], np.uint8)  # (2, 3, 3), no symmetry
@@ -364,6 +365,16 @@ def test_an_image_at_the_limit_is_read(tmp_path, monkeypatch):
     assert images.load_image(tmp_path / "image.png").shape == (5, 7, 3)
     monkeypatch.setattr(images.geometry, "MAX_PIXELS", 34)
     assert load_error(tmp_path / "image.png") == "7x5 pixels is too large; scale it to at most 34 pixels"
+
+
+def test_a_caller_can_lower_the_limit_and_knows_its_error(tmp_path):
+    Image.fromarray(noise(5, 7)).save(tmp_path / "image.png")
+    assert images.load_image(tmp_path / "image.png", max_pixels=35).shape == (5, 7, 3)
+    with pytest.raises(TooManyPixelsError, match="at most 34 pixels"):
+        images.load_image(tmp_path / "image.png", max_pixels=34)
+    write_png(tmp_path / "bomb.png", 30_000, 30_000, 8, 2, b"\0")
+    with pytest.raises(TooManyPixelsError, match="at most 40 pixels"):
+        images.load_image(tmp_path / "bomb.png", max_pixels=40)
 
 
 def test_too_small(tmp_path):

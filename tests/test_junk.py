@@ -17,7 +17,7 @@ LONGEST = 1000  # characters of a message
 # only named values
 NOT_CALLED = {"ActivationVectors", "Atlas", "AtlasCells", "SemanticGrid",
               "ANY_STYLE_PRESETS", "CLASS_PRESETS", "NEURON_PRESETS", "Attacked", "Dissection", "EpsilonSweep",
-              "Fooled", "Inverted", "Texture", "TopPatches"}
+              "Fooled", "Inverted", "ProductTerms", "Texture", "TopPatches"}
 
 
 @pytest.fixture(scope="module")

@@ -61,7 +61,8 @@ def site(tmp_path_factory):
 def test_the_wheel_has_one_package_with_its_data(site):
     assert sorted(path.name for path in site.iterdir() if path.suffix != ".dist-info") == ["minicnn"]
     for name in ("py.typed", "CHANGES.md", "CITATION.cff", "data/shapes.h5", "demos/example.jpg", "demos/console.py",
-                 "demos/notebooks/01_filters.ipynb", "weights_converter/convert.py"):
+                 "demos/notebooks/01_filters.ipynb", "weights_converter/convert.py",
+                 "demos/explorer/page/index.html", "demos/explorer/page/main.js"):
         assert (site / "minicnn" / name).is_file(), name
 
 

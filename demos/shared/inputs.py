@@ -104,10 +104,15 @@ def classify(model: Model, name: str, picture: np.ndarray) -> Photo:
     if not has_scores(model.net):
         return Photo(name, image, x, [], whole)
     scores = to_host(model.net.predict(to_device(x, model.net.device)))[0]
+    return Photo(name, image, x, best_classes(scores), whole)
+
+
+def best_classes(scores: np.ndarray) -> list[tuple[int, float]]:
+    """Return (class, probability) of the five classes with the highest of the scores, (classes,), the best first."""
     exp = np.exp(scores - scores.max())
     probabilities = exp / exp.sum()
     best = np.argsort(-scores, kind="stable")[:5]
-    return Photo(name, image, x, [(int(label), float(probabilities[label])) for label in best], whole)
+    return [(int(label), float(probabilities[label])) for label in best]
 
 
 def require_scores(model: Model) -> None:

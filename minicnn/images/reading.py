@@ -28,37 +28,46 @@ if hasattr(os, "register_at_fork"):  # a fork waits, as the child would keep the
     os.register_at_fork(before=_decoding.acquire, after_in_parent=_decoding.release, after_in_child=_decoding.release)
 
 
-def load_image(path: str | Path, min_side: int = 2) -> Array:
+class TooManyPixelsError(InputError):
+    """An image has more pixels than may be read."""
+
+
+TOO_MANY = (TooManyPixelsError, Image.DecompressionBombWarning, Image.DecompressionBombError)
+
+def load_image(path: str | Path, min_side: int = 2, max_pixels: int = geometry.MAX_PIXELS) -> Array:
     """Read an image file as uint8 RGB of shape (H, W, 3).
 
     The file's own description of its pixels is followed: the image is turned upright by its EXIF orientation,
     colours are converted from the embedded profile to sRGB, transparent pixels become white, and more than 8 bits are
     scaled to 8 bits. Of several frames the first is read.
     Raises InputError, one line that names the file, if it cannot be read or if its pixels have no known range. Raises
-    InputError if it has more than MAX_PIXELS pixels or if a side has fewer than `min_side` pixels.
+    InputError, before decoding it, if a side has fewer than `min_side` pixels, or if it has more than `max_pixels`
+    pixels, which is at most MAX_PIXELS; then it is a TooManyPixelsError.
 
     >>> minicnn.images.save_image(folder / "photo.png", photo)
     >>> load_image(folder / "photo.png").shape
     (64, 64, 3)
     """
     name, min_side = require_path(path), require_whole("min_side", min_side, 0)
+    max_pixels = min(require_whole("max_pixels", max_pixels, 1), geometry.MAX_PIXELS)
     with _decoding, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about metadata; bad pixels raise an exception
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         try:
             require_regular_file(name)
-            return _decode(name, min_side)
+            return _decode(name, min_side, max_pixels)
         except Exception as problem:  # a damaged file can raise almost any exception in Pillow's decoders
-            raise InputError(f"{one_line(name, SHOWN)}: {_complaint(name, problem)}") from problem
+            kind = TooManyPixelsError if isinstance(problem, TOO_MANY) else InputError
+            raise kind(f"{one_line(name, SHOWN)}: {_complaint(name, problem, max_pixels)}") from problem
 
 
-def _decode(path: str, min_side: int) -> Array:
+def _decode(path: str, min_side: int, max_pixels: int) -> Array:
     if OTHER_SUFFIXES.get(os.path.splitext(path)[1].lower()) == RAW:  # Pillow would read its preview as a TIFF
         raise InputError(f"this is {RAW}")
     with Image.open(path) as image:  # reads only the header
         if image.format in NOT_DECODED:
             raise UnidentifiedImageError
-        _require_size(image.width, image.height, min_side)
+        _require_size(image.width, image.height, min_side, max_pixels)
         with _silent(image):
             image.load()
         _turn_upright(image)
@@ -89,9 +98,9 @@ def _silent(image: Image.Image) -> Iterator[None]:
         os.close(kept)
 
 
-def _require_size(width: int, height: int, min_side: int) -> None:
-    if width * height > geometry.MAX_PIXELS:
-        raise InputError(f"{width}x{height} pixels is too large; scale it to at most {geometry.MAX_PIXELS:,} pixels")
+def _require_size(width: int, height: int, min_side: int, max_pixels: int) -> None:
+    if width * height > max_pixels:
+        raise TooManyPixelsError(f"{width}x{height} pixels is too large; scale it to at most {max_pixels:,} pixels")
     if min(width, height) < min_side:
         raise InputError(f"{width}x{height} pixels is too small; every side needs at least {min_side}")
 
@@ -103,7 +112,7 @@ def _turn_upright(image: Image.Image) -> None:
         pass
 
 
-def _complaint(path: str, problem: Exception) -> str:
+def _complaint(path: str, problem: Exception, max_pixels: int) -> str:
     """Return in one line why `path` could not be read, and the way out."""
     if isinstance(problem, InputError):
         return str(problem)
@@ -113,8 +122,8 @@ def _complaint(path: str, problem: Exception) -> str:
         return "not enough memory is left to decode it; scale the image down"
     if isinstance(problem, PermissionError):
         return "permission denied; allow reading it, or choose another file"
-    if isinstance(problem, Image.DecompressionBombWarning | Image.DecompressionBombError):
-        return f"the image is too large; scale it to at most {geometry.MAX_PIXELS:,} pixels"
+    if isinstance(problem, TOO_MANY):  # of Pillow, before the size is known
+        return f"the image is too large; scale it to at most {max_pixels:,} pixels"
     if os.path.exists(path) and os.path.getsize(path) == 0:
         return "the file is empty (0 bytes); get it again, or choose another file"
     if kind := other_kind(path):

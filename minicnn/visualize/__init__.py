@@ -14,7 +14,12 @@ from minicnn.visualize.attribution.gradients import (
     smooth_grad,
 )
 from minicnn.visualize.attribution.guided_backprop import deconvnet, guided_backprop, neuron_gradient
-from minicnn.visualize.attribution.occlusion import class_probability, occlusion_map, spread_occlusion
+from minicnn.visualize.attribution.occlusion import (
+    class_probability,
+    occlusion_map,
+    occlusion_rows,
+    spread_occlusion,
+)
 from minicnn.visualize.attribution.peaks import map_peaks
 from minicnn.visualize.attribution.pointing_game import pointing_game
 from minicnn.visualize.attribution.randomise import cascade_similarity
@@ -73,13 +78,15 @@ from minicnn.visualize.units.activations import feature_maps
 from minicnn.visualize.units.dissection import Dissection, DissectionSettings, dissect
 from minicnn.visualize.units.filters import filter_grid, filter_weights
 from minicnn.visualize.units.patch_pictures import crop_patch, guided_patch
-from minicnn.visualize.units.patches import TopPatches, strongest_channels, top_patches
+from minicnn.visualize.units.patches import TopPatches, strongest_channels, top_patches, top_patches_by_layer
+from minicnn.visualize.units.terms import ProductTerms, product_terms, summing_unit
 
 __all__ = ["ActivationVectors", "Atlas", "AtlasCells", "AtlasSettings", "DirectionSettings", "SemanticGrid",
            "activation_atlas", "direction_visualization", "sample_vectors", "semantic_grid", "whitening",
            "ANY_STYLE_PRESETS", "AnyStyleSettings", "AscentSettings", "Attacked", "CLASS_PRESETS", "Dissection",
            "DissectionSettings", "DreamSettings", "EpsilonSweep", "Fooled", "FoolingSettings", "GeneratorSettings",
            "InversionSettings", "Inverted", "NEURON_PRESETS", "PGDSettings", "PerceptualLoss", "PhotoCrops",
+           "ProductTerms",
            "RELEVANCE_PRESETS", "RelevanceSettings", "RiseSettings", "StyleSettings", "StyledCrops", "StyledLoss",
            "Texture", "TextureSettings", "TopPatches", "TsneSettings", "UniversalSettings", "adaptive_instance_norm",
            "add_perturbation", "any_style", "assign_to_grid", "attribution_maps", "blend_square", "cascade_similarity",
@@ -90,10 +97,14 @@ __all__ = ["ActivationVectors", "Atlas", "AtlasCells", "AtlasSettings", "Directi
            "fooling_report", "generated_class", "grad_cam", "grad_cam_plus_plus", "gradient_times_input", "grid_sheet",
            "guided_backprop", "guided_grad_cam", "guided_patch", "image_features", "integrated_gradients",
            "inversion_report", "invert_features", "kmeans", "layer_cam", "layer_visualization", "learnt_inversion",
-           "map_peaks", "nearest", "nearest_others", "neuron_gradient", "neuron_visualization", "occlusion_map", "pca",
-           "perceptual_loss", "pgd_attack", "pointing_game", "precision_at", "rank_correlations", "receptive_field",
+           "map_peaks", "nearest", "nearest_others", "neuron_gradient", "neuron_visualization", "occlusion_map",
+           "occlusion_rows", "pca",
+           "perceptual_loss", "pgd_attack", "pointing_game", "precision_at",
+           "product_terms", "rank_correlations", "receptive_field",
            "relevance_map", "resume", "rise", "saliency_map", "saliency_segment", "score_cam", "smooth_grad",
-           "spread_occlusion", "squared_distances", "stacked", "start_worker", "strongest_channels", "stylize", "sweep",
-           "synthesize_texture", "thumbnail_map", "tiled_loss_and_gradient", "top_patches", "transfer_style", "tsne",
+           "spread_occlusion", "squared_distances", "stacked", "start_worker", "strongest_channels", "stylize",
+           "summing_unit", "sweep",
+           "synthesize_texture", "thumbnail_map", "tiled_loss_and_gradient", "top_patches",
+           "top_patches_by_layer", "transfer_style", "tsne",
            "universal_perturbation", "upsample_maps", "wei_levoy", "whiten_and_colour", "with_more_styles",
            "with_style"]

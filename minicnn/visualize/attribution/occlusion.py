@@ -73,6 +73,32 @@ def occlusion_map(net: Network, x: Array, label: Labels, window: Pixels = 32, st
     return to_host(get_array_module(x).concatenate(parts)).reshape(N, OH, OW)
 
 
+def occlusion_rows(net: Network, x: Array, label: Labels, window: Pixels = 32, stride: Pixels = 8, fill: Fill = 0.0,
+                   batch_size: int = BATCH_SIZE) -> Iterator[Array]:
+    """Yield the `occlusion_map` of one image, (1, OH, OW) on the host, after each batch; places to come are NaN.
+
+    x : one image, (1, C, H, W). The other parameters are the same as in `occlusion_map`.
+    Raises InputError as `occlusion_map`, and if there are several images.
+
+    >>> parts = list(occlusion_rows(net, x, label, window=32, stride=16, batch_size=4))
+    >>> [int(np.isfinite(part).sum()) for part in parts]
+    [4, 8, 9]
+    """
+    x = enter(net, x)
+    if len(x) != 1:
+        raise InputError(f"occlusion_rows takes one image at a time, not {len(x)}")
+    labels, values = class_labels(net, x, label), fill_values(fill, x)
+    rows, columns = window_cover(window, stride, *x.shape[2:])
+    batch_size = require_whole("batch_size", batch_size, 1)
+    found = np.full((1, len(rows), len(columns)), np.nan, str(x.dtype))
+    finished = 0
+    for n, copies in hidden_batches(x, rows, columns, values, batch_size):
+        part = to_host(probabilities(net, copies, labels[n]))
+        found.reshape(-1)[finished:finished + len(part)] = part
+        finished += len(part)
+        yield found.copy()
+
+
 def hidden_batches(x: Array, rows: Array, columns: Array, fill: Array,
                    batch_size: int) -> Iterator[tuple[Array, Array]]:
     """Yield (numbers of the images, copies of them with the window at one place, (batch, C, H, W)), batch by batch.

@@ -17,7 +17,14 @@ from minicnn.network import Network, warn_if_slow
 from minicnn.receptive_field import ReceptiveField
 from minicnn.shown import html_fields, short_fields
 from minicnn.sweep import Store, network_function, sweep
-from minicnn.visualize.entry import enter, require_channels, require_layer, require_maps, require_sides
+from minicnn.visualize.entry import (
+    enter,
+    require_channels,
+    require_layer,
+    require_maps,
+    require_network,
+    require_sides,
+)
 from minicnn.visualize.units.patch_pictures import require_field
 
 MOST = 1_000_000  # patches of a channel
@@ -152,13 +159,50 @@ def channel_maxima(net: Network, x: Array, layer: str) -> dict[str, Array]:
 
     Of equal activations, the first one is taken, row by row.
     """
-    out = net.predict(enter(net, x), layer)
+    return maxima_of(net.predict(enter(net, x), layer), layer)
+
+
+def maxima_of(out: Array, layer: str) -> dict[str, Array]:
+    """Return the `channel_maxima` of the activations `out` of a layer, (N, C, H, W)."""
     N, C, H, W = out.shape
     maps = out.reshape(N, C, H * W)
     values, positions = to_host(maps.max(axis=2)), to_host(maps.argmax(axis=2))
     if not np.isfinite(values).all():
         raise InputError(f"layer {layer!r} has activations that are not finite")
     return {"values": values, "ys": positions // W, "xs": positions % W}
+
+
+def top_patches_by_layer(net: Network, batches: Iterable[Array], layers: Iterable[str] | None = None, top: int = 9,
+                         callback: Callable[[dict[str, TopPatches], int], Any] | None = None) -> dict[str, TopPatches]:
+    """Return {layer: TopPatches} of several layers from one walk over the pictures; see `top_patches`.
+
+    batches : an iterable of x (N, C, H, W). layers : layers with maps; by default, all. callback : called with
+    ({layer: TopPatches}, number of pictures) after each batch; if it returns a true value, the walk ends.
+    Raises InputError if a layer has no maps, and if there are no pictures.
+
+    >>> best = top_patches_by_layer(net, [x, -x], ["relu1", "relu2"], top=1)
+    >>> best["relu1"].images[3].tolist()  # channel 3 responds most to picture 1
+    [1]
+    """
+    shapes = require_network(net).shapes()
+    named = [name for name, shape in shapes.items() if len(shape) == 4 and name != "input"] if layers is None else \
+        [require_layer(net, layer) for layer in require_iterable("layers", layers, "names of layers")]
+    rows = {layer: requested_channels(net, layer) for layer in named}
+    top = require_whole("top", top, 1, MOST)
+    require_callable("callback", callback)
+    best: dict[str, TopPatches] = {}
+    seen = 0
+    for x in require_batches(batches):
+        x = enter(net, x)
+        for layer, out in net.features(x, named).items():
+            new = batch_patches(maxima_of(out, layer), rows[layer], seen)
+            best[layer] = merge(best.get(layer) or no_patches(len(rows[layer]), top, new.values.dtype), new)
+        seen += len(x)
+        if callback is not None and callback(dict(best), seen):
+            break
+    if not best:
+        raise InputError("there are no layers or no pictures to take patches from")
+    return best
 
 
 def batch_patches(maxima: dict[str, Array], rows: list[int], first: int) -> TopPatches:

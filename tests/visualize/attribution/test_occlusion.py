@@ -18,7 +18,13 @@ from minicnn.errors import InputError
 from minicnn.layers import Conv2D, Flatten, GlobalAvgPool2D, Layer, Linear, MaxPool2D, ReLU, Softmax
 from minicnn.models import load_model
 from minicnn.network import Network
-from minicnn.visualize.attribution.occlusion import class_probability, occlusion_map, spread_occlusion, window_cover
+from minicnn.visualize.attribution.occlusion import (
+    class_probability,
+    occlusion_map,
+    occlusion_rows,
+    spread_occlusion,
+    window_cover,
+)
 from minicnn.visualize.attribution.occlusion_check import (
     PLACES,
     check_occlusion,
@@ -347,3 +353,16 @@ def test_the_demo_refuses_wrong_options_in_one_line(tmp_path, capsys, wrong, say
     assert run_demo("--model", "shapes", "--device", "cpu", "--out", str(tmp_path / "out"), *wrong) == 2
     error = capsys.readouterr().err
     assert says in error and error.count("\n") == 1
+
+
+def test_the_map_can_be_watched_batch_by_batch(xp, rng):
+    net, x = on(xp, small_network(rng)), xp.asarray(rng.standard_normal((1, 3, 20, 16)))
+    whole = occlusion_map(net, x, 2, (6, 5), (4, 3))
+    parts = list(occlusion_rows(net, x, 2, (6, 5), (4, 3), batch_size=5))
+    assert [int(np.isfinite(part).sum()) for part in parts] == [5, 10, 15, 16]
+    for part in parts:
+        known = np.isfinite(part)
+        assert known.reshape(-1)[:known.sum()].all() and np.allclose(part[known], whole[known], rtol=1e-12)
+    assert parts[-1].dtype == whole.dtype
+    with pytest.raises(InputError, match="one image at a time"):
+        next(occlusion_rows(net, xp.concatenate([x, x]), 2))

@@ -1,0 +1,107 @@
+"""The web application of the explorer: its addresses, and the form of its errors."""
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from minicnn.errors import InputError, UnknownNameError, one_line
+
+from ..shared.photo_files import warn
+from . import answers, live, unit_answers
+from .security import TooLargeError, read_body
+from .session import GoneError
+from .state import Asked, Explorer
+from .streams import FAULT, start_stream
+
+PAGE = Path(__file__).parent / "page"
+TEMPLATES = Environment(loader=FileSystemLoader(PAGE), autoescape=True, undefined=StrictUndefined)
+CLOSED = 499  # the status of an answer to a closed connection
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+ANSWERS = {"networks": answers.networks, "network": answers.network, "thumbnail": answers.thumbnail,
+           "image": answers.shown_photo, "maps": answers.maps, "picture": answers.picture,
+           "value": unit_answers.value, "channel": unit_answers.channel, "channel-checks": unit_answers.channel_checks,
+           "patches": answers.patches, "class": answers.class_picture, "class-checks": answers.class_checks,
+           "code": answers.code}
+POSTS = {"photo": answers.photo, "frame": answers.frame, "stop": answers.stop}
+STREAMS = {"synthesis": live.synthesis, "occlusion": live.occlusion, "fooling": live.fooling, "dream": live.dream,
+           "style": live.style}
+
+
+def make_app(explorer: Explorer) -> Starlette:
+    """Return the application. The Guard of security.py must stand before it."""
+    routes: list[Route | Mount] = [Route("/", front_page)]
+    routes += [Route(f"/api/{name}", answered(explorer, answer)) for name, answer in ANSWERS.items()]
+    routes += [Route(f"/api/{name}", answered(explorer, answer), methods=["POST"]) for name, answer in POSTS.items()]
+    routes += [Route(f"/api/{name}", streamed(explorer, work)) for name, work in STREAMS.items()]
+    routes.append(Mount("/page", StaticFiles(directory=PAGE)))
+    return Starlette(routes=routes, exception_handlers={HTTPException: http_problem})
+
+
+async def front_page(request: Request) -> Response:
+    """Answer with the page."""
+    return HTMLResponse(TEMPLATES.get_template("index.html").render(title="minicnn explorer", static=[]))
+
+
+def answered(explorer: Explorer, answer: Callable[[Asked], Response]) -> Endpoint:
+    """Return the endpoint that answers with answer(asked), computed in the explorer's thread."""
+    async def endpoint(request: Request) -> Response:
+        try:
+            body = await read_body(request) if request.method == "POST" else b""
+            asked = Asked(explorer, request, body)
+            answer_or_none = await explorer.worker.run(lambda: answer(asked), request.is_disconnected)
+            return Response(status_code=CLOSED) if answer_or_none is None else answer_or_none
+        except ClientDisconnect:
+            return Response(status_code=CLOSED)
+        except Exception as problem:  # of any computation
+            return problem_answer(problem, request)
+    return endpoint
+
+
+def streamed(explorer: Explorer, prepare: Callable[[Asked], Any]) -> Endpoint:
+    """Return the endpoint that streams the events of work(stream), where work = prepare(asked)."""
+    async def endpoint(request: Request) -> Response:
+        try:
+            asked = Asked(explorer, request)
+            session = asked.session
+            session.stop()
+            work = await explorer.worker.run(lambda: prepare(asked), request.is_disconnected)
+            if work is None:
+                return Response(status_code=CLOSED)
+            stream = start_stream(work, session, explorer.worker.calm)
+            return StreamingResponse(stream.lines(), media_type="text/event-stream")
+        except Exception as problem:  # of any computation
+            return problem_answer(problem, request)
+    return endpoint
+
+
+def problem_answer(problem: Exception, request: Request) -> Response:
+    """Return the answer to a request that failed: {"error": one sentence}, with its status.
+
+    A browser writes each status from 400 on into its console, as if the page were broken. So a request of the page's
+    own script, which has the header X-Session, is answered with status 200 if the fault is the user's.
+    """
+    page = "x-session" in request.headers
+    if isinstance(problem, GoneError) and page:
+        return JSONResponse({"lost": "photo"})
+    if not isinstance(problem, InputError):
+        warn(f"explore: {request.url.path}: {type(problem).__name__}: {one_line(problem, 500)}")
+        return JSONResponse({"error": FAULT}, 500)
+    status = (410 if isinstance(problem, GoneError) else 413 if isinstance(problem, TooLargeError) else
+              404 if isinstance(problem, UnknownNameError) else 400)
+    return JSONResponse({"error": one_line(problem, 500)}, 200 if page and status != 413 else status)
+
+
+async def http_problem(request: Request, problem: Exception) -> Response:
+    """Answer a request for an unknown address, or of a wrong method."""
+    assert isinstance(problem, HTTPException)
+    return JSONResponse({"error": f"{problem.detail}: the explorer has no such address".replace("Not Found: ", "")
+                         if problem.status_code == 404 else str(problem.detail)}, problem.status_code, problem.headers)

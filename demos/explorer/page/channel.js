@@ -1,0 +1,163 @@
+// One channel: its map over the photo, its gradients, its strongest patches, and the picture that it likes best.
+import {ask, picture} from "./api.js";
+import {codePart, showChecks} from "./checks.js";
+import {awaitPicture, enlarge, find, make, pictureFrame, showPicture} from "./dom.js";
+import {number} from "./format.js";
+import {Growing} from "./growing.js";
+import {Latest, pause} from "./latest.js";
+import {sentence} from "./message.js";
+import {squareAround} from "./photo.js";
+
+const KINDS = [
+  ["overlay", "Map over the photo"],
+  ["plain", "Gradient"],
+  ["deconv", "Deconvnet"],
+  ["guided", "Guided backprop"]
+];
+const parts = {};
+let now = null; // {state, layer, channel}
+
+/** Build the panel. choose(channel) opens a channel. */
+export function buildChannel(section, choose, report) {
+  parts.pictures = KINDS.map(([kind, caption]) => [kind, ...pictureFrame(caption.split(" backprop")[0], caption)]);
+  parts.synthesis = new Growing("What it likes best", "The synthesised image that excites the channel", report, {
+    told: (event, data) => toldOfSynthesis(event, data)
+  });
+  parts.patches = make("div", {class: "patches"});
+  parts.patchNote = make("p", {class: "note"});
+  parts.numbers = make("p", {class: "note"});
+  parts.checks = make("ul", {class: "checks", "aria-label": "Numbers that prove the pictures", hidden: true});
+  parts.synthesisChecks = make("ul", {class: "checks", "aria-label": "Numbers that prove the synthesis", hidden: true});
+  parts.code = codePart(() => ({view: "channel", ...asked(now)}), report);
+  parts.latest = new Latest(report);
+  const frames = parts.pictures.map(([, figure]) => figure);
+  [parts.cropFigure, parts.crop] = pictureFrame("Photo", "The photo there");
+  const step = (by) => now && choose((now.channel + by + now.layer.channels) % now.layer.channels);
+  section.replaceChildren(
+    make(
+      "div",
+      {class: "head"},
+      make("h2", {id: "channel-title"}),
+      make(
+        "div",
+        {class: "row"},
+        make("button", {type: "button", "aria-label": "Previous channel", onclick: () => step(-1)}, "\u2190"),
+        make("button", {type: "button", "aria-label": "Next channel", onclick: () => step(1)}, "\u2192")
+      )
+    ),
+    parts.numbers,
+    make("div", {class: "pair"}, frames[0], parts.synthesis.figure),
+    make("h3", {}, "The pixels that move its strongest value"),
+    make("div", {class: "four"}, parts.cropFigure, ...frames.slice(1)),
+    make("h3", {}, "Patches that excite it most"),
+    parts.patchNote,
+    parts.patches,
+    make("h3", {}, "Proof"),
+    parts.checks,
+    parts.synthesisChecks,
+    parts.code.part
+  );
+}
+
+/** Show a channel of a layer. Whatever still runs for the one before is ended. */
+export function showChannel(state, layer, channel) {
+  now = {state, layer, channel};
+  find("channel-title").textContent = `${layer.name}, channel ${channel}`;
+  for (const [, , img] of parts.pictures) awaitPicture(img);
+  for (const [kind, , img] of parts.pictures) img.alt = altText(kind, layer, channel);
+  parts.crop.alt = `The part of the photo that the strongest unit of channel ${channel} sees`;
+  parts.synthesis.stop();
+  parts.synthesis.img.alt = `Synthesised image that excites channel ${channel} of ${layer.name}`;
+  awaitPicture(parts.synthesis.img);
+  parts.code.refresh();
+  find("channel").classList.remove("missing");
+  return parts.latest.run((signal) => showParts(signal).catch(explainMissing));
+}
+
+async function showParts(signal) {
+  await Promise.all([showNumbers(signal), ...parts.pictures.map(([kind, , img]) => showKind(kind, img, signal))]);
+  await pause(150, signal); // a reader who only clicks through the channels starts no long work
+  synthesise();
+  await Promise.all([showPatches(signal), showProof(signal)]);
+}
+
+// The static edition holds the pictures of some channels only.
+function explainMissing(problem) {
+  if (!problem.missing) throw problem;
+  find("channel").classList.add("missing");
+  parts.numbers.append(" The pictures of this channel are not recorded here: they need minicnn explore.");
+}
+
+/** End all work of the panel, as when another view is opened. */
+export function leaveChannel() {
+  parts.latest.stop();
+  parts.synthesis.stop();
+}
+
+function altText(kind, layer, channel) {
+  const what = KINDS.find(([name]) => name === kind)[1];
+  return `${what}: channel ${channel} of ${layer.name}`;
+}
+
+function asked({state, layer, channel}) {
+  return {photo: state.photo.photo, model: state.model, layer: layer.name, channel};
+}
+
+async function showKind(kind, img, signal) {
+  await showPicture(img, await picture("picture", {...asked(now), kind}, signal));
+}
+
+async function showNumbers(signal) {
+  const found = await ask("channel", asked(now), signal);
+  const [row, column] = found.where;
+  const rank = found.rank ? `, rank ${found.rank} of ${now.layer.channels} in this layer` : "";
+  const maximum = `Maximum ${number(found.max)} at row ${row}, column ${column}`;
+  parts.numbers.textContent = `${maximum}, mean ${number(found.mean)}${rank}.`;
+  const part = squareAround(found.box, now.state.network.input);
+  await showPicture(parts.crop, find("photo-img").src);
+  for (const img of [parts.crop, ...parts.pictures.slice(1).map(([, , one]) => one)]) enlarge(img, part);
+}
+
+async function showProof(signal) {
+  showChecks(parts.checks, []);
+  const found = await ask("channel-checks", asked(now), signal).catch((problem) => {
+    if (!problem.missing) throw problem;
+  });
+  showChecks(parts.checks, found?.checks);
+}
+
+function synthesise() {
+  const {photo, ...without} = asked(now);
+  showChecks(parts.synthesisChecks, []);
+  parts.synthesis.note.textContent = "";
+  return parts.synthesis.run("synthesis", without, `${without.model}_${without.layer}_${without.channel}`);
+}
+
+function toldOfSynthesis(event, data) {
+  if (event === "picture")
+    parts.synthesis.note.textContent = `Step ${data.step} of ${data.steps}: score ${number(data.score)}`;
+  if (event === "done") showChecks(parts.synthesisChecks, data.checks);
+}
+
+async function showPatches(signal) {
+  const {photo, ...without} = asked(now);
+  let found = await ask("patches", without, signal);
+  while (found.pending) {
+    const share = found.progress === undefined ? "" : ` (${Math.round(100 * found.progress)} %)`;
+    parts.patchNote.textContent = `The network looks through the collection, once${share} \u2026`;
+    parts.patches.replaceChildren();
+    await pause(500, signal);
+    found = await ask("patches", without, signal);
+  }
+  parts.patchNote.textContent = sentence(found.note ?? "");
+  parts.patches.replaceChildren(
+    ...found.patches.map(({src, title, activation}) =>
+      make(
+        "figure",
+        {},
+        make("img", {src, alt: `Patch of ${title}`, title}),
+        make("figcaption", {}, number(activation))
+      )
+    )
+  );
+}

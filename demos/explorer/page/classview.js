@@ -1,0 +1,120 @@
+// One class: where the network sees it, by four methods, and a picture that is changed until the network sees it.
+import {ask, picture} from "./api.js";
+import {codePart, showChecks} from "./checks.js";
+import {awaitPicture, find, make, pictureFrame, showPicture} from "./dom.js";
+import {buildFooling, isFooling, offerFooling, stopFooling} from "./fooling.js";
+import {number, percent} from "./format.js";
+import {Growing} from "./growing.js";
+import {Latest, pause} from "./latest.js";
+
+const KINDS = [
+  ["saliency", "Saliency"],
+  ["gradcam", "Grad-CAM"],
+  ["relevance", "Relevance"],
+  ["guided", "Guided backprop"]
+];
+const parts = {};
+let now = null; // {state, label}
+
+/** Build the view. choose(label) opens another class. */
+export function buildClass(view, choose, report) {
+  parts.pictures = KINDS.map(([kind, caption]) => [kind, ...pictureFrame(caption, caption)]);
+  parts.occlusion = new Growing("Occlusion", "Occlusion map, row by row", report, {
+    start: "Again",
+    told: toldOfOcclusion
+  });
+  parts.occlusion.again = occlude;
+  parts.note = make("p", {class: "note"});
+  parts.checks = make("ul", {class: "checks", "aria-label": "Numbers that prove the pictures", hidden: true});
+  parts.code = codePart(() => ({view: "class", ...asked(now)}), report);
+  parts.latest = new Latest(report);
+  parts.choice = make("select", {id: "class-choice", onchange: () => choose(Number(parts.choice.value))});
+  view.replaceChildren(
+    make("div", {class: "head"}, make("h2", {id: "class-title"}), make("label", {}, "Another class ", parts.choice)),
+    parts.note,
+    make("div", {class: "five"}, ...parts.pictures.map(([, figure]) => figure), parts.occlusion.figure),
+    make(
+      "div",
+      {class: "halves"},
+      buildFooling(report, occludeIfMissing),
+      make(
+        "section",
+        {"aria-labelledby": "class-proof"},
+        make("h2", {id: "class-proof"}, "Proof"),
+        parts.checks,
+        parts.code.part
+      )
+    )
+  );
+}
+
+/** Offer the classes of a network. */
+export function offerClasses(labels) {
+  parts.choice.replaceChildren(...labels.map((label, index) => make("option", {value: index}, label)));
+  offerFooling(labels);
+}
+
+/** Show a class. */
+export function showClass(state, label) {
+  now = {state, label};
+  const name = state.labels[label];
+  find("class-title").textContent = `Where is the ${name}?`;
+  parts.choice.value = label;
+  parts.note.textContent = "";
+  for (const [kind, , img] of parts.pictures) {
+    img.alt = `${KINDS.find(([one]) => one === kind)[1]} of ${name}`;
+    awaitPicture(img);
+  }
+  parts.occlusion.img.alt = `Occlusion map of ${name}`;
+  awaitPicture(parts.occlusion.img);
+  parts.occlusion.note.textContent = "";
+  showChecks(parts.checks, []);
+  parts.code.refresh();
+  offerFooling(state.labels, state);
+  find("class-view").classList.remove("missing");
+  return parts.latest.run((signal) => showParts(signal).catch(explainMissing));
+}
+
+async function showParts(signal) {
+  await Promise.all(
+    parts.pictures.map(async ([kind, , img]) => showPicture(img, await picture("class", {...asked(now), kind}, signal)))
+  );
+  await pause(150, signal);
+  if (!isFooling()) occlude(); // the server computes one stream for a page: the one that the user has started goes on
+  const found = await ask("class-checks", asked(now), signal);
+  parts.note.textContent = `Score ${number(found.score)}, probability ${percent(found.probability)}.`;
+  showChecks(parts.checks, found.checks);
+}
+
+// The static edition holds the pictures of the best classes only.
+function explainMissing(problem) {
+  if (!problem.missing) throw problem;
+  find("class-view").classList.add("missing");
+  parts.note.textContent = "The pictures of this class are not recorded here: they need minicnn explore.";
+}
+
+function occludeIfMissing() {
+  if (parts.occlusion.figure.classList.contains("waiting")) occlude();
+}
+
+function occlude() {
+  const {state, label} = now;
+  parts.occlusion.run("occlusion", asked(now), `${state.model}_occlusion_${state.labels[label]}`);
+}
+
+function toldOfOcclusion(event, data) {
+  if (event === "done" && data.lowest !== undefined)
+    parts.occlusion.note.textContent =
+      `Hidden at the worst place: ${percent(data.lowest)} instead of ${percent(data.probability)}.`;
+}
+
+/** End all work of the view. */
+export function leaveClass() {
+  parts.latest.stop();
+  parts.occlusion.stop();
+  stopFooling();
+}
+
+function asked({state, label}) {
+  return {photo: state.photo.photo, model: state.model, label};
+}

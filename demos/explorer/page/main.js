@@ -1,0 +1,239 @@
+// The explorer: what is shown follows the link, and every choice of the user is a new link.
+import {ask, LIVE, picture, Problem, sendPhoto} from "./api.js";
+import {cameraButton} from "./camera.js";
+import {buildChannel, leaveChannel, showChannel} from "./channel.js";
+import {listClasses} from "./classes.js";
+import {buildClass, leaveClass, offerClasses, showClass} from "./classview.js";
+import {find, make} from "./dom.js";
+import {buildDream, leaveDream, showDream} from "./dream.js";
+import {buildHover, showHover} from "./hover.js";
+import {Latest} from "./latest.js";
+import {listLayers, markLayer} from "./layers.js";
+import {readLink, writeLink} from "./links.js";
+import {buildMaps, markChannel, showMaps, showSheet, strongest} from "./maps.js";
+import {hideProblem, showProblem} from "./message.js";
+import {buildPhoto, drawField, showPhoto} from "./photo.js";
+import {buildStyle, leaveStyle, showStyle} from "./style.js";
+
+// model: name of the network. network: what /api/network says of it. photo: what /api/photo says of the photo, and
+// source: how to open that photo again. view, layer, channel, label: what the link says.
+const state = {model: null, network: null, photo: null, source: null, view: "channels"};
+const VIEWS = {channels: "Channels", class: "Class", dream: "Dream", style: "Style"};
+const report = (problem) => showProblem(problem, follow);
+const following = new Latest(report);
+const opening = new Latest((problem) => showProblem(problem));
+const drawn = {maps: null}; // the photo, network and layer of the maps on the page
+let server = null; // what /api/networks says
+let camera = null;
+let pointed = null; // the position under the pointer
+
+async function start() {
+  server = await ask("networks");
+  document.body.classList.toggle("recorded", !LIVE);
+  fillNetworks();
+  camera = cameraButton(
+    () => ({model: state.model, layer: state.layer}),
+    showFrame,
+    () => following.run(show),
+    report
+  );
+  buildPhoto(find("photo"), server.photos, openPhoto, [camera.button]);
+  buildMaps(find("maps"), (channel) => go({view: "channels", channel}), probe);
+  buildHover(find("maps"));
+  buildChannel(find("channel"), (channel) => go({view: "channels", channel}), report);
+  buildClass(find("class-view"), (label) => go({view: "class", label}), report);
+  buildDream(find("dream-view"), report);
+  buildStyle(find("style-view"), server.styles, report);
+  find("copy").onclick = copyLink;
+  find("skip").onclick = skip;
+  window.addEventListener("hashchange", follow);
+  state.source = firstPhoto();
+  await follow();
+}
+
+function fillNetworks() {
+  const choice = find("network");
+  choice.replaceChildren(...server.networks.map(({name, title}) => make("option", {value: name}, title)));
+  choice.onchange = () =>
+    go({model: choice.value, view: "channels", layer: undefined, channel: undefined, label: undefined});
+}
+
+function firstPhoto() {
+  const last = sessionStorage.getItem("photo"); // a reload shows the listed photo that was open
+  return {id: server.photos.some(({id}) => id === last) ? last : server.photos[0].id};
+}
+
+/** Go to another view: the link changes, and the page follows it. */
+function go(change) {
+  const link = writeLink({...state, ...change});
+  if (link === location.hash) follow();
+  else location.hash = link;
+  bringIntoView(change.channel === undefined ? "main" : "channel");
+}
+
+// On a narrow screen the new part is below what was touched.
+function bringIntoView(id) {
+  if (matchMedia("(max-width: 47.9rem)").matches) find(id).scrollIntoView({block: "start"});
+}
+
+/** Show what the link says. */
+function follow() {
+  return following.run(async (signal) => {
+    hideProblem();
+    const link = readLink(location.hash);
+    const named = server.networks.find(({name}) => name === link.model);
+    const model = (named ?? server.networks.find((network) => network.default) ?? server.networks[0]).name;
+    if (model !== state.model || !state.photo) await openNetwork(model, signal);
+    const wrong = complete(named ? link : {view: "channels"});
+    await show(signal);
+    if (link.model && !named) showProblem(new Problem(`There is no network ${link.model} here: this is ${model}.`));
+    else if (wrong) showProblem(new Problem(wrong));
+  });
+}
+
+async function openNetwork(model, signal) {
+  const [network, photo] = await Promise.all([ask("network", {model}, signal), sendPhoto(model, state.source, signal)]);
+  Object.assign(state, {model, network, photo, layer: undefined, channel: undefined, label: undefined});
+  find("network").value = model;
+  listLayers(find("layers"), network.layers, (layer) => go({view: "channels", layer, channel: undefined}));
+  offerClasses(network.labels);
+  await showPhotoAndClasses(signal);
+}
+
+// A link may say less than a view needs, or name what the network does not have. Returns what is wrong, or null.
+function complete({view, layer, channel, label}) {
+  const known = layerOf(layer);
+  const first = state.network.start.layer;
+  const last = state.network.labels.length - 1;
+  Object.assign(state, {
+    view,
+    label: Math.min(label ?? state.label ?? state.photo.classes[0]?.index ?? 0, Math.max(0, last))
+  });
+  if (view !== "channels") {
+    state.layer ??= first;
+    return label > last && last >= 0 ? `${state.model} has no class ${label}: this is class ${last}.` : null;
+  }
+  Object.assign(state, {
+    layer: known ? layer : first,
+    channel: known && channel < known.channels ? channel : undefined
+  });
+  if (layer && !known) return `${state.model} has no layer ${layer}: this is ${first}.`;
+  return known && channel >= known.channels ? `${layer} has no channel ${channel}: this is its strongest one.` : null;
+}
+
+function layerOf(name) {
+  return state.network?.layers.find((layer) => layer.name === name);
+}
+
+async function show(signal) {
+  for (const view of Object.keys(VIEWS)) find(`${view}-view`).hidden = view !== state.view;
+  listViews();
+  markLayer(find("layers"), state.layer);
+  const leave = {channels: leaveChannel, class: leaveClass, dream: leaveDream, style: leaveStyle};
+  for (const view of Object.keys(VIEWS)) if (view !== state.view) leave[view]();
+  if (state.view === "channels") await showChannels(signal);
+  else if (state.view === "class") showClass({...state, labels: state.network.labels}, state.label);
+  else if (state.view === "dream") showDream({...state, layers: state.network.layers, first: state.layer});
+  else showStyle(state);
+  if (state.view !== "channels") drawField(null);
+  document.body.dataset.shown = location.hash;
+}
+
+async function showChannels(signal) {
+  const layer = layerOf(state.layer);
+  const wanted = [state.photo.photo, state.model, layer.name].join(" ");
+  if (state.channel !== undefined) showChannel({...state}, layer, state.channel);
+  if (drawn.maps !== wanted) {
+    const maxima = await showMaps(state, layer, signal);
+    drawn.maps = wanted;
+    if (state.channel === undefined) {
+      state.channel = maxima.indexOf(Math.max(...maxima));
+      showChannel({...state}, layer, state.channel);
+    }
+  }
+  markChannel(state.channel);
+  probe(null);
+  history.replaceState(null, "", writeLink(state));
+  listViews();
+}
+
+/** Explain the number at a position of the maps, by default at the strongest of the chosen channel. */
+function probe(position) {
+  pointed = position;
+  showHover(position ?? strongest(state.channel ?? null), state, layerOf(state.layer), state.network.input);
+}
+
+function listViews() {
+  const links = find("views");
+  if (!links.children.length) links.append(...Object.values(VIEWS).map((title) => make("a", {}, title)));
+  Object.keys(VIEWS).forEach((view, place) => {
+    links.children[place].hidden = view === "class" && !state.network.labels.length;
+    links.children[place].href = writeLink({...state, view});
+    links.children[place].setAttribute("aria-current", view === state.view ? "page" : "false");
+  });
+  for (const link of find("classes").querySelectorAll("a")) {
+    link.setAttribute("aria-current", state.view === "class" && link.hash === location.hash);
+  }
+  document.title = `${decodeURIComponent(location.hash.slice(1))} \u00b7 minicnn explorer`;
+}
+
+/** Open a photo: {file, name} or {id}. */
+function openPhoto(source) {
+  camera.stop();
+  return opening.run(async (signal) => {
+    if (source.file && server.max_bytes && source.file.size > server.max_bytes) {
+      return showProblem(new Problem(`The file is too large: at most ${Math.floor(server.max_bytes / 1e6)} MB.`));
+    }
+    hideProblem();
+    const photo = await sendPhoto(state.model, source, signal);
+    Object.assign(state, {photo, source, label: photo.classes[0]?.index});
+    if (source.id) sessionStorage.setItem("photo", source.id);
+    await showPhotoAndClasses(signal);
+    following.run(show);
+  });
+}
+
+async function showPhotoAndClasses(signal) {
+  showClasses();
+  await showPhoto(
+    await picture("image", {photo: state.photo.photo, model: state.model}, signal),
+    state.photo,
+    state.source
+  );
+}
+
+function showClasses() {
+  find("classes").hidden = !state.photo.classes.length;
+  listClasses(find("classes").querySelector("ol"), state.photo.classes, (label) =>
+    writeLink({...state, view: "class", label})
+  );
+}
+
+// A frame of the camera: the photo, its classes and the maps, live. The other pictures follow when the camera stops.
+async function showFrame(frame, file, {model, layer}, signal) {
+  if (model !== state.model) return; // the user has chosen another network meanwhile
+  Object.assign(state, {photo: frame, source: {file, name: "camera"}});
+  const shown = layer === state.layer && state.view === "channels";
+  await Promise.all([showPhotoAndClasses(signal), shown && showSheet(layerOf(layer), frame.maps)]);
+  if (!shown) return;
+  drawn.maps = [frame.photo, state.model, layer].join(" ");
+  probe(pointed);
+}
+
+async function copyLink() {
+  try {
+    await navigator.clipboard.writeText(location.href);
+  } catch {
+    return report(new Problem("The browser does not allow copying: take the link from the address bar."));
+  }
+  find("status").textContent = "The link is copied.";
+  find("copy").textContent = "Copied";
+  setTimeout(() => (find("copy").textContent = "Copy link"), 1500);
+}
+
+function skip(event) {
+  event.preventDefault();
+  find("main").focus();
+}
+
+start().catch((problem) => showProblem(problem, start));

@@ -1,0 +1,85 @@
+// Style transfer: the photo is painted in the style of another picture.
+import {thumbnail} from "./api.js";
+import {codePart, showChecks} from "./checks.js";
+import {find, make} from "./dom.js";
+import {number} from "./format.js";
+import {Growing} from "./growing.js";
+import {needsServer} from "./words.js";
+
+const parts = {};
+let now = null;
+
+/** Build the view with the styles that the server knows: [{id, title}]. */
+export function buildStyle(view, styles, report) {
+  parts.choices = styles.map(({id, title}, place) =>
+    make(
+      "label",
+      {class: "choice"},
+      make("input", {
+        type: "radio",
+        name: "style",
+        value: id,
+        checked: place === 0,
+        class: "unseen",
+        onchange: () => parts.code.refresh()
+      }),
+      make("img", {src: thumbnail(id), alt: "", loading: "lazy"}),
+      make("span", {}, title)
+    )
+  );
+  parts.picture = new Growing("In the new style", "The photo in the new style", report, {
+    start: "Paint",
+    told,
+    apart: true
+  });
+  parts.picture.again = start;
+  parts.checks = make("ul", {class: "checks", hidden: true});
+  parts.code = codePart(() => ({view: "style", ...asked()}), report);
+  view.replaceChildren(
+    make("div", {class: "head"}, make("h2", {}, "Style")),
+    make(
+      "div",
+      {class: "stage"},
+      parts.picture.figure,
+      make(
+        "div",
+        {class: "side"},
+        make("p", {class: "note"}, "The photo keeps its content, and its textures come from the style picture."),
+        needsServer("Style transfer"),
+        make("fieldset", {class: "choices"}, make("legend", {}, "Style picture"), ...parts.choices),
+        parts.picture.controls,
+        parts.checks,
+        parts.code.part
+      )
+    )
+  );
+}
+
+/** Show the view. The photo stands in the frame until the painting begins. */
+export function showStyle(state) {
+  now = {...state};
+  parts.picture.showFirst(find("photo-img").src);
+  parts.picture.note.textContent = `${state.photo.title}, before the first step.`;
+  parts.code.refresh();
+}
+
+export function leaveStyle() {
+  parts.picture.stop();
+}
+
+function asked() {
+  const style = document.querySelector("#style-view input:checked")?.value;
+  return {photo: now.photo.photo, model: now.model, style};
+}
+
+function start() {
+  showChecks(parts.checks, []);
+  parts.picture.run("style", asked(), `${now.model}_style_${asked().style}`);
+}
+
+function told(event, data) {
+  if (event === "picture")
+    parts.picture.note.textContent =
+      `Step ${data.step} of ${data.steps}` + (data.loss === undefined ? "." : `: loss ${number(data.loss)}.`);
+  if (event === "done") showChecks(parts.checks, data.checks);
+}

@@ -1,0 +1,14 @@
+// Sentences that several views say.
+import {LIVE} from "./api.js";
+import {make} from "./dom.js";
+
+/** Return what the static edition says where the explorer computes while one watches; nothing where it does. */
+export function needsServer(what) {
+  return LIVE
+    ? ""
+    : make(
+        "p",
+        {class: "note"},
+        `${what} is only replayed here, where it is recorded: to compute while you watch, run minicnn explore.`
+      );
+}
