@@ -1,4 +1,4 @@
-"""A photo as a layer sees it, a picture for each place, drawn by the network: minicnn semantic_grid [PHOTO] [--layer NAME]"""
+"""A photo as a layer sees it: a picture for each place: minicnn semantic_grid [PHOTO] [--layer NAME]"""
 
 from dataclasses import asdict
 from itertools import islice
