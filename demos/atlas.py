@@ -1,4 +1,4 @@
-"""A map of what a layer finds in many photos, drawn by the network itself: minicnn atlas [--photos FOLDER]"""
+"""A map of the things that a layer finds in many photos, drawn by the network: minicnn atlas [--photos FOLDER]"""
 
 import json
 from dataclasses import asdict, replace

@@ -1,4 +1,4 @@
-"""What the network finds at each place of a photo, drawn by itself: minicnn semantic_grid [PHOTO] [--layer NAME]"""
+"""A photo as a layer sees it: a picture for each place: minicnn semantic_grid [PHOTO] [--layer NAME]"""
 
 from dataclasses import asdict
 from itertools import islice

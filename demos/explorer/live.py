@@ -9,6 +9,7 @@ import numpy as np
 from minicnn import images
 from minicnn.backend import Array, to_device, to_host
 from minicnn.datasets.drawings import STYLES, draw_style
+from minicnn.errors import InputError
 from minicnn.optimize.progress import Progress
 from minicnn.visualize import (
     DreamSettings,
@@ -56,8 +57,12 @@ def synthesis(asked: Asked) -> Work:
                     "step": progress.step, "steps": settings.num_steps, "score": progress.values[0],
                     "src": pictures.data_url(model.preprocessing.to_image(to_host(image)))})
         visualize = channel_visualization if has_maps else neuron_visualization
-        image, history = visualize(model.net, layer, channel, model.preprocessing, settings,
-                                   rng=np.random.default_rng(0), size=size if has_maps else None, callback=callback)
+        common: dict[str, Any] = {"rng": 0, "size": size if has_maps else None, "callback": callback}
+        try:
+            image, history = visualize(model.net, layer, channel, model.preprocessing, settings, **common)
+        except InputError:  # no gradient reaches a grey image: start from noise
+            noisy = replace(CS231N, num_steps=settings.num_steps)
+            image, history = visualize(model.net, layer, channel, model.preprocessing, noisy, **common)
         finished = model.preprocessing.to_input(model.preprocessing.to_image(image))
         out = to_host(model.net.predict(to_device(finished, model.net.device), layer))[0]
         means = pictures.as_maps(out).mean(axis=(1, 2))

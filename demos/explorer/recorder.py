@@ -13,6 +13,8 @@ from PIL import Image
 from starlette.requests import Request
 from starlette.responses import Response
 
+from minicnn.errors import InputError
+
 from .session import Photo, Session
 from .state import Asked, Explorer
 from .streams import Stream
@@ -76,9 +78,12 @@ class Recorder:
 
     def record_stream(self, path: str, prepare: Callable[[Asked], Callable[[Stream], None]], side: int | None = None,
                       **parameters: Any) -> None:
-        """Keep the events of a stream: PICTURES of its pictures, and the others."""
+        """Keep the events of a stream: PICTURES of its pictures, and the others. A stream that fails is left out."""
         stream = RecordedStream()
-        self.answer(prepare, parameters)(stream)
+        try:
+            self.answer(prepare, parameters)(stream)
+        except InputError:  # such as a unit that no gradient reaches
+            return
         shown = [item for item in stream.kept if item[0] == "picture"]
         count = min(PICTURES, len(shown))
         chosen = {round(n * (len(shown) - 1) / max(1, count - 1)) for n in range(count)}

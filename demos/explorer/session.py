@@ -20,6 +20,7 @@ from .streams import Stream
 SESSIONS = 8     # the oldest goes when another tab opens
 PHOTOS = 6       # photos of a session that are kept, the latest
 VIEWS = 2        # photos of a session whose activations are kept
+MOMENT = 0.3     # seconds
 SIDE = 1024      # largest side of a kept photo, pixels
 SESSION_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
@@ -122,7 +123,7 @@ class Session:
     def stop(self) -> bool:
         """Cancel the running stream. Return whether there was one."""
         stream, self.stream = self.stream, None
-        if stream is None or stream.ended:
+        if stream is None or stream.done.is_set():
             return False
         stream.cancel()
         return True
@@ -146,6 +147,9 @@ class Sessions:
         return self.sessions[name]
 
     def stop(self) -> None:
-        """Cancel all streams."""
-        for session in self.sessions.values():
-            session.stop()
+        """Cancel all streams, and give each a moment to end its step."""
+        streams = [session.stream for session in self.sessions.values() if session.stream is not None]
+        for stream in streams:
+            stream.cancel()
+        for stream in streams:
+            stream.done.wait(MOMENT)

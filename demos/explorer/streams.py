@@ -36,7 +36,7 @@ class Stream:
         self.loop, self.calm = loop, calm
         self.events: asyncio.Queue[tuple[str, Any] | None] = asyncio.Queue()
         self.cancelled = threading.Event()
-        self.ended = False
+        self.done = threading.Event()
         self.due = 0.0  # the time from which the next picture is wanted
 
     def cancel(self) -> None:
@@ -80,8 +80,8 @@ class Stream:
             warn(f"explore: a stream: {type(problem).__name__}: {one_line(problem, 500)}")
             self.send("problem", {"error": FAULT})
         finally:
-            self.ended = True
             self._put(None)
+            self.done.set()
 
     async def lines(self) -> AsyncIterator[str]:
         """Yield the events as the text of `text/event-stream`. The computation ends when the page no longer listens."""

@@ -40,7 +40,8 @@ def test_the_gallery_shows_what_fits_the_network(empty_cache):
     shapes, digits = (gallery.gallery_demos(load_model(name, "cpu")) for name in ("shapes", "digits"))
     assert set(shapes) == set(gallery.ENTRIES) - {"any_style"}
     assert shapes[:3] == ["agreement", "filters", "neighbours"]
-    assert set(shapes) - set(digits) == {"embedding_map", "zoom_page", "texture_gram", "style_transfer", "fast_style"}
+    assert set(shapes) - set(digits) == {"embedding_map", "zoom_page", "semantic_grid", "atlas", "texture_gram",
+                                         "style_transfer", "fast_style"}
 
 
 def test_the_gallery_shows_any_style_if_its_network_is_in_the_cache(tmp_path, monkeypatch):

@@ -126,3 +126,13 @@ def test_a_run_that_is_ended_leaves_no_files_and_a_full_folder_is_refused(explor
         static.write_static(explorer, tmp_path, PAGE, TEMPLATES)
     release_claims()
     assert [file.name for file in tmp_path.iterdir()] == ["note.txt"]
+
+
+def test_a_stream_that_fails_is_left_out(explorer):
+    def dead(asked):
+        def work(stream):
+            raise InputError("no gradient")
+        return work
+    made = recorder.Recorder(explorer, {}, [])
+    made.record_stream("synthesis", dead, channel=3)
+    assert made.index == {} and made.size == 0
