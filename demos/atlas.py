@@ -185,10 +185,11 @@ def parser():
     parser = demo_parser("atlas", __doc__, photos=False)
     add_photos_option(parser)
     parser.add_argument("--count", type=positive_int, default=MOST, metavar="N",
-                        help=f"largest number of photos, spread evenly over the folder (default: {MOST:,})")
+                        help=f"largest number of photos, spread evenly over the folder (default: {MOST})")
     parser.add_argument("--per-photo", type=positive_int, default=1, metavar="N",
-                        help="random places of each photo (default: 1, as in the paper)")
-    parser.add_argument("--cells", type=positive_int, metavar="N", help="rows and columns (default: the preset's)")
+                        help="number of random places of each photo (default: 1, as in the paper)")
+    parser.add_argument("--cells", type=positive_int, metavar="N", help="number of rows, and of columns "
+                        "(default: the preset's)")
     parser.add_argument("--least", type=positive_int, metavar="N",
                         help="smallest number of vectors of a cell with a tile (default: the preset's)")
     add_direction_options(parser)

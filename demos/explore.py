@@ -76,9 +76,10 @@ def parser() -> OneLineParser:
     parser.add_argument("--device", default="auto", help="cpu, gpu or auto (default: auto)")
     parser.add_argument("--host", default="127.0.0.1", help="address at which the server listens (default: 127.0.0.1, "
                         "which only this machine reaches)")
-    parser.add_argument("--port", type=port, metavar="N", help=f"port of the server (default: {PORT}, or a free one)")
+    parser.add_argument("--port", type=port, metavar="N", help=f"number of the server's port (default: {PORT}, or a "
+                        "free one)")
     parser.add_argument("--static", metavar="OUT", help="instead of a server, write the page with recorded answers "
-                        "into the new folder OUT; it opens from the folder, or from any web server")
+                        "into the new folder OUT, from which it opens (default: a server)")
     parser.add_argument("--no-browser", action="store_true", help="do not open a browser")
     return parser
 

@@ -142,7 +142,7 @@ def add_direction_options(parser):
                         "field)")
     parser.add_argument("--steps", dest="num_steps", type=positive_int, metavar="N",
                         help="steps of each tile (default: the preset's, 128)")
-    parser.add_argument("--power", type=natural_number, metavar="K", help="power of the cosine in the objective; 0: "
+    parser.add_argument("--power", type=natural_number, metavar="K", help="exponent of the cosine in the objective; 0: "
                         "the dot product alone (default: the preset's, 2)")
 
 
