@@ -77,7 +77,7 @@ def test_the_gallery_without_weights_uses_the_network_of_photographs_and_says_wh
     require_links(tmp_path / "gallery", page)
     reason = "Why drawn shapes, and not photos?"
     drawn = {"neighbours", "embedding_map", "grid_map", "patches", "dissection", "dissection_concepts", "multifaceted",
-             "generator_prior", *universal.NAMES}
+             "generator_prior", "atlas", *universal.NAMES}
     for name in names:
         card = json.loads((tmp_path / "gallery" / f"{name}.json").read_text())
         assert (card["model"] == "shapes") == (name in drawn) == (reason in card["explanation"]), name

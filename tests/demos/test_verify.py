@@ -17,7 +17,7 @@ def test_verify_prints_a_row_a_check_and_fails_when_one_does(capsys, monkeypatch
     good, bad = Check("good", 1.0, "1", True), Check("bad", 2.0, "1", False)
     for checks, code in (([good], 0), ([good, bad], 1)):
         monkeypatch.setattr(verify, "checks_of", lambda *_, checks=checks: [("name", checks)])
-        monkeypatch.setattr(sys, "argv", ["verify", "--device", "cpu"])
+        monkeypatch.setattr(sys, "argv", ["verify", "--model", "shapes", "--device", "cpu"])
         with pytest.raises(SystemExit) as end:
             main(verify.run, demo_parser("verify", ""))
         assert end.value.code == code

@@ -54,8 +54,11 @@ def ascend(net: Network, terms: Sequence[tuple[float, Any]], preprocessing: Prep
     """
     (count, size), objective, rng = shape, terms[0][1], require_generator(rng)
     scale, canvas = input_scale(preprocessing, settings.inputs), Canvas(preprocessing, settings, size, net.device)
-    first = canvas.draw(1, rng).repeat(count, axis=0) if alike else canvas.draw(count, rng)
-    first = to_device(first, net.device) if start is None else canvas.numbers(start)
+    if start is not None:
+        first = canvas.numbers(start)
+    else:
+        noise = canvas.draw(1, rng).repeat(count, axis=0) if alike else canvas.draw(count, rng)
+        first = to_device(noise, net.device)
     update = ascent_update(settings, scale, shape)
     bounds = [to_device(bound, net.device) for bound in preprocessing.valid_range()]
     if not bool((values_by_image(objective, net.predict(canvas.image(first), objective.layer)) != 0).all()):

@@ -145,7 +145,8 @@ def test_presets_are_the_papers_steps():
     assert [stage.num_steps for stage in FACET_PRESETS["small"].stages] == [19, 15, 2, 1]
     assert [stage.num_steps for stage in FACET_PRESETS["tiny"].stages] == [9, 7, 1, 1]
     assert FACET_PRESETS["nguyen"].stages[1].scale == 1.2 and FACET_PRESETS["nguyen"].nearest == 15
-    assert [(preset.nearest, preset.most) for preset in FACET_PRESETS.values()] == [(15, 10), (15, 10), (5, 4)]
+    assert [(preset.nearest, preset.most) for preset in map(FACET_PRESETS.get, ("nguyen", "small", "tiny"))] == [
+        (15, 10), (15, 10), (5, 4)]
 
 
 # ---- the checks ------------------------------------------------------------------------------------------------------

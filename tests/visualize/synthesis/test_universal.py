@@ -195,7 +195,8 @@ def test_the_demo_resumes_to_the_same_files(tmp_path, monkeypatch, capsys):
 @pytest.mark.parametrize(("arguments", "expected"), [
     (["--model", "shapes", "--norm", "l3"], "norm"), (["--model", "shapes", "--epsilon", "-1"], "above 0"),
     (["--model", "shapes", "--count", "3"], "needs at least 4 photos, and 3 are given"),
-    (["--model", "digits"], "digits needs a folder of photos"), (["--preset", "mosavi"], "did you mean moosavi")])
+    (["--model", "digits"], "digits needs a folder of photos"),
+    (["--model", "shapes", "--preset", "mosavi"], "did you mean moosavi")])
 def test_bad_input_is_one_line_and_exit_code_2(arguments, expected, tmp_path, capsys):
     assert exit_code(demo, "--device", "cpu", *arguments, "--out", tmp_path / "out") == 2
     error = capsys.readouterr().err
