@@ -27,7 +27,7 @@ def offered_photos(networks: Networks, paths: Sequence[str]) -> dict[str, Photo]
         photos = [Photo(shown_name(path), images.load_image(path), one_line(Path(path).name, 100)) for path in paths]
     else:
         rng = np.random.default_rng(0)
-        photos = [Photo(portrait.NAME.replace("_", " "), portrait.portrait())]
+        photos = [Photo(portrait.NAME.replace("_", " "), portrait.portrait_for(networks.default))]
         drawn = [Photo(CLASSES[label], draw_shape(label, rng)[0]) for label in DRAWN]
         photos = drawn + photos if networks.default == SHAPES else photos + drawn
     return {f"p{number}": photo for number, photo in enumerate(photos)}

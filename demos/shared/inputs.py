@@ -88,7 +88,7 @@ def load_photos(model: Model, paths: Sequence[str], seed: int = 0) -> list[Photo
         chosen = (0, 4, 8, 9, 11)  # each shape and each texture at least once
         pictures = [(CLASSES[label], draw_shape(label, rng)[0]) for label in chosen]
     else:
-        pictures = [(portrait.NAME, portrait.head() if model.name == "photos" else portrait.portrait())]
+        pictures = [(portrait.NAME, portrait.portrait_for(model.name))]
     warn_about_memory(model.net, (len(pictures), *model.net.input_shape))
     return [classify(model, name, picture) for name, picture in pictures]
 

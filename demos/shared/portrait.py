@@ -25,6 +25,11 @@ def head() -> np.ndarray:
     return np.ascontiguousarray(portrait()[HEAD[0]:HEAD[1], HEAD[2]:HEAD[3]])
 
 
+def portrait_for(network: str) -> np.ndarray:
+    """Return what a network of this name is shown of the portrait: `photos` the head, others everything."""
+    return head() if network == "photos" else portrait()
+
+
 def face_mask(preprocessing: Preprocessing) -> np.ndarray:
     """Return where the face is in the network's crop of the head, bool (H, W)."""
     top, bottom, left, right = FACE
