@@ -103,7 +103,8 @@ def test_a_wrong_answer_ends_with_code_1_and_a_hint(capsys, folder):
 def test_a_check_in_korean(capsys, folder):
     code, out, err = minicnn(capsys, "relu", "--lang", "ko")
     assert (code, err) == (0, "") and "함수 2개" in out
-    assert "답을 검사하려면: minicnn exercise relu --check --lang ko" in (folder / "relu.py").read_text(encoding="utf-8")
+    text = (folder / "relu.py").read_text(encoding="utf-8")
+    assert "답을 검사하려면: minicnn exercise relu --check --lang ko" in text
     write(layer_answers.RIGHT["relu"].replace("dout * mask", "dout"))
     code, out, err = minicnn(capsys, "relu", "--check", "--lang", "ko")
     assert (code, err) == (1, "") and "힌트: 마스크가 빠졌습니다" in out and "상대 오차" in out

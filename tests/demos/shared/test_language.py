@@ -1,6 +1,7 @@
 """The Korean catalogue: complete, up to date with the sources, and with the placeholders of the English sentences."""
 
 import re
+from pathlib import Path
 from string import Formatter
 
 import pytest
@@ -70,3 +71,13 @@ def test_the_exercises_are_korean(name):
     text = skeleton(made)
     compile(text, f"{name}.py", "exec")
     assert "minicnn exercise" in text and HANGUL.search(text)
+
+
+def test_the_korean_readme_says_what_the_english_one_says():
+    """The same headings, tables, commands, options and links, apart from the link to each other."""
+    def parts(name):
+        text = (Path(catalogue.DEMOS) / name).read_text(encoding="utf-8")
+        links = set(re.findall(r"\]\(([^)]+)\)", text)) - {"README.md", "README.ko.md"}
+        return (len(re.findall(r"^#+ ", text, re.M)), len(re.findall(r"^\|", text, re.M)),
+                re.findall(r"^    .*$", text, re.M), set(re.findall(r"`[^`]+`", text)), links)
+    assert parts("README.ko.md") == parts("README.md")
