@@ -12,6 +12,10 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
+from ..gallery import ENTRIES, REASONS
+from ..gallery_page import source_of
+from ..gallery_texts import VALUES, sentences
+from ..techniques import PARTS, TECHNIQUES
 from .language import DOMAIN, FOLDER
 
 DEMOS = FOLDER.parent
@@ -27,6 +31,11 @@ def extracted() -> Catalog:
         for file, _line, message, _comments, _context in found:
             if message:
                 catalog.add(message, locations=[(f"demos/{file}", 0)])
+    for sentence in (*PARTS, *(one.name for one in TECHNIQUES), *REASONS.values(), *VALUES):
+        catalog.add(sentence, locations=[("demos/techniques.py", 0)])
+    for demo in ENTRIES:
+        for sentence in sentences(source_of(demo)):
+            catalog.add(sentence, locations=[(f"demos/{demo}.py", 0)])
     return catalog
 
 

@@ -1,0 +1,86 @@
+"""Titles and explanations of the gallery's pictures in another language.
+
+A demo writes them in English into the run card, with numbers and names in them. Here the sentences are found in the
+demo's source, with a field {0}, {1}, … for each value. A text of a card is matched with them, and its values are put
+into the translation.
+"""
+
+import ast
+import re
+from collections.abc import Iterator
+from itertools import product
+
+from .shared.language import Translate
+
+Pieces = tuple[str | None, ...]  # texts, and None for each value between them
+TITLE, EXPLANATION = 1, 4        # places of these arguments of Picture
+VALUES = ("drawn shapes", "photos", "drawings", "class score", "neuron", "neurons", "channel", "channels",
+          "the mean colour", "a grey picture", "noise", "several ways")  # values that are words of a sentence
+SENTENCE = 5                     # words of a text that is translated as a part of a sentence, at least
+
+
+def sentences(source: str) -> list[str]:
+    """Return the titles and explanations of all pictures in a demo's source, with numbered fields."""
+    tree = ast.parse(source)
+    found = [numbered(pieces) for node in ast.walk(tree)
+             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Picture"
+             for place in (TITLE, EXPLANATION) for pieces in forms(node.args[place], tree)]
+    return list(dict.fromkeys(text for text in found if re.search("[a-z]{3}", re.sub(r"\{\d+\}", "", text))))
+
+
+def forms(node: ast.AST, tree: ast.Module) -> list[Pieces]:
+    """Return the texts that an expression of strings may give. A name stands for what the module assigns to it."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return [(node.value,)]
+    if isinstance(node, ast.IfExp):
+        return [*forms(node.body, tree), *forms(node.orelse, tree)]
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
+        return [("",), *forms(node.left, tree)]
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+        return joined(node.left, node.right, tree=tree)
+    if isinstance(node, ast.JoinedStr):
+        return joined(*node.values, tree=tree)
+    if isinstance(node, ast.FormattedValue):
+        inner = forms(node.value, tree)  # a short one, such as a name of a colour, is a value
+        return [pieces for pieces in inner if words(pieces) >= SENTENCE or pieces == ("",)] + \
+            [(None,)] * any(words(pieces) < SENTENCE and pieces != ("",) for pieces in inner)
+    if isinstance(node, ast.Name):
+        return list(assigned(node.id, tree)) or [(None,)]
+    return [(None,)]
+
+
+def words(pieces: Pieces) -> int:
+    """Return the number of words of a text."""
+    return len(" ".join(piece or "" for piece in pieces).split())
+
+
+def joined(*nodes: ast.AST, tree: ast.Module) -> list[Pieces]:
+    """Return the texts of several expressions, one after another."""
+    return [sum(pieces, ()) for pieces in product(*(forms(node, tree) for node in nodes))]
+
+
+def assigned(name: str, tree: ast.Module) -> Iterator[Pieces]:
+    """Yield the texts that are assigned to a name anywhere in the module."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign) and [getattr(target, "id", "") for target in node.targets] == [name] \
+                and isinstance(node.value, (ast.Constant, ast.JoinedStr, ast.BinOp, ast.IfExp)):
+            yield from forms(node.value, tree)
+
+
+def numbered(pieces: Pieces) -> str:
+    """Return the text with a numbered field for each value."""
+    numbers = iter(range(len(pieces)))
+    return "".join(f"{{{next(numbers)}}}" if piece is None else piece for piece in pieces)
+
+
+def translated(text: str, known: list[str], _: Translate) -> str:
+    """Return the translation of a text that is one of the known sentences with values, or else the text itself.
+
+    The text may go on with sentences of its own, which stay as they are.
+    """
+    for sentence in sorted(known, key=len, reverse=True):  # the longest text, so that a value is as short as can be
+        pattern = re.sub(r"\\\{\d+\\\}", "(.*?)", re.escape(sentence)) + r"(?:( .*))?"
+        if found := re.fullmatch(pattern, text, re.DOTALL):
+            values = [_(value) if value in VALUES else value for value in found.groups()[:-1]]
+            return _(sentence).format(*values) + (found[found.re.groups] or "")
+    return text
