@@ -79,7 +79,7 @@ def translated(text: str, known: list[str], _: Translate) -> str:
     The text may go on with sentences of its own, which stay as they are.
     """
     for sentence in sorted(known, key=len, reverse=True):  # the longest text, so that a value is as short as can be
-        pattern = re.sub(r"\\\{\d+\\\}", "(.*?)", re.escape(sentence)) + r"(?:( .*))?"
+        pattern = re.sub(r"\\\{\d+\\\}", "(.*?)", re.escape(sentence)) + ("( .*)?" if sentence.endswith(".") else "()")
         if found := re.fullmatch(pattern, text, re.DOTALL):
             values = [_(value) if value in VALUES else value for value in found.groups()[:-1]]
             return _(sentence).format(*values) + (found[found.re.groups] or "")

@@ -20,7 +20,8 @@ from .language import DOMAIN, FOLDER
 
 DEMOS = FOLDER.parent
 KOREAN = FOLDER / "ko" / "LC_MESSAGES" / f"{DOMAIN}.po"
-SOURCES = (("**.py", "python", "_"), ("templates/**.html", "jinja2", "_"), ("explorer/page/**.js", "javascript", "t"))
+SOURCES = (("**.py", "python", "_"), ("templates/**.html", "jinja2", "_"), ("explorer/page/**.html", "jinja2", "_"),
+           ("explorer/page/**.js", "javascript", "t"))
 
 
 def extracted() -> Catalog:
@@ -48,6 +49,8 @@ def read(path: Path = KOREAN) -> Catalog:
 def as_po(catalog: Catalog) -> bytes:
     """Return the text of the catalogue's .po file."""
     made = io.BytesIO()
+    for message in catalog:  # as they are read again, so that the order of the messages stays
+        message.locations = sorted(set(message.locations))
     write_po(made, catalog, width=110, sort_by_file=True, ignore_obsolete=True, include_lineno=False)
     return made.getvalue()
 

@@ -1,5 +1,6 @@
 """The Korean catalogue: complete, up to date with the sources, and with the placeholders of the English sentences."""
 
+import json
 import re
 from pathlib import Path
 from string import Formatter
@@ -8,6 +9,7 @@ import pytest
 
 from demos.exercises.contents import EXERCISES, exercise_of
 from demos.exercises.skeleton import skeleton
+from demos.explorer.texts import CALL, translations
 from demos.shared import catalogue
 from demos.shared.language import LANGUAGES, english, translation
 
@@ -75,6 +77,16 @@ def test_the_exercises_are_korean(name):
     text = skeleton(made)
     compile(text, f"{name}.py", "exec")
     assert "minicnn exercise" in text and HANGUL.search(text)
+
+
+def test_the_explorer_has_all_sentences_of_its_modules_in_korean():
+    page = catalogue.DEMOS / "explorer" / "page"
+    texts = translations(page, translation("ko"))
+    used = {message.id for message in catalogue.extracted()
+            if any(file.endswith(".js") for file, _ in message.locations)}
+    assert set(texts) == used and len(texts) > 90
+    assert [sentence for sentence, said in texts.items() if not HANGUL.search(said)] == []
+    assert json.loads(CALL.findall('t("a \\"b\\" \\u2026")')[0]) == 'a "b" …'
 
 
 def test_the_korean_readme_says_what_the_english_one_says():
