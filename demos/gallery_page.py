@@ -19,7 +19,7 @@ from minicnn.files import replacing
 from minicnn.models import Model
 
 from .gallery_panels import Panel, panel_rows, panels_of_card
-from .gallery_texts import sentences, translated
+from .gallery_texts import CAPTIONS, sentences, translated
 from .shared.inputs import Photo, short_label
 from .shared.language import Translate, translation
 from .techniques import PARTS, TECHNIQUES
@@ -121,11 +121,12 @@ def page_files(names: Iterable[str]) -> list[str]:
 def shown_picture(site: Site, name: str, demo: str, card: dict[str, Any]) -> Shown:
     """Write the small copy of a picture, and return its text for the pages. card : its run card."""
     small = f"{name}_small.jpg"
-    panels = panels_of_card(card)
+    _, known = translation(site.language), sentences(source_of(demo)) if site.language != "en" else []
+    panels = [panel._replace(caption=[_(line) if line in CAPTIONS else line for line in panel.caption])
+              for panel in panels_of_card(card)]
     rows = panel_rows(panels)
     width, height = write_small(site.folder / f"{name}.png", site.folder / small, rows)
     code, code_file = code_of(demo)
-    _, known = translation(site.language), sentences(source_of(demo)) if site.language != "en" else []
     title = translated(printable(card["title"]), known, _).removeprefix(f"{site.model}: ")
     with Image.open(site.folder / f"{name}.png") as picture:
         size = picture.size

@@ -16,6 +16,8 @@ Pieces = tuple[str | None, ...]  # texts, and None for each value between them
 TITLE, EXPLANATION = 1, 4        # places of these arguments of Picture
 VALUES = ("drawn shapes", "photos", "drawings", "class score", "neuron", "neurons", "channel", "channels",
           "the mean colour", "a grey picture", "noise", "several ways")  # values that are words of a sentence
+CAPTIONS = ("saliency", "guided backprop", "occlusion", "gradient", "deconvnet", "noise", "source", "content", "style",
+            "photo", "the same over the photo", "at the window's centre", "fall of the probability, over the photo:")
 SENTENCE = 5                     # words of a text that is translated as a part of a sentence, at least
 
 

@@ -14,7 +14,7 @@ from babel.messages.pofile import read_po, write_po
 
 from ..gallery import ENTRIES, REASONS
 from ..gallery_page import source_of
-from ..gallery_texts import VALUES, sentences
+from ..gallery_texts import CAPTIONS, VALUES, sentences
 from ..techniques import PARTS, TECHNIQUES
 from .language import DOMAIN, FOLDER
 
@@ -32,7 +32,7 @@ def extracted() -> Catalog:
         for file, _line, message, _comments, _context in found:
             if message:
                 catalog.add(message, locations=[(f"demos/{file}", 0)])
-    for sentence in (*PARTS, *(one.name for one in TECHNIQUES), *REASONS.values(), *VALUES):
+    for sentence in (*PARTS, *(one.name for one in TECHNIQUES), *REASONS.values(), *VALUES, *CAPTIONS):
         catalog.add(sentence, locations=[("demos/techniques.py", 0)])
     for demo in ENTRIES:
         for sentence in sentences(source_of(demo)):
