@@ -31,7 +31,7 @@ def sentences(source: str) -> list[str]:
 
 
 def forms(node: ast.AST, tree: ast.Module) -> list[Pieces]:
-    """Return the texts that an expression of strings may give. A name stands for what the module assigns to it."""
+    """Return the texts that an expression of strings may give. A name stands for the texts that the module assigns to it."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return [(node.value,)]
     if isinstance(node, ast.IfExp):
@@ -78,7 +78,7 @@ def numbered(pieces: Pieces) -> str:
 def translated(text: str, known: list[str], _: Translate) -> str:
     """Return the translation of a text that is one of the known sentences with values, or else the text itself.
 
-    The text may go on with sentences of its own, which stay as they are.
+    Sentences that follow the known one stay as they are.
     """
     for sentence in sorted(known, key=len, reverse=True):  # the longest text, so that a value is as short as can be
         pattern = re.sub(r"\\\{\d+\\\}", "(.*?)", re.escape(sentence)) + ("( .*)?" if sentence.endswith(".") else "()")
