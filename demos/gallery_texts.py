@@ -31,7 +31,7 @@ def sentences(source: str) -> list[str]:
 
 
 def forms(node: ast.AST, tree: ast.Module) -> list[Pieces]:
-    """Return the texts that an expression of strings may give. A name stands for the texts that the module assigns to it."""
+    """Return the texts that an expression may give. A name stands for the texts that the module assigns to it."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return [(node.value,)]
     if isinstance(node, ast.IfExp):
