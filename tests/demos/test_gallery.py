@@ -234,3 +234,15 @@ Picture("a", f"{model.name}: {'all' if n else 'no'} parts", figure, array, f"See
     assert translated("See {x} here. It has 3 parts of a certain kind. And more.", known,
                       lambda text: table.get(text, text)) == "3개, {x} And more."
     assert translated("another text", known, lambda text: table.get(text, text)) == "another text"
+
+
+def test_a_text_that_is_made_from_itself_goes_in_no_circle():
+    source = """
+def conclusion(n):
+    return f"A conclusion of at least {conclusion(n)} words."
+title = "A map of something"
+title = f"{title}, with more than five words"
+Picture("a", title, figure, array, conclusion(3), "paper", [])
+"""
+    assert sentences(source) == ["A map of something", "{0}, with more than five words",
+                                 "A conclusion of at least {0} words."]
