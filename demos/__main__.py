@@ -15,6 +15,7 @@ from .gallery import Given, picture_names, write_gallery
 from .gallery_page import page_files
 from .shared.command import demo_parser, main
 from .shared.inputs import choose_model, load_photos, short_label
+from .shared.language import LANGUAGE_HELP, LANGUAGES
 from .shared.offer import offer_weights
 from .shared.photo_choice import choose_folder
 from .shared.photo_folder import FolderPhoto, read_photos
@@ -44,7 +45,7 @@ def run(arguments: Namespace) -> None:
     print(line, end="\n" * bool(line), flush=True)
     folder = output_folder(arguments.out, "gallery", files, arguments.overwrite)
     failed = write_gallery(folder, model, choice, Given(photos, arguments.seed, many),
-                           lambda line: print(one_line(line, 400), flush=True))
+                           lambda line: print(one_line(line, 400), flush=True), arguments.lang)
     print(f"done in {time.perf_counter() - start:.0f} s: open {one_line(folder / 'index.html', 300)}")
     if failed:
         print(f"{len(failed)} of the demos failed: {', '.join(failed)}", file=sys.stderr)
@@ -75,6 +76,7 @@ def parser() -> ArgumentParser:
                         f"neighbours, maps and patches; at most {MOST} are used, and its sub-folders are the classes "
                         "(default: a set that `minicnn fetch caltech101` has put into the cache folder, if the network "
                         "knows photos; else drawn shapes)")
+    parser.add_argument("--lang", choices=LANGUAGES, default="en", help=LANGUAGE_HELP)
     parser.add_argument("--list", action="store_true", help="print the techniques and the command of each, then exit")
     return parser
 

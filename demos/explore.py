@@ -13,6 +13,7 @@ from minicnn import program
 from minicnn.errors import InputError
 
 from .shared.command import MODEL_HELP, OneLineParser, main
+from .shared.language import LANGUAGE_HELP, LANGUAGES
 from .shared.photo_files import warn
 
 PORT = 8765
@@ -32,7 +33,8 @@ def run(arguments: argparse.Namespace) -> None:
     from .explorer.static import write_static
 
     networks = Networks(arguments.model, arguments.device)
-    explorer = Explorer(networks, offered_photos(networks, arguments.photos), arguments.photo_folder)
+    explorer = Explorer(networks, offered_photos(networks, arguments.photos), arguments.photo_folder,
+                        arguments.lang)
     if arguments.static:
         print(networks.reason)
         size = write_static(explorer, Path(arguments.static), PAGE, TEMPLATES)
@@ -78,6 +80,7 @@ def parser() -> OneLineParser:
                         "which only this machine reaches)")
     parser.add_argument("--port", type=port, metavar="N", help=f"number of the server's port (default: {PORT}, or a "
                         "free one)")
+    parser.add_argument("--lang", choices=LANGUAGES, default="en", help=LANGUAGE_HELP)
     parser.add_argument("--static", metavar="OUT", help="instead of a server, write the page with recorded answers "
                         "into the new folder OUT, from which it opens (default: a server)")
     parser.add_argument("--no-browser", action="store_true", help="do not open a browser")

@@ -59,6 +59,7 @@ from .gallery_page import (
 from .shared.claim import make_folder
 from .shared.default_network import SHAPES as DRAWN
 from .shared.inputs import Photo
+from .shared.language import Translate, english, translation
 from .shared.layers import has_scores
 from .shared.photo_folder import FolderPhoto
 from .shared.picture import Picture, save_picture
@@ -178,21 +179,22 @@ class Show(NamedTuple):
             yield picture._replace(explanation=f"{picture.explanation} {self.why}".strip())
 
 
-def shows(model: Model, given: Given) -> list[Show]:
+def shows(model: Model, given: Given, _: Translate = english) -> list[Show]:
     """Return the Show of each demo. Where the given pictures are too few, it has the network `shapes`."""
     demos = gallery_demos(model)
     few = [demo for demo in demos if ENTRIES[demo].needs_more(given)] if model.name != DRAWN else []
     stand_in = load_model(DRAWN, model.net.device).fast() if few else model
-    return [Show(demo, stand_in, Given([], given.seed), why_drawn(model)) if demo in few else Show(demo, model, given)
+    drawn = Given([], given.seed)
+    return [Show(demo, stand_in, drawn, why_drawn(model, _)) if demo in few else Show(demo, model, given)
             for demo in demos]
 
 
-def why_drawn(model: Model) -> str:
+def why_drawn(model: Model, _: Translate) -> str:
     """Return why the gallery of another network shows drawn shapes, for the page."""
-    return (f"Why drawn shapes, and not {model.name}? This technique needs hundreds of photos, which do not come with "
+    return _("Why drawn shapes, and not {model}? This technique needs hundreds of photos, which do not come with "
             "the library. So the small network `shapes` shows it, on pictures that are drawn. To see photos here, run "
             "`minicnn fetch caltech101` (137 MB) and then `minicnn gallery` again, or run "
-            "`minicnn gallery --photos FOLDER` with photos of your own.")
+            "`minicnn gallery --photos FOLDER` with photos of your own.").format(model=model.name)
 
 
 def gallery_demos(model: Model) -> list[str]:
@@ -209,10 +211,11 @@ def picture_names(model: Model) -> list[str]:
     return [name for demo in gallery_demos(model) for name in ENTRIES[demo].names]
 
 
-def missing_techniques(model: Model) -> list[str]:
+def missing_techniques(model: Model, _: Translate = english) -> list[str]:
     """Return a line for each technique that the gallery of this network does not show, with the reason."""
     shown = gallery_demos(model)
-    return [f"{technique.name} needs {REASONS[technique.needs]}: minicnn {technique.command}"
+    return [_("{technique} needs {reason}").format(technique=_(technique.name), reason=_(REASONS[technique.needs]))
+            + f": minicnn {technique.command}"
             for technique in TECHNIQUES if technique.demo not in shown]
 
 
@@ -223,13 +226,15 @@ def gallery_pictures(model: Model, photos: list[Photo], seed: int) -> Iterator[P
             yield from show.pictures()
 
 
-def write_gallery(folder: Path, model: Model, choice: str, given: Given, report: Callable[[str], None]) -> list[str]:
+def write_gallery(folder: Path, model: Model, choice: str, given: Given, report: Callable[[str], None],
+                  language: str = "en") -> list[str]:
     """Write all pictures and the pages into the folder, and return the names of the demos that failed.
 
     A demo that fails is reported in the overview, with its reason, and the next demos still run. The overview is
     written again after each picture, so an interrupted gallery keeps a valid page.
 
     choice : the sentence of `choose_model` that names the network. report : called with a line of text per picture.
+    language : of the pages, one of LANGUAGES.
     """
     shown: list[Shown] = []
     failures: list[Failure] = []
@@ -238,9 +243,10 @@ def write_gallery(folder: Path, model: Model, choice: str, given: Given, report:
     make_folder(folder)
     for n, photo in enumerate(given.photos):
         save_image(folder / input_name(n), photo.image, overwrite=True)
-    site = site_of(folder, model, choice, given.photos, total)
+    site = site_of(folder, model, choice, given.photos, total, language)
     write_overview(site, shown, failures, finished=False)
-    for show in shows(model, given):
+    _ = translation(language)
+    for show in shows(model, given, _):
         start = time.perf_counter()
         try:
             for picture in show.pictures():
@@ -259,7 +265,7 @@ def write_gallery(folder: Path, model: Model, choice: str, given: Given, report:
             report(f"FAILED: {show.demo}: {reason_of(problem)}")
             write_overview(site, shown, failures, finished=False)
     write_pictures(site, shown)
-    write_overview(site, shown, failures, finished=True, missing=missing_techniques(model))
+    write_overview(site, shown, failures, finished=True, missing=missing_techniques(model, _))
     return failed
 
 

@@ -19,7 +19,9 @@ from minicnn.files import replacing
 from minicnn.models import Model
 
 from .gallery_panels import Panel, panel_rows, panels_of_card
+from .gallery_texts import CAPTIONS, sentences, translated
 from .shared.inputs import Photo, short_label
+from .shared.language import Translate, translation
 from .techniques import PARTS, TECHNIQUES
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -84,21 +86,26 @@ class Failure(NamedTuple):
 
 
 class Site(NamedTuple):
-    """What all pages share: the network, the sentence of `choose_model`, the photos, the number of pictures planned."""
+    """What all pages share: the network, the sentence of `choose_model`, the photos, the number of pictures planned.
+
+    language : of the pages, one of LANGUAGES.
+    """
 
     folder: Path
     model: str
     choice: str
     inputs: list[Input]
     total: int
+    language: str = "en"
 
 
-def site_of(folder: Path, model: Model, choice: str, photos: Sequence[Photo], total: int) -> Site:
+def site_of(folder: Path, model: Model, choice: str, photos: Sequence[Photo], total: int,
+            language: str = "en") -> Site:
     """Return the Site of a gallery."""
     inputs = [Input(input_name(n), printable(photo.name), photo.image.shape[1], photo.image.shape[0],
                     [(printable(short_label(model, label)), share) for label, share in photo.top])
               for n, photo in enumerate(photos)]
-    return Site(folder, printable(model.name), printable(choice), inputs, total)
+    return Site(folder, printable(model.name), printable(choice), inputs, total, language)
 
 
 def input_name(n: int) -> str:
@@ -114,17 +121,19 @@ def page_files(names: Iterable[str]) -> list[str]:
 def shown_picture(site: Site, name: str, demo: str, card: dict[str, Any]) -> Shown:
     """Write the small copy of a picture, and return its text for the pages. card : its run card."""
     small = f"{name}_small.jpg"
-    panels = panels_of_card(card)
+    _, known = translation(site.language), sentences(source_of(demo)) if site.language != "en" else []
+    panels = [panel._replace(caption=[_(line) if line in CAPTIONS else line for line in panel.caption])
+              for panel in panels_of_card(card)]
     rows = panel_rows(panels)
     width, height = write_small(site.folder / f"{name}.png", site.folder / small, rows)
     code, code_file = code_of(demo)
-    title = printable(card["title"]).removeprefix(f"{site.model}: ")
+    title = translated(printable(card["title"]), known, _).removeprefix(f"{site.model}: ")
     with Image.open(site.folder / f"{name}.png") as picture:
         size = picture.size
     return Shown(name, title, part_of(demo), small, width, height, size, panels, rows, card["pictures"],
-                 card["page"], printable(card["explanation"]),
+                 card["page"], translated(printable(card["explanation"]), known, _),
                  linked(printable(card["source"])), command_of(demo), code, code_file, card["checks"],
-                 proof(card["checks"]), card["seconds"])
+                 proof(card["checks"], _), card["seconds"])
 
 
 def failure(demo: str, reason: str) -> Failure:
@@ -143,7 +152,8 @@ def write_overview(site: Site, shown: Sequence[Shown], failures: Sequence[Failur
               "shown": [one for one in shown if one.part == part and one is not first],
               "failures": [one for one in failures if one.part == part]} for part in PARTS]
     page = PAGES.get_template("index.html").render(
-        site=site, first=first, parts=[part for part in parts if part["shown"] or part["failures"]],
+        _=translation(site.language), site=site, first=first,
+        parts=[part for part in parts if part["shown"] or part["failures"]],
         missing=[printable(line) for line in missing], count=len(shown), finished=finished)
     write(site.folder / "index.html", page)
     write(site.folder / STYLE, (TEMPLATES / STYLE).read_text(encoding="utf-8"))
@@ -153,7 +163,8 @@ def write_pictures(site: Site, shown: Sequence[Shown]) -> None:
     """Write the pages of these pictures, each with links to those before and after it."""
     ordered = sorted(shown, key=lambda one: (one.name != FIRST, PARTS.index(one.part)))  # the order of the overview
     for before, one, after in zip([None, *ordered], ordered, [*ordered[1:], None], strict=False):
-        page = PAGES.get_template("picture.html").render(site=site, shown=one, before=before, after=after)
+        page = PAGES.get_template("picture.html").render(
+            _=translation(site.language), site=site, shown=one, before=before, after=after)
         write(site.folder / f"{one.name}.html", page)
 
 
@@ -211,13 +222,18 @@ def code_of(demo: str) -> tuple[str, str]:
     return inspect.getsource(function), f"demos/{demo}.py, {function.__name__}"
 
 
-def proof(checks: Sequence[dict[str, Any]]) -> str:
+def source_of(demo: str) -> str:
+    """Return the source of a demo."""
+    return inspect.getsource(import_module(f".{demo}", __package__))
+
+
+def proof(checks: Sequence[dict[str, Any]], _: Translate) -> str:
     """Return how many of the judged checks passed."""
     judged = [check for check in checks if check["judged"]]
     passed = sum(check["passed"] for check in judged)
     if not judged:
-        return "no check is judged" if not checks else f"{len(checks)} numbers reported"
-    return f"{passed} of {len(judged)} checks passed"
+        return _("no check is judged") if not checks else _("{count} numbers reported").format(count=len(checks))
+    return _("{passed} of {judged} checks passed").format(passed=passed, judged=len(judged))
 
 
 def linked(source: str) -> list[tuple[str, str]]:

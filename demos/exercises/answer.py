@@ -11,8 +11,8 @@ import numpy as np
 
 from minicnn.errors import InputError, one_line
 
+from ..shared.language import Translate, english
 from .exercise import Case, Exercise, Functions
-from .messages import _
 
 LARGEST_FILE = 2**20  # bytes
 
@@ -39,7 +39,7 @@ class NotAnAnswer(Exception):
         self.problem, self.lines = problem, lines
 
 
-def read_answer(path: str | Path) -> str:
+def read_answer(path: str | Path, _: Translate) -> str:
     """Return the text of the learner's file. Raises InputError if it cannot be read as a text of Python."""
     file, shown = Path(path), one_line(path, 200)
     if not file.exists():
@@ -56,7 +56,7 @@ def read_answer(path: str | Path) -> str:
 
 def load_functions(text: str, path: str, exercise: Exercise) -> Functions:
     """Run the learner's text and return its functions. Raises NotAnAnswer if that fails."""
-    name = os.path.basename(path)
+    name, _ = os.path.basename(path), exercise.translate
     names: dict[str, Any] = {"__name__": exercise.name, "__file__": path}
     try:
         code: CodeType = compile(text, path, "exec")
@@ -66,22 +66,22 @@ def load_functions(text: str, path: str, exercise: Exercise) -> Functions:
         raise NotAnAnswer(_("{file} is not valid Python: {problem}").format(file=name, problem=described(problem)),
                           (f"{name}, line {line}",) if line else learners_lines(problem, path)) from None
     except BaseException as problem:  # also SystemExit: the learner's code must not end the check
-        raise NotAnAnswer(ended(name, problem), learners_lines(problem, path)) from None
+        raise NotAnAnswer(ended(name, problem, _), learners_lines(problem, path)) from None
     for function in exercise.functions:
         if not callable(names.get(function.name)):
             raise NotAnAnswer(_("{file} has no function {name}").format(file=name, name=function.signature))
     return {function.name: names[function.name] for function in exercise.functions}
 
 
-def answers(functions: Functions, path: str, cases: list[Case], report: Callable[[int], object] = lambda number: None
-            ) -> Iterator[Answer]:
+def answers(functions: Functions, path: str, cases: list[Case], report: Callable[[int], object] = lambda number: None,
+            _: Translate = english) -> Iterator[Answer]:
     """Yield the Answer of each case. report : called with the number of each case before it runs."""
     for number, case in enumerate(cases):
         report(number)
-        yield answer(functions[case.function], path, case)
+        yield answer(functions[case.function], path, case, _)
 
 
-def answer(function: Callable[..., Any], path: str, case: Case) -> Answer:
+def answer(function: Callable[..., Any], path: str, case: Case, _: Translate = english) -> Answer:
     """Return the Answer of one case: the function is called with copies of the case's arguments."""
     given = copied(case.arguments)
     try:
@@ -89,10 +89,10 @@ def answer(function: Callable[..., Any], path: str, case: Case) -> Answer:
     except NotImplementedError:
         return Answer(problem=_("{name} is not written yet").format(name=case.function))
     except BaseException as problem:  # also SystemExit and KeyboardInterrupt of the learner's code
-        return Answer(problem=ended(case.function, problem), lines=learners_lines(problem, path))
+        return Answer(problem=ended(case.function, problem, _), lines=learners_lines(problem, path))
     changed = tuple(n for n, (before, after) in enumerate(zip(case.arguments, given, strict=True))
                     if not unchanged(before, after))
-    unusable, results = as_arrays(case.function, returned)
+    unusable, results = as_arrays(case.function, returned, _)
     return Answer(results, changed, unusable)
 
 
@@ -110,7 +110,7 @@ def unchanged(before: Any, after: Any) -> bool:
     return before is after or not isinstance(before, (list, dict)) or bool(before == after)
 
 
-def as_arrays(name: str, returned: Any) -> tuple[str, tuple[np.ndarray, ...]]:
+def as_arrays(name: str, returned: Any, _: Translate) -> tuple[str, tuple[np.ndarray, ...]]:
     """Return (problem, arrays) of what a function returned: an array, a number, or several of them."""
     several = returned if isinstance(returned, (tuple, list)) else (returned,)
     if returned is None:
@@ -125,7 +125,7 @@ def as_arrays(name: str, returned: Any) -> tuple[str, tuple[np.ndarray, ...]]:
     return "", tuple(arrays)
 
 
-def ended(name: str, problem: BaseException) -> str:
+def ended(name: str, problem: BaseException, _: Translate) -> str:
     """Return one sentence about an exception in the learner's code."""
     if isinstance(problem, SystemExit):
         return _("{name} calls sys.exit; let it return its results").format(name=name)

@@ -9,8 +9,8 @@ from minicnn.network import Network
 from minicnn.optimize import Blur, Clamp
 
 from ..shared.inputs import Photo, short_label
+from ..shared.language import Translate, english
 from .exercise import Case, Exercise, Function, Functions, Mistake, Panel
-from .messages import _
 from .pictures import picture_panel
 from .scored import SIDE, network_text, numeric_gradient, score_gradient, seeded_gradient, softmax_seed, tiny_network
 from .twins import Array, normal
@@ -34,7 +34,7 @@ def numeric_step(net: Network, x: Array, label: int, learning_rate: float, l2_re
     return ascent_step(net, x, label, learning_rate, l2_reg, shift, numeric_gradient)
 
 
-def exercise() -> Exercise:
+def exercise(_: Translate = english) -> Exercise:
     """Return the exercise in the chosen language."""
     net, x = tiny_network(), normal(120, 1, 3, SIDE, SIDE)
     return Exercise(
@@ -42,7 +42,7 @@ def exercise() -> Exercise:
         title=_("Class visualization by gradient ascent"),
         task=_("Class visualization begins with noise and changes it, step by step, so that the score of a class rises "
                "(Simonyan et al. 2013). A penalty keeps the pixels small, and a random shift in each step keeps the "
-               "image from fitting the network's grid.\n\n") + network_text(),
+               "image from fitting the network's grid.\n\n") + network_text(_),
         functions=(
             Function("class_ascent_step(net, x, label, learning_rate, l2_reg, shift)", ("image",), _(
                 "Return the image after one step.\n\n"
@@ -62,7 +62,7 @@ def exercise() -> Exercise:
             Case(_("with a shift"), "class_ascent_step", (net, x, 3, 0.5, 0.1, (2, -1)), ascent_step),
             Case(_("against finite differences"), "class_ascent_step", (net, x, 2, 1.0, 0.2, (-1, 3)), numeric_step),
         ),
-        mistakes=mistakes(),
+        mistakes=mistakes(_),
         hints=(
             _("np.roll(x, (2, -1), axis=(2, 3)) shifts by 2 rows down and 1 column to the left, around the edges."),
             _("The derivative of l2_reg * x**2 is 2 * l2_reg * x. It is subtracted from the gradient of the score."),
@@ -71,10 +71,11 @@ def exercise() -> Exercise:
         picture=picture,
         caption=_("images that its classes score highest, by your steps"),
         solution="minicnn/visualize/synthesis/ascent.py",
+        translate=_,
     )
 
 
-def mistakes() -> tuple[Mistake, ...]:
+def mistakes(_: Translate) -> tuple[Mistake, ...]:
     """Return the known mistakes."""
     def by(gradient: Any) -> Any:
         """Return the step with another gradient, called with (net, shifted, label)."""

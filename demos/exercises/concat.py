@@ -8,8 +8,8 @@ from minicnn.models import Model
 from minicnn.network import Network
 
 from ..shared.inputs import Photo
+from ..shared.language import Translate, english
 from .exercise import Case, Exercise, Function, Functions, Mistake, Panel
-from .messages import _
 from .pictures import gradient_panel, photo_panel
 from .twins import Array, normal, slope
 
@@ -56,7 +56,7 @@ def numeric_fan_out(dleft: Array, dright: Array) -> Array:
     return slope(lambda x: dleft * x + dright * x, np.zeros_like(dleft), np.ones_like(dleft))
 
 
-def exercise() -> Exercise:
+def exercise(_: Translate = english) -> Exercise:
     """Return the exercise in the chosen language."""
     left, right, dout = normal(70, 2, 3, 4, 5), normal(71, 2, 2, 4, 5), normal(72, 2, 5, 4, 5)
     return Exercise(
@@ -89,7 +89,7 @@ def exercise() -> Exercise:
             Case(_("against one element after another"), "fan_out_backward", (left, dout[:, :3]), naive_fan_out),
             Case(_("against finite differences"), "fan_out_backward", (right, dout[:, 3:]), numeric_fan_out),
         ),
-        mistakes=mistakes(),
+        mistakes=mistakes(_),
         hints=(
             _("np.concatenate joins arrays along an axis. The channels are axis 1."),
             _("concat_backward is two slices of dout along axis 1."),
@@ -99,10 +99,11 @@ def exercise() -> Exercise:
         picture=picture,
         caption=_("guided backprop of its class score, through your branches"),
         solution="minicnn/layers/merge.py",
+        translate=_,
     )
 
 
-def mistakes() -> tuple[Mistake, ...]:
+def mistakes(_: Translate) -> tuple[Mistake, ...]:
     """Return the known mistakes."""
     return (
         Mistake("concat_forward", _("The inputs are joined along the wrong axis. The channels are axis 1."),
@@ -183,5 +184,5 @@ def picture(functions: Functions, model: Model, photo: Photo) -> list[Panel]:
     seed = {net.output: one_hot(trace.activations[net.output], photo.label)}
     gradient = learners.backward(trace, seed, add=functions["fan_out_backward"])["input"]
     one_branch = learners.backward(trace, seed, add=lambda a, b: a)["input"]
-    return [photo_panel(model, photo), gradient_panel(_("guided backprop"), model, gradient),
-            gradient_panel(_("wrong: gradients of one branch alone"), model, one_branch)]
+    return [photo_panel(model, photo), gradient_panel("guided backprop", model, gradient),
+            gradient_panel("wrong: gradients of one branch alone", model, one_branch)]

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from minicnn.errors import unknown_name
 
+from ..shared.language import Translate, english
 from . import (
     class_ascent,
     concat,
@@ -23,7 +24,7 @@ from . import (
 )
 from .exercise import Exercise
 
-EXERCISES: dict[str, Callable[[], Exercise]] = {
+EXERCISES: dict[str, Callable[[Translate], Exercise]] = {
     "relu": relu.exercise,
     "relu_deconv": relu_deconv.exercise,
     "relu_guided": relu_guided.exercise,
@@ -42,8 +43,8 @@ EXERCISES: dict[str, Callable[[], Exercise]] = {
 }
 
 
-def exercise_of(name: str) -> Exercise:
-    """Return the exercise of this name, in the chosen language. Raises UnknownNameError if there is none."""
+def exercise_of(name: str, _: Translate = english) -> Exercise:
+    """Return the exercise of this name, its sentences translated by `_`. Raises UnknownNameError if there is none."""
     if name not in EXERCISES:
         raise unknown_name("exercise", name, ["list", *EXERCISES])
-    return EXERCISES[name]()
+    return EXERCISES[name](_)

@@ -8,10 +8,10 @@ from minicnn.models import Model
 from minicnn.network import Network
 
 from ..shared.inputs import Photo
+from ..shared.language import Translate, english
 from .conv_naive import conv_functions
 from .conv_twins import conv_cases, conv_mistakes, padded
 from .exercise import Case, Exercise, Function, Functions, Mistake, Panel
-from .messages import _
 from .pictures import gradient_and_guided
 from .twins import Array, normal, slope
 
@@ -45,7 +45,7 @@ def numeric_col2im(drows: Array, shape: Shape, KH: int, KW: int, stride: int, pa
     return slope(lambda x: naive_im2col(x, KH, KW, stride, pad), np.zeros(shape), drows)
 
 
-def exercise() -> Exercise:
+def exercise(_: Translate = english) -> Exercise:
     """Return the exercise in the chosen language."""
     return Exercise(
         name="conv_im2col",
@@ -66,10 +66,10 @@ def exercise() -> Exercise:
                 "    dx[n, c, y, x] = the sum of all numbers in drows that were copied from this pixel"),
                 ">>> col2im(np.array([[[1.0, 2.0, 3.0, 4.0]]]), (1, 1, 2, 2), 2, 2, 1, 0)\n"
                 "array([[[[1., 2.],\n         [3., 4.]]]])"),
-            *conv_functions(),
+            *conv_functions(_),
         ),
-        cases=(*im2col_cases(), *conv_cases()),
-        mistakes=(*im2col_mistakes(), *conv_mistakes()),
+        cases=(*im2col_cases(_), *conv_cases(_)),
+        mistakes=(*im2col_mistakes(_), *conv_mistakes(_)),
         hints=(
             _("For one position (k, l) in the window, the pixels of all windows are one slice of the padded image: "
               "padded[:, :, k:k + stride * OH:stride, l:l + stride * OW:stride], of shape (N, C, OH, OW)."),
@@ -81,10 +81,11 @@ def exercise() -> Exercise:
         picture=picture,
         caption=_("a whole network of your convolutions, and the gradient of its class score"),
         solution="minicnn/layers/conv.py",
+        translate=_,
     )
 
 
-def im2col_cases() -> tuple[Case, ...]:
+def im2col_cases(_: Translate) -> tuple[Case, ...]:
     """Return the cases of im2col and col2im."""
     x, shape = normal(50, 2, 3, 5, 6), (2, 3, 5, 6)
     return (
@@ -98,7 +99,7 @@ def im2col_cases() -> tuple[Case, ...]:
     )
 
 
-def im2col_mistakes() -> tuple[Mistake, ...]:
+def im2col_mistakes(_: Translate) -> tuple[Mistake, ...]:
     """Return the known mistakes in im2col and col2im."""
     return (
         Mistake("im2col", _("In a row, the channel varies fastest. It varies slowest: bring the axes into the order "

@@ -7,15 +7,15 @@ from minicnn.layers import Conv2D
 from minicnn.models import Model
 
 from ..shared.inputs import Photo
+from ..shared.language import Translate, english
 from .conv_twins import conv_cases, conv_mistakes
 from .exercise import Exercise, Function, Functions, Panel
-from .messages import _
 from .pictures import gradient_panel
 
 SIDE, FILTERS, SHOWN = 128, 8, 4  # pixels of the photo and filters, few as loops are slow; maps that are shown
 
 
-def exercise() -> Exercise:
+def exercise(_: Translate = english) -> Exercise:
     """Return the exercise in the chosen language."""
     return Exercise(
         name="conv_naive",
@@ -26,9 +26,9 @@ def exercise() -> Exercise:
                "Shapes: x (N, C, H, W), w (F, C, KH, KW), b (F,), out and dout (N, F, OH, OW), where\n"
                "    OH = (H + 2 pad - KH) // stride + 1, and OW likewise.\n"
                "padded is x with `pad` zeros around each map."),
-        functions=conv_functions(),
-        cases=conv_cases(),
-        mistakes=conv_mistakes(),
+        functions=conv_functions(_),
+        cases=conv_cases(_),
+        mistakes=conv_mistakes(_),
         hints=(
             _("The window of output (i, j) is padded[n, :, i * stride:i * stride + KH, j * stride:j * stride + KW]."),
             _("Go backwards through the same loops. Each output was a sum of products, and each product gives both of "
@@ -38,10 +38,11 @@ def exercise() -> Exercise:
         picture=picture,
         caption=_("maps of its first layer, and a gradient back to the pixels, by your loops"),
         solution="minicnn/layers/conv.py",
+        translate=_,
     )
 
 
-def conv_functions() -> tuple[Function, ...]:
+def conv_functions(_: Translate) -> tuple[Function, ...]:
     """Return the two functions that both convolution exercises ask for."""
     return (
         Function("conv_forward(x, w, b, stride, pad)", ("out",), _(
@@ -75,8 +76,8 @@ def picture(functions: Functions, model: Model, photo: Photo) -> list[Panel]:
     dout = np.zeros_like(out)
     dout[:, best[0]] = np.maximum(out[:, best[0]], 0)
     dx, _dw, _db = functions["conv_backward"](dout, x, w, stride, pad)
-    maps = [(_("filter {number}").format(number=chosen[number]), grey(out[0, number])) for number in best]
-    caption = _("back from filter {number}").format(number=chosen[best[0]])
+    maps = [(f"filter {chosen[number]}", grey(out[0, number])) for number in best]
+    caption = f"back from filter {chosen[best[0]]}"
     return [(photo.name, small / 255), *maps, gradient_panel(caption, model, dx)]
 
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from ..shared.language import Translate
 from .exercise import Case, Mistake
-from .messages import _
 from .twins import Array, normal, slope
 
 
@@ -49,7 +49,7 @@ def numeric_backward(dout: Array, x: Array, w: Array, stride: int, pad: int) -> 
             slope(lambda changed: naive_forward(x, w, changed, stride, pad), b, dout))
 
 
-def conv_cases() -> tuple[Case, ...]:
+def conv_cases(_: Translate) -> tuple[Case, ...]:
     """Return the cases of conv_forward and conv_backward: odd sizes, stride 1 and 2, with and without padding."""
     x, w, b = normal(40, 2, 3, 5, 6), normal(41, 4, 3, 3, 3), normal(42, 4)
     small, narrow = normal(43, 2, 2, 4, 5), normal(44, 3, 2, 3, 2)
@@ -66,7 +66,7 @@ def conv_cases() -> tuple[Case, ...]:
     )
 
 
-def conv_mistakes() -> tuple[Mistake, ...]:
+def conv_mistakes(_: Translate) -> tuple[Mistake, ...]:
     """Return the known mistakes in conv_forward and conv_backward."""
     return (
         Mistake("conv_forward", _("The bias is missing in the forward pass."),

@@ -10,7 +10,7 @@ from minicnn.models import Model
 from minicnn.network import Network
 
 from ..shared.inputs import Photo
-from .messages import _
+from ..shared.language import Translate, english
 
 Functions = dict[str, Callable[..., Any]]  # {name: the learner's function}
 Panel = tuple[str, np.ndarray]             # (caption, picture in colours (H, W, 3), or grey (H, W) in 0..1)
@@ -76,6 +76,7 @@ class Exercise:
     mistakes : the known ones. hints : sentences for --hint, from a first idea to the last step.
     picture : called with the learner's functions, a Model and a Photo; returns the panels of the picture.
     caption : one sentence about the picture. solution : the library's file that solves the exercise.
+    translate : the translation of the sentences above, for those that a check adds.
     """
 
     name: str
@@ -88,9 +89,11 @@ class Exercise:
     picture: Callable[[Functions, Model, Photo], list[Panel]]
     caption: str
     solution: str
+    translate: Translate = english
 
     def all_cases(self) -> list[Case]:
         """Return the cases, and behind them the first case of each function once more, in float32."""
+        _ = self.translate
         firsts = [next(case for case in self.cases if case.function == function.name) for function in self.functions]
         return [*self.cases, *(Case(_("float32 stays float32"), case.function, to_float32(case.arguments), case.right,
                                     SINGLE) for case in firsts)]

@@ -11,9 +11,9 @@ from minicnn.network import Network
 from minicnn.optimize import LBFGS, Clamp
 
 from ..shared.inputs import Photo
+from ..shared.language import Translate, english
 from ..shared.layers import feature_layers
 from .exercise import Case, Exercise, Function, Functions, Mistake, Panel
-from .messages import _
 from .pictures import first_noise, picture_panel
 from .scored import SIDE, network_text, tiny_network
 from .twins import Array, normal
@@ -46,7 +46,7 @@ def inversion(net: Network, layer: str, x: Array, target: Array, loss_scale: flo
     return loss_scale * float((difference * difference).sum()) / (float(size) if relative else 1.0), dx
 
 
-def exercise() -> Exercise:
+def exercise(_: Translate = english) -> Exercise:
     """Return the exercise in the chosen language."""
     net, x, other = tiny_network(), normal(130, 1, 3, SIDE, SIDE), normal(131, 1, 3, SIDE, SIDE)
     return Exercise(
@@ -54,7 +54,7 @@ def exercise() -> Exercise:
         title=_("Feature inversion: the loss and its gradient to the image"),
         task=_("Feature inversion looks for an image whose features at some layer are those of a photo (Mahendran and "
                "Vedaldi 2015). Where it differs from the photo, the layer has lost details. You write the "
-               "loss and its gradient; the check then minimizes your loss, from noise.\n\n") + network_text(),
+               "loss and its gradient; the check then minimizes your loss, from noise.\n\n") + network_text(_),
         functions=(
             Function("inversion_loss(net, layer, x, target)", ("loss", "dx"), _(
                 "Return (loss, dx): a number, and its gradient to the image, of the shape of x.\n\n"
@@ -73,7 +73,7 @@ def exercise() -> Exercise:
             Case(_("the photo itself: the loss is 0"), "inversion_loss", (net, "relu1", x, net.predict(x, "relu1")),
                  naive_inversion),
         ),
-        mistakes=mistakes(),
+        mistakes=mistakes(_),
         hints=(
             _("trace = net.forward(x), and trace.activations[layer] are the features."),
             _("The seed is the gradient of the loss to the features: 2 * (features - target) / sum of target**2."),
@@ -82,10 +82,11 @@ def exercise() -> Exercise:
         picture=picture,
         caption=_("a photo, and images from noise with its features, by your loss"),
         solution="minicnn/visualize/synthesis/inversion.py",
+        translate=_,
     )
 
 
-def mistakes() -> tuple[Mistake, ...]:
+def mistakes(_: Translate) -> tuple[Mistake, ...]:
     """Return the known mistakes."""
     def mistake(hint: str, **changes: Any) -> Mistake:
         return Mistake("inversion_loss", hint, lambda *arguments: inversion(*arguments, **changes))
@@ -131,7 +132,7 @@ def picture(functions: Functions, model: Model, photo: Photo) -> list[Panel]:
     panels = [picture_panel(photo.name, model, photo.x)]
     for layer in feature_layers(model.net)[:3]:
         x = inverted(functions, model, layer, model.net.predict(photo.x, layer))
-        panels.append(picture_panel(_("from {layer}").format(layer=layer), model, x))
+        panels.append(picture_panel(f"from {layer}", model, x))
     return panels
 
 

@@ -9,8 +9,8 @@ from minicnn.models import Model
 from minicnn.network import Network
 
 from ..shared.inputs import Photo
+from ..shared.language import Translate, english
 from .exercise import Case, Exercise, Function, Functions, Mistake, Panel
-from .messages import _
 from .pictures import picture_panel
 from .scored import (
     SIDE,
@@ -51,7 +51,7 @@ def naive_fooling(net: Network, x: Array, target: int, learning_rate: float, max
     return x, max_steps
 
 
-def exercise() -> Exercise:
+def exercise(_: Translate = english) -> Exercise:
     """Return the exercise in the chosen language."""
     net, x = tiny_network(), normal(110, 1, 3, SIDE, SIDE)
     order = np.argsort(net.predict(x)[0])
@@ -62,7 +62,7 @@ def exercise() -> Exercise:
         title=_("A fooling image"),
         task=_("A fooling image looks like the original, but the network sees another class in it (Szegedy et al. "
                "2013). It is made by gradient ascent on the score of the target class, which begins at the photo.\n\n")
-        + network_text(),
+        + network_text(_),
         functions=(
             Function("fooling_step(net, x, target, learning_rate)", ("image",), _(
                 "Return the image after one step.\n\n"
@@ -87,7 +87,7 @@ def exercise() -> Exercise:
             Case(_("the target wins already"), "fooling_image", (*image, best, 0.1, 100), naive_fooling),
             Case(_("at most three steps"), "fooling_image", (*image, last, 0.01, 3), naive_fooling),
         ),
-        mistakes=(*step_mistakes(), *loop_mistakes()),
+        mistakes=(*step_mistakes(_), *loop_mistakes(_)),
         hints=(
             _("The seed is zero, except for a 1 at scores[0, target]."),
             _("Divide the gradient by its norm, a single number, so that all steps have one length."),
@@ -96,10 +96,11 @@ def exercise() -> Exercise:
         picture=picture,
         caption=_("a photo, and an image that fools it, by your steps"),
         solution="minicnn/visualize/synthesis/fooling.py",
+        translate=_,
     )
 
 
-def step_mistakes() -> tuple[Mistake, ...]:
+def step_mistakes(_: Translate) -> tuple[Mistake, ...]:
     """Return the known mistakes in fooling_step."""
     def mistake(hint: str, wrong: Any) -> Mistake:
         """wrong : called with (g, net, x, target, learning_rate)."""
@@ -134,7 +135,7 @@ def step_mistakes() -> tuple[Mistake, ...]:
     )
 
 
-def loop_mistakes() -> tuple[Mistake, ...]:
+def loop_mistakes(_: Translate) -> tuple[Mistake, ...]:
     """Return the known mistakes in fooling_image."""
     def last_step(net: Network, x: Array, target: int, rate: float, most: int) -> tuple[Array, int]:
         """One step more than needed: the step comes before the look at the scores."""
@@ -189,7 +190,7 @@ def picture(functions: Functions, model: Model, photo: Photo) -> list[Panel]:
     change = model.preprocessing.to_image(x).astype(float) - photo.image
     enlarged, factor = plot.amplify(photo.image, change, least=0.0)
     return [picture_panel(f"{photo.name}: {answer(model, photo.x)}", model, photo.x),
-            picture_panel(_("after {steps} steps: {answer}").format(steps=steps, answer=answer(model, x)), model, x),
-            (_("difference x{factor:.3g}").format(factor=factor), enlarged / 255)]
+            picture_panel(f"after {steps} steps: {answer(model, x)}", model, x),
+            (f"difference x{factor:.3g}", enlarged / 255)]
 
 

@@ -7,8 +7,8 @@ from minicnn.datasets.drawings import draw_style
 from minicnn.models import Model
 
 from ..shared.inputs import Photo
+from ..shared.language import Translate, english
 from .exercise import Case, Exercise, Function, Functions, Mistake, Panel
-from .messages import _
 from .pictures import first_noise, minimised, picture_panel, texture_layers
 from .twins import Array, normal, slope
 
@@ -39,7 +39,7 @@ def numeric_backward(dgram: Array, x: Array) -> Array:
     return slope(naive_gram, x, dgram)
 
 
-def exercise() -> Exercise:
+def exercise(_: Translate = english) -> Exercise:
     """Return the exercise in the chosen language."""
     x, dgram = normal(80, 2, 3, 4, 5), normal(81, 2, 3, 3)
     return Exercise(
@@ -67,7 +67,7 @@ def exercise() -> Exercise:
             Case(_("against finite differences"), "gram_backward", (dgram, x), numeric_backward),
             Case(_("a symmetric dgram"), "gram_backward", (dgram + dgram.transpose(0, 2, 1), x), naive_backward),
         ),
-        mistakes=mistakes(),
+        mistakes=mistakes(_),
         hints=(
             _("x.reshape(N, C, H * W) is F for all images, and F.transpose(0, 2, 1) is its transpose. The operator @ "
               "multiplies the matrices of all images at once."),
@@ -77,10 +77,11 @@ def exercise() -> Exercise:
         picture=picture,
         caption=_("a texture from noise, by your Gram matrices"),
         solution="minicnn/layers/gram.py",
+        translate=_,
     )
 
 
-def mistakes() -> tuple[Mistake, ...]:
+def mistakes(_: Translate) -> tuple[Mistake, ...]:
     """Return the known mistakes."""
     return (
         Mistake("gram_matrix", _("The Gram matrix is a sum instead of a mean: divide by C * H * W."),
@@ -142,5 +143,5 @@ def picture(functions: Functions, model: Model, photo: Photo) -> list[Panel]:
         return total, gradients
     noise = x.mean(axis=(2, 3), keepdims=True) + first_noise(model, side)
     made = minimised(model, noise, layers, seeds, steps)
-    return [(_("source"), source / 255), picture_panel(_("noise"), model, noise),
-            picture_panel(_("after {steps} steps").format(steps=steps), model, made)]
+    return [("source", source / 255), picture_panel("noise", model, noise),
+            picture_panel(f"after {steps} steps", model, made)]

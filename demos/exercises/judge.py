@@ -7,9 +7,9 @@ import numpy as np
 
 from minicnn.gradient_check import relative_error
 
+from ..shared.language import Translate
 from .answer import Answer
 from .exercise import Case, Exercise, Function
-from .messages import _
 
 ROUNDING = 1e-12  # numbers below it are rounding errors of a zero; the numbers of the cases are about 1
 SAME = 1e-6       # relative error up to which a result agrees with a known mistake
@@ -40,7 +40,7 @@ def judge(exercise: Exercise, answers: Sequence[Answer], expected: Sequence[tupl
     expected : the `right_results`.
     """
     cases = exercise.all_cases()
-    judged = [judge_case(exercise.function(case.function), case, answer, right)
+    judged = [judge_case(exercise.function(case.function), case, answer, right, exercise.translate)
               for case, answer, right in zip(cases, answers, expected, strict=True)]
     for function in exercise.functions:  # hints for the first wrong one alone, as later ones may call it
         mine = [n for n, case in enumerate(cases) if case.function == function.name]
@@ -50,11 +50,12 @@ def judge(exercise: Exercise, answers: Sequence[Answer], expected: Sequence[tupl
     return judged, []
 
 
-def judge_case(function: Function, case: Case, answer: Answer, right: tuple[np.ndarray, ...]) -> Judged:
+def judge_case(function: Function, case: Case, answer: Answer, right: tuple[np.ndarray, ...], _: Translate
+               ) -> Judged:
     """Return the judgement of one answer."""
     if answer.problem:
         return Judged(case, False, answer.problem, answer.lines)
-    finding = wrong_form(function, answer.results, right)
+    finding = wrong_form(function, answer.results, right, _)
     if finding:
         return Judged(case, False, finding)
     if answer.changed:
@@ -67,7 +68,8 @@ def judge_case(function: Function, case: Case, answer: Answer, right: tuple[np.n
                   _("relative error {error:.1g}, needs {needs:.0e}").format(error=error, needs=case.needs))
 
 
-def wrong_form(function: Function, results: tuple[np.ndarray, ...], right: tuple[np.ndarray, ...]) -> str:
+def wrong_form(function: Function, results: tuple[np.ndarray, ...], right: tuple[np.ndarray, ...], _: Translate
+               ) -> str:
     """Return one sentence if the number, the shape or the type of the results is wrong, else ""."""
     if len(results) != len(right):
         return _("{name} returns {count} results, needs {right}: {names}").format(
@@ -92,7 +94,8 @@ def hints_for(exercise: Exercise, function: Function, tried: list[Tried]) -> lis
     """Return the hints for a function: of known mistakes for each wrong result, else of general ones."""
     if not tried:
         return []
-    hints = changed_hints(function, tried)
+    _ = exercise.translate
+    hints = changed_hints(function, tried, _)
     if any(len(answer.results) != len(right) for _case, answer, right in tried):
         return [_("Return the results of {name} in this order: {names}.").format(
             name=function.name, names=", ".join(function.results))]
@@ -104,7 +107,7 @@ def hints_for(exercise: Exercise, function: Function, tried: list[Tried]) -> lis
         if all(close(answer.results[part], right[part], case.needs) for case, answer, right in tried):
             continue
         hints += [mistake.hint for mistake, explained in known if explained[part] and spoils(mistake.wrong, tried, part)
-                  ][:1] or general_hints(function.results[part], tried, part)
+                  ][:1] or general_hints(function.results[part], tried, part, _)
     return hints
 
 
@@ -128,7 +131,7 @@ def spoils(wrong: Any, tried: list[Tried], part: int) -> bool:
                if case.needs <= SAME)
 
 
-def changed_hints(function: Function, tried: list[Tried]) -> list[str]:
+def changed_hints(function: Function, tried: list[Tried], _: Translate) -> list[str]:
     """Return the hint for a function that writes into its arguments."""
     if not any(answer.changed for _case, answer, _right in tried):
         return []
@@ -136,7 +139,7 @@ def changed_hints(function: Function, tried: list[Tried]) -> list[str]:
               "by dout * mask instead of dout[...] = 0.").format(name=function.name)]
 
 
-def general_hints(name: str, tried: list[Tried], part: int) -> list[str]:
+def general_hints(name: str, tried: list[Tried], part: int, _: Translate) -> list[str]:
     """Return the hint that fits any exercise: about shape, type, sign, a factor, or the place of the largest error."""
     case, answer, right = next((case, answer, right) for case, answer, right in tried
                                if not close(answer.results[part], right[part], case.needs))

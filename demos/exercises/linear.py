@@ -12,8 +12,8 @@ from minicnn.models import Model
 from minicnn.network import Network, Node
 
 from ..shared.inputs import Photo
+from ..shared.language import Translate, english
 from .exercise import Case, Exercise, Function, Functions, Mistake, Panel
-from .messages import _
 from .pictures import gradient_panel, photo_panel
 from .twins import Array, normal, slope
 
@@ -47,7 +47,7 @@ def numeric_backward(dout: Array, x: Array, w: Array) -> tuple[Array, Array, Arr
             slope(lambda changed: naive_forward(x, w, changed), b, dout))
 
 
-def exercise() -> Exercise:
+def exercise(_: Translate = english) -> Exercise:
     """Return the exercise in the chosen language."""
     x, w, b, dout = normal(30, 4, 5), normal(31, 3, 5), normal(32, 3), normal(33, 4, 3)
     square = normal(34, 3, 3), normal(35, 3, 3), normal(36, 3)
@@ -78,7 +78,7 @@ def exercise() -> Exercise:
             Case(_("as many images, inputs and outputs"), "linear_backward", (normal(37, 3, 3), *square[:2]),
                  naive_backward),
         ),
-        mistakes=mistakes(),
+        mistakes=mistakes(_),
         hints=(
             _("Write each sum as a matrix product. Its inner sizes must be the index that is summed over."),
             _("The forward pass is x @ w.T + b."),
@@ -87,10 +87,11 @@ def exercise() -> Exercise:
         picture=picture,
         caption=_("the gradient of its class score, which starts in your linear layer"),
         solution="minicnn/layers/linear.py",
+        translate=_,
     )
 
 
-def mistakes() -> tuple[Mistake, ...]:
+def mistakes(_: Translate) -> tuple[Mistake, ...]:
     """Return the known mistakes."""
     return (
         Mistake("linear_forward", _("The bias is missing in the forward pass."), lambda x, w, b: x @ w.T),
@@ -150,7 +151,7 @@ def last_linear(net: Network) -> Node:
     for node in reversed(net.nodes):
         if isinstance(node.layer, Linear) or isinstance(node.layer, Conv2D) and node.layer.field() == (1, 1, 0):
             return node
-    raise InputError(_("this network has no linear layer; choose another --model"))
+    raise InputError("this network has no linear layer; choose another --model")
 
 
 def picture(functions: Functions, model: Model, photo: Photo) -> list[Panel]:
@@ -168,5 +169,5 @@ def picture(functions: Functions, model: Model, photo: Photo) -> list[Panel]:
     large = resize(np.repeat((255 * heat / (heat.max() or 1))[:, :, None], 3, axis=2).astype(np.uint8),
                    *photo.image.shape[:2])
     return [photo_panel(model, photo),
-            gradient_panel(_("gradient of the class score"), model, gradients["input"]),
-            (_("Grad-CAM at {layer}").format(layer=maps), plot.overlay(photo.image, large[:, :, 0] / 255))]
+            gradient_panel("gradient of the class score", model, gradients["input"]),
+            (f"Grad-CAM at {maps}", plot.overlay(photo.image, large[:, :, 0] / 255))]

@@ -8,8 +8,8 @@ from minicnn.models import Model
 from minicnn.network import Network
 
 from ..shared.inputs import Photo
+from ..shared.language import Translate, english
 from .exercise import Case, Exercise, Function, Functions, Mistake, Panel
-from .messages import _
 from .pictures import gradient_and_guided
 from .twins import Array, normal, slope
 
@@ -42,7 +42,7 @@ def window(x: Array, n: int, c: int, i: int, j: int, size: int, stride: int) -> 
     return x[n, c, i * stride:i * stride + size, j * stride:j * stride + size]
 
 
-def exercise() -> Exercise:
+def exercise(_: Translate = english) -> Exercise:
     """Return the exercise in the chosen language."""
     x, dout = normal(60, 2, 3, 6, 7), normal(61, 2, 3, 3, 3)
     flat = np.array([[[[1.0, 1.0, 0.0, 2.0], [1.0, 1.0, 2.0, 2.0], [0.0, 3.0, 5.0, 4.0], [3.0, 3.0, 4.0, 5.0]]]])
@@ -79,7 +79,7 @@ def exercise() -> Exercise:
             Case(_("several pixels are the largest"), "max_pool_backward", (normal(64, 1, 1, 2, 2), flat, 2, 2),
                  naive_backward),
         ),
-        mistakes=mistakes(),
+        mistakes=mistakes(_),
         hints=(
             _("For one position (k, l) in the window, the pixels of all windows are one slice of x: "
               "x[:, :, k:k + stride * OH:stride, l:l + stride * OW:stride]."),
@@ -90,10 +90,11 @@ def exercise() -> Exercise:
         picture=picture,
         caption=_("the gradient of its class score, through your switches"),
         solution="minicnn/layers/pool.py",
+        translate=_,
     )
 
 
-def mistakes() -> tuple[Mistake, ...]:
+def mistakes(_: Translate) -> tuple[Mistake, ...]:
     """Return the known mistakes."""
     return (
         Mistake("max_pool_forward", _("The output is the mean of each window. It is the largest pixel."),

@@ -14,7 +14,6 @@ from minicnn.optimize import LBFGS, Clamp
 from ..shared.inputs import Photo, short_label
 from ..shared.layers import feature_layers
 from .exercise import Panel
-from .messages import _
 
 Seeds = Callable[[dict[str, np.ndarray]], tuple[float, dict[str, np.ndarray]]]  # activations -> (loss, seeds)
 TEXTURE_LAYERS = ("relu_conv1", "fire2/concat", "fire3/concat", "fire4/concat")  # of SqueezeNet
@@ -51,15 +50,15 @@ def picture_panel(caption: str, model: Model, x: np.ndarray) -> Panel:
 def gradient_and_saliency(model: Model, photo: Photo, net: Network) -> list[Panel]:
     """Return the photo, the gradient of its class score through `net`, and its saliency map."""
     gradient = photo_gradient(net, photo)
-    return [photo_panel(model, photo), gradient_panel(_("gradient of the class score"), model, gradient),
-            saliency_panel(_("saliency: its largest absolute value over the colours"), gradient)]
+    return [photo_panel(model, photo), gradient_panel("gradient of the class score", model, gradient),
+            saliency_panel("saliency: its largest absolute value over the colours", gradient)]
 
 
 def gradient_and_guided(model: Model, photo: Photo, net: Network) -> list[Panel]:
     """Return the photo, the gradient of its class score through `net`, and the same by guided backprop."""
     return [photo_panel(model, photo),
-            gradient_panel(_("gradient of the class score"), model, photo_gradient(net, photo)),
-            gradient_panel(_("guided backprop"), model, photo_gradient(net.with_relu(GuidedReLU()), photo))]
+            gradient_panel("gradient of the class score", model, photo_gradient(net, photo)),
+            gradient_panel("guided backprop", model, photo_gradient(net.with_relu(GuidedReLU()), photo))]
 
 
 class RuleReLU(ReLU):
@@ -81,8 +80,8 @@ def rule_panels(rule: Callable[[np.ndarray, np.ndarray], np.ndarray], caption: s
     """Return the photo, the gradient of its class score, and the same by the learner's rule for the ReLUs."""
     net = model.net.plain()
     by_rule = photo_gradient(net.with_relu(RuleReLU(rule)), photo)
-    zero = "" if by_rule.any() else _(": exactly zero, as in some networks")
-    return [photo_panel(model, photo), gradient_panel(_("gradient"), model, photo_gradient(net, photo)),
+    zero = "" if by_rule.any() else ": exactly zero, as in some networks"
+    return [photo_panel(model, photo), gradient_panel("gradient", model, photo_gradient(net, photo)),
             gradient_panel(caption + zero, model, by_rule)]
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from minicnn.errors import one_line
 
-from .messages import _
+from ..shared.language import Translate, translation
 from .worker import CALL, read_results
 
 PRINTED_BYTES, PRINTED_LINES = 20_000, 20  # of the learner's own output that are shown
@@ -46,6 +46,7 @@ def run_worker(work: str, name: str, file: str, language: str, seconds: int, mod
     work : "check" or "picture". processor : limit of its processor time in seconds; 0 for none.
     After Ctrl-C, the process ends at once, as after the time limit.
     """
+    _ = translation(language)
     with tempfile.TemporaryDirectory(prefix="minicnn-exercise-") as folder:
         words = [sys.executable, "-c", CODE, "\n".join(map(os.path.abspath, sys.path)), folder, work, name,
                  os.path.abspath(file), language, model, str(processor)]
@@ -57,7 +58,7 @@ def run_worker(work: str, name: str, file: str, language: str, seconds: int, mod
             process.wait(seconds)
             problem = ""
         except subprocess.TimeoutExpired:
-            problem = too_long(seconds)
+            problem = too_long(seconds, _)
         finally:
             kill(process)
         printed.thread.join(1)  # a process that has left its session may still hold the pipe
@@ -65,19 +66,19 @@ def run_worker(work: str, name: str, file: str, language: str, seconds: int, mod
         call = Path(folder, CALL)
         number = int(call.read_text() or -1) if call.is_file() else None
     if made is None:
-        return Outcome({}, {}, printed.lines(), problem or how_it_ended(process.returncode, processor), number)
+        return Outcome({}, {}, printed.lines(), problem or how_it_ended(process.returncode, processor, _), number)
     return Outcome(*made, printed.lines(), "", number)
 
 
-def too_long(seconds: int) -> str:
+def too_long(seconds: int, _: Translate) -> str:
     """Return one sentence about a process that reached its limit."""
     return _("it was still running after {seconds} seconds: is there a loop without an end?").format(seconds=seconds)
 
 
-def how_it_ended(code: int, processor: int) -> str:
+def how_it_ended(code: int, processor: int, _: Translate) -> str:
     """Return one sentence about a process that ended without results. processor : the limit of its processor time."""
     if hasattr(signal, "SIGXCPU") and code == -signal.SIGXCPU:
-        return too_long(processor)
+        return too_long(processor, _)
     if code < 0:
         return _("it ended the Python process by the signal {name}").format(name=signal.Signals(-code).name)
     return _("it ended the Python process with exit code {code}").format(code=code)

@@ -6,8 +6,8 @@ from minicnn.layers import ReLU
 from minicnn.models import Model
 
 from ..shared.inputs import Photo
+from ..shared.language import Translate, english
 from .exercise import Case, Exercise, Function, Functions, Mistake, Panel
-from .messages import _
 from .pictures import gradient_and_saliency
 from .twins import Array, normal, slope
 
@@ -35,7 +35,7 @@ def numeric_backward(dout: Array, x: Array) -> Array:
     return slope(naive_forward, x, dout)
 
 
-def exercise() -> Exercise:
+def exercise(_: Translate = english) -> Exercise:
     """Return the exercise in the chosen language."""
     x, dout = normal(0, 2, 3, 4, 5), normal(1, 2, 3, 4, 5)
     with_zeros = np.where(normal(2, 4, 6) > 0.5, 0.0, normal(3, 4, 6))
@@ -61,7 +61,7 @@ def exercise() -> Exercise:
             Case(_("against finite differences"), "relu_backward", (dout, x), numeric_backward),
             Case(_("inputs that are exactly zero"), "relu_backward", (normal(4, 4, 6), with_zeros), naive_backward),
         ),
-        mistakes=mistakes(),
+        mistakes=mistakes(_),
         hints=(
             _("The derivative of max(x, 0) is 1 where x is positive and 0 where it is negative."),
             _("By the chain rule, dx is that derivative times dout, element by element."),
@@ -70,10 +70,11 @@ def exercise() -> Exercise:
         picture=picture,
         caption=_("the gradient of its class score, through your ReLU"),
         solution="minicnn/layers/relu.py",
+        translate=_,
     )
 
 
-def mistakes() -> tuple[Mistake, ...]:
+def mistakes(_: Translate) -> tuple[Mistake, ...]:
     """Return the known mistakes."""
     return (
         Mistake("relu_forward", _("The forward pass returns x itself: negative numbers must become zero."),

@@ -5,8 +5,8 @@ import numpy as np
 from minicnn.models import Model
 
 from ..shared.inputs import Photo
+from ..shared.language import Translate, english
 from .exercise import Case, Exercise, Function, Functions, Mistake, Panel
-from .messages import _
 from .pictures import rule_panels
 from .relu import numeric_backward
 from .twins import Array, normal
@@ -21,7 +21,7 @@ def naive_backward(dout: Array, x: Array) -> Array:
     return dx
 
 
-def exercise() -> Exercise:
+def exercise(_: Translate = english) -> Exercise:
     """Return the exercise in the chosen language."""
     x, dout = normal(20, 2, 3, 4, 5), normal(21, 2, 3, 4, 5)
     return Exercise(
@@ -64,9 +64,10 @@ def exercise() -> Exercise:
         picture=picture,
         caption=_("the class score by the gradient and by your guided rule"),
         solution="minicnn/layers/relu.py",
+        translate=_,
     )
 
 
 def picture(functions: Functions, model: Model, photo: Photo) -> list[Panel]:
     """Return the gradient of the class score, and the result of the learner's rule."""
-    return rule_panels(functions["guided_relu_backward"], _("your guided backprop"), model, photo)
+    return rule_panels(functions["guided_relu_backward"], "your guided backprop", model, photo)

@@ -8,8 +8,8 @@ from minicnn.models import Model
 from minicnn.network import Network
 
 from ..shared.inputs import Photo, short_label
+from ..shared.language import Translate, english
 from .exercise import Case, Exercise, Function, Functions, Mistake, Panel
-from .messages import _
 from .pictures import photo_panel
 from .scored import SIDE, network_text, numeric_gradient, score_gradient, seeded_gradient, softmax_seed, tiny_network
 from .twins import Array, normal
@@ -36,14 +36,14 @@ def largest(dx: Array) -> Array:
     return out
 
 
-def exercise() -> Exercise:
+def exercise(_: Translate = english) -> Exercise:
     """Return the exercise in the chosen language."""
     net, x = tiny_network(), normal(101, 2, 3, SIDE, SIDE)
     return Exercise(
         name="saliency",
         title=_("The saliency map of a class score"),
         task=_("A saliency map is bright where a small change of a pixel changes a class score much (Simonyan et al. "
-               "2013). It takes one forward pass and one backward pass.\n\n") + network_text(),
+               "2013). It takes one forward pass and one backward pass.\n\n") + network_text(_),
         functions=(
             Function("saliency_map(net, x, labels)", ("saliency",), _(
                 "Return the saliency map of each image, (N, H, W).\n\n"
@@ -59,7 +59,7 @@ def exercise() -> Exercise:
             Case(_("against finite differences"), "saliency_map", (net, x, (4, 0)), numeric_map),
             Case(_("a single image"), "saliency_map", (net, x[:1], (2,)), naive_map),
         ),
-        mistakes=mistakes(),
+        mistakes=mistakes(_),
         hints=(
             _("The seed is the gradient of scores[n, labels[n]] to the scores: zeros of the shape of the scores, with "
               "a 1 at the label of each image."),
@@ -69,10 +69,11 @@ def exercise() -> Exercise:
         picture=picture,
         caption=_("saliency of its best classes, by your function"),
         solution="minicnn/visualize/attribution/saliency.py",
+        translate=_,
     )
 
 
-def mistakes() -> tuple[Mistake, ...]:
+def mistakes(_: Translate) -> tuple[Mistake, ...]:
     """Return the known mistakes."""
     def mistake(hint: str, wrong: Any) -> Mistake:
         """wrong : called with (dx, net, x, labels)."""

@@ -8,13 +8,13 @@ from minicnn.gradient_check import numerical_gradient
 from minicnn.layers import Conv2D, Flatten, Linear, ReLU
 from minicnn.network import Network
 
-from .messages import _
+from ..shared.language import Translate
 from .twins import Array
 
 SIDE, CLASSES = 6, 5
 
 
-def network_text() -> str:
+def network_text(_: Translate) -> str:
     """Return the paragraph that explains the network's two methods to the learner."""
     return _("net is a network of minicnn, and this is all that you need of it:\n\n"
              "    trace = net.forward(x)                      # x: images, (N, C, H, W)\n"

@@ -3,13 +3,13 @@
 from textwrap import fill
 
 from .exercise import Exercise, Function
-from .messages import _
 
 WIDTH = 100  # characters of a line
 
 
 def skeleton(exercise: Exercise) -> str:
     """Return the text of NAME.py: the task, and each function with its formula, an example and no body."""
+    _ = exercise.translate
     check = _("Check your answer: {command}").format(command=f"minicnn exercise {exercise.name} --check")
     hint = _("Ask for a hint: {command}").format(command=f"minicnn exercise {exercise.name} --hint")
     top = f'"""{exercise.title}\n\n{wrapped(exercise.task)}\n\n{check}\n{hint}\n"""\n\nimport numpy as np\n'

@@ -11,9 +11,9 @@ from minicnn.losses import FeatureMatch, TotalVariation
 from minicnn.models import Model
 
 from ..shared.inputs import Photo
+from ..shared.language import Translate, english
 from .exercise import Case, Exercise, Function, Functions, Mistake, Panel
 from .gram import naive_gram
-from .messages import _
 from .pictures import minimised, picture_panel, texture_layers
 from .twins import Array, normal
 
@@ -38,7 +38,7 @@ def numeric_style_loss(features: Array, target: Array, weight: float) -> tuple[f
     return loss(features), numerical_gradient(loss, features)
 
 
-def exercise() -> Exercise:
+def exercise(_: Translate = english) -> Exercise:
     """Return the exercise in the chosen language."""
     features, other = normal(140, 1, 3, 4, 5), normal(141, 1, 3, 6, 4)
     target = naive_gram(other)
@@ -64,7 +64,7 @@ def exercise() -> Exercise:
                  numeric_style_loss),
             Case(_("the painting itself: the loss is 0"), "style_loss", (other, target, 5.0), naive_style_loss),
         ),
-        mistakes=mistakes(),
+        mistakes=mistakes(_),
         hints=(
             _("Bring the features into the shape (C, H * W) first; F.T is the transpose."),
             _("The derivative of the squares is 2 * (gram - target). Through F @ F.T, with a symmetric matrix, it "
@@ -74,10 +74,11 @@ def exercise() -> Exercise:
         picture=picture,
         caption=_("a photo in the style of a drawing, by your style loss"),
         solution="minicnn/losses/targets.py",
+        translate=_,
     )
 
 
-def mistakes() -> tuple[Mistake, ...]:
+def mistakes(_: Translate) -> tuple[Mistake, ...]:
     """Return the known mistakes."""
     def mistake(hint: str, **changes: Any) -> Mistake:
         return Mistake("style_loss", hint, lambda *arguments: changed_loss(*arguments, **changes))
@@ -142,5 +143,5 @@ def picture(functions: Functions, model: Model, photo: Photo) -> list[Panel]:
         weight = SMOOTH / x.size
         return total + weight * variation, gradients | {"input": weight * smoothing["input"]}
     made = minimised(model, x, layers, seeds, STEPS)
-    return [(_("content"), content / 255), (_("style"), style / 255),
-            picture_panel(_("by your style loss"), model, made)]
+    return [("content", content / 255), ("style", style / 255),
+            picture_panel("by your style loss", model, made)]

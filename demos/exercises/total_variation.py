@@ -9,8 +9,8 @@ from minicnn.gradient_check import numerical_gradient
 from minicnn.models import Model
 
 from ..shared.inputs import Photo, short_label
+from ..shared.language import Translate, english
 from .exercise import Case, Exercise, Function, Functions, Mistake, Panel
-from .messages import _
 from .pictures import picture_panel
 from .twins import Array, normal
 
@@ -35,7 +35,7 @@ def numeric_variation(x: Array) -> tuple[float, Array]:
     return naive_variation(x)[0], numerical_gradient(lambda changed: naive_variation(changed)[0], x)
 
 
-def exercise() -> Exercise:
+def exercise(_: Translate = english) -> Exercise:
     """Return the exercise in the chosen language."""
     x = normal(90, 2, 3, 4, 5)
     return Exercise(
@@ -57,7 +57,7 @@ def exercise() -> Exercise:
             Case(_("one row"), "total_variation", (normal(92, 1, 1, 1, 6),), naive_variation),
             Case(_("a flat image"), "total_variation", (np.ones((1, 3, 4, 4)),), naive_variation),
         ),
-        mistakes=mistakes(),
+        mistakes=mistakes(_),
         hints=(
             _("x[:, :, 1:] - x[:, :, :-1] holds the differences of each pixel to the one below it."),
             _("Each difference has two pixels. The loss grows with the difference, so the pixel ahead gets "
@@ -67,10 +67,11 @@ def exercise() -> Exercise:
         picture=picture,
         caption=_("a noisy photo, smoothed by the gradient of your total variation"),
         solution="minicnn/losses/regularizers.py",
+        translate=_,
     )
 
 
-def mistakes() -> tuple[Mistake, ...]:
+def mistakes(_: Translate) -> tuple[Mistake, ...]:
     """Return the known mistakes."""
     def mistake(hint: str, **changes: Any) -> Mistake:
         return Mistake("total_variation", hint, lambda x: variation(x, **changes))
@@ -121,7 +122,7 @@ def picture(functions: Functions, model: Model, photo: Photo) -> list[Panel]:
         _loss, dx = functions["total_variation"](x)
         x = x - RATE * (2 * (x - noisy) + SMOOTH * dx)
     return [picture_panel(f"{name}: {answer(model, image)}", model, image) for name, image in
-            ((_("photo"), photo.x), (_("with noise"), noisy), (_("smoothed"), x))]
+            (("photo", photo.x), ("with noise", noisy), ("smoothed", x))]
 
 
 def answer(model: Model, x: Array) -> str:

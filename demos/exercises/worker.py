@@ -16,10 +16,10 @@ import numpy as np
 from minicnn.errors import InputError
 
 from ..shared.inputs import choose_model, load_photos
+from ..shared.language import Translate, translation
 from .answer import Answer, NotAnAnswer, answers, ended, learners_lines, load_functions, read_answer
 from .contents import exercise_of
 from .exercise import Exercise, Functions
-from .messages import _, set_language
 
 RESULTS = "results.npz"  # the arrays, and under the name "facts" all else as JSON
 CALL = "call.txt"        # the number of the case that runs now
@@ -35,10 +35,10 @@ def main(folder: str, work: str, name: str, file: str, language: str, model: str
     limit_processor(int(seconds))
     sys.stdin = open(os.devnull)
     sys.path.append(os.path.dirname(file))  # so that an answer can import the learner's other files
-    set_language(language)
-    exercise = exercise_of(name)
+    _ = translation(language)
+    exercise = exercise_of(name, _)
     try:
-        functions = load_functions(read_answer(file), file, exercise)
+        functions = load_functions(read_answer(file, _), file, exercise)
         made = check(exercise, functions, file, Path(folder)) if work == "check" else \
             picture(exercise, functions, model)
     except NotAnAnswer as problem:
@@ -46,17 +46,17 @@ def main(folder: str, work: str, name: str, file: str, language: str, model: str
     except BaseException as problem:  # the learner's functions fail inside the network
         lines = learners_lines(problem, file)
         wrong_use = isinstance(problem, InputError) and not lines  # such as a --model that does not exist
-        made = {"wrong use" if wrong_use else "problem": str(problem) if wrong_use else in_network(file, problem),
+        made = {"wrong use" if wrong_use else "problem": str(problem) if wrong_use else in_network(file, problem, _),
                 "lines": lines}, {}
     if os.getpid() == owner:  # a copy of this process that the learner's code has forked writes nothing
         write(Path(folder), *made)
     os._exit(0)  # without waiting for threads of the learner's
 
 
-def in_network(file: str, problem: BaseException) -> str:
+def in_network(file: str, problem: BaseException, _: Translate) -> str:
     """Return one sentence about learner's functions that pass the checks and fail in a network."""
     return _("your functions pass the checks, but a real network fails with them: {problem}").format(
-        problem=ended(os.path.basename(file), problem))
+        problem=ended(os.path.basename(file), problem, _))
 
 
 def leave_with_parent() -> None:
@@ -82,7 +82,7 @@ def check(exercise: Exercise, functions: Functions, file: str, folder: Path) -> 
     """Return (facts, arrays) of the answers to all cases."""
     def report(number: int) -> None:
         (folder / CALL).write_text(str(number))
-    given = list(answers(functions, file, exercise.all_cases(), report))
+    given = list(answers(functions, file, exercise.all_cases(), report, exercise.translate))
     facts = [{"changed": one.changed, "problem": one.problem, "lines": one.lines, "count": len(one.results)}
              for one in given]
     return {"answers": facts}, {f"{n} {part}": array for n, one in enumerate(given)

@@ -20,6 +20,7 @@ from .security import TooLargeError, read_body
 from .session import GoneError
 from .state import Asked, Explorer
 from .streams import FAULT, start_stream
+from .texts import page_of
 
 PAGE = Path(__file__).parent / "page"
 TEMPLATES = Environment(loader=FileSystemLoader(PAGE), autoescape=True, undefined=StrictUndefined)
@@ -38,7 +39,7 @@ STREAMS = {"synthesis": live.synthesis, "occlusion": live.occlusion, "fooling": 
 
 def make_app(explorer: Explorer) -> Starlette:
     """Return the application. The Guard of security.py must stand before it."""
-    routes: list[Route | Mount] = [Route("/", front_page)]
+    routes: list[Route | Mount] = [Route("/", front_page(explorer))]
     routes += [Route(f"/api/{name}", answered(explorer, answer)) for name, answer in ANSWERS.items()]
     routes += [Route(f"/api/{name}", answered(explorer, answer), methods=["POST"]) for name, answer in POSTS.items()]
     routes += [Route(f"/api/{name}", streamed(explorer, work)) for name, work in STREAMS.items()]
@@ -46,9 +47,11 @@ def make_app(explorer: Explorer) -> Starlette:
     return Starlette(routes=routes, exception_handlers={HTTPException: http_problem})
 
 
-async def front_page(request: Request) -> Response:
-    """Answer with the page."""
-    return HTMLResponse(TEMPLATES.get_template("index.html").render(title="minicnn explorer", static=[]))
+def front_page(explorer: Explorer) -> Endpoint:
+    """Return the endpoint that answers with the page."""
+    async def endpoint(request: Request) -> Response:
+        return HTMLResponse(page_of(TEMPLATES, PAGE, explorer.language))
+    return endpoint
 
 
 def answered(explorer: Explorer, answer: Callable[[Asked], Response]) -> Endpoint:

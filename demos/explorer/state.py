@@ -26,10 +26,12 @@ class Explorer:
     """Everything that a server keeps: the networks, the photos that it offers, and the sessions.
 
     photos : {identifier: Photo}, in the order of the list. folder : of photos with patches, or None.
+    language : of the page, one of LANGUAGES.
     """
 
-    def __init__(self, networks: Networks, photos: dict[str, Photo], folder: str | None = None) -> None:
-        self.networks, self.photos = networks, photos
+    def __init__(self, networks: Networks, photos: dict[str, Photo], folder: str | None = None,
+                 language: str = "en") -> None:
+        self.networks, self.photos, self.language = networks, photos, language
         self.sessions = Sessions()
         self.worker = Worker()
         self.patches = AllPatches(folder, self.worker.calm)

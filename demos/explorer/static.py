@@ -25,6 +25,7 @@ from .layers import description, shown_layers
 from .recorder import Recorder, address
 from .session import Photo
 from .state import Explorer
+from .texts import page_of
 
 MOST_BYTES = 46_000_000  # of all answers; with the page, the edition stays under 50 MB
 MOST_PHOTOS = 3
@@ -47,8 +48,7 @@ def write_static(explorer: Explorer, out: Path, page: Path, templates: Environme
             (folder / "data" / name).write_text(text, encoding="ascii")
         (folder / "explorer.js").write_text(bundle(page), encoding="utf-8")
         shutil.copyfile(page / "explorer.css", folder / "explorer.css")
-        html = templates.get_template("index.html").render(title="minicnn explorer",
-                                                           static=["data/index.js", "explorer.js"])
+        html = page_of(templates, page, explorer.language, ["data/index.js", "explorer.js"])
         (folder / "index.html").write_text(html, encoding="utf-8")
     return sum(file.stat().st_size for file in out.rglob("*") if file.is_file())
 

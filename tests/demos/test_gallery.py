@@ -27,7 +27,9 @@ from demos import (
 )
 from demos.__main__ import parser as gallery_parser
 from demos.__main__ import run as run_gallery
+from demos.gallery_texts import sentences, translated
 from demos.shared.command import main
+from demos.shared.inputs import load_photos
 from demos.shared.photo_folder import FolderPhoto
 from minicnn.errors import InputError
 from minicnn.models import load_model
@@ -201,3 +203,46 @@ def test_a_flat_or_tiny_photo_goes_through(name, tmp_path, monkeypatch, capsys):
     few_demos(monkeypatch, "activations", "occlusion", "saliency", "guided_backprop", "attribution", "compare")
     assert exit_code(gallery_module, tmp_path / "photo.png", "--model", "shapes", "--device", "cpu", "--out",
                      tmp_path / "out") == 0, capsys.readouterr()
+
+
+def test_the_pages_in_korean_with_hostile_names(tmp_path, monkeypatch):
+    hostile = '<img src=x onerror="alert(1)">{0}{model}'
+    model = load_model("shapes", "cpu").fast()
+    photos = [photo._replace(name=hostile) for photo in load_photos(model, [], 0)[:1]]
+    few_demos(monkeypatch, "activations", "saliency")
+    failed = gallery.write_gallery(tmp_path, model._replace(labels=[hostile] * len(model.labels)), f"model: {hostile}",
+                                   gallery.Given(photos, 0), lambda line: None, "ko")
+    index, page = ((tmp_path / f"{name}.html").read_text(encoding="utf-8") for name in ("index", "activations"))
+    assert failed == [] and index.count('<html lang="ko">') == page.count('<html lang="ko">') == 1
+    assert "shapes 들여다보기" in index and "현저성" in index and "그림 3개 중 3개" in index
+    assert "그림을 읽는 방법" in page and "각 타일은 사진에 대한 relu3 층의 한 채널의 활성화이며" in page
+    assert "<img src=x" not in index + page and "&lt;img src=x" in index and "{0}{model}" in index
+    card = json.loads((tmp_path / "saliency.json").read_text(encoding="utf-8"))
+    assert card["explanation"].startswith("A pixel is bright")  # the run card stays English
+
+
+def test_sentences_of_a_demo_are_found_with_their_values():
+    source = """
+how = f"It has {n} parts of a certain kind." if n else "It has no parts of any kind."
+Picture("a", f"{model.name}: {'all' if n else 'no'} parts", figure, array, f"See {colour} here. {how}", "paper", [])
+"""
+    known = sentences(source)
+    assert known == ["{0}: {1} parts", "See {0} here. It has {1} parts of a certain kind.",
+                     "See {0} here. It has no parts of any kind."]
+    table = {known[0]: "{1} 부분: {0}", known[1]: "{1}개, {0}"}
+    assert translated("net: all parts", known, lambda text: table.get(text, text)) == "all 부분: net"
+    assert translated("See {x} here. It has 3 parts of a certain kind. And more.", known,
+                      lambda text: table.get(text, text)) == "3개, {x} And more."
+    assert translated("another text", known, lambda text: table.get(text, text)) == "another text"
+
+
+def test_a_text_that_is_made_from_itself_goes_in_no_circle():
+    source = """
+def conclusion(n):
+    return f"A conclusion of at least {conclusion(n)} words."
+title = "A map of something"
+title = f"{title}, with more than five words"
+Picture("a", title, figure, array, conclusion(3), "paper", [])
+"""
+    assert sentences(source) == ["A map of something", "{0}, with more than five words",
+                                 "A conclusion of at least {0} words."]

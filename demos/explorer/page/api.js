@@ -1,4 +1,5 @@
 // The only module that talks to the server. static-api.js answers the same functions without one.
+import {t} from "./text.js";
 
 /** Whether this page has a server that computes. */
 export const LIVE = true;
@@ -95,9 +96,11 @@ async function request(path, parameters = {}, options = {}, attempts = 2) {
       renewed.set(parameters.photo, sendAgain(parameters.photo));
       return request(path, parameters, options, attempts - 1);
     }
-    if (said.error || said.lost) throw new Problem(said.error ?? "The server no longer has this photo: open it again.");
+    if (said.error || said.lost)
+      throw new Problem(said.error ?? t("The server no longer has this photo: open it again."));
   }
-  if (!answer.ok) throw new Problem(`The server answers ${answer.status} ${answer.statusText}.`);
+  if (!answer.ok)
+    throw new Problem(t("The server answers {status} {text}.", {status: answer.status, text: answer.statusText}));
   return answer;
 }
 
@@ -114,7 +117,7 @@ async function read(promise, signal) {
     return await promise;
   } catch (problem) {
     if (signal?.aborted) throw problem;
-    throw new Problem("The server does not answer: start minicnn explore again, then press Try again.");
+    throw new Problem(t("The server does not answer: start minicnn explore again, then press Try again."));
   }
 }
 

@@ -1,6 +1,7 @@
 // The camera: one frame is sent, and the next one only when the answer is there, so that frames never queue.
 import {LIVE, Problem, sendFrame} from "./api.js";
 import {make} from "./dom.js";
+import {t} from "./text.js";
 
 const SIDE = 256; // pixels of a frame that is sent: more than the networks read would only take time
 
@@ -10,12 +11,12 @@ const SIDE = 256; // pixels of a frame that is sent: more than the networks read
  */
 export function cameraButton(asked, show, ended, report) {
   let running = null;
-  const button = make("button", {type: "button", id: "camera", "aria-pressed": "false", onclick: toggle}, "Camera");
+  const button = make("button", {type: "button", id: "camera", "aria-pressed": "false", onclick: toggle}, t("Camera"));
 
   async function toggle() {
     if (running) return running.abort();
     if (!LIVE)
-      return report(new Problem("The camera needs minicnn explore on your own computer: nothing computes here."));
+      return report(new Problem(t("The camera needs minicnn explore on your own computer: nothing computes here.")));
     running = new AbortController();
     button.setAttribute("aria-pressed", "true");
     try {
@@ -25,7 +26,7 @@ export function cameraButton(asked, show, ended, report) {
     }
     running = null;
     button.setAttribute("aria-pressed", "false");
-    button.textContent = "Camera";
+    button.textContent = t("Camera");
     ended();
   }
   return {button, stop: () => running?.abort()};
@@ -45,8 +46,10 @@ async function watch(signal, asked, show, button) {
       await show(await sendFrame(model, layer, file, signal), file, {model, layer}, signal);
       frames += 1;
       if (performance.now() - before < 1000) continue;
-      button.title = "Pictures a second";
-      button.textContent = `Stop (${Math.round((1000 * frames) / (performance.now() - before))}/s)`;
+      button.title = t("Pictures a second");
+      button.textContent = t("Stop ({rate}/s)", {
+        rate: Math.round((1000 * frames) / (performance.now() - before))
+      });
       [before, frames] = [performance.now(), 0];
     }
   } finally {
@@ -65,8 +68,8 @@ function grab(video) {
 
 function explained(problem) {
   const reasons = {
-    NotAllowedError: "The browser does not allow the camera here.",
-    NotFoundError: "This computer has no camera."
+    NotAllowedError: t("The browser does not allow the camera here."),
+    NotFoundError: t("This computer has no camera.")
   };
   return reasons[problem.name] ? new Problem(reasons[problem.name]) : problem;
 }

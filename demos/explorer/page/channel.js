@@ -7,31 +7,39 @@ import {Growing} from "./growing.js";
 import {Latest, pause} from "./latest.js";
 import {sentence} from "./message.js";
 import {squareAround} from "./photo.js";
+import {t} from "./text.js";
 
 const KINDS = [
-  ["overlay", "Map over the photo"],
-  ["plain", "Gradient"],
-  ["deconv", "Deconvnet"],
-  ["guided", "Guided backprop"]
+  ["overlay", t("Map over the photo")],
+  ["plain", t("Gradient")],
+  ["deconv", t("Deconvnet")],
+  ["guided", t("Guided backprop")]
 ];
 const parts = {};
 let now = null; // {state, layer, channel}
 
 /** Build the panel. choose(channel) opens a channel. */
 export function buildChannel(section, choose, report) {
-  parts.pictures = KINDS.map(([kind, caption]) => [kind, ...pictureFrame(caption.split(" backprop")[0], caption)]);
-  parts.synthesis = new Growing("What it likes best", "The synthesised image that excites the channel", report, {
+  parts.pictures = KINDS.map(([kind, caption]) => [
+    kind,
+    ...pictureFrame(kind === "guided" ? t("Guided") : caption, caption)
+  ]);
+  parts.synthesis = new Growing(t("What it likes best"), t("The synthesised image that excites the channel"), report, {
     told: (event, data) => toldOfSynthesis(event, data)
   });
   parts.patches = make("div", {class: "patches"});
   parts.patchNote = make("p", {class: "note"});
   parts.numbers = make("p", {class: "note"});
-  parts.checks = make("ul", {class: "checks", "aria-label": "Numbers that prove the pictures", hidden: true});
-  parts.synthesisChecks = make("ul", {class: "checks", "aria-label": "Numbers that prove the synthesis", hidden: true});
+  parts.checks = make("ul", {class: "checks", "aria-label": t("Numbers that prove the pictures"), hidden: true});
+  parts.synthesisChecks = make("ul", {
+    class: "checks",
+    "aria-label": t("Numbers that prove the synthesis"),
+    hidden: true
+  });
   parts.code = codePart(() => ({view: "channel", ...asked(now)}), report);
   parts.latest = new Latest(report);
   const frames = parts.pictures.map(([, figure]) => figure);
-  [parts.cropFigure, parts.crop] = pictureFrame("Photo", "The photo there");
+  [parts.cropFigure, parts.crop] = pictureFrame(t("Photo"), t("The photo there"));
   const step = (by) => now && choose((now.channel + by + now.layer.channels) % now.layer.channels);
   section.replaceChildren(
     make(
@@ -41,18 +49,18 @@ export function buildChannel(section, choose, report) {
       make(
         "div",
         {class: "row"},
-        make("button", {type: "button", "aria-label": "Previous channel", onclick: () => step(-1)}, "\u2190"),
-        make("button", {type: "button", "aria-label": "Next channel", onclick: () => step(1)}, "\u2192")
+        make("button", {type: "button", "aria-label": t("Previous channel"), onclick: () => step(-1)}, "\u2190"),
+        make("button", {type: "button", "aria-label": t("Next channel"), onclick: () => step(1)}, "\u2192")
       )
     ),
     parts.numbers,
     make("div", {class: "pair"}, frames[0], parts.synthesis.figure),
-    make("h3", {}, "The pixels that move its strongest value"),
+    make("h3", {}, t("The pixels that move its strongest value")),
     make("div", {class: "four"}, parts.cropFigure, ...frames.slice(1)),
-    make("h3", {}, "Patches that excite it most"),
+    make("h3", {}, t("Patches that excite it most")),
     parts.patchNote,
     parts.patches,
-    make("h3", {}, "Proof"),
+    make("h3", {}, t("Proof")),
     parts.checks,
     parts.synthesisChecks,
     parts.code.part
@@ -62,12 +70,15 @@ export function buildChannel(section, choose, report) {
 /** Show a channel of a layer. Whatever still runs for the one before is ended. */
 export function showChannel(state, layer, channel) {
   now = {state, layer, channel};
-  find("channel-title").textContent = `${layer.name}, channel ${channel}`;
+  find("channel-title").textContent = t("{layer}, channel {channel}", {layer: layer.name, channel});
   for (const [, , img] of parts.pictures) awaitPicture(img);
   for (const [kind, , img] of parts.pictures) img.alt = altText(kind, layer, channel);
-  parts.crop.alt = `The part of the photo that the strongest unit of channel ${channel} sees`;
+  parts.crop.alt = t("The part of the photo that the strongest unit of channel {channel} sees", {channel});
   parts.synthesis.stop();
-  parts.synthesis.img.alt = `Synthesised image that excites channel ${channel} of ${layer.name}`;
+  parts.synthesis.img.alt = t("Synthesised image that excites channel {channel} of {layer}", {
+    channel,
+    layer: layer.name
+  });
   awaitPicture(parts.synthesis.img);
   parts.code.refresh();
   find("channel").classList.remove("missing");
@@ -85,7 +96,7 @@ async function showParts(signal) {
 function explainMissing(problem) {
   if (!problem.missing) throw problem;
   find("channel").classList.add("missing");
-  parts.numbers.append(" The pictures of this channel are not recorded here: they need minicnn explore.");
+  parts.numbers.append(` ${t("The pictures of this channel are not recorded here: they need minicnn explore.")}`);
 }
 
 /** End all work of the panel, as when another view is opened. */
@@ -96,7 +107,7 @@ export function leaveChannel() {
 
 function altText(kind, layer, channel) {
   const what = KINDS.find(([name]) => name === kind)[1];
-  return `${what}: channel ${channel} of ${layer.name}`;
+  return t("{what}: channel {channel} of {layer}", {what, channel, layer: layer.name});
 }
 
 function asked({state, layer, channel}) {
@@ -110,9 +121,11 @@ async function showKind(kind, img, signal) {
 async function showNumbers(signal) {
   const found = await ask("channel", asked(now), signal);
   const [row, column] = found.where;
-  const rank = found.rank ? `, rank ${found.rank} of ${now.layer.channels} in this layer` : "";
-  const maximum = `Maximum ${number(found.max)} at row ${row}, column ${column}`;
-  parts.numbers.textContent = `${maximum}, mean ${number(found.mean)}${rank}.`;
+  const rank = found.rank
+    ? t(", rank {rank} of {count} in this layer", {rank: found.rank, count: now.layer.channels})
+    : "";
+  const numbers = {max: number(found.max), row, column, mean: number(found.mean), rank};
+  parts.numbers.textContent = t("Maximum {max} at row {row}, column {column}, mean {mean}{rank}.", numbers);
   const part = squareAround(found.box, now.state.network.input);
   await showPicture(parts.crop, find("photo-img").src);
   for (const img of [parts.crop, ...parts.pictures.slice(1).map(([, , one]) => one)]) enlarge(img, part);
@@ -135,7 +148,7 @@ function synthesise() {
 
 function toldOfSynthesis(event, data) {
   if (event === "picture")
-    parts.synthesis.note.textContent = `Step ${data.step} of ${data.steps}: score ${number(data.score)}`;
+    parts.synthesis.note.textContent = t("Step {step} of {steps}: score {score}", {...data, score: number(data.score)});
   if (event === "done") showChecks(parts.synthesisChecks, data.checks);
 }
 
@@ -144,7 +157,7 @@ async function showPatches(signal) {
   let found = await ask("patches", without, signal);
   while (found.pending) {
     const share = found.progress === undefined ? "" : ` (${Math.round(100 * found.progress)} %)`;
-    parts.patchNote.textContent = `The network looks through the collection, once${share} \u2026`;
+    parts.patchNote.textContent = t("The network looks through the collection, once{share} \u2026", {share});
     parts.patches.replaceChildren();
     await pause(500, signal);
     found = await ask("patches", without, signal);
@@ -155,7 +168,7 @@ async function showPatches(signal) {
       make(
         "figure",
         {},
-        make("img", {src, alt: `Patch of ${title}`, title}),
+        make("img", {src, alt: t("Patch of {title}", {title}), title}),
         make("figcaption", {}, number(activation))
       )
     )

@@ -1,6 +1,7 @@
 // The numbers that prove a picture, and the Python lines that made it.
 import {ask} from "./api.js";
 import {make} from "./dom.js";
+import {t} from "./text.js";
 
 /** Fill a list with checks: [{what, value, expected, ok}]. ok is null for a number that is reported and not judged. */
 export function showChecks(list, checks) {
@@ -13,7 +14,7 @@ export function showChecks(list, checks) {
         make(
           "span",
           {class: ok === null ? "mark" : ok ? "mark ok" : "mark fail"},
-          ok === null ? "\u2013" : ok ? "ok" : "FAIL"
+          ok === null ? "\u2013" : ok ? t("ok") : t("FAIL")
         ),
         make("span", {class: "what"}, what),
         make("span", {class: "value"}, value, ok === null || !expected ? "" : make("small", {}, expected))
@@ -25,11 +26,11 @@ export function showChecks(list, checks) {
 /** Return a part that shows "the Python that made this" when it is opened. `asked()` names what is shown. */
 export function codePart(asked, report) {
   const lines = make("pre", {tabindex: "0", "aria-label": "Python"});
-  const command = make("pre", {tabindex: "0", "aria-label": "Command"});
+  const command = make("pre", {tabindex: "0", "aria-label": t("Command")});
   const part = make(
     "details",
     {class: "code", ontoggle: () => part.open && fill()},
-    make("summary", {}, "The Python that made this"),
+    make("summary", {}, t("The Python that made this")),
     lines,
     command
   );

@@ -1,6 +1,7 @@
 // The five best classes with their probabilities.
 import {make} from "./dom.js";
 import {percent} from "./format.js";
+import {t} from "./text.js";
 
 /** Show the classes as links to their class view. `link(index)` returns the address. */
 export function listClasses(list, classes, link) {
@@ -9,7 +10,7 @@ export function listClasses(list, classes, link) {
     const row = list.children[place].firstChild;
     const [label, value, bar] = row.children;
     row.href = link(found.index);
-    row.title = `Why ${found.label}?`;
+    row.title = t("Why {label}?", {label: found.label});
     label.textContent = found.label;
     value.textContent = percent(found.probability);
     bar.firstChild.style.width = `${100 * found.probability}%`;

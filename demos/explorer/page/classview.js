@@ -6,12 +6,13 @@ import {buildFooling, isFooling, offerFooling, stopFooling} from "./fooling.js";
 import {number, percent} from "./format.js";
 import {Growing} from "./growing.js";
 import {Latest, pause} from "./latest.js";
+import {t} from "./text.js";
 
 const KINDS = [
-  ["saliency", "Saliency"],
+  ["saliency", t("Saliency")],
   ["gradcam", "Grad-CAM"],
-  ["relevance", "Relevance"],
-  ["guided", "Guided backprop"]
+  ["relevance", t("Relevance")],
+  ["guided", t("Guided backprop")]
 ];
 const parts = {};
 let now = null; // {state, label}
@@ -19,18 +20,23 @@ let now = null; // {state, label}
 /** Build the view. choose(label) opens another class. */
 export function buildClass(view, choose, report) {
   parts.pictures = KINDS.map(([kind, caption]) => [kind, ...pictureFrame(caption, caption)]);
-  parts.occlusion = new Growing("Occlusion", "Occlusion map, row by row", report, {
-    start: "Again",
+  parts.occlusion = new Growing(t("Occlusion"), t("Occlusion map, row by row"), report, {
+    start: t("Again"),
     told: toldOfOcclusion
   });
   parts.occlusion.again = occlude;
   parts.note = make("p", {class: "note"});
-  parts.checks = make("ul", {class: "checks", "aria-label": "Numbers that prove the pictures", hidden: true});
+  parts.checks = make("ul", {class: "checks", "aria-label": t("Numbers that prove the pictures"), hidden: true});
   parts.code = codePart(() => ({view: "class", ...asked(now)}), report);
   parts.latest = new Latest(report);
   parts.choice = make("select", {id: "class-choice", onchange: () => choose(Number(parts.choice.value))});
   view.replaceChildren(
-    make("div", {class: "head"}, make("h2", {id: "class-title"}), make("label", {}, "Another class ", parts.choice)),
+    make(
+      "div",
+      {class: "head"},
+      make("h2", {id: "class-title"}),
+      make("label", {}, `${t("Another class")} `, parts.choice)
+    ),
     parts.note,
     make("div", {class: "five"}, ...parts.pictures.map(([, figure]) => figure), parts.occlusion.figure),
     make(
@@ -40,7 +46,7 @@ export function buildClass(view, choose, report) {
       make(
         "section",
         {"aria-labelledby": "class-proof"},
-        make("h2", {id: "class-proof"}, "Proof"),
+        make("h2", {id: "class-proof"}, t("Proof")),
         parts.checks,
         parts.code.part
       )
@@ -58,14 +64,14 @@ export function offerClasses(labels) {
 export function showClass(state, label) {
   now = {state, label};
   const name = state.labels[label];
-  find("class-title").textContent = `Where is the ${name}?`;
+  find("class-title").textContent = t("Where is the {name}?", {name});
   parts.choice.value = label;
   parts.note.textContent = "";
   for (const [kind, , img] of parts.pictures) {
-    img.alt = `${KINDS.find(([one]) => one === kind)[1]} of ${name}`;
+    img.alt = t("{what} of {name}", {what: KINDS.find(([one]) => one === kind)[1], name});
     awaitPicture(img);
   }
-  parts.occlusion.img.alt = `Occlusion map of ${name}`;
+  parts.occlusion.img.alt = t("Occlusion map of {name}", {name});
   awaitPicture(parts.occlusion.img);
   parts.occlusion.note.textContent = "";
   showChecks(parts.checks, []);
@@ -82,7 +88,10 @@ async function showParts(signal) {
   await pause(150, signal);
   if (!isFooling()) occlude(); // the server computes one stream for a page: the one that the user has started goes on
   const found = await ask("class-checks", asked(now), signal);
-  parts.note.textContent = `Score ${number(found.score)}, probability ${percent(found.probability)}.`;
+  parts.note.textContent = t("Score {score}, probability {probability}.", {
+    score: number(found.score),
+    probability: percent(found.probability)
+  });
   showChecks(parts.checks, found.checks);
 }
 
@@ -90,7 +99,7 @@ async function showParts(signal) {
 function explainMissing(problem) {
   if (!problem.missing) throw problem;
   find("class-view").classList.add("missing");
-  parts.note.textContent = "The pictures of this class are not recorded here: they need minicnn explore.";
+  parts.note.textContent = t("The pictures of this class are not recorded here: they need minicnn explore.");
 }
 
 function occludeIfMissing() {
@@ -104,8 +113,10 @@ function occlude() {
 
 function toldOfOcclusion(event, data) {
   if (event === "done" && data.lowest !== undefined)
-    parts.occlusion.note.textContent =
-      `Hidden at the worst place: ${percent(data.lowest)} instead of ${percent(data.probability)}.`;
+    parts.occlusion.note.textContent = t("Hidden at the worst place: {lowest} instead of {probability}.", {
+      lowest: percent(data.lowest),
+      probability: percent(data.probability)
+    });
 }
 
 /** End all work of the view. */

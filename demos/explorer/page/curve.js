@@ -1,6 +1,7 @@
 // A curve that grows, drawn as SVG.
 import {draw} from "./dom.js";
 import {number} from "./format.js";
+import {t} from "./text.js";
 
 const HEIGHT = 170;
 const LEFT = 40; // space for the numbers at the axis
@@ -20,7 +21,12 @@ export function curve(values, steps, name, width) {
       width: width,
       height: HEIGHT,
       role: "img",
-      "aria-label": `${name}: from ${number(values[0])} to ${number(values.at(-1))} in ${steps} steps`
+      "aria-label": t("{name}: from {first} to {last} in {steps} steps", {
+        name,
+        first: number(values[0]),
+        last: number(values.at(-1)),
+        steps
+      })
     },
     draw("line", {class: "zero", x1: LEFT, x2: width - 8, y1: y(0), y2: y(0)}),
     draw("polyline", {points: values.map((value, place) => `${x(place).toFixed(1)},${y(value).toFixed(1)}`).join(" ")}),
@@ -28,7 +34,7 @@ export function curve(values, steps, name, width) {
     ...(Math.abs(y(high) - y(0)) > 14 ? [text(number(high), LEFT - 6, y(high) + 4, "end")] : []),
     ...(Math.abs(y(low) - y(0)) > 14 ? [text(number(low), LEFT - 6, y(low) + 4, "end")] : []),
     text("0", LEFT - 6, y(0) + 4, "end"),
-    text(`step ${steps}`, width - 8, HEIGHT - 6, "end"),
+    text(t("step {steps}", {steps}), width - 8, HEIGHT - 6, "end"),
     text(name, LEFT, HEIGHT - 6, "start")
   );
 }

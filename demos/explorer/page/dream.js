@@ -2,6 +2,7 @@
 import {codePart, showChecks} from "./checks.js";
 import {find, make} from "./dom.js";
 import {Growing} from "./growing.js";
+import {t} from "./text.js";
 import {needsServer} from "./words.js";
 
 const parts = {};
@@ -10,8 +11,8 @@ let now = null;
 /** Build the view. */
 export function buildDream(view, report) {
   parts.choice = make("select", {id: "dream-layer", onchange: () => parts.code.refresh()});
-  parts.picture = new Growing("The dream", "The photo as the network dreams it", report, {
-    start: "Dream",
+  parts.picture = new Growing(t("The dream"), t("The photo as the network dreams it"), report, {
+    start: t("Dream"),
     told,
     apart: true
   });
@@ -19,7 +20,7 @@ export function buildDream(view, report) {
   parts.checks = make("ul", {class: "checks", hidden: true});
   parts.code = codePart(() => ({view: "dream", ...asked()}), report);
   view.replaceChildren(
-    make("div", {class: "head"}, make("h2", {}, "Dream")),
+    make("div", {class: "head"}, make("h2", {}, t("Dream"))),
     make(
       "div",
       {class: "stage"},
@@ -30,10 +31,10 @@ export function buildDream(view, report) {
         make(
           "p",
           {class: "note"},
-          "Each step changes the photo so that the chosen layer answers more strongly: what the layer likes appears."
+          t("Each step changes the photo so that the chosen layer answers more strongly: what the layer likes appears.")
         ),
         needsServer("DeepDream"),
-        make("p", {}, make("label", {for: "dream-layer"}, "Layer "), parts.choice),
+        make("p", {}, make("label", {for: "dream-layer"}, `${t("Layer")} `), parts.choice),
         parts.picture.controls,
         parts.checks,
         parts.code.part
@@ -47,7 +48,7 @@ export function showDream(state) {
   if (now?.layers !== state.layers) offer(state);
   now = {...state};
   parts.picture.showFirst(find("photo-img").src);
-  parts.picture.note.textContent = `${state.photo.title}, before the first step.`;
+  parts.picture.note.textContent = t("{title}, before the first step.", {title: state.photo.title});
   parts.code.refresh();
 }
 
@@ -71,6 +72,6 @@ function start() {
 }
 
 function told(event, data) {
-  if (event === "picture") parts.picture.note.textContent = `Step ${data.step} of ${data.steps}.`;
+  if (event === "picture") parts.picture.note.textContent = t("Step {step} of {steps}.", data);
   if (event === "done") showChecks(parts.checks, data.checks);
 }

@@ -5,6 +5,7 @@ import {curve} from "./curve.js";
 import {find, make, pictureFrame, showPicture} from "./dom.js";
 import {number} from "./format.js";
 import {Growing} from "./growing.js";
+import {t} from "./text.js";
 import {needsServer} from "./words.js";
 
 const parts = {};
@@ -16,22 +17,22 @@ export function buildFooling(report, ended) {
   parts.ended = ended;
   parts.choice = make("select", {id: "fooling-choice"});
   parts.picture = new Growing(
-    "The changed photo",
-    "The photo, changed until the network sees the other class",
+    t("The changed photo"),
+    t("The photo, changed until the network sees the other class"),
     report,
-    {start: "Start", told}
+    {start: t("Start"), told}
   );
   parts.picture.again = start;
-  [parts.noiseFigure, parts.noise] = pictureFrame("The change, ten times as strong", "The change, ten times as strong");
+  [parts.noiseFigure, parts.noise] = pictureFrame(...Array(2).fill(t("The change, ten times as strong")));
   parts.curve = make("div", {class: "curve-space"});
-  parts.checks = make("ul", {class: "checks", "aria-label": "Numbers that prove the change", hidden: true});
+  parts.checks = make("ul", {class: "checks", "aria-label": t("Numbers that prove the change"), hidden: true});
   parts.said = make("p", {class: "note", role: "status"});
   return make(
     "section",
     {"aria-labelledby": "fooling-title"},
-    make("h2", {id: "fooling-title"}, "Fool it"),
-    needsServer("Fooling the network"),
-    make("p", {}, make("label", {for: "fooling-choice"}, "Make it see a "), parts.choice),
+    make("h2", {id: "fooling-title"}, t("Fool it")),
+    needsServer(t("Fooling the network")),
+    make("p", {}, make("label", {for: "fooling-choice"}, `${t("Make it see a")} `), parts.choice),
     parts.said,
     make("div", {class: "fooling"}, parts.picture.figure, parts.noiseFigure, parts.curve),
     parts.checks
@@ -55,7 +56,7 @@ function rest() {
   parts.noiseFigure.hidden = true;
   parts.curve.replaceChildren();
   showChecks(parts.checks, []);
-  parts.said.textContent = "A few steps along the gradient are enough: the change is too small to see.";
+  parts.said.textContent = t("A few steps along the gradient are enough: the change is too small to see.");
   parts.picture.showFirst(find("photo-img").src);
 }
 
@@ -85,10 +86,12 @@ function told(event, data) {
     margins.push(data.margin);
     parts.noiseFigure.hidden = false;
     showPicture(parts.noise, data.noise);
-    parts.curve.replaceChildren(curve(margins, data.step, "margin", Math.max(180, parts.curve.clientWidth)));
+    parts.curve.replaceChildren(curve(margins, data.step, t("margin"), Math.max(180, parts.curve.clientWidth)));
+    const values = {step: data.step, name: now.labels[parts.choice.value], margin: number(Math.abs(data.margin))};
     parts.said.textContent =
-      `Step ${data.step}: the score of ${now.labels[parts.choice.value]} is ` +
-      `${number(Math.abs(data.margin))} ${data.margin > 0 ? "above" : "below"} the best of the others.`;
+      data.margin > 0
+        ? t("Step {step}: the score of {name} is {margin} above the best of the others.", values)
+        : t("Step {step}: the score of {name} is {margin} below the best of the others.", values);
   }
   if (event === "done") finish(data);
 }
@@ -97,6 +100,8 @@ function finish({step, checks}) {
   showChecks(parts.checks, checks);
   const seen = now.labels[parts.choice.value];
   parts.said.textContent =
-    margins.at(-1) > 0 ? `Fooled after ${step} steps: it sees ${seen}.` : "It was not fooled in time.";
+    margins.at(-1) > 0
+      ? t("Fooled after {step} steps: it sees {seen}.", {step, seen})
+      : t("It was not fooled in time.");
   parts.ended();
 }

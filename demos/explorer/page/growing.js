@@ -2,6 +2,7 @@
 import {stream} from "./api.js";
 import {make, pictureFrame, showPicture} from "./dom.js";
 import {Latest} from "./latest.js";
+import {t} from "./text.js";
 
 /** A figure with a growing picture, its progress, and the buttons Start, Stop and Save. */
 export class Growing {
@@ -11,13 +12,17 @@ export class Growing {
    */
   constructor(caption, alt, report, {start = null, told = () => {}, apart = false} = {}) {
     [this.figure, this.img] = pictureFrame(caption, alt);
-    this.progress = make("progress", {max: 1, value: 0, "aria-label": `${caption}: progress`});
+    this.progress = make("progress", {max: 1, value: 0, "aria-label": t("{caption}: progress", {caption})});
     this.note = make("p", {class: "note"});
-    this.stopButton = make("button", {type: "button", disabled: true, onclick: () => this.stop()}, "Stop");
-    this.saveLink = make("a", {class: "button", hidden: true, download: "minicnn.png"}, "Save");
+    this.stopButton = make("button", {type: "button", disabled: true, onclick: () => this.stop()}, t("Stop"));
+    this.saveLink = make("a", {class: "button", hidden: true, download: "minicnn.png"}, t("Save"));
     this.startButton =
       start &&
-      make("button", {type: "button", class: start === "Again" ? "" : "primary", onclick: () => this.again?.()}, start);
+      make(
+        "button",
+        {type: "button", class: start === t("Again") ? "" : "primary", onclick: () => this.again?.()},
+        start
+      );
     this.controls = make(
       "div",
       {class: "controls"},
@@ -44,7 +49,7 @@ export class Growing {
         if (data.src) await showPicture(this.img, data.src);
         if (data.steps) this.progress.value = data.step / data.steps;
         if (data.src) this.saveLink.href = data.src;
-        if (event === "stopped") this.note.textContent = "Stopped: another computation has begun.";
+        if (event === "stopped") this.note.textContent = t("Stopped: another computation has begun.");
         this.told(event, data);
       }
       if (!signal.aborted) this.ended();

@@ -4,6 +4,7 @@ import {find, make} from "./dom.js";
 import {brief, number, signed} from "./format.js";
 import {describe, drawSpot, roughValue} from "./maps.js";
 import {drawField, fieldOf} from "./photo.js";
+import {t} from "./text.js";
 
 let wanted = null; // the position under the pointer, while the server is asked for another one
 let asking = false;
@@ -13,7 +14,7 @@ export function buildHover(section) {
   section.append(
     make(
       "section",
-      {id: "hover", class: "hover", "aria-label": "One number"},
+      {id: "hover", class: "hover", "aria-label": t("One number")},
       make("p", {class: "value"}),
       make("div", {class: "products"})
     )
@@ -45,7 +46,7 @@ async function answer(question, layer) {
   say(number(found.value), question);
   const terms = found.terms
     ? products(found.terms, layer)
-    : [make("p", {class: "sum"}, `${layer.kind} has no weights: it takes its number from the layers before.`)];
+    : [make("p", {class: "sum"}, t("{kind} has no weights: it takes its number from the layers before.", layer))];
   find("hover")
     .querySelector(".products")
     .replaceChildren(...terms);
@@ -58,12 +59,12 @@ function say(value, position) {
 }
 
 function products(terms, layer) {
-  const unit = terms.layer === layer.name ? "The" : `${terms.layer}, channel ${terms.channel}: the`;
-  const total = make(
-    "p",
-    {class: "sum"},
-    `${unit} sum of ${terms.count} products and the bias ${signed(terms.bias)} is ${number(terms.sum)}.`
-  );
+  const values = {...terms, bias: signed(terms.bias), sum: number(terms.sum)};
+  const said =
+    terms.layer === layer.name
+      ? t("The sum of {count} products and the bias {bias} is {sum}.", values)
+      : t("{layer}, channel {channel}: the sum of {count} products and the bias {bias} is {sum}.", values);
+  const total = make("p", {class: "sum"}, said);
   const input = terms.shown[0]?.input;
   if (!input) return [total];
   return [
@@ -73,14 +74,14 @@ function products(terms, layer) {
       {class: "matrices"},
       matrix(terms.patch, `${input.split("/").at(-1)} ${terms.largest}`),
       make("span", {class: "sign"}, "\u00d7"),
-      matrix(terms.filter, "filter"),
+      matrix(terms.filter, t("filter")),
       make("span", {class: "sign"}, "="),
-      matrix(times(terms.patch, terms.filter), "products")
+      matrix(times(terms.patch, terms.filter), t("products"))
     ),
     make(
       "div",
       {class: "terms"},
-      make("p", {class: "sum"}, "Largest products, and their channel (row, column):"),
+      make("p", {class: "sum"}, t("Largest products, and their channel (row, column):")),
       make("ol", {}, ...bars(terms.shown))
     )
   ];
@@ -117,7 +118,7 @@ function bars(shown) {
   return shown.map((term) => {
     const bar = make("span", {class: term.product < 0 ? "bar negative" : "bar positive"});
     bar.style.width = `${(100 * Math.abs(term.product)) / largest}%`;
-    const where = `${term.input} ${term.channel} at ${term.row}, ${term.column}`;
+    const where = t("{input} {channel} at {row}, {column}", term);
     return make(
       "li",
       {title: where},

@@ -14,11 +14,12 @@ import {buildMaps, markChannel, showMaps, showSheet, strongest} from "./maps.js"
 import {hideProblem, showProblem} from "./message.js";
 import {buildPhoto, drawField, showPhoto} from "./photo.js";
 import {buildStyle, leaveStyle, showStyle} from "./style.js";
+import {t} from "./text.js";
 
 // model: name of the network. network: what /api/network says of it. photo: what /api/photo says of the photo, and
 // source: how to open that photo again. view, layer, channel, label: what the link says.
 const state = {model: null, network: null, photo: null, source: null, view: "channels"};
-const VIEWS = {channels: "Channels", class: "Class", dream: "Dream", style: "Style"};
+const VIEWS = {channels: t("Channels"), class: t("Class"), dream: t("Dream"), style: t("Style")};
 const report = (problem) => showProblem(problem, follow);
 const following = new Latest(report);
 const opening = new Latest((problem) => showProblem(problem));
@@ -86,7 +87,10 @@ function follow() {
     if (model !== state.model || !state.photo) await openNetwork(model, signal);
     const wrong = complete(named ? link : {view: "channels"});
     await show(signal);
-    if (link.model && !named) showProblem(new Problem(`There is no network ${link.model} here: this is ${model}.`));
+    if (link.model && !named)
+      showProblem(
+        new Problem(t("There is no network {wanted} here: this is {model}.", {wanted: link.model, model}))
+      );
     else if (wrong) showProblem(new Problem(wrong));
   });
 }
@@ -111,14 +115,18 @@ function complete({view, layer, channel, label}) {
   });
   if (view !== "channels") {
     state.layer ??= first;
-    return label > last && last >= 0 ? `${state.model} has no class ${label}: this is class ${last}.` : null;
+    return label > last && last >= 0
+      ? t("{model} has no class {label}: this is class {last}.", {model: state.model, label, last})
+      : null;
   }
   Object.assign(state, {
     layer: known ? layer : first,
     channel: known && channel < known.channels ? channel : undefined
   });
-  if (layer && !known) return `${state.model} has no layer ${layer}: this is ${first}.`;
-  return known && channel >= known.channels ? `${layer} has no channel ${channel}: this is its strongest one.` : null;
+  if (layer && !known) return t("{model} has no layer {layer}: this is {first}.", {model: state.model, layer, first});
+  return known && channel >= known.channels
+    ? t("{layer} has no channel {channel}: this is its strongest one.", {layer, channel})
+    : null;
 }
 
 function layerOf(name) {
@@ -174,7 +182,7 @@ function listViews() {
   for (const link of find("classes").querySelectorAll("a")) {
     link.setAttribute("aria-current", state.view === "class" && link.hash === location.hash);
   }
-  document.title = `${decodeURIComponent(location.hash.slice(1))} \u00b7 minicnn explorer`;
+  document.title = `${decodeURIComponent(location.hash.slice(1))} \u00b7 ${t("minicnn explorer")}`;
 }
 
 /** Open a photo: {file, name} or {id}. */
@@ -182,7 +190,8 @@ function openPhoto(source) {
   camera.stop();
   return opening.run(async (signal) => {
     if (source.file && server.max_bytes && source.file.size > server.max_bytes) {
-      return showProblem(new Problem(`The file is too large: at most ${Math.floor(server.max_bytes / 1e6)} MB.`));
+      const size = Math.floor(server.max_bytes / 1e6);
+      return showProblem(new Problem(t("The file is too large: at most {size} MB.", {size})));
     }
     hideProblem();
     const photo = await sendPhoto(state.model, source, signal);
@@ -224,11 +233,11 @@ async function copyLink() {
   try {
     await navigator.clipboard.writeText(location.href);
   } catch {
-    return report(new Problem("The browser does not allow copying: take the link from the address bar."));
+    return report(new Problem(t("The browser does not allow copying: take the link from the address bar.")));
   }
-  find("status").textContent = "The link is copied.";
-  find("copy").textContent = "Copied";
-  setTimeout(() => (find("copy").textContent = "Copy link"), 1500);
+  find("status").textContent = t("The link is copied.");
+  find("copy").textContent = t("Copied");
+  setTimeout(() => (find("copy").textContent = t("Copy link")), 1500);
 }
 
 function skip(event) {

@@ -2,14 +2,15 @@
 import {mapSheet} from "./api.js";
 import {find, make} from "./dom.js";
 import {number, sizes} from "./format.js";
+import {t} from "./text.js";
 
 // What the canvas holds, and the position that is framed.
 const shown = {layer: null, sheet: null, columns: 0, gap: 0, spot: null};
 
 /** Build the panel. choose(channel) opens a channel; probe({channel, row, column}) names a position, or null. */
 export function buildMaps(section, choose, probe) {
-  const grid = make("div", {class: "grid", role: "group", "aria-label": "Channels"});
-  const canvas = make("canvas", {id: "sheet", role: "img", "aria-label": "Channel maps"});
+  const grid = make("div", {class: "grid", role: "group", "aria-label": t("Channels")});
+  const canvas = make("canvas", {id: "sheet", role: "img", "aria-label": t("Channel maps")});
   section.replaceChildren(
     make("div", {class: "head"}, make("h2", {id: "maps-title"}), make("p", {class: "note", id: "maps-note"})),
     make(
@@ -53,8 +54,9 @@ export async function showSheet(layer, sheet) {
   find("maps-title").textContent = layer.name;
   find("maps-note").textContent =
     `${layer.kind}, ${sizes(layer)}. ` +
-    "White is each map's maximum" +
-    (Math.min(...sheet.minima) < 0 ? ", black its minimum." : ".");
+    (Math.min(...sheet.minima) < 0
+      ? t("White is each map's maximum, black its minimum.")
+      : t("White is each map's maximum."));
 }
 
 // Choose the number of columns that fills the space, draw the maps, and lay a button over each.
@@ -210,5 +212,6 @@ export function drawSpot(position) {
 
 /** Return the name of a position with its channel's maximum. */
 export function describe({channel, row, column}) {
-  return `channel ${channel}, row ${row}, column ${column} (its maximum: ${number(shown.sheet.maxima[channel])})`;
+  const maximum = number(shown.sheet.maxima[channel]);
+  return t("channel {channel}, row {row}, column {column} (its maximum: {maximum})", {channel, row, column, maximum});
 }

@@ -1,12 +1,17 @@
 // The line at the top that says what went wrong.
 import {Problem} from "./api.js";
 import {find, make} from "./dom.js";
+import {t} from "./text.js";
 
 /** Show a problem as one sentence with a button that tries again. An error of this page itself is thrown. */
 export function showProblem(problem, again) {
   if (problem?.name === "AbortError") return;
   if (!(problem instanceof Problem)) throw problem;
-  const close = make("button", {type: "button", class: "quiet", "aria-label": "Close", onclick: hideProblem}, "\u00d7");
+  const close = make(
+    "button",
+    {type: "button", class: "quiet", "aria-label": t("Close"), onclick: hideProblem},
+    "\u00d7"
+  );
   const retry = make(
     "button",
     {
@@ -17,7 +22,7 @@ export function showProblem(problem, again) {
         again();
       }
     },
-    "Try again"
+    t("Try again")
   );
   find("message").replaceChildren(make("span", {}, sentence(problem.message)), retry, close);
   find("message").hidden = false;

@@ -1,10 +1,11 @@
 // The photo: choose, drop, paste, or take a listed one. The receptive field of a position is drawn on it.
 import {thumbnail} from "./api.js";
 import {find, make, showPicture} from "./dom.js";
+import {t} from "./text.js";
 
 /** Build the panel. `open({file, name})` or `open({id})` is called with a new photo. */
 export function buildPhoto(section, photos, open, extra) {
-  const img = make("img", {alt: "The photo as the network sees it", id: "photo-img", hidden: true});
+  const img = make("img", {alt: t("The photo as the network sees it"), id: "photo-img", hidden: true});
   const input = make("input", {
     type: "file",
     accept: "image/*",
@@ -19,7 +20,7 @@ export function buildPhoto(section, photos, open, extra) {
       make("div", {class: "frame"}, img, make("div", {class: "field", hidden: true})),
       make("figcaption", {id: "photo-title"})
     ),
-    make("div", {class: "row"}, input, make("label", {for: "file", class: "button"}, "Open a photo"), ...extra),
+    make("div", {class: "row"}, input, make("label", {for: "file", class: "button"}, t("Open a photo")), ...extra),
     thumbnails(photos, open)
   );
   acceptDrops(open);
@@ -28,7 +29,7 @@ export function buildPhoto(section, photos, open, extra) {
 function thumbnails(photos, open) {
   return make(
     "div",
-    {class: "thumbnails", role: "group", "aria-label": "Photos"},
+    {class: "thumbnails", role: "group", "aria-label": t("Photos")},
     ...photos.map((photo) =>
       make(
         "button",
@@ -63,7 +64,7 @@ export function showPhoto(address, photo, source) {
     button.setAttribute("aria-pressed", button.dataset.photo === source.id);
   }
   const img = find("photo-img");
-  img.alt = `${photo.title}, as the network sees it`;
+  img.alt = t("{title}, as the network sees it", {title: photo.title});
   return showPicture(img, address);
 }
 

@@ -1,5 +1,6 @@
 // The answers of the static edition: a recorded server. It takes the place of api.js, and has the same functions.
 import {make} from "./dom.js";
+import {t} from "./text.js";
 
 export const LIVE = false;
 
@@ -28,13 +29,13 @@ export async function mapSheet(parameters, signal) {
 
 /** Open a photo that was recorded. */
 export async function sendPhoto(model, source, signal) {
-  if (source.file) throw missing("Another photo");
+  if (source.file) throw missing(t("Another photo"));
   return recorded("photo", {id: source.id}, signal);
 }
 
 /** There is no camera without a server. */
 export async function sendFrame() {
-  throw missing("The camera");
+  throw missing(t("The camera"));
 }
 
 /** Yield the events of a stream that was recorded, one a quarter of a second. */
@@ -52,7 +53,7 @@ async function recorded(path, parameters, signal) {
   if (!(key in data.answers) && data.files.includes(file)) await load(file);
   signal?.throwIfAborted();
   const answer = data.answers[key] ?? data.parts[file]?.[key];
-  if (answer === undefined) throw missing("This");
+  if (answer === undefined) throw missing(t("This"));
   return answer;
 }
 
@@ -85,7 +86,7 @@ function load(file) {
           make("script", {
             src: `data/${file}.js`,
             onload: resolve,
-            onerror: () => reject(new Problem(`The file data/${file}.js is missing.`))
+            onerror: () => reject(new Problem(t("The file data/{file}.js is missing.", {file})))
           })
         );
       })
@@ -95,5 +96,6 @@ function load(file) {
 }
 
 function missing(what) {
-  return Object.assign(new Problem(`${what} is not recorded here: it needs minicnn explore.`), {missing: true});
+  const problem = new Problem(t("{what} is not recorded here: it needs minicnn explore.", {what}));
+  return Object.assign(problem, {missing: true});
 }

@@ -4,6 +4,7 @@ import {codePart, showChecks} from "./checks.js";
 import {find, make} from "./dom.js";
 import {number} from "./format.js";
 import {Growing} from "./growing.js";
+import {t} from "./text.js";
 import {needsServer} from "./words.js";
 
 const parts = {};
@@ -27,8 +28,8 @@ export function buildStyle(view, styles, report) {
       make("span", {}, title)
     )
   );
-  parts.picture = new Growing("In the new style", "The photo in the new style", report, {
-    start: "Paint",
+  parts.picture = new Growing(t("In the new style"), t("The photo in the new style"), report, {
+    start: t("Paint"),
     told,
     apart: true
   });
@@ -36,7 +37,7 @@ export function buildStyle(view, styles, report) {
   parts.checks = make("ul", {class: "checks", hidden: true});
   parts.code = codePart(() => ({view: "style", ...asked()}), report);
   view.replaceChildren(
-    make("div", {class: "head"}, make("h2", {}, "Style")),
+    make("div", {class: "head"}, make("h2", {}, t("Style"))),
     make(
       "div",
       {class: "stage"},
@@ -44,9 +45,9 @@ export function buildStyle(view, styles, report) {
       make(
         "div",
         {class: "side"},
-        make("p", {class: "note"}, "The photo keeps its content, and its textures come from the style picture."),
-        needsServer("Style transfer"),
-        make("fieldset", {class: "choices"}, make("legend", {}, "Style picture"), ...parts.choices),
+        make("p", {class: "note"}, t("The photo keeps its content, and its textures come from the style picture.")),
+        needsServer(t("Style transfer")),
+        make("fieldset", {class: "choices"}, make("legend", {}, t("Style picture")), ...parts.choices),
         parts.picture.controls,
         parts.checks,
         parts.code.part
@@ -59,7 +60,7 @@ export function buildStyle(view, styles, report) {
 export function showStyle(state) {
   now = {...state};
   parts.picture.showFirst(find("photo-img").src);
-  parts.picture.note.textContent = `${state.photo.title}, before the first step.`;
+  parts.picture.note.textContent = t("{title}, before the first step.", {title: state.photo.title});
   parts.code.refresh();
 }
 
@@ -80,6 +81,8 @@ function start() {
 function told(event, data) {
   if (event === "picture")
     parts.picture.note.textContent =
-      `Step ${data.step} of ${data.steps}` + (data.loss === undefined ? "." : `: loss ${number(data.loss)}.`);
+      data.loss === undefined
+        ? t("Step {step} of {steps}.", data)
+        : t("Step {step} of {steps}: loss {loss}.", {...data, loss: number(data.loss)});
   if (event === "done") showChecks(parts.checks, data.checks);
 }

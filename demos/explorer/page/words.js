@@ -1,6 +1,7 @@
 // Sentences that several views say.
 import {LIVE} from "./api.js";
 import {make} from "./dom.js";
+import {t} from "./text.js";
 
 /** Return what the static edition says where the explorer computes while one watches; nothing where it does. */
 export function needsServer(what) {
@@ -9,6 +10,8 @@ export function needsServer(what) {
     : make(
         "p",
         {class: "note"},
-        `${what} is only replayed here, where it is recorded: to compute while you watch, run minicnn explore.`
+        t("{what} is only replayed here, where it is recorded: to compute while you watch, run minicnn explore.", {
+          what
+        })
       );
 }

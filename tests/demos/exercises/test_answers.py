@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from demos.exercises.answer import answers, load_functions
-from demos.exercises.contents import EXERCISES
+from demos.exercises.contents import EXERCISES, exercise_of
 from demos.exercises.judge import as_tuple, judge, right_results
 from demos.exercises.skeleton import skeleton
 
 RIGHT = layer_answers.RIGHT | network_answers.RIGHT
 WRONG = layer_answers.WRONG | network_answers.WRONG
-MADE = {name: make() for name, make in EXERCISES.items()}
+MADE = {name: exercise_of(name) for name in EXERCISES}
 
 
 @cache

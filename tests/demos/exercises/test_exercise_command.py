@@ -10,8 +10,7 @@ import layer_answers
 import pytest
 
 from demos import console, exercise
-from demos.exercises.contents import EXERCISES
-from demos.exercises.messages import set_language
+from demos.exercises.contents import EXERCISES, exercise_of
 from demos.exercises.process import run_worker
 from demos.exercises.skeleton import skeleton
 
@@ -21,8 +20,7 @@ def folder(tmp_path, monkeypatch):
     """The current folder, with an empty cache: the network is the shipped one."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    yield tmp_path
-    set_language("en")
+    return tmp_path
 
 
 def write(text, name="relu.py"):
@@ -46,7 +44,7 @@ def test_the_list_has_every_exercise(capsys):
 def test_a_skeleton_is_written_once(name, capsys, folder):
     assert minicnn(capsys, name)[0] == 0
     text = (folder / f"{name}.py").read_text(encoding="utf-8")
-    assert text == skeleton(EXERCISES[name]())
+    assert text == skeleton(exercise_of(name))
     assert max(map(len, text.splitlines())) <= 120 and "raise NotImplementedError" in text
     compile(text, f"{name}.py", "exec")
     (folder / f"{name}.py").write_text("mine")
@@ -100,6 +98,19 @@ def test_a_wrong_answer_ends_with_code_1_and_a_hint(capsys, folder):
     assert (code, err) == (1, "") and "hint: The mask is missing" in out
     assert out.splitlines()[-1] == "not yet right: 2 of 6 checks passed"
     assert not (folder / "exercise_relu.png").exists()
+
+
+def test_a_check_in_korean(capsys, folder):
+    code, out, err = minicnn(capsys, "relu", "--lang", "ko")
+    assert (code, err) == (0, "") and "함수 2개" in out
+    text = (folder / "relu.py").read_text(encoding="utf-8")
+    assert "답을 검사하려면: minicnn exercise relu --check --lang ko" in text
+    write(layer_answers.RIGHT["relu"].replace("dout * mask", "dout"))
+    code, out, err = minicnn(capsys, "relu", "--check", "--lang", "ko")
+    assert (code, err) == (1, "") and "힌트: 마스크가 빠졌습니다" in out and "상대 오차" in out
+    write("def relu_forward(x):\n    1 / 0\ndef relu_backward(dout, x):\n    pass\n")
+    out = minicnn(capsys, "relu", "--check", "--lang", "ko")[1]  # sentences of the learner's process
+    assert "relu_forward 실행이 예외로 끝났습니다: ZeroDivisionError" in out and "return 문이 빠졌습니까?" in out
 
 
 def test_functions_that_fail_only_in_a_network(capsys):

@@ -1,5 +1,8 @@
 """The explorer's short answers: its pixels and numbers are the library's."""
 
+import json
+import re
+
 import numpy as np
 import pytest
 from explorer_client import decoded, png_file
@@ -155,3 +158,14 @@ def test_the_code_of_a_view_makes_the_same_pixels(client, pid, tmp_path, monkeyp
         exec(compile(told["python"], view, "exec"), names)
         if view == "maps":
             assert names["maps"].shape == model.net.shapes()[LAYER][1:]
+
+
+def test_the_page_in_korean(explorer, client):
+    english = client.get("/").text
+    explorer.language = "ko"
+    korean = client.get("/").text
+    explorer.language = "en"
+    assert '<html lang="en">' in english and '<script type="application/json" id="texts">{}</script>' in english
+    assert '<html lang="ko">' in korean and "링크 복사" in korean and "Copy link" not in korean.partition("<body>")[2]
+    texts = json.loads(re.search(r'id="texts">(.*?)</script>', korean)[1])
+    assert texts["Proof"] == "입증" and len(texts) > 90
