@@ -44,8 +44,8 @@ def run(arguments: Namespace) -> None:
     many, line = gallery_folder(model, arguments.folder)
     print(line, end="\n" * bool(line), flush=True)
     folder = output_folder(arguments.out, "gallery", files, arguments.overwrite)
-    failed = write_gallery(folder, model, choice, Given(photos, arguments.seed, many),
-                           lambda line: print(one_line(line, 400), flush=True), arguments.lang)
+    failed = write_gallery(folder, model, choice, Given(photos, arguments.seed, many, arguments.lang),
+                           lambda line: print(one_line(line, 400), flush=True))
     print(f"done in {time.perf_counter() - start:.0f} s: open {one_line(folder / 'index.html', 300)}")
     if failed:
         print(f"{len(failed)} of the demos failed: {', '.join(failed)}", file=sys.stderr)

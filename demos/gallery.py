@@ -67,11 +67,12 @@ from .techniques import COLOUR, DECODERS, MASKS, PHOTOS, SCORES, SHAPES, TECHNIQ
 
 
 class Given(NamedTuple):
-    """The input of the gallery: the photos, the seed, and the photos of a folder, or None."""
+    """The input of the gallery: the photos, the seed, the photos of a folder, or None, and one of LANGUAGES."""
 
     photos: list[Photo]
     seed: int
     folder: list[FolderPhoto] | None = None
+    language: str = "en"
 
 
 class Entry(NamedTuple):
@@ -105,7 +106,7 @@ ENTRIES = {
                            embedding_map.gallery_pictures(model, given.folder, given.seed),
                            lambda given: not embedding_map.enough(given.folder)),
     "zoom_page": Entry(zoom_page.NAMES, lambda model, given:
-                       zoom_page.pictures(model, given.folder, seed=given.seed), no_folder),
+                       zoom_page.pictures(model, given.folder, seed=given.seed, language=given.language), no_folder),
     "activations": Entry(activations.NAMES, lambda model, given: activations.pictures(model, given.photos)),
     "patches": Entry(patches.NAMES, lambda model, given:
                      patches.pictures(model, given.photos, seed=given.seed, folder=given.folder),
@@ -184,7 +185,7 @@ def shows(model: Model, given: Given, _: Translate = english) -> list[Show]:
     demos = gallery_demos(model)
     few = [demo for demo in demos if ENTRIES[demo].needs_more(given)] if model.name != DRAWN else []
     stand_in = load_model(DRAWN, model.net.device).fast() if few else model
-    drawn = Given([], given.seed)
+    drawn = given._replace(photos=[], folder=None)
     return [Show(demo, stand_in, drawn, why_drawn(model, _)) if demo in few else Show(demo, model, given)
             for demo in demos]
 
@@ -226,15 +227,14 @@ def gallery_pictures(model: Model, photos: list[Photo], seed: int) -> Iterator[P
             yield from show.pictures()
 
 
-def write_gallery(folder: Path, model: Model, choice: str, given: Given, report: Callable[[str], None],
-                  language: str = "en") -> list[str]:
+def write_gallery(folder: Path, model: Model, choice: str, given: Given, report: Callable[[str], None]
+                  ) -> list[str]:
     """Write all pictures and the pages into the folder, and return the names of the demos that failed.
 
     A demo that fails is reported in the overview, with its reason, and the next demos still run. The overview is
     written again after each picture, so an interrupted gallery keeps a valid page.
 
     choice : the sentence of `choose_model` that names the network. report : called with a line of text per picture.
-    language : of the pages, one of LANGUAGES.
     """
     shown: list[Shown] = []
     failures: list[Failure] = []
@@ -243,9 +243,9 @@ def write_gallery(folder: Path, model: Model, choice: str, given: Given, report:
     make_folder(folder)
     for n, photo in enumerate(given.photos):
         save_image(folder / input_name(n), photo.image, overwrite=True)
-    site = site_of(folder, model, choice, given.photos, total, language)
+    site = site_of(folder, model, choice, given.photos, total, given.language)
     write_overview(site, shown, failures, finished=False)
-    _ = translation(language)
+    _ = translation(given.language)
     for show in shows(model, given, _):
         start = time.perf_counter()
         try:

@@ -19,9 +19,11 @@ from minicnn.files import replacing
 from minicnn.models import Model
 
 from .gallery_panels import Panel, panel_rows, panels_of_card
-from .gallery_texts import CAPTIONS, sentences, translated
+from .gallery_texts import CAPTIONS, CHOICE, VALUES, sentences
+from .shared.check_texts import check_text
 from .shared.inputs import Photo, short_label
 from .shared.language import Translate, translation
+from .shared.sentences import translated
 from .techniques import PARTS, TECHNIQUES
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -105,7 +107,8 @@ def site_of(folder: Path, model: Model, choice: str, photos: Sequence[Photo], to
     inputs = [Input(input_name(n), printable(photo.name), photo.image.shape[1], photo.image.shape[0],
                     [(printable(short_label(model, label)), share) for label, share in photo.top])
               for n, photo in enumerate(photos)]
-    return Site(folder, printable(model.name), printable(choice), inputs, total, language)
+    said = translated(printable(choice), CHOICE, translation(language))
+    return Site(folder, printable(model.name), said, inputs, total, language)
 
 
 def input_name(n: int) -> str:
@@ -121,9 +124,12 @@ def page_files(names: Iterable[str]) -> list[str]:
 def shown_picture(site: Site, name: str, demo: str, card: dict[str, Any]) -> Shown:
     """Write the small copy of a picture, and return its text for the pages. card : its run card."""
     small = f"{name}_small.jpg"
-    _, known = translation(site.language), sentences(source_of(demo)) if site.language != "en" else []
-    panels = [panel._replace(caption=[_(line) if line in CAPTIONS else line for line in panel.caption])
+    _ = translation(site.language)
+    known = [] if site.language == "en" else [*sentences(source_of(demo)), *VALUES, *CAPTIONS]
+    panels = [panel._replace(caption=[translated(line, known, _) for line in panel.caption])
               for panel in panels_of_card(card)]
+    checks = [check | {part: check_text(check[part], site.language) for part in ("what", "expected")}
+              for check in card["checks"]]
     rows = panel_rows(panels)
     width, height = write_small(site.folder / f"{name}.png", site.folder / small, rows)
     code, code_file = code_of(demo)
@@ -132,7 +138,7 @@ def shown_picture(site: Site, name: str, demo: str, card: dict[str, Any]) -> Sho
         size = picture.size
     return Shown(name, title, part_of(demo), small, width, height, size, panels, rows, card["pictures"],
                  card["page"], translated(printable(card["explanation"]), known, _),
-                 linked(printable(card["source"])), command_of(demo), code, code_file, card["checks"],
+                 linked(printable(card["source"])), command_of(demo), code, code_file, checks,
                  proof(card["checks"], _), card["seconds"])
 
 

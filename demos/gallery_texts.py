@@ -1,105 +1,44 @@
-"""Titles and explanations of the gallery's pictures in another language.
+"""Titles, explanations and captions of the gallery's pictures in another language.
 
-A demo writes them in English into the run card, with numbers and names in them. Here the sentences are found in the
-demo's source, with a field {0}, {1}, … for each value. A text of a card is matched with them, and its values are put
-into the translation.
+A demo writes them in English into the run card, with numbers and names in them, see shared/sentences.py.
 """
 
-import ast
-import re
-from collections.abc import Iterator
-from itertools import product
+from .shared.sentences import arguments
 
-from .shared.language import Translate
-
-Pieces = tuple[str | None, ...]  # texts, and None for each value between them
-Scope = tuple[ast.Module, frozenset[str]]  # a module, and the names that are being followed: none goes in circles
 TITLE, EXPLANATION = 1, 4        # places of these arguments of Picture
 VALUES = ("drawn shapes", "photos", "drawings", "class score", "neuron", "neurons", "channel", "channels",
           "the mean colour", "a grey picture", "noise", "several ways")  # values that are words of a sentence
-CAPTIONS = ("saliency", "guided backprop", "occlusion", "gradient", "deconvnet", "noise", "source", "content", "style",
-            "photo", "the same over the photo", "at the window's centre", "fall of the probability, over the photo:")
-SENTENCE = 5                     # words of a text that is translated as a part of a sentence, at least
+CAPTIONS = (  # lines below the panels of figures, and titles that a demo takes from them
+    "{0}: {1} filters of {2}, {3}", "{0}, {1}: {2} of {3} filters, {4}, on {5} channels",
+    "{0}, {1}: {2} of {3} filters, {4}, on {5} of {6} channels", "first-layer filters of {0}", "filters of {0}",
+    "saliency", "guided backprop", "occlusion", "gradient", "deconvnet", "noise", "source", "content", "style", "photo",
+    "gradient x input", "guided Grad-CAM", "integrated gradients", "the same over the photo", "at the window's centre",
+    "fall of the probability, over the photo:", "with this window hidden {0}", "probability of {0},",
+    "{0} (blue) to {1} (red)", "{0}: {1} channels, {2} zeros", "channel {0}: up to {1}, {2} zeros",
+    "channel {0} at ({1}, {2})", "strongest patches", "the score: {0}", "the pixels: {0}",
+    "{0} of their energy in the mean colour",
+    "deletion of blocks, the most important first; low is good",
+    "insertion of the same blocks into a blurred photo; high is good", "rank correlations of the maps",
+    "randomisation: a map above the line at half of the stages fails", "detectors of each concept in {0}",
+    "detectors in each layer", "legend", "two principal components",
+    "t-SNE, perplexity {0}, divergence {1}", "positions by t-SNE", "one cell for each, {0}",
+    "{0} queries, each with its {1} nearest in {2} ({3} numbers)", "the {0} nearest in pixels ({1} numbers)",
+    "{0}, {1} steps", "{0}, {1} steps (contrast x {2})", "score {0}, {1} high frequencies",
+    "{0}, of unit norm", "{0}: {1}x{2} pixels", "facet {0}: {1} images", "their mean", "optimized",
+    "from noise", "{0}: pixels", "generated", "nearest drawn, {0} away",
+    "{0} places of {1}, each drawn by the network", "sized by the length of the activation vector",
+    "after {0} steps", "{0}, epsilon {1}", "difference x{0}, 0 is grey", "at most {0} of 255",
+    "its size, from 0 to {0} levels", "norm {0}, PSNR {1} dB", "norm {0}", "plus the change",
+    "the change x{0}, 0 is grey", "error {0}, {1} dB", "guide", "{0}, guided", "Content Source Img.",
+    "Style Source Img.", "Output Img.", "up to {0}", "the sample, {0}", "sources of {0}'s pixels",
+    "(red: downwards, green: to the right)", "blends of {0}, one in each corner")
+CHOICE = (  # the line that names the network, see choose_model
+    "model: {0}, {1}; device: {2}", "chosen by --model", "pretrained weights found in {0}",
+    "the shipped network of photographs: there are no pretrained SqueezeNet weights in the cache folder (minicnn fetch "
+    "squeezenet1_1 fetches them)", "cpu (CuPy is not installed; for CUDA 13: pip install cupy-cuda13x)",
+    "cpu (CuPy is installed but finds no CUDA driver or GPU)")
 
 
 def sentences(source: str) -> list[str]:
     """Return the titles and explanations of all pictures in a demo's source, with numbered fields."""
-    tree = ast.parse(source)
-    found = [numbered(pieces) for node in ast.walk(tree)
-             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Picture"
-             for place in (TITLE, EXPLANATION) for pieces in forms(node.args[place], (tree, frozenset()))]
-    return list(dict.fromkeys(text for text in found if re.search("[a-z]{3}", re.sub(r"\{\d+\}", "", text))))
-
-
-def forms(node: ast.AST, scope: Scope) -> list[Pieces]:
-    """Return the texts that an expression may give.
-
-    A name stands for the texts that the module assigns to it, and a call of its functions for those that they return.
-    """
-    if isinstance(node, ast.Constant) and isinstance(node.value, str):
-        return [(node.value,)]
-    if isinstance(node, ast.IfExp):
-        return [*forms(node.body, scope), *forms(node.orelse, scope)]
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
-        return [("",), *forms(node.left, scope)]
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
-        return joined(node.left, node.right, scope=scope)
-    if isinstance(node, ast.JoinedStr):
-        return joined(*node.values, scope=scope)
-    if isinstance(node, ast.FormattedValue):
-        inner = forms(node.value, scope)  # a short one, such as a name of a colour, is a value
-        return [pieces for pieces in inner if words(pieces) >= SENTENCE or pieces == ("",)] + \
-            [(None,)] * any(words(pieces) < SENTENCE and pieces != ("",) for pieces in inner)
-    if isinstance(node, ast.Name):
-        return list(assigned(node.id, scope)) or [(None,)]
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-        return list(returned(node.func.id, scope)) or [(None,)]
-    return [(None,)]
-
-
-def words(pieces: Pieces) -> int:
-    """Return the number of words of a text."""
-    return len(" ".join(piece or "" for piece in pieces).split())
-
-
-def joined(*nodes: ast.AST, scope: Scope) -> list[Pieces]:
-    """Return the texts of several expressions, one after another."""
-    return [sum(pieces, ()) for pieces in product(*(forms(node, scope) for node in nodes))]
-
-
-def assigned(name: str, scope: Scope) -> Iterator[Pieces]:
-    """Yield the texts that are assigned to a name anywhere in the module."""
-    tree, followed = scope
-    for node in ast.walk(tree) if name not in followed else ():
-        if isinstance(node, ast.Assign) and [getattr(target, "id", "") for target in node.targets] == [name] \
-                and isinstance(node.value, (ast.Constant, ast.JoinedStr, ast.BinOp, ast.IfExp)):
-            yield from forms(node.value, (tree, followed | {name}))
-
-
-def returned(name: str, scope: Scope) -> Iterator[Pieces]:
-    """Yield the texts that a function of the module returns."""
-    tree, followed = scope
-    for function in tree.body if name not in followed else ():
-        if isinstance(function, ast.FunctionDef) and function.name == name:
-            for node in ast.walk(function):
-                if isinstance(node, ast.Return) and node.value is not None:
-                    yield from forms(node.value, (tree, followed | {name}))
-
-
-def numbered(pieces: Pieces) -> str:
-    """Return the text with a numbered field for each value."""
-    numbers = iter(range(len(pieces)))
-    return "".join(f"{{{next(numbers)}}}" if piece is None else piece for piece in pieces)
-
-
-def translated(text: str, known: list[str], _: Translate) -> str:
-    """Return the translation of a text that is one of the known sentences with values, or else the text itself.
-
-    Sentences that follow the known one stay as they are.
-    """
-    for sentence in sorted(known, key=len, reverse=True):  # the longest text, so that a value is as short as can be
-        pattern = re.sub(r"\\\{\d+\\\}", "(.*?)", re.escape(sentence)) + ("( .*)?" if sentence.endswith(".") else "()")
-        if found := re.fullmatch(pattern, text, re.DOTALL):
-            values = [_(value) if value in VALUES else value for value in found.groups()[:-1]]
-            return _(sentence).format(*values) + (found[found.re.groups] or "")
-    return text
+    return arguments(source, {"Picture": (TITLE, EXPLANATION)})

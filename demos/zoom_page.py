@@ -21,13 +21,17 @@ from minicnn.visualize.embedding.pca import pca
 from minicnn.visualize.embedding.tsne import TsneSettings, tsne
 from minicnn.visualize.embedding.tsne_check import report_kept
 
+from .gallery_page import source_of
+from .gallery_texts import sentences
 from .shared.command import main, positive_int
 from .shared.default_network import network_for
 from .shared.executors import executor_for, store_for
 from .shared.inputs import choose_model
+from .shared.language import LANGUAGE_HELP, LANGUAGES, translation
 from .shared.photo_choice import fetched_photos
 from .shared.photo_folder import THUMBNAIL, FolderPhoto, choose_photos, collect, draw_photos, folder_parser
 from .shared.picture import Picture, output_folder, run_demo
+from .shared.sentences import translated
 from .shared.times import Times
 from .zoom_site import PhotoMap, write_zoom_page
 
@@ -41,7 +45,7 @@ LARGE = {"large": "one cell for each", "positions": "at t-SNE's positions"}  # t
 
 def pictures(model: Model, gallery: Iterable[FolderPhoto] | None = None, layer: str | None = None,
              size: int | None = None, steps: int = 1000, seed: int = 0, executor: Executor | None = None,
-             store: Store | None = None) -> Iterator[Picture]:
+             store: Store | None = None, language: str = "en") -> Iterator[Picture]:
     """Technique 6: yield the Picture of thumbnails at their t-SNE positions, and each in its own grid cell.
 
     Parameters
@@ -50,6 +54,7 @@ def pictures(model: Model, gallery: Iterable[FolderPhoto] | None = None, layer: 
     size : side of a thumbnail, pixels. By default 64, or the side of the network's crop if that is less.
     steps : number of steps of t-SNE.
     executor, store : as for `collect`.
+    language : of the page to zoom into, one of LANGUAGES; the figure stays English.
     """
     rng = np.random.default_rng(seed)
     times = Times()
@@ -71,8 +76,9 @@ def pictures(model: Model, gallery: Iterable[FolderPhoto] | None = None, layer: 
     free = thumbnail_map(found.thumbnails, positions, side)
     kind = "drawn shapes" if gallery is None else "photos"
     title = f"{model.name}: {N:,} {kind} by their {found.features.shape[1]} numbers at {found.layer}"
-    photos = PhotoMap(title, found.layer, found.names, found.labels, found.thumbnails, cells, rows, columns, positions,
-                      found.features)
+    page_title = translated(title, sentences(source_of("zoom_page")), translation(language))
+    photos = PhotoMap(page_title, found.layer, found.names, found.labels, found.thumbnails, cells, rows, columns,
+                      positions, found.features)
     smooth = {"interpolation": "antialiased"}
     panels = [("positions by t-SNE", free, smooth), (f"one cell for each, {rows}x{columns}", sheet, smooth)]
     yield Picture(
@@ -90,7 +96,7 @@ def pictures(model: Model, gallery: Iterable[FolderPhoto] | None = None, layer: 
                       pca(found.features, 2).positions)],
         {"layer": found.layer, "rows": rows, "columns": columns, "thumbnail": size, "steps": steps, "seed": seed,
          "names": found.names}, finished=dict(zip(LARGE, (sheet, free), strict=True)), times=times.seconds,
-        page=lambda folder: write_zoom_page(folder, PAGE, photos, overwrite=True))
+        page=lambda folder: write_zoom_page(folder, PAGE, photos, overwrite=True, language=language))
 
 
 def run(arguments: Namespace) -> None:
@@ -106,7 +112,8 @@ def run(arguments: Namespace) -> None:
     layer = model.net.find(arguments.layer) if arguments.layer else feature_layer(model.net)
     store = store_for(arguments.resume, model.net, layer)
     with executor_for(arguments.workers, arguments.cluster) as executor:
-        run_demo(pictures(model, gallery, layer, arguments.thumbnail, arguments.steps, arguments.seed, executor, store),
+        run_demo(pictures(model, gallery, layer, arguments.thumbnail, arguments.steps, arguments.seed, executor, store,
+                          arguments.lang),
                  model, arguments, NAMES)
     print(f"open {one_line(arguments.out / PAGE, 300)}.html to zoom into the map")
 
@@ -119,6 +126,7 @@ def parser() -> ArgumentParser:
     parser.add_argument("--mnist", metavar="FOLDER", help="folder of MNIST, whose 10,000 test digits are mapped; the "
                         "default of --model is then `digits`")
     parser.add_argument("--steps", type=positive_int, default=1000, help="number of steps of t-SNE (default: 1000)")
+    parser.add_argument("--lang", choices=LANGUAGES, default="en", help=LANGUAGE_HELP)
     return parser
 
 

@@ -16,6 +16,8 @@ from minicnn.visualize.embedding.grid_assignment import grid_positions
 from minicnn.visualize.embedding.neighbours import nearest_others
 
 from .gallery_page import PAGES, TEMPLATES
+from .shared.language import translation
+from .shared.page_texts import translations
 from .tile_pyramid import Pyramid, write_tiles
 
 NEIGHBOURS = 12   # of each photo
@@ -44,13 +46,14 @@ class PhotoMap(NamedTuple):
     features: np.ndarray
 
 
-def write_zoom_page(folder: Path, name: str, photos: PhotoMap, overwrite: bool = False) -> str:
+def write_zoom_page(folder: Path, name: str, photos: PhotoMap, overwrite: bool = False,
+                    language: str = "en") -> str:
     """Write the page NAME.html and its folder NAME into `folder`, and return the name of the page.
 
-    The folder appears at once when it is complete, and the page after it.
+    The folder appears at once when it is complete, and the page after it. language : of the page, one of LANGUAGES.
     Raises InputError if they exist and `overwrite` is False, or if they cannot be written.
     """
-    page = f"{name}.html"
+    page, _ = f"{name}.html", translation(language)
     with replacing(folder / page, overwrite) as temporary:
         with replacing_folder(folder / name, overwrite) as inside:
             (inside / "tiles").mkdir()
@@ -60,6 +63,7 @@ def write_zoom_page(folder: Path, name: str, photos: PhotoMap, overwrite: bool =
             for file in VIEWER:
                 (inside / file).write_text((TEMPLATES / file).read_text(encoding="utf-8"), encoding="utf-8")
         html = PAGES.get_template("zoom.html").render(
+            _=_, language=language, texts={} if language == "en" else translations(TEMPLATES, _),
             title=one_line(photos.title), folder=name, count=len(photos.names),
             classes=sorted({printable(label) for label in photos.labels if label is not None}))
         temporary.write_text(html, encoding="utf-8", errors="backslashreplace")

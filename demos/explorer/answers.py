@@ -179,7 +179,8 @@ def class_checks(asked: Asked) -> Response:
               *check_relevance(net, x, label, relevance_map(net, x, label, preprocessing=model.preprocessing),
                                np.random.default_rng(0), preprocessing=model.preprocessing)]
     return JSONResponse({"score": float(view.activation(net.output)[label]),
-                         "probability": float(class_probability(net, x, label)[0]), "checks": shown_checks(checks)})
+                         "probability": float(class_probability(net, x, label)[0]),
+                         "checks": shown_checks(checks, asked.language)})
 
 
 def stop(asked: Asked) -> Response:

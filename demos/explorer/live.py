@@ -71,7 +71,7 @@ def synthesis(asked: Asked) -> Work:
             above("mean activation of the finished 8-bit picture", means[channel], first),
             reported("mean activation at the start", first),
             reported("channels of the layer that are more active on it", int((means > means[channel]).sum()),
-                     f"of {len(means)}")])})
+                     f"of {len(means)}")], asked.language)})
     return work
 
 
@@ -94,7 +94,7 @@ def occlusion(asked: Asked) -> Work:
                     "src": pictures.data_url(pictures.heat(view.image, spread))})
         checks = check_occlusion(model.net, view.x, np.array([label]), values, window, stride)
         stream.send("done", {"step": values.size, "probability": float(p[0]), "lowest": float(values.min()),
-                             "checks": shown_checks(checks)})
+                             "checks": shown_checks(checks, asked.language)})
     return work
 
 
@@ -113,7 +113,7 @@ def fooling(asked: Asked) -> Work:
                                np.random.default_rng(0), view.photo.title, MARGIN)
         stream.send("done", {"step": report.steps, "steps": MARGIN.num_steps, "fooled": report.survived,
                              "margin": report.margin, "largest": report.linf, "psnr": finite(report.psnr),
-                             "checks": shown_checks(checks)})
+                             "checks": shown_checks(checks, asked.language)})
     return work
 
 
@@ -149,7 +149,7 @@ def dream(asked: Asked) -> Work:
                                 rng=np.random.default_rng(0), layer=layer, callback=callback)
         first, last = (history[place].values[0] for place in (-settings.num_steps, -1))
         stream.send("done", {"step": len(history), "checks": shown_checks([
-            above("objective at the end of the last octave", last, first)])})
+            above("objective at the end of the last octave", last, first)], asked.language)})
     return work
 
 
@@ -172,8 +172,8 @@ def style(asked: Asked) -> Work:
         result = transfer_style(model.net, view.photo.picture, [painting], model.preprocessing, settings,
                                 rng=np.random.default_rng(0), callback=callback)
         stream.send("done", {"step": len(result.history), "src": pictures.data_url(result.picture),
-                             "checks": shown_checks([below("loss at the end", result.history[-1].total,
-                                                           result.history[0].total)])})
+                             "checks": shown_checks([
+            below("loss at the end", result.history[-1].total, result.history[0].total)], asked.language)})
     return work
 
 

@@ -77,6 +77,11 @@ class Asked(Parameters):
         return self.explorer.sessions.get(self.header or self.query.get("s"))
 
     @property
+    def language(self) -> str:
+        """The language of the page, one of LANGUAGES."""
+        return self.explorer.language
+
+    @property
     def network(self) -> str:
         """The name of the network, by default the explorer's."""
         return self.text("model", self.explorer.networks.default)

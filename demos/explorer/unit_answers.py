@@ -11,6 +11,7 @@ from minicnn.visualize.attribution.guided_backprop import choose_neuron, guided_
 from minicnn.visualize.attribution.guided_backprop_check import check_neuron_gradient
 from minicnn.visualize.check import Check, reported
 
+from ..shared.check_texts import check_text
 from . import pictures
 from .layers import field_of
 from .session import View
@@ -89,10 +90,14 @@ def channel_checks(asked: Asked) -> Response:
     plain = net.plain().predict(view.x, layer)[0][place]
     checks.append(reported("activation in the plain network", float(plain),
                            f"shown {float(view.activation(layer)[place]):.6g}"))
-    return JSONResponse({"checks": shown_checks(checks)})
+    return JSONResponse({"checks": shown_checks(checks, asked.language)})
 
 
-def shown_checks(checks: list[Check]) -> list[dict[str, Any]]:
-    """Return the Checks for the page: the text, the value with its bound, and whether it passes; None if not judged."""
-    return [{"what": check.what, "value": f"{check.value:.3g}", "expected": check.expected,
+def shown_checks(checks: list[Check], language: str) -> list[dict[str, Any]]:
+    """Return the Checks for the page: the text, the value with its bound, and whether it passes; None if not judged.
+
+    language : of the texts, one of LANGUAGES.
+    """
+    return [{"what": check_text(check.what, language), "value": f"{check.value:.3g}",
+             "expected": check_text(check.expected, language),
              "ok": check.passed if check.judged else None} for check in checks]

@@ -14,14 +14,16 @@ from babel.messages.pofile import read_po, write_po
 
 from ..gallery import ENTRIES, REASONS
 from ..gallery_page import source_of
-from ..gallery_texts import CAPTIONS, VALUES, sentences
+from ..gallery_texts import CAPTIONS, CHOICE, VALUES, sentences
 from ..techniques import PARTS, TECHNIQUES
+from .check_texts import check_sentences
 from .language import DOMAIN, FOLDER
 
 DEMOS = FOLDER.parent
+ROOT = DEMOS.parent
 KOREAN = FOLDER / "ko" / "LC_MESSAGES" / f"{DOMAIN}.po"
 SOURCES = (("**.py", "python", "_"), ("templates/**.html", "jinja2", "_"), ("explorer/page/**.html", "jinja2", "_"),
-           ("explorer/page/**.js", "javascript", "t"))
+           ("explorer/page/**.js", "javascript", "t"), ("templates/**.js", "javascript", "t"))
 
 
 def extracted() -> Catalog:
@@ -32,11 +34,13 @@ def extracted() -> Catalog:
         for file, _line, message, _comments, _context in found:
             if message:
                 catalog.add(message, locations=[(f"demos/{file}", 0)])
-    for sentence in (*PARTS, *(one.name for one in TECHNIQUES), *REASONS.values(), *VALUES, *CAPTIONS):
+    for sentence in (*PARTS, *(one.name for one in TECHNIQUES), *REASONS.values(), *VALUES, *CAPTIONS, *CHOICE):
         catalog.add(sentence, locations=[("demos/techniques.py", 0)])
     for demo in ENTRIES:
         for sentence in sentences(source_of(demo)):
             catalog.add(sentence, locations=[(f"demos/{demo}.py", 0)])
+    for sentence, module in check_sentences().items():
+        catalog.add(sentence, locations=[(module.relative_to(ROOT).as_posix(), 0)])
     return catalog
 
 

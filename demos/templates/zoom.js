@@ -5,6 +5,9 @@ const zoomNeighbours = {};  // number of a chunk -> the neighbours of its photos
 (() => {
   const data = zoomData, count = data.names.length, cell = data.cell, last = data.levels - 1;
   const element = id => document.getElementById(id);
+  const texts = JSON.parse(element("texts").textContent);  // {English sentence: translation}
+  const t = (sentence, values = {}) =>
+    (texts[sentence] ?? sentence).replaceAll(/\{(\w+)\}/g, (field, name) => values[name] ?? field);
   const view = element("view"), canvas = element("map"), tip = element("tip"), side = element("side");
   const context = canvas.getContext("2d");
   const width = data.columns * cell, height = data.rows * cell;
@@ -219,7 +222,7 @@ const zoomNeighbours = {};  // number of a chunk -> the neighbours of its photos
     const picture = document.createElement("span");
     picture.className = "thumb";
     picture.setAttribute("role", "img");
-    picture.setAttribute("aria-label", `photo ${describe(n)}`);
+    picture.setAttribute("aria-label", t("photo {name}", {name: describe(n)}));
     picture.style.cssText = `width:${cell * scale}px;height:${cell * scale}px;background-image:url("${data.folder}/tiles/` +
       `${last}_${tx}_${ty}.jpg");background-size:${data.side * scale}px;background-position:` +
       `${-(column(n) - tx * across) * cell * scale}px ${-(row(n) - ty * across) * cell * scale}px`;
@@ -241,18 +244,18 @@ const zoomNeighbours = {};  // number of a chunk -> the neighbours of its photos
     chosen.className = "chosen";
     chosen.append(thumbnail(n, Math.max(1, Math.min(3, 128 / cell))), words);
     add(words, "h2", data.names[n]);
-    add(words, "p", className(n) || "no class");
-    add(chosen, "button", "close").addEventListener("click", closeSide);
+    add(words, "p", className(n) || t("no class"));
+    add(chosen, "button", t("close")).addEventListener("click", closeSide);
     const list = document.createElement("ol");
-    const line = add(side, "p", "Its neighbours are loading.");
+    const line = add(side, "p", t("Its neighbours are loading."));
     side.append(list);
     side.scrollTop = 0;
     const chunk = Math.floor(n / data.chunk);
     const show = () => {
       if (opened !== n) return;
       const near = (zoomNeighbours[chunk] || [])[n % data.chunk];
-      line.textContent = near ? `Nearest by the activations of ${data.layer}, the nearest first:`
-        : `The file neighbours_${chunk}.js is missing beside this page.`;
+      line.textContent = near ? t("Nearest by the activations of {layer}, the nearest first:", data)
+        : t("The file {file} is missing beside this page.", {file: `neighbours_${chunk}.js`});
       for (const other of near || []) {
         const button = add(list.appendChild(document.createElement("li")), "button");
         button.append(thumbnail(other, Math.min(1, 72 / cell)));
@@ -290,8 +293,9 @@ const zoomNeighbours = {};  // number of a chunk -> the neighbours of its photos
       found = Uint8Array.from(data.names, (name, n) =>
         byClass ? data.labels[n] >= 0 && hits[data.labels[n]] : name.toLowerCase().includes(words));
       const total = found.reduce((sum, hit) => sum + hit, 0), names = data.classes.filter((name, n) => hits[n]);
-      element("status").textContent = `${total.toLocaleString("en")} of ${count.toLocaleString("en")} photos` +
-        (byClass ? `: ${names.slice(0, 3).join("; ")}${names.length > 3 ? ` and ${names.length - 3} more classes` : ""}` : "");
+      const said = t("{found} of {count} photos", {found: total.toLocaleString("en"), count: count.toLocaleString("en")});
+      const more = names.length > 3 ? t(" and {count} more classes", {count: names.length - 3}) : "";
+      element("status").textContent = byClass ? `${said}: ${names.slice(0, 3).join("; ")}${more}` : said;
     } else element("status").textContent = "";
     choose(-1);
     schedule();

@@ -70,7 +70,7 @@ def test_the_gallery_is_korean(new_page, tmp_path, monkeypatch):
     monkeypatch.setattr(gallery, "gallery_demos", lambda model: ["saliency", "activations"])
     model = load_model("shapes", "cpu").fast()
     photos = [photo._replace(name=HOSTILE) for photo in load_photos(model, [], 0)[:1]]
-    assert write_gallery(tmp_path, model, f"model: {HOSTILE}", Given(photos, 0), lambda line: None, "ko") == []
+    assert write_gallery(tmp_path, model, f"model: {HOSTILE}", Given(photos, 0, None, "ko"), lambda line: None) == []
     page = new_page(400, 900)
     for name, words in (("index", "현저성"), ("saliency", "그림을 읽는 방법"), ("activations", "직접 만들기")):
         page.goto((tmp_path / f"{name}.html").as_uri())

@@ -44,13 +44,24 @@ def test_the_data_of_the_page_are_the_map(tmp_path):
     assert near[1] == np.argsort(distances)[1:NEIGHBOURS + 1].tolist()
 
 
+def test_the_page_is_korean_and_its_data_stay_the_same(tmp_path):
+    write_zoom_page(tmp_path, "zoom", photo_map(12), language="ko")
+    write_zoom_page(tmp_path / "en", "zoom", photo_map(12))
+    korean, english = ((folder / "zoom.html").read_text(encoding="utf-8") for folder in (tmp_path, tmp_path / "en"))
+    assert '<html lang="ko">' in korean and '<html lang="en">' in english
+    assert "사진 12장의 지도: 비슷한 것끼리 모여 있음" in korean and "<kbd>Enter</kbd>" in korean
+    assert '"no class": ' in korean and 'id="texts">{}</script>' in english
+    for file in ("data.js", "zoom.js"):
+        assert (tmp_path / "zoom" / file).read_bytes() == (tmp_path / "en" / "zoom" / file).read_bytes()
+
+
 @pytest.mark.parametrize("name", ["</script><script>alert(1)</script>", '" onload="x', "caf\udce9", "{{ 1 }} {% x %}",
                                   "a\x1b[2J\nb", "\u2028", "猫"])
 def test_any_name_label_and_title_is_text(tmp_path, name):
     labels = [name, None, "b"] + ["c"] * 27
     write_zoom_page(tmp_path, "zoom", photo_map(30, name, [name] * 30, labels))
     text = (tmp_path / "zoom.html").read_text(encoding="utf-8")
-    assert text.count("<script") == 2 and 'onload="x' not in text and "\x1b" not in text
+    assert text.count("<script") == 3 and 'onload="x' not in text and "\x1b" not in text
     data = script_data(tmp_path / "zoom" / "data.js")[1]
     assert data["labels"][:2] == [data["classes"].index(data["classes"][data["labels"][0]]), -1]
     assert all(character.isprintable() for character in data["names"][0] + data["classes"][0])

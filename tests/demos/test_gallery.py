@@ -27,10 +27,11 @@ from demos import (
 )
 from demos.__main__ import parser as gallery_parser
 from demos.__main__ import run as run_gallery
-from demos.gallery_texts import sentences, translated
+from demos.gallery_texts import sentences
 from demos.shared.command import main
 from demos.shared.inputs import load_photos
 from demos.shared.photo_folder import FolderPhoto
+from demos.shared.sentences import translated
 from minicnn.errors import InputError
 from minicnn.models import load_model
 
@@ -211,11 +212,12 @@ def test_the_pages_in_korean_with_hostile_names(tmp_path, monkeypatch):
     photos = [photo._replace(name=hostile) for photo in load_photos(model, [], 0)[:1]]
     few_demos(monkeypatch, "activations", "saliency")
     failed = gallery.write_gallery(tmp_path, model._replace(labels=[hostile] * len(model.labels)), f"model: {hostile}",
-                                   gallery.Given(photos, 0), lambda line: None, "ko")
+                                   gallery.Given(photos, 0, None, "ko"), lambda line: None)
     index, page = ((tmp_path / f"{name}.html").read_text(encoding="utf-8") for name in ("index", "activations"))
     assert failed == [] and index.count('<html lang="ko">') == page.count('<html lang="ko">') == 1
     assert "shapes 들여다보기" in index and "현저성" in index and "그림 3개 중 3개" in index
     assert "그림을 읽는 방법" in page and "각 타일은 사진에 대한 relu3 층의 한 채널의 활성화이며" in page
+    assert "at most" not in page and "네트워크: " in index and "타일에서 다시 읽은 활성화" in page
     assert "<img src=x" not in index + page and "&lt;img src=x" in index and "{0}{model}" in index
     card = json.loads((tmp_path / "saliency.json").read_text(encoding="utf-8"))
     assert card["explanation"].startswith("A pixel is bright")  # the run card stays English

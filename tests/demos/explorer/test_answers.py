@@ -169,3 +169,12 @@ def test_the_page_in_korean(explorer, client):
     assert '<html lang="ko">' in korean and "링크 복사" in korean and "Copy link" not in korean.partition("<body>")[2]
     texts = json.loads(re.search(r'id="texts">(.*?)</script>', korean)[1])
     assert texts["Proof"] == "입증" and len(texts) > 90
+
+
+def test_checks_in_korean(explorer, client, pid):
+    explorer.language = "ko"
+    answers = [ask(client, pid, "channel-checks", layer=LAYER, channel=3).json()["checks"],
+               ask(client, pid, "class-checks", label=2).json()["checks"]]
+    explorer.language = "en"
+    texts = [text for checks in answers for check in checks for text in (check["what"], check["expected"])]
+    assert len(texts) > 6 and [text for text in texts if not re.search("[가-힣]", text)] == []

@@ -1,5 +1,6 @@
 """The Korean catalogue: complete, up to date with the sources, and with the placeholders of the English sentences."""
 
+import ast
 import json
 import re
 from pathlib import Path
@@ -7,11 +8,16 @@ from string import Formatter
 
 import pytest
 
+import minicnn
 from demos.exercises.contents import EXERCISES, exercise_of
 from demos.exercises.skeleton import skeleton
-from demos.explorer.texts import CALL, translations
+from demos.gallery_texts import CAPTIONS, CHOICE, VALUES
 from demos.shared import catalogue
+from demos.shared.check_texts import FOLDERS, WORDS, check_text
+from demos.shared.inputs import choose_model
 from demos.shared.language import LANGUAGES, english, translation
+from demos.shared.page_texts import CALL, translations
+from demos.shared.sentences import translated
 
 MESSAGES = [message for message in catalogue.read() if message.id]
 HANGUL = re.compile("[가-힣]")
@@ -79,12 +85,12 @@ def test_the_exercises_are_korean(name):
     assert "minicnn exercise" in text and HANGUL.search(text)
 
 
-def test_the_explorer_has_all_sentences_of_its_modules_in_korean():
-    page = catalogue.DEMOS / "explorer" / "page"
-    texts = translations(page, translation("ko"))
+@pytest.mark.parametrize(("folder", "count"), [("explorer/page", 90), ("templates", 7)])
+def test_a_page_has_all_sentences_of_its_scripts_in_korean(folder, count):
+    texts = translations(catalogue.DEMOS / folder, translation("ko"))
     used = {message.id for message in catalogue.extracted()
-            if any(file.endswith(".js") for file, _ in message.locations)}
-    assert set(texts) == used and len(texts) > 90
+            if any(file.startswith(f"demos/{folder}/") and file.endswith(".js") for file, _ in message.locations)}
+    assert set(texts) == used and len(texts) > count
     assert [sentence for sentence, said in texts.items() if not HANGUL.search(said)] == []
     assert json.loads(CALL.findall('t("a \\"b\\" \\u2026")')[0]) == 'a "b" …'
 
@@ -97,3 +103,40 @@ def test_the_korean_readme_says_what_the_english_one_says():
         return (len(re.findall(r"^#+ ", text, re.M)), len(re.findall(r"^\|", text, re.M)),
                 re.findall(r"^    .*$", text, re.M), set(re.findall(r"`[^`]+`", text)), links)
     assert parts("README.ko.md") == parts("README.md")
+
+
+def constants(folders):
+    """Return all texts in the modules of these folders, each between lines."""
+    return "\n".join(node.value for folder in folders for module in sorted(folder.rglob("*.py"))
+                     if module.name not in ("gallery_texts.py", "check_texts.py")
+                     for node in ast.walk(ast.parse(module.read_text(encoding="utf-8")))
+                     if isinstance(node, ast.Constant) and isinstance(node.value, str))
+
+
+def test_sentences_that_are_listed_by_hand_are_in_the_sources():
+    """So that a changed caption or line does not fall back to English."""
+    texts = constants([*FOLDERS, Path(minicnn.__file__).parent])
+    pieces = {piece.strip(" :,") for sentence in (*CAPTIONS, *CHOICE, *VALUES, *WORDS)
+              for piece in re.split(r"\{\d\}|[()]|[sx]$", sentence)}
+    assert [piece for piece in sorted(pieces) if piece not in texts] == []
+    assert "a caption that is nowhere" not in texts
+
+
+@pytest.mark.parametrize(("english_text", "korean_text"), [
+    ("at most 0.05", "0.05 이하"),
+    ("reported, not judged: of 8", "보고만 하고 판정하지 않음: 전체 8"),
+    ("guided backprop: largest gradient outside the receptive field", "유도 역전파: 수용 영역 밖의 최대 그라디언트"),
+    ("a: b: largest gradient outside the crop", "a: b: 조각 밖의 최대 그라디언트"),
+    ("{0}: largest gradient outside the crop", "{0}: 조각 밖의 최대 그라디언트"),
+    ("less than 0.3, in random order", "무작위 순서의 값 0.3보다 작음"),
+    ("no known sentence", "no known sentence")])
+def test_a_check_is_translated_with_its_values(english_text, korean_text):
+    assert check_text(english_text, "ko") == korean_text
+    assert check_text(english_text, "en") == english_text
+
+
+def test_the_line_of_the_network_is_korean(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    for name in ("shapes", None):
+        line = translated(choose_model(name, "auto")[1], CHOICE, translation("ko"))
+        assert line.startswith("네트워크: ") and not re.search("chosen|there are|installed", line)
