@@ -45,6 +45,7 @@ def test_the_data_of_the_page_are_the_map(tmp_path):
 
 
 def test_the_page_is_korean_and_its_data_stay_the_same(tmp_path):
+    (tmp_path / "en").mkdir()
     write_zoom_page(tmp_path, "zoom", photo_map(12), language="ko")
     write_zoom_page(tmp_path / "en", "zoom", photo_map(12))
     korean, english = ((folder / "zoom.html").read_text(encoding="utf-8") for folder in (tmp_path, tmp_path / "en"))

@@ -217,7 +217,7 @@ def test_the_pages_in_korean_with_hostile_names(tmp_path, monkeypatch):
     assert failed == [] and index.count('<html lang="ko">') == page.count('<html lang="ko">') == 1
     assert "shapes 들여다보기" in index and "현저성" in index and "그림 3개 중 3개" in index
     assert "그림을 읽는 방법" in page and "각 타일은 사진에 대한 relu3 층의 한 채널의 활성화이며" in page
-    assert "at most" not in page and "네트워크: " in index and "타일에서 다시 읽은 활성화" in page
+    assert "<td>at most" not in page and " 이하</td>" in page and "타일에서 다시 읽은 활성화" in page
     assert "<img src=x" not in index + page and "&lt;img src=x" in index and "{0}{model}" in index
     card = json.loads((tmp_path / "saliency.json").read_text(encoding="utf-8"))
     assert card["explanation"].startswith("A pixel is bright")  # the run card stays English
