@@ -19,7 +19,7 @@ from minicnn.files import replacing
 from minicnn.models import Model
 
 from .gallery_panels import Panel, panel_rows, panels_of_card
-from .gallery_texts import CAPTIONS, CHOICE, VALUES, sentences
+from .gallery_texts import CAPTIONS, CHOICE, VALUES, named, sentences
 from .shared.check_texts import check_text
 from .shared.inputs import Photo, short_label
 from .shared.language import Translate, translation
@@ -126,14 +126,14 @@ def shown_picture(site: Site, name: str, demo: str, card: dict[str, Any]) -> Sho
     small = f"{name}_small.jpg"
     _ = translation(site.language)
     known = [] if site.language == "en" else [*sentences(source_of(demo)), *VALUES, *CAPTIONS]
-    panels = [panel._replace(caption=[translated(line, known, _) for line in panel.caption])
+    panels = [panel._replace(caption=[named(line, site.model, known, _) for line in panel.caption])
               for panel in panels_of_card(card)]
     checks = [check | {part: check_text(check[part], site.language) for part in ("what", "expected")}
               for check in card["checks"]]
     rows = panel_rows(panels)
     width, height = write_small(site.folder / f"{name}.png", site.folder / small, rows)
     code, code_file = code_of(demo)
-    title = translated(printable(card["title"]), known, _).removeprefix(f"{site.model}: ")
+    title = named(printable(card["title"]), site.model, known, _).removeprefix(f"{site.model}: ")
     with Image.open(site.folder / f"{name}.png") as picture:
         size = picture.size
     return Shown(name, title, part_of(demo), small, width, height, size, panels, rows, card["pictures"],

@@ -3,11 +3,17 @@
 A demo writes them in English into the run card, with numbers and names in them, see shared/sentences.py.
 """
 
-from .shared.sentences import arguments
+import re
+from collections.abc import Collection
+
+from .shared.language import Translate
+from .shared.sentences import arguments, translated
 
 TITLE, EXPLANATION = 1, 4        # places of these arguments of Picture
-VALUES = ("drawn shapes", "photos", "drawings", "class score", "neuron", "neurons", "channel", "channels",
-          "the mean colour", "a grey picture", "noise", "several ways")  # values that are words of a sentence
+VALUES = (  # values that are words of a sentence
+    "drawn shapes", "photos", "drawings", "class score", "neuron", "neurons", "channel", "channels", "{0} pictures",
+    "the mean colour", "a grey picture", "noise", "several ways")
+NETWORK = "\0"                   # stands for the name of the network, which may be a word of VALUES
 CAPTIONS = (  # lines below the panels of figures, and titles that a demo takes from them
     "{0}: {1} filters of {2}, {3}", "{0}, {1}: {2} of {3} filters, {4}, on {5} channels",
     "{0}, {1}: {2} of {3} filters, {4}, on {5} of {6} channels", "first-layer filters of {0}", "filters of {0}",
@@ -42,3 +48,10 @@ CHOICE = (  # the line that names the network, see choose_model
 def sentences(source: str) -> list[str]:
     """Return the titles and explanations of all pictures in a demo's source, with numbered fields."""
     return arguments(source, {"Picture": (TITLE, EXPLANATION)})
+
+
+def named(text: str, model: str, known: Collection[str], _: Translate) -> str:
+    """Return the translation of a text as `translated` does. The name of the network in front of it stays."""
+    found = re.match(rf"{re.escape(model)}(?=[:,] )", text)
+    return translated(NETWORK + text[found.end():], known, _).replace(NETWORK, model) if found else \
+        translated(text, known, _)

@@ -22,7 +22,7 @@ from minicnn.visualize.embedding.tsne import TsneSettings, tsne
 from minicnn.visualize.embedding.tsne_check import report_kept
 
 from .gallery_page import source_of
-from .gallery_texts import sentences
+from .gallery_texts import VALUES, named, sentences
 from .shared.command import main, positive_int
 from .shared.default_network import network_for
 from .shared.executors import executor_for, store_for
@@ -31,7 +31,6 @@ from .shared.language import LANGUAGE_HELP, LANGUAGES, translation
 from .shared.photo_choice import fetched_photos
 from .shared.photo_folder import THUMBNAIL, FolderPhoto, choose_photos, collect, draw_photos, folder_parser
 from .shared.picture import Picture, output_folder, run_demo
-from .shared.sentences import translated
 from .shared.times import Times
 from .zoom_site import PhotoMap, write_zoom_page
 
@@ -76,7 +75,7 @@ def pictures(model: Model, gallery: Iterable[FolderPhoto] | None = None, layer: 
     free = thumbnail_map(found.thumbnails, positions, side)
     kind = "drawn shapes" if gallery is None else "photos"
     title = f"{model.name}: {N:,} {kind} by their {found.features.shape[1]} numbers at {found.layer}"
-    page_title = translated(title, sentences(source_of("zoom_page")), translation(language))
+    page_title = named(title, model.name, [*sentences(source_of("zoom_page")), *VALUES], translation(language))
     photos = PhotoMap(page_title, found.layer, found.names, found.labels, found.thumbnails, cells, rows, columns,
                       positions, found.features)
     smooth = {"interpolation": "antialiased"}

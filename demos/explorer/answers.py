@@ -25,10 +25,10 @@ from minicnn.visualize.attribution.grad_cam_check import check_grad_cam
 from minicnn.visualize.attribution.relevance_check import check_relevance
 from minicnn.visualize.attribution.saliency_check import check_saliency_map
 
+from ..shared.language import translation
 from . import layers, pictures
 from .code import VIEWS, code_of
 from .networks import title_of
-from .patches import NO_COLLECTION
 from .security import MOST_BYTES, MOST_PIXELS, TooLargeError
 from .session import Photo
 from .state import Asked
@@ -41,9 +41,9 @@ GRADIENTS = {"plain": neuron_gradient, "deconv": deconvnet, "guided": guided_bac
 
 def networks(asked: Asked) -> Response:
     """Answer with the networks, photos and styles that the page offers."""
-    explorer = asked.explorer
+    explorer, _ = asked.explorer, translation(asked.language)
     return JSONResponse({
-        "networks": [{"name": name, "title": title_of(name), "default": name == explorer.networks.default}
+        "networks": [{"name": name, "title": title_of(name, _), "default": name == explorer.networks.default}
                      for name in explorer.networks.names()],
         "photos": [{"id": identifier, "title": photo.title} for identifier, photo in explorer.photos.items()],
         "styles": [{"id": name, "title": name} for name in STYLES],
@@ -148,11 +148,14 @@ def class_picture(asked: Asked) -> Response:
 
 def patches(asked: Asked) -> Response:
     """Answer with the strongest patches of a channel in the collection, as far as they are found."""
-    layer = asked.layer()
+    layer, _ = asked.layer(), translation(asked.language)
     channel, found = asked.channel(layer), asked.explorer.patches.get(asked.network, asked.model)
     if len(asked.model.net.shapes()[layer]) != 4:
-        return JSONResponse({"patches": [], "note": "this layer has no maps, so its units see the whole photo"})
-    return JSONResponse({"patches": [], "note": NO_COLLECTION} if found is None else found.answer(layer, channel))
+        return JSONResponse({"patches": [], "note": _("this layer has no maps, so its units see the whole photo")})
+    if found is None:
+        return JSONResponse({"patches": [], "note": _(
+            "no photos are at hand: start with --photos FOLDER, or get a set with: minicnn fetch caltech101")})
+    return JSONResponse(found.answer(layer, channel))
 
 
 def code(asked: Asked) -> Response:

@@ -9,6 +9,7 @@ from minicnn.models.load import EMBEDDED, cached_models
 
 from ..shared.default_network import SHAPES, default_network
 from ..shared.inputs import choose_model
+from ..shared.language import Translate
 from ..shared.photo_files import warn
 
 CLASSIFIERS = ("photos", SHAPES, "digits")  # the shipped networks that take pictures and give class scores
@@ -65,7 +66,8 @@ class Networks:
         return model._replace(name=one_line(model.name, 60))
 
 
-def title_of(name: str) -> str:
+def title_of(name: str, _: Translate) -> str:
     """Return the text that the list of networks shows for a name."""
-    shipped = {SHAPES: "shapes: 12 drawn shapes", "digits": "digits: MNIST", "photos": "photos: small, shipped"}
+    shipped = {SHAPES: _("shapes: 12 drawn shapes"), "digits": _("digits: MNIST"),
+               "photos": _("photos: small, shipped")}
     return shipped.get(name, name) if name in EMBEDDED else name

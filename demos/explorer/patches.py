@@ -25,7 +25,6 @@ TOP = 9
 SIDE = 96            # largest side of a patch on the page, pixels
 VALUES = 25_000_000  # activations in memory at a time: 100 MB
 REST = 0.02          # seconds between two batches, in which other threads get the processor
-NO_COLLECTION = "no photos are at hand: start with --photos FOLDER, or get a set with: minicnn fetch caltech101"
 
 
 class Patches:

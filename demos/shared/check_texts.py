@@ -13,7 +13,7 @@ from .sentences import arguments, translated
 WHAT, EXPECTED, REASON = 0, 2, 2  # places of these arguments of the functions that make a check
 PLACES = {"Check": (WHAT, EXPECTED), "below": (WHAT,), "above": (WHAT,), "reported": (WHAT, REASON)}
 WORDS = (  # values that are words of such a sentence, and sentences that are not an argument of these functions
-    "saliency", "guided backprop", "guided Grad-CAM", "occlusion", "integrated gradients", "gradient",
+    "saliency", "relevance", "guided backprop", "guided Grad-CAM", "occlusion", "integrated gradients", "gradient",
     "gradient x input", "deletion", "insertion", "features", "pixels", "less", "more", "neuron", "channel",
     "layer", "{0} of {1} layers", "photo", "drawn picture", "content", "style", "mean and covariance",
     "mean and variances", "the box of the {0}", "the valid colours, black to white",

@@ -27,7 +27,7 @@ from demos import (
 )
 from demos.__main__ import parser as gallery_parser
 from demos.__main__ import run as run_gallery
-from demos.gallery_texts import sentences
+from demos.gallery_texts import named, sentences
 from demos.shared.command import main
 from demos.shared.inputs import load_photos
 from demos.shared.photo_folder import FolderPhoto
@@ -248,3 +248,10 @@ Picture("a", title, figure, array, conclusion(3), "paper", [])
 """
     assert sentences(source) == ["A map of something", "{0}, with more than five words",
                                  "A conclusion of at least {0} words."]
+
+
+def test_the_name_of_the_network_is_not_translated():
+    """The network `photos` has a name that is a word of many titles."""
+    table = {"photos": "사진", "{0}: {1} of it": "{1}, {0}"}
+    for text, said in (("photos: photos of it", "사진, photos"), ("photos", "사진"), ("a: photos of it", "사진, a")):
+        assert named(text, "photos", list(table), lambda text: table.get(text, text)) == said

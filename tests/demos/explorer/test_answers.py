@@ -168,7 +168,7 @@ def test_the_page_in_korean(explorer, client):
     assert '<html lang="en">' in english and '<script type="application/json" id="texts">{}</script>' in english
     assert '<html lang="ko">' in korean and "링크 복사" in korean and "Copy link" not in korean.partition("<body>")[2]
     texts = json.loads(re.search(r'id="texts">(.*?)</script>', korean)[1])
-    assert texts["Proof"] == "입증" and len(texts) > 90
+    assert texts["Proof"] == "검증" and len(texts) > 90
 
 
 def test_checks_in_korean(explorer, client, pid):

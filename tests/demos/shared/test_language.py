@@ -140,3 +140,7 @@ def test_the_line_of_the_network_is_korean(tmp_path, monkeypatch):
     for name in ("shapes", None):
         line = translated(choose_model(name, "auto")[1], CHOICE, translation("ko"))
         assert line.startswith("네트워크: ") and not re.search("chosen|there are|installed", line)
+
+
+def test_no_sentence_leaves_the_choice_of_a_particle_to_the_reader():
+    assert [message.string for message in MESSAGES if re.search(r"\((가|를|는|과|와|로|으로)\)", message.string)] == []
