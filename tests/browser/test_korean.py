@@ -16,6 +16,7 @@ from PIL import Image
 from demos import gallery
 from demos.gallery import Given, write_gallery
 from demos.shared.inputs import load_photos
+from demos.zoom_site import PhotoMap, write_zoom_page
 from minicnn.models import load_model
 
 ROOT = Path(__file__).parents[2]
@@ -64,6 +65,27 @@ def test_a_hostile_name_is_a_value_and_no_field_or_markup(new_page, address):
     note = page.locator("#dream-view .note:has-text('첫 단계 전')")
     note.wait_for()
     assert "{title}" in note.inner_text() and page.locator('img[src="x"]').count() == 0
+
+
+def test_the_zoom_page_is_korean(new_page, tmp_path):
+    rng = np.random.default_rng(0)
+    photos = PhotoMap("title", "relu5", [f"{HOSTILE} {n}" for n in range(20)], [None, *["a"] * 19],
+                      rng.integers(0, 256, (20, 16, 16, 3), np.uint8), np.arange(20), 4, 5, rng.normal(size=(20, 2)),
+                      rng.normal(size=(20, 4)))
+    write_zoom_page(tmp_path, "zoom", photos, language="ko")
+    page = new_page(400, 900)
+    page.goto((tmp_path / "zoom.html").as_uri())
+    page.wait_for_selector("html[data-ready=yes]", state="attached")
+    require_readable(page)
+    page.fill("#search", "a")
+    assert page.inner_text("#status") == "사진 20장 중 19장: a"
+    page.fill("#search", "")
+    page.focus("#map")
+    page.keyboard.press("0")
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#side li")
+    assert "relu5 층의 활성화로 가까운 순서:" in page.inner_text("#side") and page.locator('img[src="x"]').count() == 0
 
 
 def test_the_gallery_is_korean(new_page, tmp_path, monkeypatch):
