@@ -65,7 +65,7 @@ def check(exercise: Exercise, file: str, arguments: Namespace) -> bool:
     from .exercises.worker import as_answers
 
     _ = exercise.translate
-    read_answer(file, _)  # raises InputError before a process is started
+    read_answer(file, exercise.name, _)  # raises InputError before a process is started
     print(exercise.title, flush=True)
     outcome = run_worker("check", exercise.name, file, arguments.lang, CHECK_SECONDS,
                          processor=PROCESSOR_SECONDS)

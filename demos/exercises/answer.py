@@ -39,11 +39,15 @@ class NotAnAnswer(Exception):
         self.problem, self.lines = problem, lines
 
 
-def read_answer(path: str | Path, _: Translate) -> str:
-    """Return the text of the learner's file. Raises InputError if it cannot be read as a text of Python."""
+def read_answer(path: str | Path, name: str, _: Translate) -> str:
+    """Return the text of the learner's file. name : of the exercise.
+
+    Raises InputError if it cannot be read as a text of Python.
+    """
     file, shown = Path(path), one_line(path, 200)
     if not file.exists():
-        raise InputError(_("{file}: no such file; write it with: minicnn exercise NAME").format(file=shown))
+        raise InputError(_("{file}: no such file; write it with: minicnn exercise {name}").format(
+            file=shown, name=name))
     if not file.is_file():
         raise InputError(_("{file} is not a file").format(file=shown))
     if file.stat().st_size > LARGEST_FILE:

@@ -38,7 +38,7 @@ def main(folder: str, work: str, name: str, file: str, language: str, model: str
     _ = translation(language)
     exercise = exercise_of(name, _)
     try:
-        functions = load_functions(read_answer(file, _), file, exercise)
+        functions = load_functions(read_answer(file, exercise.name, _), file, exercise)
         made = check(exercise, functions, file, Path(folder)) if work == "check" else \
             picture(exercise, functions, model)
     except NotAnAnswer as problem:

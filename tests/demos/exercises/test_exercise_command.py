@@ -61,7 +61,7 @@ def test_a_skeleton_is_written_once(name, capsys, folder):
 @pytest.mark.parametrize(("words", "said"), [
     (("rleu",), "no exercise 'rleu'; did you mean relu?"),
     ((), "required: NAME"),
-    (("relu", "--check", "missing.py"), "missing.py: no such file; write it with: minicnn exercise NAME"),
+    (("relu", "--check", "missing.py"), "missing.py: no such file; write it with: minicnn exercise relu"),
     (("relu", "--check"), "relu.py: no such file"),
     (("relu", "--check", "."), ". is not a file"),
     (("relu", "--check", "--hint"), "not allowed with"),
