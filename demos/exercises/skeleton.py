@@ -1,10 +1,10 @@
 """The file that a learner fills in."""
 
-from textwrap import fill
+from unicodedata import east_asian_width
 
 from .exercise import Exercise, Function
 
-WIDTH = 100  # characters of a line
+WIDTH = 100  # columns of a line; a Korean syllable takes two
 
 
 def skeleton(exercise: Exercise) -> str:
@@ -24,7 +24,23 @@ def empty_function(function: Function) -> str:
 
 
 def wrapped(text: str) -> str:
-    """Return the text with lines of at most WIDTH characters. Lines that begin with a space are formulas, and stay."""
+    """Return the text with lines of at most WIDTH columns. Lines that begin with a space are formulas, and stay."""
     lines = text.strip("\n").splitlines()
-    return "\n".join(line if line.startswith(" ") or not line else
-                     fill(line, WIDTH, break_long_words=False, break_on_hyphens=False) for line in lines)
+    return "\n".join(line if line.startswith(" ") or not line else filled(line) for line in lines)
+
+
+def filled(line: str) -> str:
+    """Return a line broken at spaces into lines of at most WIDTH columns. A longer word has a line of its own."""
+    lines = [""]
+    for word in line.split():
+        longer = f"{lines[-1]} {word}".lstrip()
+        if lines[-1] and columns(longer) > WIDTH:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    return "\n".join(lines)
+
+
+def columns(text: str) -> int:
+    """Return the width of a text in a font of fixed width."""
+    return sum(2 if east_asian_width(character) in "WF" else 1 for character in text)

@@ -10,7 +10,7 @@ import pytest
 
 import minicnn
 from demos.exercises.contents import EXERCISES, exercise_of
-from demos.exercises.skeleton import skeleton
+from demos.exercises.skeleton import WIDTH, columns, skeleton
 from demos.gallery_texts import CAPTIONS, CHOICE, VALUES
 from demos.shared import catalogue
 from demos.shared.check_texts import FOLDERS, WORDS, check_text
@@ -83,6 +83,8 @@ def test_the_exercises_are_korean(name):
     text = skeleton(made)
     compile(text, f"{name}.py", "exec")
     assert "minicnn exercise" in text and HANGUL.search(text)
+    prose = [line for line in text.splitlines() if HANGUL.search(line) and not line.startswith("  ")]
+    assert max(map(columns, prose)) <= WIDTH and max(map(columns, prose)) > 0.9 * WIDTH
 
 
 @pytest.mark.parametrize(("folder", "count"), [("explorer/page", 90), ("templates", 7)])
