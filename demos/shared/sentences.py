@@ -7,6 +7,7 @@ and its values are put into the translation.
 import ast
 import re
 from collections.abc import Collection, Iterator
+from functools import cache
 from itertools import product
 
 from .language import Translate
@@ -104,6 +105,12 @@ def translated(text: str, known: Collection[str], _: Translate) -> str:
 
 def values_of(text: str, sentence: str) -> list[str]:
     """Return the values in a text that is a sentence with values, and the sentences after it; [] if it is not."""
-    pattern = re.sub(r"\\\{\d+\\\}", "(.*?)", re.escape(sentence)) + ("( .*)?" if sentence.endswith(".") else "()")
-    found = re.fullmatch(pattern, text, re.DOTALL)
+    found = pattern_of(sentence).fullmatch(text)
     return [] if found is None else [group or "" for group in found.groups()]
+
+
+@cache
+def pattern_of(sentence: str) -> re.Pattern[str]:
+    """Return the pattern of a sentence with values, and of the sentences after it."""
+    pattern = re.sub(r"\\\{\d+\\\}", "(.*?)", re.escape(sentence)) + ("( .*)?" if sentence.endswith(".") else "()")
+    return re.compile(pattern, re.DOTALL)
