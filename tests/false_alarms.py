@@ -5,7 +5,17 @@ PICTURES holds for each demo a function (model, photo) -> its Checks.
 
 import numpy as np
 
-from demos import activations, attribution, compare, guided_backprop, occlusion, saliency
+from demos import (
+    activations,
+    agreement,
+    attribution,
+    class_maps,
+    compare,
+    guided_backprop,
+    occlusion,
+    relevance,
+    saliency,
+)
 from demos.compare import Effort
 from minicnn import images
 from minicnn.visualize.check import Check
@@ -31,6 +41,9 @@ PICTURES = {
     "occlusion": lambda model, photo: next(occlusion.pictures(model, [photo], window=32, stride=24)).checks,
     "activations": lambda model, photo: [check for picture in activations.pictures(model, [photo])
                                          for check in picture.checks],
+    "agreement": lambda model, photo: next(agreement.pictures(model, [photo])).checks,
+    "relevance": lambda model, photo: next(relevance.pictures(model, [photo])).checks,
+    "class_maps": lambda model, photo: next(class_maps.pictures(model, [photo], channels=8, masks=16)).checks,
     "compare": compared,
 }
 

@@ -1,7 +1,7 @@
 """Count the judged checks that fail on right pictures: python tests/benchmarks/false_alarms.py [--caltech 200]
 
 It makes the pictures of tests/false_alarms.py of the 25 ImageNet photos, of photos of Caltech 101, and of pictures
-without texture, with SqueezeNet 1.1 from the cache folder. The photos are those of $MINICNN_TEST_DATA.
+without texture, by default with SqueezeNet 1.1 from the cache folder. The photos are those of $MINICNN_TEST_DATA.
 """
 
 import argparse
@@ -24,10 +24,11 @@ def main():
     parser.add_argument("--caltech", type=int, default=200, metavar="N", help="photos of Caltech 101 (default: 200)")
     parser.add_argument("--side", type=int, default=224, metavar="PIXELS", help="side of the middle of each picture, "
                         "which is used to save time (default: 224, the whole picture)")
+    parser.add_argument("--model", default="squeezenet1_1", help="name of the network (default: squeezenet1_1)")
     parser.add_argument("--demos", nargs="+", choices=PICTURES, default=list(PICTURES), help="demos (default: all)")
     arguments = parser.parse_args()
     folder = pathlib.Path(os.environ["MINICNN_TEST_DATA"])
-    model = load_model("squeezenet1_1", "cpu").fast()
+    model = load_model(arguments.model, "cpu").fast()
     with np.load(folder / "photos" / "imagenet_25.npz") as data:
         photos = [(f"imagenet {n}", picture) for n, picture in enumerate(data["X"])]
     pictures = [*odd_pictures(), *photos, *caltech(folder, arguments.caltech)]

@@ -1,8 +1,8 @@
 """False alarms: judged checks that fail on right pictures: python tests/benchmarks/false_alarms_synthesis.py
 
-The per-photo demos of synthesis, texture and style run on SqueezeNet 1.1 at a small size and with few steps, on the 25
-ImageNet photos, a share of Caltech 101, a flat grey picture, two colours, and noise. Every judged check must pass.
-Needs MINICNN_TEST_DATA, and SqueezeNet 1.1 in the cache folder.
+The per-photo demos of synthesis, texture and style run at a small size and with few steps, on the 25 ImageNet photos, a
+share of Caltech 101, a flat grey picture, two colours, and noise. Every judged check must pass. Needs
+MINICNN_TEST_DATA, and the network in the cache folder; any_style needs vgg19_autoencoder there.
 """
 
 import argparse
@@ -15,8 +15,20 @@ from pathlib import Path
 
 import numpy as np
 
-from demos import deepdream, fast_style, fooling, inversion, style_transfer, texture_gram, texture_pixels
+from demos import (
+    any_style,
+    deepdream,
+    fast_style,
+    fooling,
+    inversion,
+    pgd,
+    semantic_grid,
+    style_transfer,
+    texture_gram,
+    texture_pixels,
+)
 from demos.shared.inputs import Photo
+from demos.shared.preset_choice import default_style, default_texture, style_presets, texture_presets
 from demos.shared.style_inputs import Sources
 from minicnn import images
 from minicnn.backend import to_host
@@ -24,14 +36,13 @@ from minicnn.datasets.drawings import draw_style
 from minicnn.errors import InputError
 from minicnn.models import Model, load_model
 from minicnn.visualize.check import Check
-from minicnn.visualize.style.settings import SQUEEZENET
+from minicnn.visualize.style.any_style import STROKES
 from minicnn.visualize.synthesis.deepdream import DreamSettings
 from minicnn.visualize.synthesis.fooling import FoolingSettings
-from minicnn.visualize.synthesis.inversion_settings import TUNED
-from minicnn.visualize.texture.gram import SQUEEZENET as GRAM
+from minicnn.visualize.synthesis.inversion_settings import FOURIER, TUNED
+from minicnn.visualize.synthesis.pgd import LINF
 
-LAYERS = ("fire2/concat", "fire9/concat")
-RATES = ((4, 4e-3), (2, 4e-4))
+TUNED_RATES, FOURIER_RATES = ((4, 4e-3), (2, 4e-4)), ((6, 0.05), (2, 0.01))
 
 
 def checks_of(pictures: Iterator) -> list[Check]:
@@ -50,13 +61,15 @@ def fitted(model: Model, photo: np.ndarray) -> Photo:
 def dream(model: Model, photo: np.ndarray) -> list[Check]:
     """Return the Checks of a dream of two octaves."""
     settings = DreamSettings(num_octaves=2, num_steps=2)
-    small = images.resize_long_side(photo, 160)
-    return checks_of(deepdream.pictures(model, "photo", small, [deepdream.Dream("fire8/concat")], settings=settings))
+    small, layer = images.resize_long_side(photo, 160), deepdream.default_layers(model.net)[0]
+    return checks_of(deepdream.pictures(model, "photo", small, [deepdream.Dream(layer)], settings=settings))
 
 
 def invert(model: Model, photo: np.ndarray) -> list[Check]:
-    """Return the Checks of two inverted layers."""
-    return checks_of(inversion.pictures(model, [fitted(model, photo)], LAYERS, settings=replace(TUNED, rates=RATES)))
+    """Return the Checks of two inverted layers, each from the pixels and from waves."""
+    given, (_, early, *_, late) = [fitted(model, photo)], inversion.default_layers(model.net)
+    return [check for settings in (replace(TUNED, rates=TUNED_RATES), replace(FOURIER, rates=FOURIER_RATES))
+            for check in checks_of(inversion.pictures(model, given, (early, late), settings=settings))]
 
 
 def fool(model: Model, photo: np.ndarray) -> list[Check]:
@@ -64,11 +77,21 @@ def fool(model: Model, photo: np.ndarray) -> list[Check]:
     return checks_of(fooling.pictures(model, [fitted(model, photo)], settings=FoolingSettings(num_steps=20, epsilon=4)))
 
 
+def attack(model: Model, photo: np.ndarray) -> list[Check]:
+    """Return the Checks of an attack within a ball."""
+    return checks_of(pgd.attacked(model, [fitted(model, photo)], replace(LINF, num_steps=4), None, 0, None))
+
+
+def draw_places(model: Model, photo: np.ndarray) -> list[Check]:
+    """Return the Checks of a semantic grid of four places."""
+    return checks_of(semantic_grid.pictures(model, fitted(model, photo), cells=2))
+
+
 def transfer(model: Model, photo: np.ndarray) -> list[Check]:
     """Return the Checks of a photo in drawn strokes, with its own colours."""
     sources = Sources(photo, [draw_style("strokes", np.random.default_rng(0), 96)], ["photo", "strokes"], None)
-    return checks_of(style_transfer.pictures(model, sources, replace(SQUEEZENET, size=96, num_steps=4,
-                                                                     colours="original")))
+    settings = replace(style_presets(model)[default_style(model)], size=96, num_steps=4, colours="original")
+    return checks_of(style_transfer.pictures(model, sources, settings))
 
 
 def paint(model: Model, photo: np.ndarray) -> list[Check]:
@@ -78,11 +101,20 @@ def paint(model: Model, photo: np.ndarray) -> list[Check]:
     return checks_of(fast_style.pictures(painter, [painted], mixture=np.eye(len(painter.styles))[0]))
 
 
+def any_painting(model: Model, photo: np.ndarray) -> list[Check]:
+    """Return the Checks of a photo painted by the decoders of VGG-19, and of its reconstructions by each of them."""
+    painter, small = load_model("vgg19_autoencoder", model.net.device).fast(), images.resize_long_side(photo, 96)
+    sources = Sources(small, [draw_style("strokes", np.random.default_rng(0), 96)], ["photo", "strokes"], None)
+    return [*checks_of(any_style.pictures(painter, sources, replace(STROKES, size=96))),
+            *checks_of(any_style.inversion_pictures(painter, "photo", small))]
+
+
 def gram_texture(model: Model, photo: np.ndarray) -> list[Check]:
     """Return the Checks of a texture with the Gram matrices of two layers."""
     source = texture_gram.Source("photo", images.resize_short_side(photo, 96))
-    layers = dict(list(GRAM.layers.items())[:2])
-    return checks_of(texture_gram.pictures(model, source, replace(GRAM, num_steps=4, layers=layers), (2,)))
+    settings = texture_presets(model)[default_texture(model)]
+    settings = replace(settings, num_steps=4, layers=dict(list(settings.layers.items())[:2]))
+    return checks_of(texture_gram.pictures(model, source, settings, (2,)))
 
 
 def pixel_texture(model: Model, photo: np.ndarray) -> list[Check]:
@@ -94,7 +126,8 @@ def pixel_texture(model: Model, photo: np.ndarray) -> list[Check]:
 
 DEMOS: dict[str, Callable[[Model, np.ndarray], list[Check]]] = {
     "deepdream": dream, "inversion": invert, "fooling": fool, "style_transfer": transfer, "fast_style": paint,
-    "texture_gram": gram_texture, "texture_pixels": pixel_texture}
+    "texture_gram": gram_texture, "texture_pixels": pixel_texture, "pgd": attack, "semantic_grid": draw_places,
+    "any_style": any_painting}
 
 
 def hard_pictures() -> dict[str, np.ndarray]:
@@ -135,9 +168,10 @@ def main() -> None:
     """Print the judged checks that fail, and a line of counts for each demo. Exit with 1 if one fails."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--caltech", type=int, default=200, help="photos of Caltech 101 (default: 200)")
+    parser.add_argument("--model", default="squeezenet1_1", help="name of the network (default: squeezenet1_1)")
     parser.add_argument("--demo", action="append", choices=DEMOS, help="only these demos")
     arguments = parser.parse_args()
-    model = load_model("squeezenet1_1", "cpu").fast()
+    model = load_model(arguments.model, "cpu").fast()
     counts = {name: [0, 0, 0, 0, 0.0] for name in arguments.demo or DEMOS}  # photos, judged, failed, refused, seconds
     try:
         for name, photo in photos_of(Path(os.environ["MINICNN_TEST_DATA"]), arguments.caltech):

@@ -11,6 +11,7 @@ import pytest
 from mutation import assert_right, load_squeezenet
 
 from minicnn import images
+from weights_converter.convert import convert
 
 sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
 import false_alarms_synthesis  # noqa: E402
@@ -34,8 +35,16 @@ def pictures(test_data):
     return found
 
 
+@pytest.fixture
+def painter(test_data, tmp_path, monkeypatch):
+    """VGG-19 with its decoders in the cache folder."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    weights = test_data / "weights" / "vgg19_normalised_conv1_1-conv3_1.npz"
+    convert(weights, tmp_path / "minicnn" / "vgg19_autoencoder.h5", say=lambda line: None)
+
+
 @pytest.mark.filterwarnings("error::RuntimeWarning")
 @pytest.mark.parametrize("demo", false_alarms_synthesis.DEMOS)
-def test_photos_and_hard_pictures_have_no_false_alarm(squeezenet, test_data, demo):
+def test_photos_and_hard_pictures_have_no_false_alarm(squeezenet, painter, test_data, demo):
     for picture in pictures(test_data).values():
         assert_right(false_alarms_synthesis.DEMOS[demo](squeezenet, picture))

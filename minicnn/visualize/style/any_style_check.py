@@ -18,6 +18,7 @@ LEVELS = 2     # grey levels by which two ways of computing the same 8-bit pictu
 ERROR = 1e-3   # relative error of means and covariances
 SMALL = 192    # pixels: the largest size of the pictures whose features are checked
 ZERO = 1e-9    # of the largest mean square of the features: a smaller variance is rounding
+ROUNDING = 1e-6  # relative error of float32 features after several layers
 
 
 def check_any_style(net: Network, content: np.ndarray, styles: Sequence[np.ndarray], preprocessing: Preprocessing,
@@ -27,20 +28,41 @@ def check_any_style(net: Network, content: np.ndarray, styles: Sequence[np.ndarr
 
     content, styles : uint8 (H, W, 3). painted : the result of `any_style` with these settings. masks : uint8 (H, W).
     """
-    again = painted_again(net, content, styles, preprocessing, settings, masks)
-    same = again.shape == painted.shape
     small = replace(settings, size=min(settings.size, SMALL), strength=1.0, blend=None, colours="style")
     errors = [statistics_errors(net, content, style, preprocessing, small) for style in styles]
     missing = max(error[1] for error in errors)
     kind = "mean and covariance" if settings.method == "wct" else "mean and variances"
-    return [below("painted picture against the same steps written out by singular values, grey levels",
-                  abs(again.astype(int) - painted).max() if same else 255, LEVELS),
+    return [check_painted_again(net, content, styles, preprocessing, settings, painted, masks),
             below(f"{kind} of the transformed features against the style's, before decoding, largest relative error "
                   f"of {len(styles)} x {len(settings.layers)} styles and layers", max(error[0] for error in errors),
                   ERROR),
             reported("largest share of a style's covariance in directions in which the content's features do not vary",
                      missing),
             check_strength_zero(net, content, styles, preprocessing, replace(small, strength=0.0))]
+
+
+def check_painted_again(net: Network, content: np.ndarray, styles: Sequence[np.ndarray], preprocessing: Preprocessing,
+                        settings: AnyStyleSettings, painted: np.ndarray, masks: Sequence[np.ndarray] | None) -> Check:
+    """Return the Check of a painted picture against the same steps written out.
+
+    In a picture with few colours, whitening enlarges variances that are as small as rounding. Where rounding alone
+    changes the picture, the number is reported.
+    """
+    what = "painted picture against the same steps written out by singular values, grey levels"
+    again = painted_again(net, content, styles, preprocessing, settings, masks)
+    error = largest_difference(painted, again)
+    if error <= LEVELS:
+        return below(what, error, LEVELS)
+    rounded = painted_again(net, content, styles, preprocessing, settings, masks, ROUNDING)
+    noise = largest_difference(rounded, again)
+    if noise <= LEVELS:
+        return below(what, error, LEVELS)
+    return reported(what, error, f"features that differ by {ROUNDING:g}, as by rounding, change it by {noise}")
+
+
+def largest_difference(one: np.ndarray, other: np.ndarray) -> int:
+    """Return the largest difference of two pictures, grey levels; 255 if their shapes differ."""
+    return int(abs(one.astype(int) - other).max()) if one.shape == other.shape else 255
 
 
 def check_strength_zero(net: Network, content: np.ndarray, styles: Sequence[np.ndarray], preprocessing: Preprocessing,
@@ -95,8 +117,13 @@ def reachable(source: tuple[np.ndarray, np.ndarray], target: tuple[np.ndarray, n
 
 
 def painted_again(net: Network, content: np.ndarray, styles: Sequence[np.ndarray], preprocessing: Preprocessing,
-                  settings: AnyStyleSettings, masks: Sequence[np.ndarray] | None = None) -> np.ndarray:
-    """Return the painted picture, uint8 (H, W, 3), with the transforms written out here, in float64 on the host."""
+                  settings: AnyStyleSettings, masks: Sequence[np.ndarray] | None = None,
+                  noise: float = 0.0) -> np.ndarray:
+    """Return the painted picture, uint8 (H, W, 3), with the transforms written out here, in float64 on the host.
+
+    noise : the relative standard deviation of an error that the content's features get.
+    """
+    rng = np.random.default_rng(0)
     small = resize_side(content, settings.size, settings.side)
     H, W = small.shape[:2]
     sizes = max(1, round(settings.style_scale * settings.size))
@@ -107,6 +134,7 @@ def painted_again(net: Network, content: np.ndarray, styles: Sequence[np.ndarray
     wide = [extended(images.resize(np.stack([mask] * 3, axis=2), H, W)) for mask in masks or ()]
     for layer in settings.layers:
         features = to_host(net.predict(x, layer)).astype(np.float64)[0]
+        features *= 1 + noise * rng.standard_normal(features.shape)
         h, w = features.shape[1:]
         parts = np.array([images.resize(mask, h, w)[..., 0] / 255 for mask in wide] or [np.ones((h, w))] * len(styles))
         new = [repainted(features, to_host(net.predict(style, layer))[0], part, settings.method)
