@@ -39,8 +39,9 @@ def pictures(test_data):
 def painter(test_data, tmp_path, monkeypatch):
     """VGG-19 with its decoders in the cache folder."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    (tmp_path / "minicnn").mkdir()
     weights = test_data / "weights" / "vgg19_normalised_conv1_1-conv3_1.npz"
-    convert(weights, tmp_path / "minicnn" / "vgg19_autoencoder.h5", say=lambda line: None)
+    convert(str(weights), tmp_path / "minicnn" / "vgg19_autoencoder.h5", say=lambda line: None)
 
 
 @pytest.mark.filterwarnings("error::RuntimeWarning")
