@@ -1,4 +1,4 @@
-"""The learner's file: read it, call its functions, and describe in one sentence what goes wrong."""
+"""The learner's file: read it, call its functions, and describe each fault in one sentence."""
 
 import os
 import traceback

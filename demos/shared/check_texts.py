@@ -1,4 +1,4 @@
-"""The texts of checks in another language: of what they measure, and of their bounds."""
+"""The names and bounds of checks in another language."""
 
 import re
 from collections.abc import Iterator
@@ -48,7 +48,7 @@ def modules() -> Iterator[Path]:
 
 
 def check_text(text: str, language: str) -> str:
-    """Return what a check measures, or its bound, in one of LANGUAGES. Unknown names before colons stay as they are."""
+    """Return a check's name or bound in one of LANGUAGES. Unknown names before colons stay as they are."""
     if language == "en":
         return text
     known, _ = check_sentences(), translation(language)
