@@ -66,7 +66,9 @@ CLASS_MUTANTS = {
 WAVES = replace(DISTILL, num_steps=2, max_rotation=4.0, start_noise=1.0)
 SPECTRUM = parametrizations.FourierSpectrum
 CLASS_MUTANTS |= {
-    "fine waves gain": (WAVES, SPECTRUM, "__init__", "(H * W)**0.5 / 4 / frequency", "(H * W)**0.5 * frequency"),
+    "fine waves gain": (WAVES, SPECTRUM, "__init__", "(H * W)**0.5 / 4 / length", "(H * W)**0.5 * length"),
+    "the power has no effect": (replace(WAVES, spectrum_power=2.0), SPECTRUM, "__init__",
+                                "(frequency / REFERENCE)**(power - 1)", "1"),
     "colours not mixed": (WAVES, SPECTRUM, "forward", "mixed(self.colours, self.planes(z))", "self.planes(z)"),
     "colours not transposed": (WAVES, SPECTRUM, "backward", "self.colours.T", "self.colours"),
     "no slope of the sigmoid": (WAVES, SPECTRUM, "backward", " * (values * (1 - values))", ""),

@@ -15,7 +15,7 @@ from minicnn.optimize.checkpoint import Checkpoint
 from minicnn.optimize.progress import Progress
 from minicnn.visualize.entry import Labels, enter, require_labels
 from minicnn.visualize.synthesis.ascent import ascend, require_ascent
-from minicnn.visualize.synthesis.ascent_settings import MARGIN, AscentSettings
+from minicnn.visualize.synthesis.ascent_settings import MARGIN, PHOTOS, AscentSettings
 
 
 def class_visualization(net: Network, label: Labels, preprocessing: Preprocessing,
@@ -29,9 +29,9 @@ def class_visualization(net: Network, label: Labels, preprocessing: Preprocessin
     net : the network.
     label : a class, or a sequence of N classes for N images, (N, C, size, size).
     preprocessing : of the network's weights.
-    settings : the AscentSettings, such as a preset in CLASS_PRESETS; by default, DISTILL, or MARGIN for networks of
-        drawings, see `default_settings`. The margin to the best other class counts `margin_weight`. A weight of 0, as
-        published, does not ensure that the class gets the highest score.
+    settings : the AscentSettings, such as a preset in CLASS_PRESETS; by default, DISTILL, PHOTOS for networks of
+        small photos, or MARGIN for networks of drawings, see `default_settings`. The margin to the best other class
+        counts `margin_weight`. A weight of 0, as published, does not ensure that the class gets the highest score.
     rng : the generator of the first image and the jitter, or a seed.
     size : the side of the image in pixels. By default, the side of the network's input.
     start : the first images, (N, C, size, size), which also set the size. By default, noise.
@@ -50,7 +50,7 @@ def class_visualization(net: Network, label: Labels, preprocessing: Preprocessin
     >>> image.shape, history[-1].values[0] > history[0].values[0]
     ((1, 3, 64, 64), True)
     """
-    settings, size = require_ascent(net, preprocessing, settings, MARGIN, size, callback, checkpoint)
+    settings, size = require_ascent(net, preprocessing, settings, MARGIN, size, callback, checkpoint, PHOTOS)
     labels = require_labels(net, label, max(1, count_images(label)))
     if start is not None:
         start, size = require_start(net, start, len(labels))

@@ -27,7 +27,7 @@ class SpectrumReplay:
         self.settings, self.rng = settings, rng
         self.side = int(np.ceil((self.size + 2 * round(settings.border * self.size / 224)) / 8)) * 8
         self.near = (self.side - self.size) // 2
-        self.waves = Waves(preprocessing, self.side, self.side)
+        self.waves = Waves(preprocessing, self.side, self.side, settings.spectrum_power)
         self.z = self.waves.drawn(N, rng, settings.start_noise) if start is None else \
             self.waves.of(self.mirrored(start))
         self.first = self.centre(self.waves.image(self.z))
