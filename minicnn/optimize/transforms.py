@@ -8,6 +8,7 @@ Olah, Mordvintsev and Schubert 2017, "Feature Visualization" (https://distill.pu
 from dataclasses import dataclass
 from itertools import groupby
 from math import ceil, floor, radians, sin, tan
+from typing import Any
 
 from minicnn.backend import Array, Generator, get_array_module
 
@@ -113,7 +114,7 @@ def added_up(x: Array, axis: int, step: float, reach: float) -> Array:
     centre = (side - 1) / 2
     places = (xp.arange(side) - centre) * step + centre
     first = xp.floor(places - reach).astype(int) + 1
-    out: Array = 0
+    out: Any = None
     for tap in range(ceil(2 * reach)):
         place = first + tap
         weight = xp.maximum(1 - abs(place - places) / reach, 0) * ((place >= 0) & (place < side))

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
@@ -92,7 +92,7 @@ def kept_steps(settings: AscentSettings) -> set[int]:
     return kept | {settings.num_steps}
 
 
-def check_ascent(net: Network, goal: Goal, preprocessing: Preprocessing, settings: AscentSettings,
+def check_ascent(net: Network, goal: Any, preprocessing: Preprocessing, settings: AscentSettings,
                  frames: Mapping[int, np.ndarray], image: np.ndarray, rng: np.random.Generator,
                  name: str = "", steps: int | None = None, start: np.ndarray | None = None,
                  pull: Pull | None = None) -> list[Check]:
@@ -104,7 +104,7 @@ def check_ascent(net: Network, goal: Goal, preprocessing: Preprocessing, setting
     Parameters
     ----------
     net, preprocessing, settings : as in `class_visualization`.
-    goal : the Goal of the images.
+    goal : the Goal of the images, or another object with its methods.
     frames : {step: image (N, C, size, size)} for the steps of `kept_steps`. Steps without an image are not judged.
     image : the result, (N, C, size, size) on the host.
     rng : a generator with the seed of the ascent.

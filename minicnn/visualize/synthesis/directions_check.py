@@ -75,9 +75,8 @@ def check_first_direction(net: Network, layer: str, vectors: np.ndarray, image: 
     _, position = direction_view(net, layer, image.shape[-1])
     goal = DirectionGoal(net.find(layer), vector, settings.power, None if settings.everywhere else position)
     frames = {step: some[:1] for step, some in frames.items()}
-    return check_ascent(net, goal,  # type: ignore[arg-type]  # it has the methods of a Goal
-                        preprocessing, ascent_of(net, settings), frames, image[None], require_generator(seed),
-                        net.find(layer))
+    return check_ascent(net, goal, preprocessing, ascent_of(net, settings), frames, image[None],
+                        require_generator(seed), net.find(layer))
 
 
 def check_directions(net: Network, layer: str, vectors: np.ndarray, images: np.ndarray, natural: np.ndarray,
