@@ -1,6 +1,6 @@
 """Class visualization: an image that maximizes the score of a class."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -54,11 +54,16 @@ def class_visualization(net: Network, label: Labels, preprocessing: Preprocessin
     labels = require_labels(net, label, max(1, count_images(label)))
     if start is not None:
         start, size = require_start(net, start, len(labels))
+    return ascend(net, class_terms(net, labels, settings), preprocessing, (len(labels), size), settings, rng=rng,
+                  callback=callback, checkpoint=checkpoint, start=start)
+
+
+def class_terms(net: Network, labels: Sequence[int], settings: AscentSettings) -> list[tuple[float, Any]]:
+    """Return the terms to maximize for N images of N classes, [(weight, loss), …]: the score, and the margin."""
     terms: list[tuple[float, Any]] = [(1.0, ClassScore(net.output, labels))]
     if settings.margin_weight:
         terms.append((settings.margin_weight, ClassMargin(net.output, labels)))
-    return ascend(net, terms, preprocessing, (len(labels), size), settings, rng=rng, callback=callback,
-                  checkpoint=checkpoint, start=start)
+    return terms
 
 
 def require_start(net: Network, start: Array, count: int) -> tuple[Array, int]:
