@@ -25,13 +25,13 @@ from minicnn.visualize.attribution.grad_cam_check import check_grad_cam
 from minicnn.visualize.attribution.relevance_check import check_relevance
 from minicnn.visualize.attribution.saliency_check import check_saliency_map
 
-from . import layers, pictures
+from . import pictures
 from .code import VIEWS, code_of
 from .networks import title_of
 from .patches import NO_COLLECTION
 from .security import MOST_BYTES, MOST_PIXELS, TooLargeError
 from .session import Photo
-from .state import Asked
+from .state import Asked, Explorer
 from .unit_answers import shown_checks
 
 CHANNEL_KINDS = ("overlay", "plain", "deconv", "guided")
@@ -41,23 +41,26 @@ GRADIENTS = {"plain": neuron_gradient, "deconv": deconvnet, "guided": guided_bac
 
 def networks(asked: Asked) -> Response:
     """Answer with the networks, photos and styles that the page offers."""
-    explorer = asked.explorer
-    return JSONResponse({
-        "networks": [{"name": name, "title": title_of(name), "default": name == explorer.networks.default}
-                     for name in explorer.networks.names()],
-        "photos": [{"id": identifier, "title": photo.title} for identifier, photo in explorer.photos.items()],
-        "styles": [{"id": name, "title": name} for name in STYLES],
-        "collection": explorer.collection(), "max_bytes": MOST_BYTES, "max_pixels": MOST_PIXELS})
+    return JSONResponse(lists(asked.explorer))
+
+
+def lists(explorer: Explorer) -> dict[str, Any]:
+    """Return the answer about the networks, photos and styles."""
+    return {"networks": [{"name": name, "title": title_of(name), "default": name == explorer.networks.default}
+                         for name in explorer.networks.names()],
+            "photos": [{"id": identifier, "title": photo.title} for identifier, photo in explorer.photos.items()],
+            "styles": [{"id": name, "title": name} for name in STYLES],
+            "collection": explorer.collection(), "max_bytes": MOST_BYTES, "max_pixels": MOST_PIXELS}
 
 
 def network(asked: Asked) -> Response:
     """Answer with a network's layers and classes."""
-    return JSONResponse(layers.description(asked.network, asked.model))
+    return JSONResponse(asked.explorer.description(asked.network))
 
 
 def thumbnail(asked: Asked) -> Response:
     """Answer with the small picture of an offered photo."""
-    return image(asked.explorer.thumbnail(asked.text("id")))
+    return Response(asked.explorer.thumbnail(asked.text("id")), media_type="image/png")
 
 
 def photo(asked: Asked) -> Response:
@@ -65,8 +68,13 @@ def photo(asked: Asked) -> Response:
     identifier = asked.text("id", "")
     file = one_line(asked.text("name", "photo.jpg").replace("\\", "/").rpartition("/")[2], 100)
     session, model = asked.session, asked.model  # raise InputError before the photo is decoded
-    chosen = asked.explorer.offered(identifier) if identifier else Photo(Path(file).stem, decode(asked.body), file)
-    kept = session.add(chosen)
+    if identifier:
+        chosen = asked.explorer.offered(identifier)
+        kept = session.add(chosen)
+        session.views[kept, asked.network] = asked.explorer.offered_view(identifier, asked.network)
+    else:
+        chosen = Photo(Path(file).stem, decode(asked.body), file)
+        kept = session.add(chosen)
     view = session.view(kept, asked.network, model)
     view.compute()
     return JSONResponse(photo_answer(kept, view, chosen))
@@ -85,9 +93,10 @@ def frame(asked: Asked) -> Response:
 
 
 def photo_answer(identifier: str, view: Any, chosen: Photo) -> dict[str, Any]:
-    """Return the answer about a photo: its identifier, size and classes."""
+    """Return the answer about a photo: its identifier, size and classes, and the photo as the network sees it."""
     height, width = chosen.picture.shape[:2]
-    return {"photo": identifier, "title": chosen.title, "width": width, "height": height, "classes": view.classes()}
+    return {"photo": identifier, "title": chosen.title, "width": width, "height": height, "classes": view.classes(),
+            "image": pictures.data_url(view.image)}
 
 
 def decode(data: bytes) -> np.ndarray:

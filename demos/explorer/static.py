@@ -22,7 +22,7 @@ from ..shared.layers import feature_layers, has_scores
 from . import answers, live, pictures, unit_answers
 from .bundle import bundle
 from .layers import description, shown_layers
-from .recorder import Recorder, address
+from .recorder import Recorder, address, lighter
 from .session import Photo
 from .state import Explorer
 
@@ -119,8 +119,7 @@ def record_photo(recorder: Recorder, explorer: Explorer, photo: str) -> None:
     """Record a photo, its classes and the streams on it."""
     model = explorer.networks.get(None)
     view = recorder.session.view(photo, explorer.networks.default, model)
-    recorder.keep("photo", {"id": photo}, answers.photo_answer(photo, view, view.photo))
-    recorder.keep("image", {"photo": photo}, address(pictures.png(view.image)))
+    recorder.keep("photo", {"id": photo}, lighter(answers.photo_answer(photo, view, view.photo), None))
     recorder.record("code", answers.code, photo=photo, view="photo")
     classes = [one["index"] for one in view.classes()[:CLASSES]]
     for place, label in enumerate(classes):

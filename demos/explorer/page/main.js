@@ -1,5 +1,5 @@
 // The explorer: what is shown follows the link, and every choice of the user is a new link.
-import {ask, LIVE, picture, Problem, sendPhoto} from "./api.js";
+import {ask, LIVE, Problem, sendPhoto} from "./api.js";
 import {cameraButton} from "./camera.js";
 import {buildChannel, leaveChannel, showChannel} from "./channel.js";
 import {listClasses} from "./classes.js";
@@ -97,7 +97,7 @@ async function openNetwork(model, signal) {
   find("network").value = model;
   listLayers(find("layers"), network.layers, (layer) => go({view: "channels", layer, channel: undefined}));
   offerClasses(network.labels);
-  await showPhotoAndClasses(signal);
+  showPhotoAndClasses();
 }
 
 // A link may say less than a view needs, or name what the network does not have. Returns what is wrong, or null.
@@ -142,9 +142,10 @@ async function show(signal) {
 async function showChannels(signal) {
   const layer = layerOf(state.layer);
   const wanted = [state.photo.photo, state.model, layer.name].join(" ");
+  const maps = drawn.maps !== wanted && showMaps(state, layer, signal); // asked for before the channel's pictures
   if (state.channel !== undefined) showChannel({...state}, layer, state.channel);
-  if (drawn.maps !== wanted) {
-    const maxima = await showMaps(state, layer, signal);
+  if (maps) {
+    const maxima = await maps;
     drawn.maps = wanted;
     if (state.channel === undefined) {
       state.channel = maxima.indexOf(Math.max(...maxima));
@@ -160,7 +161,8 @@ async function showChannels(signal) {
 /** Explain the number at a position of the maps, by default at the strongest of the chosen channel. */
 function probe(position) {
   pointed = position;
-  showHover(position ?? strongest(state.channel ?? null), state, layerOf(state.layer), state.network.input);
+  const shown = position ?? strongest(state.channel ?? null);
+  showHover(shown, state, layerOf(state.layer), state.network.input, camera.isOn());
 }
 
 function listViews() {
@@ -188,18 +190,14 @@ function openPhoto(source) {
     const photo = await sendPhoto(state.model, source, signal);
     Object.assign(state, {photo, source, label: photo.classes[0]?.index});
     if (source.id) sessionStorage.setItem("photo", source.id);
-    await showPhotoAndClasses(signal);
+    showPhotoAndClasses();
     following.run(show);
   });
 }
 
-async function showPhotoAndClasses(signal) {
+function showPhotoAndClasses() {
   showClasses();
-  await showPhoto(
-    await picture("image", {photo: state.photo.photo, model: state.model}, signal),
-    state.photo,
-    state.source
-  );
+  return showPhoto(state.photo.image, state.photo, state.source);
 }
 
 function showClasses() {
@@ -214,7 +212,7 @@ async function showFrame(frame, file, {model, layer}, signal) {
   if (model !== state.model) return; // the user has chosen another network meanwhile
   Object.assign(state, {photo: frame, source: {file, name: "camera"}});
   const shown = layer === state.layer && state.view === "channels";
-  await Promise.all([showPhotoAndClasses(signal), shown && showSheet(layerOf(layer), frame.maps)]);
+  await Promise.all([showPhotoAndClasses(), shown && showSheet(layerOf(layer), frame.maps)]);
   if (!shown) return;
   drawn.maps = [frame.photo, state.model, layer].join(" ");
   probe(pointed);

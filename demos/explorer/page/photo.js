@@ -33,7 +33,7 @@ function thumbnails(photos, open) {
       make(
         "button",
         {type: "button", title: photo.title, "data-photo": photo.id, onclick: () => open({id: photo.id})},
-        make("img", {src: thumbnail(photo.id), alt: photo.title, loading: "lazy"})
+        make("img", {loading: "lazy", src: thumbnail(photo.id), alt: photo.title})
       )
     )
   );
