@@ -27,10 +27,12 @@ from minicnn.visualize.attribution.saliency_check import check_saliency_map
 
 from . import pictures
 from .code import VIEWS, code_of
+from .live import dream_side
 from .networks import title_of
 from .patches import NO_COLLECTION
 from .security import MOST_BYTES, MOST_PIXELS, TooLargeError
 from .session import Photo
+from .settings import DREAM_SIDE, ascent
 from .state import Asked, Explorer
 from .unit_answers import shown_checks
 
@@ -167,16 +169,19 @@ def patches(asked: Asked) -> Response:
 def code(asked: Asked) -> Response:
     """Answer with the Python lines and the command that make a view."""
     view = asked.choice("view", VIEWS)
-    names: dict[str, Any] = {"layer": None, "channel": 0, "label": 0, "style": next(iter(STYLES))}
+    names: dict[str, Any] = {"layer": None, "channel": 0, "label": 0, "style": next(iter(STYLES)), "side": DREAM_SIDE}
     if asked.text("layer", ""):
-        names["layer"] = asked.layer()
-        names["channel"] = asked.channel(names["layer"]) if asked.text("channel", "") else 0
+        layer = names["layer"] = asked.layer()
+        channel = names["channel"] = asked.channel(layer) if asked.text("channel", "") else 0
+        names["ascent"] = ascent(asked.model, layer, (asked.network, layer, channel) in asked.explorer.from_noise)
     if asked.text("label", ""):
         names["label"] = asked.label()
     if asked.text("style", ""):
         names["style"] = asked.choice("style", tuple(STYLES))
-    file = asked.session.photo(asked.text("photo")).file if asked.text("photo", "") else "photo.jpg"
-    return JSONResponse(code_of(view, asked.model.name, file, **names))
+    file = "photo.jpg"
+    if asked.text("photo", ""):
+        file, names["side"] = asked.view.photo.file, dream_side(asked.view)
+    return JSONResponse(code_of(view, asked.model, file, **names))
 
 
 def class_checks(asked: Asked) -> Response:

@@ -41,6 +41,8 @@ class Explorer:
         self.views: OrderedDict[tuple[str, str], View] = OrderedDict()  # of the offered photos, for all sessions
         self.thumbnails: dict[str, bytes] = {}
         self.descriptions: dict[str, dict[str, Any]] = {}
+        # (network, layer, channel) of the images that start from noise, as no gradient reaches them from grey:
+        self.from_noise: set[tuple[str, str, int]] = set()
         self.worker = Worker()
         self.patches = AllPatches(folder, self.worker.calm)
         self.about = collection_for(networks.get(None), folder)  # raises InputError if the folder has no photos

@@ -168,13 +168,11 @@ def record_channel(recorder: Recorder, explorer: Explorer, photo: str, layer: st
     for kind in answers.CHANNEL_KINDS:
         recorder.record("picture", answers.picture, SIDE, photo=photo, kind=kind, **unit)
     recorder.record("channel-checks", unit_answers.channel_checks, photo=photo, **unit)
-    for name in ("channel", "synthesis", "patches"):
-        recorder.record("code", answers.code, photo=photo, view=name, **unit)
     part = recorder.parts.get(f"all-{recorder.layers.index(layer)}", {})
     if f"synthesis?channel={channel}&layer={layer}" in part:
         return
-    size = min(128, explorer.networks.get(None).net.input_shape[1])
-    recorder.record_stream("synthesis", live.synthesis, SIDE, size=size, steps=40, **unit)
+    recorder.record_stream("synthesis", live.synthesis, SIDE, **unit)
+    recorder.record("code", answers.code, photo=photo, view="channel", **unit)
     found = explorer.patches.get(explorer.networks.default, explorer.networks.get(None))
     if found is not None:
         found.wait()

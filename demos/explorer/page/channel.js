@@ -136,7 +136,9 @@ function synthesise() {
 function toldOfSynthesis(event, data) {
   if (event === "picture")
     parts.synthesis.note.textContent = `Step ${data.step} of ${data.steps}: score ${number(data.score)}`;
-  if (event === "done") showChecks(parts.synthesisChecks, data.checks);
+  if (event !== "done") return;
+  showChecks(parts.synthesisChecks, data.checks);
+  parts.code.refresh(); // the settings that made the picture are known now
 }
 
 async function showPatches(signal) {

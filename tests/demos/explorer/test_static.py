@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from explorer_client import decoded, make_explorer
 
-from demos.explorer import collection, live, recorder, static
+from demos.explorer import collection, recorder, settings, static
 from demos.explorer.app import PAGE, TEMPLATES
 from demos.explorer.bundle import bundle
 from demos.explorer.recorder import key_of
@@ -20,7 +20,7 @@ def edition(cache, tmp_path_factory):
     out = tmp_path_factory.mktemp("static") / "out"
     with pytest.MonkeyPatch.context() as patch:
         for module, name, value in ((static, "MOST_PHOTOS", 1), (static, "STRONGEST", 1), (static, "CLASSES", 2),
-                                    (live, "STYLE_STEPS", 2), (live, "STRIDE", 32),
+                                    (settings, "STYLE_STEPS", 2), (settings, "STRIDE", 32),
                                     (collection, "drawn_count", lambda model: 36)):
             patch.setattr(module, name, value)
         explorer = make_explorer()
