@@ -66,8 +66,11 @@ def thumbnail(asked: Asked) -> Response:
 
 
 def photo(asked: Asked) -> Response:
-    """Answer an upload, or the choice of an offered photo, with its identifier and its classes."""
-    identifier = asked.text("id", "")
+    """Answer an upload, or the choice of an offered photo, with its identifier and its classes.
+
+    A page that is loaded again asks for the photo that it has sent as another session, which is called `from`.
+    """
+    identifier, before = asked.text("id", ""), asked.text("from", "")
     file = one_line(asked.text("name", "photo.jpg").replace("\\", "/").rpartition("/")[2], 100)
     session, model = asked.session, asked.model  # raise InputError before the photo is decoded
     if identifier:
@@ -75,7 +78,8 @@ def photo(asked: Asked) -> Response:
         kept = session.add(chosen)
         session.views[kept, asked.network] = asked.explorer.offered_view(identifier, asked.network)
     else:
-        chosen = Photo(Path(file).stem, decode(asked.body), file)
+        chosen = asked.explorer.sessions.photo(before, asked.text("photo")) if before else \
+            Photo(Path(file).stem, decode(asked.body), file)
         kept = session.add(chosen)
     view = session.view(kept, asked.network, model)
     view.compute()

@@ -115,7 +115,7 @@ def problem_answer(problem: Exception, request: Request) -> Response:
         return JSONResponse({"error": FAULT}, 500)
     status = (410 if isinstance(problem, GoneError) else 413 if isinstance(problem, TooLargeError) else
               404 if isinstance(problem, UnknownNameError) else 400)
-    return JSONResponse({"error": one_line(problem, 500)}, 200 if page and status != 413 else status)
+    return JSONResponse({"error": one_line(problem, 500)}, 200 if page else status)
 
 
 async def http_problem(request: Request, problem: Exception) -> Response:

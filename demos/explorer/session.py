@@ -152,6 +152,10 @@ class Sessions:
             self.sessions.popitem(last=False)[1].stop()
         return self.sessions[name]
 
+    def photo(self, name: str, identifier: str) -> Photo:
+        """Return a photo of the session of this name. Raises GoneError if the server does not have it."""
+        return self.sessions.get(name, Session()).photo(identifier)
+
     def stop(self) -> None:
         """Cancel all streams, and give each a moment to end its step."""
         streams = [session.stream for session in self.sessions.values() if session.stream is not None]

@@ -19,7 +19,7 @@ from minicnn.program import signals_held
 from ..deepdream import default_layers
 from ..shared.claim import claim
 from ..shared.layers import feature_layers, has_scores
-from . import answers, live, pictures, unit_answers
+from . import answers, live, pictures, tiles, unit_answers
 from .bundle import bundle
 from .layers import description, shown_layers
 from .recorder import Recorder, address, lighter
@@ -87,6 +87,7 @@ def record(explorer: Explorer) -> Recorder:
             for layer in layers:
                 record_maps(recorder, explorer, photo, layer)
                 bar.update()
+    record_tiles(recorder, explorer, photos, stages)
     strongest = {(photo, layer): strong_channels(explorer, recorder, photo, layer)
                  for photo in photos for layer in stages}
     with tqdm(total=len(strongest) * STRONGEST, unit="channel", leave=False, disable=None) as bar:
@@ -153,6 +154,24 @@ def record_maps(recorder: Recorder, explorer: Explorer, photo: str, layer: str) 
     recorder.record("code", answers.code, view="maps", **parameters)
     for channel in range(shape["count"]):
         recorder.record("channel", unit_answers.channel, channel=channel, **parameters)
+
+
+def record_tiles(recorder: Recorder, explorer: Explorer, photos: dict[str, Photo], layers: list[str]) -> None:
+    """Record small pictures of all channels of these layers: synthesised, and guided on each photo."""
+    model = explorer.networks.get(None)
+    recorder.keep("colours", {}, tiles.overlay_colours())
+    with tqdm(total=len(layers) * (len(photos) + 1), unit="layer", leave=False, disable=None) as bar:
+        for layer in layers:
+            if len(model.net.shapes()[layer]) == 4 and recorder.size < MOST_BYTES:
+                recorder.keep("tiles", {"layer": layer, "kind": "synthesis"}, tiles.synthesis_tiles(model, layer))
+            bar.update()
+        for photo in photos:
+            view = recorder.session.view(photo, explorer.networks.default, model)
+            for layer in layers:
+                if recorder.size < MOST_BYTES:
+                    recorder.keep("tiles", {"photo": photo, "layer": layer, "kind": "guided"},
+                                  tiles.guided_tiles(view, layer))
+                bar.update()
 
 
 def strong_channels(explorer: Explorer, recorder: Recorder, photo: str, layer: str) -> list[int]:

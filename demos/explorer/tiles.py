@@ -50,23 +50,21 @@ def guided_tiles(view: View, layer: str) -> dict[str, Any]:
 
 
 def synthesis_tiles(model: Model, layer: str) -> dict[str, Any]:
-    """Return the synthesised images of all channels of a layer, with the last score of each."""
+    """Return the synthesised images of all channels of a layer, and the number of steps."""
     tiles: list[np.ndarray] = []
-    scores: list[float] = []
     count, side = model.net.shapes()[layer][1], min(SYNTHESIS_SIDE, model.net.input_shape[1])
     for first in range(0, count, AT_ONCE):
         channels = list(range(first, min(first + AT_ONCE, count)))
 
-        def ascend(from_noise: bool, chosen: list[int] = channels) -> tuple[np.ndarray, list]:
+        def ascend(from_noise: bool, chosen: list[int] = channels) -> np.ndarray:
             settings = used.ascent(model, layer, from_noise).settings
-            return channel_visualization(model.net, layer, chosen, model.preprocessing, settings, rng=0, size=side)
+            return channel_visualization(model.net, layer, chosen, model.preprocessing, settings, rng=0, size=side)[0]
         try:
-            images, history = ascend(False)
+            images = ascend(False)
         except InputError:  # no gradient reaches a grey image
-            images, history = ascend(True)
+            images = ascend(True)
         tiles += [model.preprocessing.to_image(one) for one in images]
-        scores += [float(f"{value:.4g}") for value in history[-1].values]
-    return sprite(tiles) | {"scores": scores, "steps": used.SYNTHESIS_STEPS}
+    return sprite(tiles) | {"steps": used.SYNTHESIS_STEPS}
 
 
 def overlay_colours() -> list[list[int]]:

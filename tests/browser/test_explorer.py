@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -207,6 +208,61 @@ def test_a_link_survives_a_reload_and_the_back_button_goes_back(new_page, addres
     assert "nothing" in page.locator("#message").inner_text()
 
 
+def test_an_upload_survives_a_reload_and_a_restart_says_that_it_is_gone(new_page, address):
+    page = new_page()
+    page.goto(f"{address}#shapes/relu1/2")
+    upload(shown(page))
+    for _ in range(2):
+        page.reload()
+        complete(shown(page))
+        assert page.locator("#photo-title").inner_text() == "noise"
+        assert np.abs(maps_on(page)[:24].astype(int) - expected_maps("relu1")).max() <= 1
+    kept = page.evaluate("sessionStorage.getItem('opened')")
+    page.evaluate("(kept) => sessionStorage.setItem('opened', kept)", kept.replace('"from":"', '"from":"0'))
+    page.reload()
+    page.wait_for_selector("#message:has-text('no longer has this photo')")
+    assert page.locator("#photo-title").inner_text() == "striped disc"
+
+
+def test_a_photo_of_50_megapixels_is_shown_and_a_larger_one_is_refused(new_page, address):
+    page = new_page()
+    page.goto(f"{address}#shapes/relu2/3")
+    shown(page)
+    file = io.BytesIO()
+    Image.new("RGB", (10_000, 5_000), (200, 90, 30)).save(file, "PNG", compress_level=1)
+    page.set_input_files("#file", {"name": "phone.png", "mimeType": "image/png", "buffer": file.getvalue()})
+    page.wait_for_selector("#photo-title:text-is('phone')", timeout=60_000)
+    assert page.locator("#message").is_hidden()
+    size = (60_000).to_bytes(4, "big")
+    huge = file.getvalue()[:16] + size + size + file.getvalue()[24:29]
+    huge += zlib.crc32(huge[12:]).to_bytes(4, "big") + file.getvalue()[33:]
+    page.set_input_files("#file", {"name": "huge.png", "mimeType": "image/png", "buffer": huge})
+    page.wait_for_selector("#message:has-text('too large')")
+    assert "at most 40,000,000 pixels" in page.locator("#message span").inner_text()
+    assert page.locator("#photo-title").inner_text() == "phone"
+    page.set_input_files("#file", {"name": "many.png", "mimeType": "image/png", "buffer": bytes(26_000_000)})
+    page.wait_for_selector("#message:has-text('at most 25 MB')")
+
+
+def test_shift_and_arrow_keys_walk_inside_a_map(new_page, address):
+    page = new_page()
+    page.goto(f"{address}#shapes/conv2/7")
+    upload(shown(page))
+    page.wait_for_selector("#photo-img[alt^='noise']")
+    page.wait_for_selector("#maps:not(.waiting)")
+    page.focus("#maps [data-channel='7']")
+    for key, times in (("ArrowUp", 40), ("ArrowLeft", 40), ("ArrowRight", 3), ("ArrowDown", 1)):
+        for _ in range(times):
+            page.keyboard.press(f"Shift+{key}")
+    page.wait_for_selector("#hover .value:has-text('channel 7, row 1, column 3')")
+    model = load_model("shapes")
+    x = model.preprocessing.to_input(images.fit(PHOTO, model.preprocessing.resize, model.preprocessing.crop))
+    value = float(model.net.predict(x, "conv2")[0, 7, 1, 3])
+    page.wait_for_function("(value) => Math.abs(Number(document.querySelector('#hover strong').textContent) - value)"
+                           " <= 0.01 * Math.abs(value) + 0.001", arg=value)
+    assert page.locator("#maps .keys").is_visible()
+
+
 def test_two_tabs_do_not_disturb_each_other(new_page, address):
     one, two = new_page(), new_page()
     one.goto(f"{address}#shapes/relu1/2")
@@ -232,6 +288,21 @@ def test_ten_clicks_a_second_end_at_the_last_one(new_page, address):
     assert page.locator("#channel-title").inner_text() == "relu3, channel 20"
     assert page.locator("#channel .pair img >> nth=1").get_attribute("alt").endswith("channel 20 of relu3")
     assert page.locator("#message").is_hidden()
+
+
+def test_ten_clicks_a_second_on_layers_classes_and_views_end_at_the_last_one(new_page, address):
+    page = new_page()
+    page.goto(f"{address}#shapes/relu3/0")
+    shown(page)
+    clicks = ["[data-layer=relu1]", "#classes a", "#views a:nth-child(3)", "[data-photo=p1]", "[data-layer=conv2]",
+              "#views a:nth-child(4)", "[data-layer=relu3]", "[data-photo=p2]", "#views a:nth-child(2)"]
+    for selector in [*clicks, *clicks, "[data-layer=pool3]"]:
+        page.evaluate("(selector) => document.querySelector(selector).click()", selector)
+        page.wait_for_timeout(100)
+    page.wait_for_selector("#sheet[data-layer=pool3]")
+    complete(page)
+    assert page.locator("#channels-view").is_visible() and page.locator("#message").is_hidden()
+    assert page.locator("#photo-title").inner_text() == page.locator("[data-photo=p2]").get_attribute("title")
 
 
 def test_the_network_is_fooled_while_one_watches(new_page, address):
@@ -296,6 +367,17 @@ def test_after_a_restart_the_page_uploads_its_photo_again(browser):
         complete(page)
         assert np.abs(maps_on(page)[:24].astype(int) - expected_maps("relu1")).max() <= 1
         assert page.locator("#photo-title").inner_text() == "noise" and page.locator("#message").is_hidden()
+        assert errors == []
+        page.click("#views >> text=Dream")  # killed again, in the middle of a dream
+        page.click("#dream-view button:text-is('Dream')")
+        page.wait_for_selector("#dream-view .controls .note:has-text('Step')")
+        process.kill()
+        process.wait()
+        page.wait_for_selector("#message:has-text('does not answer')")
+        errors.clear()
+        process, again = start_server(address.rsplit(":")[-1].strip("/"))
+        page.click("#dream-view button:text-is('Dream')")
+        page.wait_for_selector("#dream-view .controls .note:has-text('Step 20 of 20')")
         assert errors == []
     finally:
         context.close()

@@ -1,5 +1,5 @@
 // The explorer: what is shown follows the link, and every choice of the user is a new link.
-import {ask, LIVE, Problem, sendPhoto} from "./api.js";
+import {ask, keptPhoto, LIVE, Problem, sendPhoto} from "./api.js";
 import {cameraButton} from "./camera.js";
 import {buildChannel, leaveChannel, showChannel} from "./channel.js";
 import {listClasses} from "./classes.js";
@@ -12,7 +12,7 @@ import {listLayers, markLayer} from "./layers.js";
 import {readLink, writeLink} from "./links.js";
 import {buildMaps, markChannel, showMaps, showSheet, strongest} from "./maps.js";
 import {hideProblem, showProblem} from "./message.js";
-import {buildPhoto, drawField, showPhoto} from "./photo.js";
+import {buildPhoto, drawField, showPhoto, shrunk} from "./photo.js";
 import {buildStyle, leaveStyle, showStyle} from "./style.js";
 
 // model: name of the network. network: what /api/network says of it. photo: what /api/photo says of the photo, and
@@ -58,9 +58,15 @@ function fillNetworks() {
     go({model: choice.value, view: "channels", layer: undefined, channel: undefined, label: undefined});
 }
 
+// A reload shows the photo that was open.
 function firstPhoto() {
-  const last = sessionStorage.getItem("photo"); // a reload shows the listed photo that was open
-  return {id: server.photos.some(({id}) => id === last) ? last : server.photos[0].id};
+  const last = JSON.parse(sessionStorage.getItem("opened") ?? "null");
+  const known = last?.from || server.photos.some(({id}) => id === last?.id);
+  return known ? last : {id: server.photos[0].id};
+}
+
+function keepPhoto() {
+  sessionStorage.setItem("opened", JSON.stringify(keptPhoto(state.photo.photo, state.source)));
 }
 
 /** Go to another view: the link changes, and the page follows it. */
@@ -88,16 +94,32 @@ function follow() {
     await show(signal);
     if (link.model && !named) showProblem(new Problem(`There is no network ${link.model} here: this is ${model}.`));
     else if (wrong) showProblem(new Problem(wrong));
+    else if (state.lost) showProblem(state.lost);
+    state.lost = null;
   });
 }
 
 async function openNetwork(model, signal) {
-  const [network, photo] = await Promise.all([ask("network", {model}, signal), sendPhoto(model, state.source, signal)]);
+  const [network, photo] = await Promise.all([ask("network", {model}, signal), sendFirst(model, signal)]);
   Object.assign(state, {model, network, photo, layer: undefined, channel: undefined, label: undefined});
+  if (state.source.from) state.source = keptPhoto(photo.photo, state.source); // this page has it now
+  keepPhoto();
   find("network").value = model;
   listLayers(find("layers"), network.layers, (layer) => go({view: "channels", layer, channel: undefined}));
   offerClasses(network.labels);
   showPhotoAndClasses();
+}
+
+// The photo that was open before a reload is gone if the server was started again.
+async function sendFirst(model, signal) {
+  try {
+    return await sendPhoto(model, state.source, signal);
+  } catch (problem) {
+    if (!problem.lost || !state.source.from) throw problem;
+    state.source = {id: server.photos[0].id};
+    state.lost = problem;
+    return sendPhoto(model, state.source, signal);
+  }
 }
 
 // A link may say less than a view needs, or name what the network does not have. Returns what is wrong, or null.
@@ -187,9 +209,11 @@ function openPhoto(source) {
       return showProblem(new Problem(`The file is too large: at most ${Math.floor(server.max_bytes / 1e6)} MB.`));
     }
     hideProblem();
-    const photo = await sendPhoto(state.model, source, signal);
-    Object.assign(state, {photo, source, label: photo.classes[0]?.index});
-    if (source.id) sessionStorage.setItem("photo", source.id);
+    const sent = {...source};
+    if (source.file) sent.file = await shrunk(source.file, server.max_pixels);
+    const photo = await sendPhoto(state.model, sent, signal);
+    Object.assign(state, {photo, source: sent, label: photo.classes[0]?.index});
+    keepPhoto();
     showPhotoAndClasses();
     following.run(show);
   });
