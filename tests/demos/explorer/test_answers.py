@@ -88,6 +88,17 @@ def test_an_offered_photo_is_computed_once_for_all_tabs(client, explorer):
     assert told["t1"]["image"] == pictures.data_url(shown)
 
 
+def test_a_page_that_is_loaded_again_gets_the_photo_that_it_has_sent(client, rng):
+    sent = client.post("/api/photo", params={"s": "before", "name": "cat.png"},
+                       content=png_file(rng.integers(0, 256, (40, 60, 3), np.uint8))).json()
+    asked = {"s": "after", "from": "before", "photo": sent["photo"]}
+    again = client.post("/api/photo", params=asked).json()
+    assert again["photo"] != sent["photo"] and again | {"photo": 0} == sent | {"photo": 0}
+    for wrong in ({"from": "nobody"}, {"photo": "nothing"}, {"from": "../../etc"}):
+        answer = client.post("/api/photo", params=asked | wrong)
+        assert answer.status_code == 410 and "send the photo again" in answer.json()["error"]
+
+
 def test_a_network_is_described_with_sizes_and_receptive_fields(client, model):
     told = client.get("/api/network", params={"model": "shapes"}).json()
     layers = {layer["name"]: layer for layer in told["layers"]}
