@@ -20,7 +20,7 @@ from .state import Explorer
 class Server(uvicorn.Server):
     """uvicorn's server. Signals stay with minicnn.program, which ends the process in one line and at once.
 
-    ready : is called when the server listens. first : an awaitable that runs beside the server from then on.
+    ready : is called when the server listens. first : an awaitable that then runs in the server's event loop.
     """
 
     def __init__(self, config: uvicorn.Config, ready: Callable[[], Any], first: Awaitable[None]) -> None:
@@ -69,7 +69,7 @@ def address_of(server: socket.socket) -> str:
 
 
 async def warm_up(explorer: Explorer) -> None:
-    """Compute what the first page needs, one piece after another, so that a click waits for one piece at most."""
+    """Compute the first page's answers, one after another. A click waits for one of them at most."""
     async def wanted() -> bool:
         return False
     for job in explorer.first_jobs():

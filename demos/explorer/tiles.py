@@ -1,4 +1,4 @@
-"""Small pictures of every channel of a layer in one file: what the static edition has of the less active channels."""
+"""Small pictures of every channel of a layer in one file. The static edition shows them for the weaker channels."""
 
 import base64
 import io
