@@ -25,6 +25,7 @@ const opening = new Latest((problem) => showProblem(problem));
 const drawn = {maps: null}; // the photo, network and layer of the maps on the page
 let server = null; // what /api/networks says
 let camera = null;
+let followed = ""; // the link that is shown
 let pointed = null; // the position under the pointer
 
 async function start() {
@@ -86,7 +87,8 @@ function bringIntoView(id) {
 function follow() {
   return following.run(async (signal) => {
     hideProblem();
-    const link = readLink(location.hash);
+    followed = location.hash;
+    const link = readLink(followed);
     const named = server.networks.find(({name}) => name === link.model);
     const model = (named ?? server.networks.find((network) => network.default) ?? server.networks[0]).name;
     if (model !== state.model || !state.photo) await openNetwork(model, signal);
@@ -176,7 +178,9 @@ async function showChannels(signal) {
   }
   markChannel(state.channel);
   probe(null);
+  if (location.hash !== followed) return; // the user has gone on: that link is followed next
   history.replaceState(null, "", writeLink(state));
+  followed = location.hash;
   listViews();
 }
 

@@ -37,7 +37,7 @@ async function guided(place, channel, signal) {
 // The last step of a synthesis, as a small picture.
 async function synthesised({layer, channel}, signal) {
   const tiles = await recorded("tiles", {layer, kind: "synthesis"}, signal);
-  const src = await tilePicture(tiles, channel);
+  const src = await tilePicture(tiles, channel, [128, 128]);
   return [
     ["picture", {step: tiles.steps, steps: tiles.steps, src}],
     ["done", {step: tiles.steps, checks: []}]
