@@ -64,7 +64,7 @@ TITLES = {"guided": "Guided backprop. neuron_gradient and deconvnet take the sam
 def code_of(view: str, model: Model, file: str, ascent: used.Ascent | None = None, **names: Any) -> dict[str, str]:
     """Return {"python": lines, "command": text} of a view, one of VIEWS.
 
-    file : the name of the photo's file. ascent : how a channel's image is made; without it, the lines of that view are missing.
+    file : the name of the photo's file. ascent : how a channel's image is made; without it, its lines are missing.
     names : layer, channel, label, style, and the long side of a dream, as far as the view has them.
     """
     shown = [part for part in PARTS.get(view, (view,)) if part != "synthesis" or ascent is not None]

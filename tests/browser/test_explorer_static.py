@@ -71,6 +71,7 @@ def test_a_weak_channel_has_its_overlay_a_guided_picture_and_a_small_synthesis(n
     assert colours > 50
     page.click("[aria-label='Next channel']")
     page.wait_for_selector(f"#channel-title:has-text('channel {weakest + 1}')")
+    assert page.locator("#message").is_hidden()
 
 
 def test_the_static_edition_says_what_needs_the_explorer(new_page, edition):
