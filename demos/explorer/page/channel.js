@@ -89,18 +89,16 @@ async function showParts(signal) {
   await pause(150, signal); // a reader who only clicks through the channels starts no long work
   synthesise();
   await Promise.all([orMissing(parts.patches, showPatches(signal)), showProof(signal)]);
+  if (missing.length) explainMissing(missing);
   for (const part of missing) part.hidden = true;
-  if (missing.length) explainMissing();
 }
 
-function explainMissing() {
+function explainMissing(missing) {
   find("channel").classList.add("missing");
+  const nameOf = (part) => (part === parts.patches ? "Patches" : part.querySelector("figcaption").textContent);
+  const names = missing.map(nameOf).join(", ");
   const command = `minicnn explore --model ${now.state.model}`;
-  parts.numbers.append(
-    " Not all pictures of this channel are recorded here. To see the others, run ",
-    make("code", {}, command),
-    " and open its link there."
-  );
+  parts.numbers.append(` Not recorded here: ${names}. They need `, make("code", {}, command), ".");
 }
 
 /** End all work of the panel, as when another view is opened. */
