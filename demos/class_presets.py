@@ -20,7 +20,8 @@ from .shared.picture import Picture, demo_folder, run_demo
 
 NAMES = ("class_presets",)
 GAINS = {"yosinski-1": 30.0, "yosinski-2": 100.0, "yosinski-3": 30.0, "yosinski-4": 25.0}
-ON_SPECTRUM = ("num_steps", "gain", "l2_reg", "margin_weight", "max_jitter", "max_scale", "max_rotation", "border")
+ON_SPECTRUM = ("num_steps", "gain", "l2_reg", "margin_weight", "max_jitter", "max_scale", "max_rotation", "border",
+               "spectrum_power")
 GAINS_DEAD = {"yosinski-1": 300.0, "yosinski-2": 300.0, "yosinski-3": 300.0, "yosinski-4": 1.0}
 
 

@@ -6,7 +6,7 @@ from dataclasses import asdict, replace
 import numpy as np
 
 from minicnn import plot
-from minicnn.visualize.synthesis.ascent_settings import CLASS_PRESETS, MARGIN
+from minicnn.visualize.synthesis.ascent_settings import CLASS_PRESETS, MARGIN, PHOTOS
 from minicnn.visualize.synthesis.before_relu import default_settings
 
 from . import class_presets
@@ -25,7 +25,7 @@ GALLERY_CLASSES, GALLERY_STEPS = 6, 160  # at most: a third of the time that all
 
 def gallery_pictures(model, seed=0):
     """Yield the picture of the gallery: a few classes, and fewer steps."""
-    settings = default_settings(model.net, MARGIN)
+    settings = default_settings(model.net, MARGIN, PHOTOS)
     settings = replace(settings, num_steps=min(settings.num_steps, GALLERY_STEPS))
     yield from pictures(model, default_labels(model)[:GALLERY_CLASSES], seed, settings=settings)
 
@@ -36,7 +36,7 @@ def pictures(model, labels=None, seed=0, size=None, settings=None, run=None):
     labels : by default, see `default_labels`. settings : AscentSettings; by default, see `default_settings`. run : the
     LongRun that saves the images, or None.
     """
-    labels, settings = labels or default_labels(model), settings or default_settings(model.net, MARGIN)
+    labels, settings = labels or default_labels(model), settings or default_settings(model.net, MARGIN, PHOTOS)
     ascents, checks, stopped = {}, [], None
     for label in labels:
         ascents[label] = ascend_class(model, label, seed, size or model.net.input_shape[1], settings, run)
@@ -81,7 +81,7 @@ def run(arguments):
     if arguments.compare:
         return class_presets.compare(model, labels, arguments)
     labels = labels or default_labels(model)
-    arguments.preset = arguments.preset or name_of(default_settings(model.net, MARGIN))
+    arguments.preset = arguments.preset or name_of(default_settings(model.net, MARGIN, PHOTOS))
     settings = chosen_settings(arguments, CLASS_PRESETS)
     side = arguments.size or model.net.input_shape[1]
     warn_about_memory(model.net, (1, model.net.input_shape[0], side, side))
@@ -106,7 +106,8 @@ def parser():
                         "Yosinski's take larger and fewer steps, unless --steps and --gain are given")
     parser.add_argument("--size", type=positive_int, metavar="PIXELS",
                         help="side of the image (default: the network's input)")
-    add_ascent_options(parser, CLASS_PRESETS, "distill; margin for networks of drawings")
+    add_ascent_options(parser, CLASS_PRESETS, "distill; photos for networks of small photos, margin for networks of "
+                       "drawings")
     parser.set_defaults(preset=None)
     parser.add_argument("--margin-weight", type=natural_number, metavar="WEIGHT", help="weight of the margin to the "
                         "best other class; 0 as published (default: the preset's)")

@@ -22,7 +22,7 @@ from minicnn.visualize.synthesis.deepdream_check import check_deep_dream, check_
 from minicnn.visualize.synthesis.dream_steps_check import check_dream_steps, kept_dream_steps
 from minicnn.visualize.synthesis.tiles import choose_tile
 
-from . import dream_flight
+from . import dream_flight, dream_noise
 from .dream_flight import SMOOTH, SOURCE
 from .shared import portrait
 from .shared.claim import make_folder
@@ -176,6 +176,9 @@ def run(arguments):
     """Load the network and the photo, make the dream or the zoom, and save it."""
     model, reason = choose_model(arguments.model, arguments.device)
     print(reason)
+    if arguments.from_noise:
+        dream_noise.run(model, chosen_dream(model, arguments), arguments)
+        return
     if len(arguments.photos) > 1:
         raise InputError(f"one photo at a time, not {len(arguments.photos)}")
     name, photo = (shown_name(arguments.photos[0]), images.load_image(arguments.photos[0])) if arguments.photos \
@@ -238,8 +241,10 @@ def parser():
     parser.add_argument("--layer", metavar="NAME", help="the layer (default: one that makes good dreams)")
     parser.add_argument("--channel", type=natural_int, metavar="N", help="one channel of the layer (default: all)")
     parser.add_argument("--guide", metavar="PHOTO", help="a picture whose features guide the dream (default: none)")
+    parser.add_argument("--from-noise", action="store_true", help="dream without a photo: the waves of a Fourier "
+                        "spectrum start as noise, and the presets and options of octaves do not count")
     parser.add_argument("--size", type=positive_int, metavar="PIXELS", help="long side of the result (default: 512; "
-                        "for a small network, three times its input)")
+                        "for a small network, three times its input; from noise, the network's input)")
     parser.add_argument("--tile", type=natural_int, metavar="PIXELS", help="side of the tiles by which the gradient is "
                         "computed, 0 for no tiles (default: tiles above 1,024 pixels, or if memory is short); tiles "
                         "change the gradient only by rounding")

@@ -8,6 +8,7 @@ import numpy as np
 from minicnn import plot
 from minicnn.backend import to_device, to_host
 from minicnn.optimize.progress import Progress
+from minicnn.visualize.synthesis.before_relu import first_relu_is_dead
 from minicnn.visualize.synthesis.inversion import inversion_report, invert_features, tv_weight_by_depth
 from minicnn.visualize.synthesis.inversion_check import check_inversion
 from minicnn.visualize.synthesis.inversion_settings import FOURIER, INVERSION_PRESETS
@@ -126,6 +127,7 @@ def run(arguments):
     if not arguments.photos:
         photos = photos[:1]
     layers = [model.net.find(layer) for layer in arguments.layers or default_layers(model.net)]
+    arguments.preset = arguments.preset or ("drawings" if first_relu_is_dead(model.net) else "fourier")
     settings = chosen_settings(arguments, INVERSION_PRESETS)
     warn_about_memory(model.net, photos[0].x.shape)
     folder = demo_folder(arguments, NAMES)
@@ -140,7 +142,8 @@ def parser():
     parser = demo_parser("inversion", __doc__)
     parser.add_argument("--layer", dest="layers", action="append", metavar="NAME", help="a layer; may be repeated, "
                         "early layers first (default: several over the depth of the network)")
-    add_presets(parser, INVERSION_PRESETS, "fourier")
+    add_presets(parser, INVERSION_PRESETS, "fourier; drawings for networks of drawings")
+    parser.set_defaults(preset=None)
     parser.add_argument("--rates", type=rates, metavar="NxRATE,…", help="steps and learning rate of each stage, as "
                         "100x0.004,200x0.0004 (default: the preset's)")
     parser.add_argument("--update", help="momentum, guarded (momentum that takes back steps uphill), adam, or lbfgs, "

@@ -16,7 +16,12 @@ from minicnn.visualize.synthesis.ascent_settings import AscentSettings
 from minicnn.visualize.synthesis.facet_steps_check import kept_facet_steps, redo_facet_steps
 from minicnn.visualize.synthesis.facets import find_facets, suggest_facets
 from minicnn.visualize.synthesis.multifaceted import FACET_PRESETS, centre_crop, facet_visualization, noise_start
-from minicnn.visualize.synthesis.multifaceted_check import check_clusters, check_facets, check_starts
+from minicnn.visualize.synthesis.multifaceted_check import (
+    check_clusters,
+    check_facets,
+    check_starts,
+    facet_direction,
+)
 
 from .shared.command import demo_parser, main, positive_int
 from .shared.inputs import choose_model, short_label
@@ -48,7 +53,11 @@ def pictures(model, x=None, label=DRAWN_CLASS, num_facets=None, layer=None, sett
                          nearest=settings.nearest)
     noises = [noise_start(x.shape[1:], model.preprocessing, np.random.default_rng([seed, group, 1]))
               for group in range(num_facets)]
-    results, stopped = ascend_all(model, label, facets.starts, noises, settings, seed, run)
+    pulls = facet_pulls(model.net, layer, settings, facets.directions)
+    expected = facet_pulls(model.net, layer, settings, lambda channels: [
+        facet_direction(facets, group, channels) for group in range(num_facets)])
+    results, stopped = ascend_all(model, label, facets.starts, noises, pulls or [None] * num_facets,
+                                  expected or [None] * num_facets, settings, seed, run)
     images, from_noise = (made + [None] * (num_facets - len(made)) for made in (results.facets, results.from_noise))
     checks = check_clusters(facets.positions, facets.clusters) if stopped else check_facets(
         model.net, label, facets, images, from_noise, model.preprocessing, layer)
@@ -62,9 +71,11 @@ def pictures(model, x=None, label=DRAWN_CLASS, num_facets=None, layer=None, sett
         "multifaceted", title, show_facets(model, x, facets, images, from_noise, title),
         np.concatenate([centre_crop(image, size) for image in results.facets]),
         "The images of a class are of several kinds. They were put into groups by the network's features (above, "
-        f"{SHOWN} images of each group). The mean of each group was then changed to raise the score of the class. The "
+        f"{SHOWN} images of each group). The mean of each group was then changed to raise the score of the class"
+        + (", and the features by which the group differs from the others" if settings.pull else "") + ". The "
         "images in the last row started from noise: without the groups, the results are more alike.",
-        "Nguyen, Yosinski and Clune 2016 (arXiv:1602.03616), section 2.1, with the settings of their code",
+        "Nguyen, Yosinski and Clune 2016 (arXiv:1602.03616), section 2.1"
+        + ("" if isinstance(settings.stages, AscentSettings) else ", with the settings of their code"),
         checks, {"images": len(x), "class": label, "facets": num_facets, "layer": layer, "seed": seed,
                  "sizes": np.bincount(facets.clusters.labels).tolist()} | asdict(settings), results.history,
         {f"facet_{n}": model.preprocessing.to_image(image) for n, image in enumerate(results.facets, 1)})
@@ -85,25 +96,41 @@ class Results(NamedTuple):
     checks: list
 
 
-def ascend_all(model, label, starts, noises, settings, seed, run):
+def facet_pulls(net, layer, settings, directions):
+    """Return [(layer, direction)] of the facets; none if the settings have no pull or the layer has no maps.
+
+    directions : a function from the number of channels to the directions of length 1.
+    """
+    shape = net.shapes()[layer]
+    if not settings.pull or len(shape) != 4:
+        return []
+    return [(layer, settings.pull * direction) for direction in directions(shape[1])]
+
+
+def ascend_all(model, label, starts, noises, pulls, expected, settings, seed, run):
     """Return (Results, the exception that ended the run early or None): first from every start, then from every noise.
+
+    pulls : (layer, direction) of each facet, or None; images from noise have none. expected : the pulls by the formula.
     """
     results, stages = Results([], [], [], [], []), settings.stages
     by_ascent = isinstance(stages, AscentSettings)
     for made, kind, firsts in ((results.facets, "facet", starts), (results.from_noise, "noise", noises)):
         for group, start in enumerate(firsts):
+            pull = pulls[group] if kind == "facet" else None
+            terms = ("score", "facet", "L2") if pull is not None and pull[1].any() else ("score", "L2")
             watch = Watch(f"{kind} {group + 1} of {len(starts)}", settings.num_steps,
-                          ("score", "L2") if by_ascent else ("score",), start[None], run=run, part=f"{kind}{group}",
+                          terms if by_ascent else ("score",), start[None], run=run, part=f"{kind}{group}",
                           to_image=model.preprocessing.to_image,
                           frames=kept_steps(stages) if by_ascent else kept_facet_steps(stages))
             with watch:
                 watch.latest, watch.history = facet_visualization(
                     model.net, label, start, model.preprocessing, rng=np.random.default_rng([seed, group, 2]),
-                    callback=watch, checkpoint=watch.checkpoint, stages=stages)
+                    layer=pull and pull[0], direction=pull and pull[1], callback=watch, checkpoint=watch.checkpoint,
+                    stages=stages)
             made.append(watch.image)
             if kind == "facet":
                 keep_steps(results, model, label, start, stages, watch, np.random.default_rng([seed, group, 2]),
-                           f"facet {group + 1}")
+                           f"facet {group + 1}", expected[group])
             if kind == "facet" and group == 0:
                 results.history.extend(watch.history)
             if watch.stopped is not None:
@@ -111,12 +138,12 @@ def ascend_all(model, label, starts, noises, settings, seed, run):
     return results, None
 
 
-def keep_steps(results, model, label, start, stages, watch, rng, name):
+def keep_steps(results, model, label, start, stages, watch, rng, name, pull):
     """Append the steps of one image to the Results, done again: Redone steps of stages, or the Checks of an ascent."""
     if isinstance(stages, AscentSettings):
         results.checks.extend(check_ascent(
             model.net, Goal(model.net.output, [(label,)]), model.preprocessing, stages, watch.frames, watch.image, rng,
-            name, len(watch.history), start[None]))
+            name, len(watch.history), start[None], pull))
     else:
         results.redone.extend(redo_facet_steps(
             model.net, label, start, watch.image if watch.stopped is None else None, watch.frames, model.preprocessing,
@@ -147,9 +174,9 @@ def draw_class(model, label, count, seed):
 
 
 def default_preset(model):
-    """Return the preset for the network's size: "tiny" for up to 32 pixels, "small" for up to 100, else "nguyen"."""
+    """Return the preset for the network's size: "tiny" for up to 32 pixels, "small" for up to 100, else "distill"."""
     size = model.net.input_shape[1]
-    return "tiny" if size <= 32 else "small" if size <= 100 else "nguyen"
+    return "tiny" if size <= 32 else "small" if size <= 100 else "distill"
 
 
 def read_images(model, photos, report):
@@ -239,7 +266,7 @@ def parser():
     parser.add_argument("--count", type=positive_int, default=DRAWN, metavar="N",
                         help=f"number of drawn shapes (default: {DRAWN})")
     parser.add_argument("--preset", metavar="NAME", help=f"settings by name: {', '.join(FACET_PRESETS)} (default: tiny "
-                        "for pictures of up to 32 pixels, small for up to 100, else nguyen)")
+                        "for pictures of up to 32 pixels, small for up to 100, else distill)")
     add_long_run_options(parser)
     return parser
 

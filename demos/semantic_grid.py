@@ -64,7 +64,7 @@ def pictures(model, photo, layer=None, cells=CELLS, settings=TILES, size=None, s
     first = tiles[int(flat.any(axis=1).argmax())]
     checks = [*check_directions(net, layer, photo_vectors(model, photo, layer, grid.ys, grid.xs), tiles,
                                 natural_cosines(model, layer, flat, photo, others), model.preprocessing,
-                                settings.everywhere, rng, (rows, columns)),
+                                settings.everywhere, rng, (rows, columns), settings.num_steps),
               *check_first_direction(net, layer, flat, first, model.preprocessing, settings, watch.frames, seed)]
     sheets = sheets_of(model, grid)
     side = tiles.shape[-1]

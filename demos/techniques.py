@@ -138,7 +138,7 @@ TECHNIQUES = (
 
     Technique("DeepDream: guided, zooming, by tiles", "dreams", "deepdream",
               ("deep_dream", "dream_zoom", "tiled_loss_and_gradient"),
-              "deepdream photo.jpg [--guide PHOTO] [--zoom FRAMES]",
+              "deepdream photo.jpg [--guide PHOTO] [--zoom FRAMES] [--from-noise]",
               "Mordvintsev et al. 2015, Inceptionism "
               "(https://research.google/blog/inceptionism-going-deeper-into-neural-networks/)"),
 

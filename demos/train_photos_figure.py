@@ -46,8 +46,8 @@ def accuracy_note(path: str) -> str:
 
 def draw(models: list[Model], notes: list[str], photo: Array) -> Figure:
     """Return the figure, with a row for each network."""
-    figure = Figure(figsize=(15, 6.4), layout="constrained")
-    axes = figure.subplots(2, 3 + len(CLASSES), width_ratios=[1.5, 1, 1, *[1] * len(CLASSES)])
+    figure = Figure(figsize=(15, 4.6), layout="constrained")
+    axes = figure.subplots(2, 3 + len(CLASSES), width_ratios=[1.9, 1, 1, *[1] * len(CLASSES)])
     for row, (model, training, note) in enumerate(zip(models, ROWS, notes, strict=True)):
         w = filter_weights(model.net, "conv1", model.preprocessing)
         small = fit(photo, model.preprocessing.resize, model.preprocessing.crop)
@@ -57,7 +57,7 @@ def draw(models: list[Model], notes: list[str], photo: Array) -> Figure:
         odds = np.exp(scores - scores.max())
         panels: list[tuple[str, Array, dict[str, Any]]] = [
             (f"{training}\n{note}\nhigh frequencies: {high_frequencies(w):.0%}",
-             tile_images(colour_filters(w), 6), {"interpolation": "nearest"}),
+             tile_images(colour_filters(w), 8), {"interpolation": "nearest"}),
             (f"{model.labels[scores.argmax()]}\n{odds.max() / odds.sum():.0%}", small, {}),
             ("saliency", saliency, plot.saliency_range(saliency))]
         for name in CLASSES:

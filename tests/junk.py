@@ -4,6 +4,7 @@ import datetime
 import decimal
 import fractions
 import pathlib
+from dataclasses import replace
 
 import numpy as np
 from PIL import Image
@@ -26,7 +27,7 @@ from minicnn.visualize import (
     StyleSettings,
     TsneSettings,
 )
-from minicnn.visualize.synthesis.multifaceted import Stage
+from minicnn.visualize.synthesis.ascent_settings import DISTILL
 from minicnn.visualize.texture.gram import TextureSettings
 
 
@@ -181,7 +182,8 @@ def valid_calls(folder, flat=False):
         "exchange_curve": {"net": net, "before": x, "after": 0 * x, "label": 0, "blocks": np.eye(16, dtype=int),
                            "order": [1, 0], "steps": 1, "share": 1.0},
         "facet_visualization": {"net": net, "label": 0, "start": x[0], "preprocessing": PLAIN,
-                                "stages": (Stage(1, 1.0, 1.0, 0.4, 0.4),), **watched},
+                                "stages": replace(DISTILL, num_steps=1), "layer": "relu1",
+                                "direction": np.ones(net.shapes()["relu1"][1]), **watched},
         "feature_error": {"net": net, "layer": "relu2a", "x": x, "target": target},
         "feature_maps": {**network, "layer": "relu1"},
         "filter_grid": {"w": x, "columns": 1, "gap": 1, "zoom": 1, "same_scale": False},
@@ -207,7 +209,7 @@ def valid_calls(folder, flat=False):
                             "settings": InversionSettings(rates=((1, 4e-3),)), "size": (16, 16), **watched},
         "kmeans": {"points": points, "k": 2, "rng": 0, "max_rounds": 2},
         "layer_cam": {**scores, "layer": "relu3"},
-        "layer_visualization": {"net": net, "layer": "relu1", **ascent},
+        "layer_visualization": {"net": net, "layer": "relu1", "channel": 1, "guide": None, **ascent},
         "nearest": {"queries": points, "gallery": points, "k": 1},
         "nearest_others": {"x": points, "k": 1, "queries": [0, 1]}, "neuron_gradient": {**neuron, "relu": ReLU},
         "neuron_visualization": {"net": net, "layer": "relu3", "channel": 1, "position": (2, 2), **ascent},

@@ -26,12 +26,14 @@ from minicnn.visualize.attribution.relevance_check import check_relevance
 from minicnn.visualize.attribution.saliency_check import check_saliency_map
 
 from ..shared.language import translation
-from . import layers, pictures
+from . import pictures
 from .code import VIEWS, code_of
+from .live import dream_side
 from .networks import title_of
 from .security import MOST_BYTES, MOST_PIXELS, TooLargeError
 from .session import Photo
-from .state import Asked
+from .settings import DREAM_SIDE, ascent
+from .state import Asked, Explorer
 from .unit_answers import shown_checks
 
 CHANNEL_KINDS = ("overlay", "plain", "deconv", "guided")
@@ -41,32 +43,45 @@ GRADIENTS = {"plain": neuron_gradient, "deconv": deconvnet, "guided": guided_bac
 
 def networks(asked: Asked) -> Response:
     """Answer with the networks, photos and styles that the page offers."""
-    explorer, _ = asked.explorer, translation(asked.language)
-    return JSONResponse({
-        "networks": [{"name": name, "title": title_of(name, _), "default": name == explorer.networks.default}
-                     for name in explorer.networks.names()],
-        "photos": [{"id": identifier, "title": photo.title} for identifier, photo in explorer.photos.items()],
-        "styles": [{"id": name, "title": name} for name in STYLES],
-        "collection": explorer.collection(), "max_bytes": MOST_BYTES, "max_pixels": MOST_PIXELS})
+    return JSONResponse(lists(asked.explorer))
+
+
+def lists(explorer: Explorer) -> dict[str, Any]:
+    """Return the answer about the networks, photos and styles."""
+    _ = translation(explorer.language)
+    return {"networks": [{"name": name, "title": title_of(name, _), "default": name == explorer.networks.default}
+                         for name in explorer.networks.names()],
+            "photos": [{"id": identifier, "title": photo.title} for identifier, photo in explorer.photos.items()],
+            "styles": [{"id": name, "title": name} for name in STYLES],
+            "collection": explorer.collection(), "max_bytes": MOST_BYTES, "max_pixels": MOST_PIXELS}
 
 
 def network(asked: Asked) -> Response:
     """Answer with a network's layers and classes."""
-    return JSONResponse(layers.description(asked.network, asked.model))
+    return JSONResponse(asked.explorer.description(asked.network))
 
 
 def thumbnail(asked: Asked) -> Response:
     """Answer with the small picture of an offered photo."""
-    return image(asked.explorer.thumbnail(asked.text("id")))
+    return Response(asked.explorer.thumbnail(asked.text("id")), media_type="image/png")
 
 
 def photo(asked: Asked) -> Response:
-    """Answer an upload, or the choice of an offered photo, with its identifier and its classes."""
-    identifier = asked.text("id", "")
+    """Answer an upload, or the choice of an offered photo, with its identifier and its classes.
+
+    A page that is loaded again asks for the photo that it has sent as another session, which is called `from`.
+    """
+    identifier, before = asked.text("id", ""), asked.text("from", "")
     file = one_line(asked.text("name", "photo.jpg").replace("\\", "/").rpartition("/")[2], 100)
     session, model = asked.session, asked.model  # raise InputError before the photo is decoded
-    chosen = asked.explorer.offered(identifier) if identifier else Photo(Path(file).stem, decode(asked.body), file)
-    kept = session.add(chosen)
+    if identifier:
+        chosen = asked.explorer.offered(identifier)
+        kept = session.add(chosen)
+        session.views[kept, asked.network] = asked.explorer.offered_view(identifier, asked.network)
+    else:
+        chosen = asked.explorer.sessions.photo(before, asked.text("photo")) if before else \
+            Photo(Path(file).stem, decode(asked.body), file)
+        kept = session.add(chosen)
     view = session.view(kept, asked.network, model)
     view.compute()
     return JSONResponse(photo_answer(kept, view, chosen))
@@ -85,9 +100,10 @@ def frame(asked: Asked) -> Response:
 
 
 def photo_answer(identifier: str, view: Any, chosen: Photo) -> dict[str, Any]:
-    """Return the answer about a photo: its identifier, size and classes."""
+    """Return the answer about a photo: its identifier, size and classes, and the photo as the network sees it."""
     height, width = chosen.picture.shape[:2]
-    return {"photo": identifier, "title": chosen.title, "width": width, "height": height, "classes": view.classes()}
+    return {"photo": identifier, "title": chosen.title, "width": width, "height": height, "classes": view.classes(),
+            "image": pictures.data_url(view.image)}
 
 
 def decode(data: bytes) -> np.ndarray:
@@ -161,16 +177,19 @@ def patches(asked: Asked) -> Response:
 def code(asked: Asked) -> Response:
     """Answer with the Python lines and the command that make a view."""
     view = asked.choice("view", VIEWS)
-    names: dict[str, Any] = {"layer": None, "channel": 0, "label": 0, "style": next(iter(STYLES))}
+    names: dict[str, Any] = {"layer": None, "channel": 0, "label": 0, "style": next(iter(STYLES)), "side": DREAM_SIDE}
     if asked.text("layer", ""):
-        names["layer"] = asked.layer()
-        names["channel"] = asked.channel(names["layer"]) if asked.text("channel", "") else 0
+        layer = names["layer"] = asked.layer()
+        channel = names["channel"] = asked.channel(layer) if asked.text("channel", "") else 0
+        names["ascent"] = ascent(asked.model, layer, (asked.network, layer, channel) in asked.explorer.from_noise)
     if asked.text("label", ""):
         names["label"] = asked.label()
     if asked.text("style", ""):
         names["style"] = asked.choice("style", tuple(STYLES))
-    file = asked.session.photo(asked.text("photo")).file if asked.text("photo", "") else "photo.jpg"
-    return JSONResponse(code_of(view, asked.model.name, file, **names))
+    file = "photo.jpg"
+    if asked.text("photo", ""):
+        file, names["side"] = asked.view.photo.file, dream_side(asked.view)
+    return JSONResponse(code_of(view, asked.model, file, **names))
 
 
 def class_checks(asked: Asked) -> Response:

@@ -1,5 +1,6 @@
 """The web application of the explorer: its addresses, and the form of its errors."""
 
+import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -9,13 +10,13 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
-from starlette.routing import Mount, Route
-from starlette.staticfiles import StaticFiles
+from starlette.routing import Route
 
 from minicnn.errors import InputError, UnknownNameError, one_line
 
 from ..shared.photo_files import warn
 from . import answers, live, unit_answers
+from .bundle import modules_of
 from .security import TooLargeError, read_body
 from .session import GoneError
 from .state import Asked, Explorer
@@ -24,14 +25,15 @@ from .texts import page_of
 
 PAGE = Path(__file__).parent / "page"
 TEMPLATES = Environment(loader=FileSystemLoader(PAGE), autoescape=True, undefined=StrictUndefined)
+MEDIA = {".js": "text/javascript", ".css": "text/css"}  # of the page's files
 CLOSED = 499  # the status of an answer to a closed connection
 Endpoint = Callable[[Request], Awaitable[Response]]
 
-ANSWERS = {"networks": answers.networks, "network": answers.network, "thumbnail": answers.thumbnail,
-           "image": answers.shown_photo, "maps": answers.maps, "picture": answers.picture,
-           "value": unit_answers.value, "channel": unit_answers.channel, "channel-checks": unit_answers.channel_checks,
+ANSWERS = {"networks": answers.networks, "network": answers.network, "image": answers.shown_photo,
+           "maps": answers.maps, "picture": answers.picture, "value": unit_answers.value,
+           "channel": unit_answers.channel, "channel-checks": unit_answers.channel_checks,
            "patches": answers.patches, "class": answers.class_picture, "class-checks": answers.class_checks,
-           "code": answers.code}
+           "code": answers.code, "thumbnail": answers.thumbnail}
 POSTS = {"photo": answers.photo, "frame": answers.frame, "stop": answers.stop}
 STREAMS = {"synthesis": live.synthesis, "occlusion": live.occlusion, "fooling": live.fooling, "dream": live.dream,
            "style": live.style}
@@ -39,19 +41,30 @@ STREAMS = {"synthesis": live.synthesis, "occlusion": live.occlusion, "fooling": 
 
 def make_app(explorer: Explorer) -> Starlette:
     """Return the application. The Guard of security.py must stand before it."""
-    routes: list[Route | Mount] = [Route("/", front_page(explorer))]
+    routes = [Route("/", front_page(explorer)), Route("/page/{name}", page_file)]
     routes += [Route(f"/api/{name}", answered(explorer, answer)) for name, answer in ANSWERS.items()]
     routes += [Route(f"/api/{name}", answered(explorer, answer), methods=["POST"]) for name, answer in POSTS.items()]
     routes += [Route(f"/api/{name}", streamed(explorer, work)) for name, work in STREAMS.items()]
-    routes.append(Mount("/page", StaticFiles(directory=PAGE)))
     return Starlette(routes=routes, exception_handlers={HTTPException: http_problem})
 
 
 def front_page(explorer: Explorer) -> Endpoint:
-    """Return the endpoint that answers with the page."""
+    """Return the endpoint of the page, which holds the first two answers that it would ask for."""
+    name, modules = explorer.networks.default, list(modules_of(PAGE))
+
     async def endpoint(request: Request) -> Response:
-        return HTMLResponse(page_of(TEMPLATES, PAGE, explorer.language))
+        known = {"networks?": answers.lists(explorer), f"network?model={name}": explorer.description(name)}
+        return HTMLResponse(page_of(TEMPLATES, PAGE, explorer.language, modules=modules, known=known))
     return endpoint
+
+
+async def page_file(request: Request) -> Response:
+    """Answer with a script or the style sheet of the page."""
+    name = request.path_params["name"]
+    file = PAGE / name
+    if file.suffix not in MEDIA or file.name not in os.listdir(PAGE):
+        raise HTTPException(404)
+    return Response(file.read_bytes(), media_type=MEDIA[file.suffix])
 
 
 def answered(explorer: Explorer, answer: Callable[[Asked], Response]) -> Endpoint:
@@ -60,6 +73,8 @@ def answered(explorer: Explorer, answer: Callable[[Asked], Response]) -> Endpoin
         try:
             body = await read_body(request) if request.method == "POST" else b""
             asked = Asked(explorer, request, body)
+            if answer is answers.thumbnail and asked.query.get("id") in explorer.thumbnails:
+                return answer(asked)  # nothing is computed, so it waits for nothing
             answer_or_none = await explorer.worker.run(lambda: answer(asked), request.is_disconnected)
             return Response(status_code=CLOSED) if answer_or_none is None else answer_or_none
         except ClientDisconnect:
@@ -100,7 +115,7 @@ def problem_answer(problem: Exception, request: Request) -> Response:
         return JSONResponse({"error": FAULT}, 500)
     status = (410 if isinstance(problem, GoneError) else 413 if isinstance(problem, TooLargeError) else
               404 if isinstance(problem, UnknownNameError) else 400)
-    return JSONResponse({"error": one_line(problem, 500)}, 200 if page and status != 413 else status)
+    return JSONResponse({"error": one_line(problem, 500)}, 200 if page else status)
 
 
 async def http_problem(request: Request, problem: Exception) -> Response:

@@ -10,6 +10,27 @@ FIRST = "main.js"
 IN_PLACE_OF = {"api.js": "static-api.js"}  # the module that asks a server, and the one that reads recorded answers
 
 
+def modules_of(folder: Path, in_place_of: dict[str, str] | None = None) -> dict[str, str]:
+    """Return {name: text} of the modules in `folder`, each after those that it imports.
+
+    in_place_of : {name: the module that is taken instead}.
+    """
+    found: dict[str, str] = {}
+
+    def visit(name: str) -> None:
+        name = (in_place_of or {}).get(name, name)
+        if name in found:
+            return
+        text = (folder / name).read_text(encoding="utf-8")
+        found[name] = ""  # seen
+        for _, imported in IMPORT.findall(text):
+            visit(imported)
+        del found[name]
+        found[name] = text
+    visit(FIRST)
+    return found
+
+
 def bundle(folder: Path) -> str:
     """Return the modules in `folder` as one script, each module after those that it imports.
 
@@ -17,18 +38,8 @@ def bundle(folder: Path) -> str:
     becomes const {a, b} = modules["x.js"];
     """
     parts: list[str] = []
-    seen: set[str] = set()
-
-    def visit(name: str) -> None:
-        name = IN_PLACE_OF.get(name, name)
-        if name in seen:
-            return
-        seen.add(name)
-        text = (folder / name).read_text(encoding="utf-8")
-        for _, imported in IMPORT.findall(text):
-            visit(imported)
+    for name, text in modules_of(folder, IN_PLACE_OF).items():
         exported = ", ".join(EXPORT.findall(text))
         text = IMPORT.sub(lambda line: f'const {line[1]} = modules["{IN_PLACE_OF.get(line[2], line[2])}"];', text)
         parts.append(f'modules["{name}"] = (() => {{\n{PREFIX.sub("", text)}return {{{exported}}};\n}})();\n')
-    visit(FIRST)
     return '(() => {\n"use strict";\nconst modules = {};\n' + "\n".join(parts) + "})();\n"

@@ -12,7 +12,6 @@ from minicnn.datasets.drawings import STYLES, draw_style
 from minicnn.errors import InputError
 from minicnn.optimize.progress import Progress
 from minicnn.visualize import (
-    DreamSettings,
     channel_visualization,
     deep_dream,
     fooling_image,
@@ -23,46 +22,45 @@ from minicnn.visualize.attribution.occlusion import class_probability, occlusion
 from minicnn.visualize.attribution.occlusion_check import check_occlusion
 from minicnn.visualize.check import above, below, reported
 from minicnn.visualize.style.pictures import finished_picture
-from minicnn.visualize.synthesis.ascent_settings import CS231N, NEURON
-from minicnn.visualize.synthesis.before_relu import default_settings
 from minicnn.visualize.synthesis.fooling import MARGIN
 from minicnn.visualize.synthesis.fooling_check import check_fooling
 
 from ..shared.inputs import best_classes
-from ..shared.preset_choice import default_style, style_presets
 from . import pictures
+from . import settings as used
 from .session import View
 from .state import Asked
 from .streams import Stream
 from .unit_answers import shown_checks
 
 Work = Callable[[Stream], None]
-WINDOW, STRIDE = 32, 8  # of occlusion, pixels for a network of 224 pixels
-SIZES, STEPS = (16, 512), (1, 1000)
-DREAM_SIDE, STYLE_SIDE, STYLE_STEPS = 256, 192, 60  # long sides in pixels, and steps
+SIZES, STEPS = (16, 512), (1, 1000)  # that a request may ask for
 
 
 def synthesis(asked: Asked) -> Work:
     """Prepare the stream of an image that maximizes a channel, or a unit of a layer without maps."""
     model, layer = asked.model, asked.layer()
-    channel, size = asked.channel(layer), asked.whole("size", *SIZES, 128)
+    channel, size = asked.channel(layer), asked.whole("size", *SIZES, used.SYNTHESIS_SIDE)
+    steps, unit = asked.whole("steps", *STEPS, used.SYNTHESIS_STEPS), (asked.network, layer, channel)
     has_maps = len(model.net.shapes()[layer]) == 4
-    settings = replace(default_settings(model.net, CS231N if has_maps else NEURON),
-                       num_steps=asked.whole("steps", *STEPS, 40))
 
     def work(stream: Stream) -> None:
         def callback(progress: Progress, image: Array) -> None:
-            if stream.step() or progress.step == settings.num_steps:
+            if stream.step() or progress.step == steps:
                 stream.send("picture", {
-                    "step": progress.step, "steps": settings.num_steps, "score": progress.values[0],
+                    "step": progress.step, "steps": steps, "score": progress.values[0],
                     "src": pictures.data_url(model.preprocessing.to_image(to_host(image)))})
-        visualize = channel_visualization if has_maps else neuron_visualization
-        common: dict[str, Any] = {"rng": 0, "size": size if has_maps else None, "callback": callback}
+
+        def ascend(from_noise: bool) -> tuple[Array, list[Progress]]:
+            settings = used.ascent(model, layer, from_noise, steps).settings
+            visualize = channel_visualization if has_maps else neuron_visualization
+            return visualize(model.net, layer, channel, model.preprocessing, settings, rng=0,
+                             size=size if has_maps else None, callback=callback)
         try:
-            image, history = visualize(model.net, layer, channel, model.preprocessing, settings, **common)
+            image, history = ascend(unit in asked.explorer.from_noise)
         except InputError:  # no gradient reaches a grey image: start from noise
-            noisy = replace(CS231N, num_steps=settings.num_steps)
-            image, history = visualize(model.net, layer, channel, model.preprocessing, noisy, **common)
+            asked.explorer.from_noise.add(unit)
+            image, history = ascend(True)
         finished = model.preprocessing.to_input(model.preprocessing.to_image(image))
         out = to_host(model.net.predict(to_device(finished, model.net.device), layer))[0]
         means = pictures.as_maps(out).mean(axis=(1, 2))
@@ -79,8 +77,8 @@ def occlusion(asked: Asked) -> Work:
     """Prepare the stream of the fall of a class's probability while a window hides one place after another."""
     model, label, view = asked.model, asked.label(), asked.view
     H, W = view.x.shape[2:]
-    window = asked.whole("window", 1, min(H, W), max(1, round(WINDOW * H / 224)))
-    stride = asked.whole("stride", 1, min(H, W), max(1, round(STRIDE * H / 224)))
+    window, stride = (asked.whole(name, 1, min(H, W), size)
+                      for name, size in zip(("window", "stride"), used.occlusion_steps(H), strict=True))
 
     def work(stream: Stream) -> None:
         p = class_probability(model.net, view.x, label)
@@ -134,10 +132,8 @@ def fooled_answer(view: View, image: np.ndarray, source: int, target: int, step:
 def dream(asked: Asked) -> Work:
     """Prepare the stream of a photo in which the patterns of a layer grow."""
     model, layer, view = asked.model, asked.layer(), asked.view
-    side = min(DREAM_SIDE, max(view.photo.picture.shape[:2])) if model.net.input_shape[1] > 100 else max(
-        view.image.shape[:2])
-    picture = images.resize_long_side(view.photo.picture, side)
-    settings = DreamSettings() if model.net.input_shape[1] > 100 else DreamSettings(num_octaves=2)
+    picture = images.resize_long_side(view.photo.picture, dream_side(view))
+    settings = used.dream_settings(model)
     steps = settings.num_octaves * settings.num_steps
 
     def work(stream: Stream) -> None:
@@ -153,16 +149,19 @@ def dream(asked: Asked) -> Work:
     return work
 
 
+def dream_side(view: View) -> int:
+    """Return the long side of a dream of the photo, in pixels."""
+    return used.dream_side(view.model, max(view.photo.picture.shape[:2]), max(view.image.shape[:2]))
+
+
 def style(asked: Asked) -> Work:
     """Prepare the stream of the photo painted in a drawn style."""
     model, view = asked.model, asked.view
-    name, steps = asked.choice("style", tuple(STYLES)), asked.whole("steps", *STEPS, STYLE_STEPS)
+    name, steps = asked.choice("style", tuple(STYLES)), asked.whole("steps", *STEPS, used.STYLE_STEPS)
 
     def work(stream: Stream) -> None:
-        preset = default_style(model)
-        side = STYLE_SIDE if preset != "shapes" else 96
-        settings = replace(style_presets(model)[preset], size=side, side="long", coarse=None, num_steps=steps)
-        painting = draw_style(name, np.random.default_rng(0), side)
+        settings = replace(used.style_settings(model)[0], num_steps=steps)
+        painting = draw_style(name, np.random.default_rng(0), settings.size)
 
         def callback(progress: Progress, image: Array) -> None:
             if stream.step() or progress.step == settings.num_steps:

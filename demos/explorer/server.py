@@ -4,7 +4,7 @@ import asyncio
 import logging
 import socket
 import webbrowser
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
 from typing import Any
 
@@ -18,11 +18,14 @@ from .state import Explorer
 
 
 class Server(uvicorn.Server):
-    """uvicorn's server. Signals stay with minicnn.program, which ends the process in one line and at once."""
+    """uvicorn's server. Signals stay with minicnn.program, which ends the process in one line and at once.
 
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], Any]) -> None:
+    ready : is called when the server listens. first : an awaitable that then runs in the server's event loop.
+    """
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], Any], first: Awaitable[None]) -> None:
         super().__init__(config)
-        self.ready = ready
+        self.ready, self.first = ready, first
 
     def capture_signals(self) -> Any:
         """Leave the signals alone."""
@@ -32,6 +35,7 @@ class Server(uvicorn.Server):
         """Begin to listen, then call ready()."""
         await super().startup(sockets)
         self.ready()
+        self.warming = asyncio.ensure_future(self.first)
 
 
 def listen(host: str, port: int | None, default: int) -> socket.socket:
@@ -44,7 +48,7 @@ def listen(host: str, port: int | None, default: int) -> socket.socket:
     except (OSError, UnicodeError):
         raise InputError(f"--host {host!r} is no address of this machine; give 127.0.0.1") from None
     for chosen in [port] if port is not None else [default, 0]:
-        server = socket.socket(family, socket.SOCK_STREAM)
+        server = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # asyncio then sets TCP_NODELAY
         server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             server.bind((host, chosen))
@@ -64,6 +68,14 @@ def address_of(server: socket.socket) -> str:
     return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
 
 
+async def warm_up(explorer: Explorer) -> None:
+    """Compute the first page's answers, one after another. A click waits for one of them at most."""
+    async def wanted() -> bool:
+        return False
+    for job in explorer.first_jobs():
+        await explorer.worker.run(job, wanted)
+
+
 def serve(explorer: Explorer, server: socket.socket, host: str, ready: Callable[[], Any]) -> None:
     """Answer requests until a signal comes, and cancel all computations then."""
     app = Guard(make_app(explorer), *names_of(host))
@@ -71,7 +83,7 @@ def serve(explorer: Explorer, server: socket.socket, host: str, ready: Callable[
     config = uvicorn.Config(app, log_config=None, access_log=False, server_header=False, lifespan="off", ws="none",
                             proxy_headers=False, timeout_keep_alive=30)
     try:
-        asyncio.run(Server(config, ready).serve([server]))
+        asyncio.run(Server(config, ready, warm_up(explorer)).serve([server]))
     finally:
         explorer.close()
         server.close()

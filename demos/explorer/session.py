@@ -37,6 +37,13 @@ class Photo(NamedTuple):
     file: str = "photo.jpg"
 
 
+def shrunk(photo: Photo) -> Photo:
+    """Return the photo with sides of at most SIDE pixels."""
+    if max(photo.picture.shape[:2]) <= SIDE:
+        return photo
+    return photo._replace(picture=images.resize_long_side(photo.picture, SIDE))
+
+
 class View:
     """A photo as one network sees it.
 
@@ -83,17 +90,16 @@ class Session:
         self.views: OrderedDict[tuple[str, str], View] = OrderedDict()
         self.computing = threading.Lock()  # held by the running stream
         self.stream: Stream | None = None
-        self.frame: str | None = None      # the identifier of the camera's latest picture
+        self.frames: list[str] = []        # the identifiers of the camera's latest pictures
 
     def add(self, photo: Photo, frame: bool = False) -> str:
-        """Keep a photo and return its new identifier. A picture of the camera takes the place of the last one."""
+        """Keep a photo and return its new identifier. Of the camera's pictures the latest VIEWS are kept."""
         identifier = secrets.token_urlsafe(9)
         if frame:
-            self.photos.pop(self.frame or "", None)
-            self.frame = identifier
-        side = max(photo.picture.shape[:2])
-        small = photo.picture if side <= SIDE else images.resize_long_side(photo.picture, SIDE)
-        self.photos[identifier] = photo._replace(picture=small)
+            self.frames.append(identifier)
+        while len(self.frames) > VIEWS:
+            self.photos.pop(self.frames.pop(0), None)
+        self.photos[identifier] = shrunk(photo)
         while len(self.photos) > PHOTOS:
             self.photos.popitem(last=False)
         return identifier
@@ -145,6 +151,10 @@ class Sessions:
         while len(self.sessions) > SESSIONS:
             self.sessions.popitem(last=False)[1].stop()
         return self.sessions[name]
+
+    def photo(self, name: str, identifier: str) -> Photo:
+        """Return a photo of the session of this name. Raises GoneError if the server does not have it."""
+        return self.sessions.get(name, Session()).photo(identifier)
 
     def stop(self) -> None:
         """Cancel all streams, and give each a moment to end its step."""

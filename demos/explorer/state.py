@@ -1,5 +1,8 @@
 """The state of a running explorer, and one request to it."""
 
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -9,14 +12,17 @@ from minicnn import images
 from minicnn.datasets.drawings import STYLES, draw_style
 from minicnn.errors import InputError, unknown_name
 from minicnn.models import Model
+from minicnn.visualize import guided_backprop
 from minicnn.visualize.entry import require_channel, require_labels
 
 from ..shared.layers import has_scores
 from .collection import collection_for
+from .layers import description
 from .networks import Networks
 from .parameters import Parameters
 from .patches import AllPatches
-from .session import Photo, Session, Sessions, View
+from .pictures import png
+from .session import VIEWS, Photo, Session, Sessions, View, shrunk
 from .work import Worker
 
 THUMBNAIL = 96  # largest side, pixels
@@ -31,8 +37,14 @@ class Explorer:
 
     def __init__(self, networks: Networks, photos: dict[str, Photo], folder: str | None = None,
                  language: str = "en") -> None:
-        self.networks, self.photos, self.language = networks, photos, language
+        self.networks, self.language = networks, language
+        self.photos = {identifier: shrunk(photo) for identifier, photo in photos.items()}
         self.sessions = Sessions()
+        self.views: OrderedDict[tuple[str, str], View] = OrderedDict()  # of the offered photos, for all sessions
+        self.thumbnails: dict[str, bytes] = {}
+        self.descriptions: dict[str, dict[str, Any]] = {}
+        # (network, layer, channel) of the images that start from noise, as no gradient reaches them from grey:
+        self.from_noise: set[tuple[str, str, int]] = set()
         self.worker = Worker()
         self.patches = AllPatches(folder, self.worker.calm)
         self.about = collection_for(networks.get(None), folder)  # raises InputError if the folder has no photos
@@ -47,11 +59,39 @@ class Explorer:
             raise unknown_name("photo", identifier, self.photos)
         return self.photos[identifier]
 
-    def thumbnail(self, identifier: str) -> np.ndarray:
-        """Return an offered photo, or a drawn style, with sides of at most THUMBNAIL pixels."""
-        if identifier in STYLES:
-            return draw_style(identifier, np.random.default_rng(0), THUMBNAIL)
-        return images.resize_long_side(self.offered(identifier).picture, THUMBNAIL)
+    def offered_view(self, identifier: str, name: str) -> View:
+        """Return an offered photo as the network called `name` sees it, with its activations."""
+        model, key = self.networks.get(name), (identifier, name)
+        if key not in self.views:
+            self.views[key] = View(model, self.offered(identifier))
+        self.views.move_to_end(key)
+        while len(self.views) > VIEWS:
+            self.views.popitem(last=False)
+        self.views[key].compute()
+        return self.views[key]
+
+    def description(self, name: str) -> dict[str, Any]:
+        """Return the description of the network called `name`."""
+        if name not in self.descriptions:
+            self.descriptions[name] = description(name, self.networks.get(name))
+        return self.descriptions[name]
+
+    def thumbnail(self, identifier: str) -> bytes:
+        """Return an offered photo, or a drawn style, with sides of at most THUMBNAIL pixels, as a PNG file."""
+        if identifier not in self.thumbnails:
+            picture = (draw_style(identifier, np.random.default_rng(0), THUMBNAIL) if identifier in STYLES else
+                       images.resize_long_side(self.offered(identifier).picture, THUMBNAIL))
+            self.thumbnails[identifier] = png(picture)
+        return self.thumbnails[identifier]
+
+    def first_jobs(self) -> Iterator[Callable[[], Any]]:
+        """Yield the computations of the first page, in its order. Done early, they make it appear at once."""
+        name, model = self.networks.default, self.networks.get(None)
+        photo, layer = next(iter(self.photos)), self.description(name)["start"]["layer"]
+        yield lambda: self.offered_view(photo, name)
+        for identifier in (*self.photos, *STYLES):
+            yield partial(self.thumbnail, identifier)
+        yield lambda: guided_backprop(model.net, self.offered_view(photo, name).x, layer, 0)
 
     def close(self) -> None:
         """Cancel all computations."""

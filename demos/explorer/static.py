@@ -19,10 +19,10 @@ from minicnn.program import signals_held
 from ..deepdream import default_layers
 from ..shared.claim import claim
 from ..shared.layers import feature_layers, has_scores
-from . import answers, live, pictures, unit_answers
+from . import answers, live, pictures, tiles, unit_answers
 from .bundle import bundle
 from .layers import description, shown_layers
-from .recorder import Recorder, address
+from .recorder import Recorder, address, lighter
 from .session import Photo
 from .state import Explorer
 from .texts import page_of
@@ -87,6 +87,7 @@ def record(explorer: Explorer) -> Recorder:
             for layer in layers:
                 record_maps(recorder, explorer, photo, layer)
                 bar.update()
+    record_tiles(recorder, explorer, photos, stages)
     strongest = {(photo, layer): strong_channels(explorer, recorder, photo, layer)
                  for photo in photos for layer in stages}
     with tqdm(total=len(strongest) * STRONGEST, unit="channel", leave=False, disable=None) as bar:
@@ -119,8 +120,7 @@ def record_photo(recorder: Recorder, explorer: Explorer, photo: str) -> None:
     """Record a photo, its classes and the streams on it."""
     model = explorer.networks.get(None)
     view = recorder.session.view(photo, explorer.networks.default, model)
-    recorder.keep("photo", {"id": photo}, answers.photo_answer(photo, view, view.photo))
-    recorder.keep("image", {"photo": photo}, address(pictures.png(view.image)))
+    recorder.keep("photo", {"id": photo}, lighter(answers.photo_answer(photo, view, view.photo), None))
     recorder.record("code", answers.code, photo=photo, view="photo")
     classes = [one["index"] for one in view.classes()[:CLASSES]]
     for place, label in enumerate(classes):
@@ -156,6 +156,24 @@ def record_maps(recorder: Recorder, explorer: Explorer, photo: str, layer: str) 
         recorder.record("channel", unit_answers.channel, channel=channel, **parameters)
 
 
+def record_tiles(recorder: Recorder, explorer: Explorer, photos: dict[str, Photo], layers: list[str]) -> None:
+    """Record small pictures of all channels of these layers: synthesised, and guided on each photo."""
+    model = explorer.networks.get(None)
+    recorder.keep("colours", {}, tiles.overlay_colours())
+    with tqdm(total=len(layers) * (len(photos) + 1), unit="layer", leave=False, disable=None) as bar:
+        for layer in layers:
+            if len(model.net.shapes()[layer]) == 4 and recorder.size < MOST_BYTES:
+                recorder.keep("tiles", {"layer": layer, "kind": "synthesis"}, tiles.synthesis_tiles(model, layer))
+            bar.update()
+        for photo in photos:
+            view = recorder.session.view(photo, explorer.networks.default, model)
+            for layer in layers:
+                if recorder.size < MOST_BYTES:
+                    recorder.keep("tiles", {"photo": photo, "layer": layer, "kind": "guided"},
+                                  tiles.guided_tiles(view, layer))
+                bar.update()
+
+
 def strong_channels(explorer: Explorer, recorder: Recorder, photo: str, layer: str) -> list[int]:
     """Return the channels with the largest activations on the photo, the strongest first."""
     view = recorder.session.view(photo, explorer.networks.default, explorer.networks.get(None))
@@ -169,13 +187,11 @@ def record_channel(recorder: Recorder, explorer: Explorer, photo: str, layer: st
     for kind in answers.CHANNEL_KINDS:
         recorder.record("picture", answers.picture, SIDE, photo=photo, kind=kind, **unit)
     recorder.record("channel-checks", unit_answers.channel_checks, photo=photo, **unit)
-    for name in ("channel", "synthesis", "patches"):
-        recorder.record("code", answers.code, photo=photo, view=name, **unit)
     part = recorder.parts.get(f"all-{recorder.layers.index(layer)}", {})
     if f"synthesis?channel={channel}&layer={layer}" in part:
         return
-    size = min(128, explorer.networks.get(None).net.input_shape[1])
-    recorder.record_stream("synthesis", live.synthesis, SIDE, size=size, steps=40, **unit)
+    recorder.record_stream("synthesis", live.synthesis, SIDE, **unit)
+    recorder.record("code", answers.code, photo=photo, view="channel", **unit)
     found = explorer.patches.get(explorer.networks.default, explorer.networks.get(None))
     if found is not None:
         found.wait()

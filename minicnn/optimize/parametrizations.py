@@ -8,6 +8,8 @@ from typing import Any, Protocol
 from minicnn.backend import Array, get_array_module, get_fft
 from minicnn.network import Network, Trace
 
+REFERENCE = 1 / 16  # periods per pixel of the waves whose size no power changes
+
 
 class Parametrization(Protocol):
     """The image of the numbers z, and the gradient to z from the gradient to the image."""
@@ -42,17 +44,21 @@ class FourierSpectrum:
     size : (H, W) of the image in pixels, or the side of a square one. low, high : the limits of the image's values,
     (C, 1, 1). colours : (C, C), whose columns are the decorrelated colours. All are arrays on the image's device, of
     its type.
+    power : of the frequency, by which waves are divided. 1 as published; with 2, coarse waves change the most, and the
+    image is smoother. Waves of REFERENCE periods per pixel keep their length.
     Olah, Mordvintsev and Schubert 2017, "Feature Visualization" (https://distill.pub/2017/feature-visualization),
     appendix "Preconditioning".
     """
 
-    def __init__(self, size: int | tuple[int, ...], low: Array, high: Array, colours: Array) -> None:
+    def __init__(self, size: int | tuple[int, ...], low: Array, high: Array, colours: Array,
+                 power: float = 1.0) -> None:
         xp, waves = get_array_module(low), get_fft(low)
         H, W = self.size = (size, size) if isinstance(size, int) else size
         self.low, self.span, self.colours = low, high - low, colours
         rows, columns = waves.fftfreq(H)[:, None], waves.rfftfreq(W)  # periods per pixel
         frequency = xp.maximum(xp.sqrt(rows * rows + columns * columns), 1 / max(H, W))
-        self.gain = ((H * W)**0.5 / 4 / frequency).astype(low.dtype)  # (H, W // 2 + 1)
+        length = frequency * (frequency / REFERENCE)**(power - 1)
+        self.gain = ((H * W)**0.5 / 4 / length).astype(low.dtype)  # (H, W // 2 + 1)
         # each column stands for two waves; the first one, and the last one of an even width, stand for one
         self.single = [0] if W % 2 else [0, W // 2]
         both = xp.full(len(columns), 2.0)

@@ -8,6 +8,7 @@ Olah, Mordvintsev and Schubert 2017, "Feature Visualization" (https://distill.pu
 from dataclasses import dataclass
 from itertools import groupby
 from math import ceil, floor, radians, sin, tan
+from typing import Any
 
 from minicnn.backend import Array, Generator, get_array_module
 
@@ -113,13 +114,13 @@ def added_up(x: Array, axis: int, step: float, reach: float) -> Array:
     centre = (side - 1) / 2
     places = (xp.arange(side) - centre) * step + centre
     first = xp.floor(places - reach).astype(int) + 1
-    out = xp.zeros(x.shape, x.dtype)
+    out: Any = None
     for tap in range(ceil(2 * reach)):
         place = first + tap
         weight = xp.maximum(1 - abs(place - places) / reach, 0) * ((place >= 0) & (place < side))
-        weight = weight.astype(x.dtype).reshape(-1, *[1] * (x.ndim - 1 - axis))
-        part = xp.take(x, xp.clip(place, 0, side - 1), axis=axis) * weight
-        out += part
+        part = xp.take(x, xp.clip(place, 0, side - 1), axis=axis)
+        part *= weight.astype(x.dtype).reshape(-1, *[1] * (x.ndim - 1 - axis))
+        out = part if tap == 0 else xp.add(out, part, out=out)
     return out
 
 

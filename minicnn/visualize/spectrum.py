@@ -14,22 +14,23 @@ GREY = np.full((1, 1), np.linalg.norm(COLOURS[:, 0]) / 3**0.5)  # for networks w
 START_NOISE = 0.01  # standard deviation of the first numbers, if nothing else is said: the image is nearly grey
 
 
-def spectrum_of(preprocessing: Preprocessing, size: int | tuple[int, ...], device: str) -> FourierSpectrum:
+def spectrum_of(preprocessing: Preprocessing, size: int | tuple[int, ...], device: str,
+                power: float = 1.0) -> FourierSpectrum:
     """Return the FourierSpectrum of images for a network with this preprocessing: its colours are black to white.
 
-    size : (H, W) of the images in pixels, or the side of square ones.
+    size : (H, W) of the images in pixels, or the side of square ones. power : of the frequency, see FourierSpectrum.
     """
     low, high = preprocessing.valid_range()
     colours = GREY if preprocessing.channel_order == "L" else \
         COLOURS[::-1] if preprocessing.channel_order == "BGR" else COLOURS
-    return FourierSpectrum(size, *(to_device(np.ascontiguousarray(x, np.float32), device)
-                                   for x in (low, high, colours)))
+    low, high, colours = (to_device(np.ascontiguousarray(x, np.float32), device) for x in (low, high, colours))
+    return FourierSpectrum(size, low, high, colours, power)
 
 
 def parametrization_of(name: str, preprocessing: Preprocessing, size: int | tuple[int, ...],
-                       device: str) -> Pixels | FourierSpectrum:
+                       device: str, power: float = 1.0) -> Pixels | FourierSpectrum:
     """Return the parametrization "pixels" or "fourier" of images of `size`, as for `spectrum_of`."""
-    return spectrum_of(preprocessing, size, device) if name == "fourier" else Pixels()
+    return spectrum_of(preprocessing, size, device, power) if name == "fourier" else Pixels()
 
 
 def draw_spectrum(spectrum: FourierSpectrum, count: int, rng: np.random.Generator,

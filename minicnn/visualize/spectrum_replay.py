@@ -17,16 +17,20 @@ LUCID = np.array([[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27, -0.09, 0.03]])
 
 
 class Waves:
-    """The images (N, C, H, W) of spectra z (N, C, H, W // 2 + 1, 2). low, high : the limits of their values."""
+    """The images (N, C, H, W) of spectra z (N, C, H, W // 2 + 1, 2). low, high : the limits of their values.
 
-    def __init__(self, preprocessing: Preprocessing, H: int, W: int) -> None:
+    A wave is divided by its frequency to the power of `power`, in units in which 1 / 16 period per pixel stays 1 / 16.
+    """
+
+    def __init__(self, preprocessing: Preprocessing, H: int, W: int, power: float = 1.0) -> None:
         self.H, self.W = H, W
         self.low, self.high = (np.asarray(bound, np.float64) for bound in preprocessing.valid_range())
         colours = LUCID / np.sqrt((LUCID**2).sum(axis=0)).max()
         self.colours = np.array([[np.sqrt((colours[:, 0]**2).mean())]]) if len(self.low) == 1 else colours
         if preprocessing.channel_order == "BGR":
             self.colours = colours[[2, 1, 0]]
-        self.frequency = np.maximum(np.hypot(np.fft.fftfreq(H)[:, None], np.fft.rfftfreq(W)), 1 / max(H, W))
+        periods = np.maximum(np.hypot(np.fft.fftfreq(H)[:, None], np.fft.rfftfreq(W)), 1 / max(H, W))
+        self.frequency = (16 * periods)**power / 16
 
     def drawn(self, count: int, rng: np.random.Generator, noise: float) -> np.ndarray:
         """Return the next first spectrum of `rng`, normal noise."""

@@ -1,8 +1,10 @@
 """Fixtures for tests in a real browser: Chromium, driven by Playwright. Without them the tests skip, and say so."""
 
 import shutil
+import signal
 
 import pytest
+from explorer_page import start_server
 
 # The quiet flags keep Chromium from calling its maker; the fake devices stand in for a camera.
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -40,3 +42,13 @@ def new_page(browser):
     for context in contexts:
         context.close()
     assert not errors
+
+
+@pytest.fixture(scope="module")
+def address():
+    """The address of a running explorer."""
+    process, found = start_server()
+    assert found.startswith("http://127.0.0.1:")
+    yield found
+    process.send_signal(signal.SIGINT)
+    assert process.wait(10) == 130

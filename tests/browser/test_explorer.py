@@ -1,29 +1,13 @@
-"""The explorer's page in a real browser: its pictures, its links, the camera, hostile names, a restarted server."""
+"""The explorer's page in a real browser: its pictures, its links, its keyboard, its streams and the camera."""
 
-import io
-import os
-import re
-import signal
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from explorer_page import PHOTO, complete, expected_maps, maps_on, shown, upload
 
 from minicnn import images, load_model
 
-ROOT = Path(__file__).parents[2]
-PHOTO = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
 HOSTILE = "<img src=x onerror=document.title='broken'>&amp;\u202e'\".png"
-READ_MAPS = """() => {
-  const canvas = document.getElementById("sheet");
-  const {columns, gap} = canvas.dataset;
-  const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
-  const values = Array.from(pixels).filter((_, place) => place % 4 === 0);
-  return {columns: Number(columns), gap: Number(gap), width: canvas.width, values};
-}"""
 SMALL_TEXT = """() => [...document.querySelectorAll("body *")].filter((node) => node.checkVisibility()
   && [...node.childNodes].some((child) => child.nodeType === 3 && child.textContent.trim())
   && parseFloat(getComputedStyle(node).fontSize) < 12).map((node) => node.outerHTML.slice(0, 80))"""
@@ -36,74 +20,6 @@ STOP_AT_ONCE = """() => {
   const click = () => controls.querySelector(".note").textContent.startsWith("Step") && stop.click();
   new MutationObserver(click).observe(controls.querySelector(".note"), {childList: true});
 }"""
-DROP = """() => {
-  const dropped = new DataTransfer();
-  dropped.items.add(new File(["no picture"], "letter.png", {type: "image/png"}));
-  document.body.dispatchEvent(new DragEvent("drop", {dataTransfer: dropped, bubbles: true, cancelable: true}));
-}"""
-
-
-def start_server(port=0):
-    """Start `minicnn explore` with the network `shapes`. Return (process, address) when it listens."""
-    command = [sys.executable, "-m", "demos.explore", "--no-browser", "--model", "shapes", "--port", str(port)]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-                               text=True, env=os.environ | {"PYTHONUNBUFFERED": "1", "OPENBLAS_NUM_THREADS": "1"})
-    return process, process.stdout.readline().strip()
-
-
-@pytest.fixture(scope="module")
-def address():
-    """The address of a running explorer."""
-    process, found = start_server()
-    assert found.startswith("http://127.0.0.1:")
-    yield found
-    process.send_signal(signal.SIGINT)
-    assert process.wait(10) == 130
-
-
-def shown(page, link=""):
-    """Wait until the page shows a view, or the view of this link."""
-    page.wait_for_selector(f'body[data-shown="{link}"]' if link else "body[data-shown]")
-    return page
-
-
-def complete(page):
-    """Wait until every picture of the channel is there, and the synthesis has ended."""
-    page.wait_for_selector("#channel .four figure:not(.waiting) >> nth=3")
-    page.wait_for_selector("#channel .pair a[download]:visible")
-    return page
-
-
-def png(picture):
-    """Return the bytes of a PNG file."""
-    file = io.BytesIO()
-    Image.fromarray(picture).save(file, "PNG")
-    return file.getvalue()
-
-
-def upload(page, name="noise.png"):
-    """Open PHOTO on the page, and wait until it is shown."""
-    page.set_input_files("#file", {"name": name, "mimeType": "image/png", "buffer": png(PHOTO)})
-    page.wait_for_selector("#photo-title:text('noise')" if name == "noise.png" else "#photo-title:text('onerror')")
-
-
-def maps_on(page):
-    """Return the maps on the canvas, uint8 (channels + unused places, h, w)."""
-    found = page.evaluate(READ_MAPS)
-    gap, columns = found["gap"], found["columns"]
-    sheet = np.array(found["values"], np.uint8).reshape(-1, found["width"])
-    side = found["width"] // columns
-    tiles = sheet.reshape(-1, side, columns, side).transpose(0, 2, 1, 3).reshape(-1, side, side)
-    return tiles[:, :side - gap, :side - gap]
-
-
-def expected_maps(layer):
-    """Return the maps that the library computes of PHOTO, each from 0 to its maximum, as uint8."""
-    model = load_model("shapes")
-    x = model.preprocessing.to_input(images.fit(PHOTO, model.preprocessing.resize, model.preprocessing.crop))
-    maps = model.net.predict(x, layer)[0]
-    high = np.maximum(maps.max(axis=(1, 2), keepdims=True), 1e-12)
-    return np.rint(255 * maps / high).astype(np.uint8)
 
 
 @pytest.mark.parametrize("width, scheme", [(1400, "light"), (400, "dark")])
@@ -140,29 +56,6 @@ def test_an_uploaded_photo_gives_the_maps_of_the_library_and_its_name_is_only_te
     page.wait_for_selector("#hover .value:has-text('channel 5, row')")
     assert page.locator("#hover strong").inner_text() != "" != number
     assert page.locator("#photo .field").is_visible()
-
-
-def test_hostile_labels_and_titles_are_only_text(new_page, address):
-    page = new_page()
-
-    def spoil(route):
-        answer = route.fetch()
-        hostile = answer.text().replace("striped disc", "<img src=x onerror=document.title=1>")
-        route.fulfill(response=answer, body=hostile)
-    page.route(re.compile(r"/api/(network|photo)\?"), spoil)
-    page.goto(f"{address}#shapes/class/8")
-    shown(page)
-    assert "<img src=x" in page.locator("#classes").inner_text() + page.locator("#class-title").inner_text()
-    assert page.locator("img[src=x]").count() == 0 and page.title() != "1"
-
-
-def test_a_dropped_file_that_is_no_picture_is_refused_in_one_sentence(new_page, address):
-    page = new_page()
-    page.goto(f"{address}#shapes/relu2/3")
-    shown(page).evaluate(DROP)
-    page.wait_for_selector("#message:visible")
-    assert "not an image" in page.locator("#message span").inner_text()
-    assert page.locator("#photo-title").inner_text() == "striped disc"
 
 
 def test_the_page_works_by_keyboard_alone(new_page, address):
@@ -207,31 +100,23 @@ def test_a_link_survives_a_reload_and_the_back_button_goes_back(new_page, addres
     assert "nothing" in page.locator("#message").inner_text()
 
 
-def test_two_tabs_do_not_disturb_each_other(new_page, address):
-    one, two = new_page(), new_page()
-    one.goto(f"{address}#shapes/relu1/2")
-    two.goto(f"{address}#shapes/relu3/9")
-    upload(shown(one))
-    two.click("[data-photo=p1]")
-    two.wait_for_selector("#photo-img[alt^='checked']")
-    complete(one)
-    complete(two)
-    assert one.locator("#photo-title").inner_text() == "noise"
-    assert np.abs(maps_on(one)[:24].astype(int) - expected_maps("relu1")).max() <= 1
-    assert two.locator("#channel-title").inner_text() == "relu3, channel 9"
-
-
-def test_ten_clicks_a_second_end_at_the_last_one(new_page, address):
+def test_shift_and_arrow_keys_walk_inside_a_map(new_page, address):
     page = new_page()
-    page.goto(f"{address}#shapes/relu3/0")
-    shown(page)
-    for channel in range(1, 21):
-        page.evaluate("(channel) => document.querySelector(`#maps [data-channel='${channel}']`).click()", channel)
-        page.wait_for_timeout(100)
-    complete(shown(page, "#shapes/relu3/20"))
-    assert page.locator("#channel-title").inner_text() == "relu3, channel 20"
-    assert page.locator("#channel .pair img >> nth=1").get_attribute("alt").endswith("channel 20 of relu3")
-    assert page.locator("#message").is_hidden()
+    page.goto(f"{address}#shapes/conv2/7")
+    upload(shown(page))
+    page.wait_for_selector("#photo-img[alt^='noise']")
+    page.wait_for_selector("#maps:not(.waiting)")
+    page.focus("#maps [data-channel='7']")
+    for key, times in (("ArrowUp", 40), ("ArrowLeft", 40), ("ArrowRight", 3), ("ArrowDown", 1)):
+        for _ in range(times):
+            page.keyboard.press(f"Shift+{key}")
+    page.wait_for_selector("#hover .value:has-text('channel 7, row 1, column 3')")
+    model = load_model("shapes")
+    x = model.preprocessing.to_input(images.fit(PHOTO, model.preprocessing.resize, model.preprocessing.crop))
+    value = float(model.net.predict(x, "conv2")[0, 7, 1, 3])
+    page.wait_for_function("(value) => Math.abs(Number(document.querySelector('#hover strong').textContent) - value)"
+                           " <= 0.01 * Math.abs(value) + 0.001", arg=value)
+    assert page.locator("#maps .keys").is_visible()
 
 
 def test_the_network_is_fooled_while_one_watches(new_page, address):
@@ -242,7 +127,6 @@ def test_the_network_is_fooled_while_one_watches(new_page, address):
     page.wait_for_selector("#class-view [role=status]:has-text('Fooled after')")
     assert page.locator("#class-view svg polyline").count() == 1
     page.wait_for_selector("#class-view .five a[download]:visible")  # occlusion, too, whichever began first
-
 
 
 def test_a_stream_can_be_stopped_and_its_last_picture_saved(new_page, address):
@@ -272,32 +156,3 @@ def test_the_camera_shows_its_classes_and_maps_live(new_page, address):
     assert page.locator("#photo-title").inner_text() == "camera"
     assert (maps_on(page) != before).any()
     complete(page)
-
-
-def test_after_a_restart_the_page_uploads_its_photo_again(browser):
-    process, address = start_server()
-    context = browser.new_context()
-    page, errors = context.new_page(), []
-    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.goto(f"{address}#shapes/relu3/4")
-    upload(shown(page))
-    process.kill()
-    process.wait()
-    page.click("[data-layer=relu1]")
-    page.wait_for_selector("#message:has-text('does not answer')")
-    assert all("ERR_" in error for error in errors)  # Chromium says by itself that a server is gone
-    errors.clear()
-    process, again = start_server(address.rsplit(":")[-1].strip("/"))
-    try:
-        assert again == address
-        page.click("#message >> text='Try again'")
-        page.wait_for_selector("#sheet[data-layer=relu1]")
-        complete(page)
-        assert np.abs(maps_on(page)[:24].astype(int) - expected_maps("relu1")).max() <= 1
-        assert page.locator("#photo-title").inner_text() == "noise" and page.locator("#message").is_hidden()
-        assert errors == []
-    finally:
-        context.close()
-        process.kill()
-        process.wait()

@@ -8,6 +8,7 @@ from mutation import HARD, assert_found, assert_right, card, hard_picture, load_
 
 from demos import class_visualization as class_demo
 from demos import deepdream as dream_demo
+from demos import dream_noise
 from demos import neuron_visualization as neuron_demo
 from demos.patches import drawn_sources
 from minicnn import images
@@ -66,7 +67,9 @@ CLASS_MUTANTS = {
 WAVES = replace(DISTILL, num_steps=2, max_rotation=4.0, start_noise=1.0)
 SPECTRUM = parametrizations.FourierSpectrum
 CLASS_MUTANTS |= {
-    "fine waves gain": (WAVES, SPECTRUM, "__init__", "(H * W)**0.5 / 4 / frequency", "(H * W)**0.5 * frequency"),
+    "fine waves gain": (WAVES, SPECTRUM, "__init__", "(H * W)**0.5 / 4 / length", "(H * W)**0.5 * length"),
+    "the power has no effect": (replace(WAVES, spectrum_power=2.0), SPECTRUM, "__init__",
+                                "(frequency / REFERENCE)**(power - 1)", "1"),
     "colours not mixed": (WAVES, SPECTRUM, "forward", "mixed(self.colours, self.planes(z))", "self.planes(z)"),
     "colours not transposed": (WAVES, SPECTRUM, "backward", "self.colours.T", "self.colours"),
     "no slope of the sigmoid": (WAVES, SPECTRUM, "backward", " * (values * (1 - values))", ""),
@@ -207,6 +210,34 @@ def test_dream_mutants_are_found(monkeypatch, model, mutant):
     objective, name, old, new = DREAM_MUTANTS[mutant]
     mutate(monkeypatch, deepdream, name, old, new, *([dream_demo] if name == "deep_dream" else []))
     assert_found(dream_card(model, objective))
+
+
+NOISE_DREAM_MUTANTS = {
+    "descent": (None, ascent, "ascend", "((-weight, loss) for", "((weight, loss) for"),
+    "the guide ignored": ({"guide": True}, deepdream, "dream_loss", "if guide is None:", "if True:"),
+    "the channel ignored": ({"channel": 3}, deepdream, "dream_loss", "LayerNorm2(layer, channel)", "LayerNorm2(layer)"),
+}
+
+
+def noise_dream_card(model, objective=None):
+    more = dict(objective or {})
+    if "guide" in more:
+        more["guide"] = dream_demo.example_photo()[1][:64, :64]
+    settings = replace(CLASS_PRESETS["cs231n"], num_steps=3)
+    return card(dream_noise.pictures(model, dream_demo.Dream("relu3", **more), 64, settings=settings))
+
+
+@pytest.mark.parametrize("objective", [None, {"guide": True}, {"channel": 3}])
+def test_dreams_from_noise_are_right(model, objective):
+    assert_right(noise_dream_card(model, objective))
+
+
+@pytest.mark.parametrize("mutant", NOISE_DREAM_MUTANTS)
+def test_mutants_of_dreams_from_noise_are_found(monkeypatch, model, mutant):
+    objective, owner, name, old, new = NOISE_DREAM_MUTANTS[mutant]
+    others = [neuron_visualization] if name in vars(neuron_visualization) else []
+    mutate(monkeypatch, owner, name, old, new, *others)
+    assert_found(noise_dream_card(model, objective))
 
 
 def test_a_dream_with_a_real_network(monkeypatch, squeezenet):

@@ -16,7 +16,6 @@ from minicnn.models import load_model
 from minicnn.optimize import parametrizations, updates
 from minicnn.visualize.synthesis import (
     canvas,
-    class_visualization,
     denoise,
     facets,
     fooling,
@@ -180,11 +179,14 @@ def test_facet_mutants_are_found(monkeypatch, model, mutant):
     assert_found(facet_card(model))
 
 
-FACET_WAVES = FacetSettings(replace(DISTILL, num_steps=2), nearest=5)
+FACET_WAVES = FacetSettings(replace(DISTILL, num_steps=2), nearest=5, pull=0.5)
 FACET_WAVE_MUTANTS = {
-    "a mirrored start": (class_visualization, "class_visualization", "start=start)", "start=start[..., ::-1])"),
-    "a faint start": (class_visualization, "require_start", 'enter(net, start, "start")',
-                      'enter(net, 0.5 * start, "start")'),
+    "a mirrored start": (multifaceted, "facet_visualization", "start=image,", "start=image[..., ::-1],"),
+    "a faint start": (multifaceted, "facet_visualization", "enter(net, start, ", "enter(net, 0.5 * start, "),
+    "no pull": (multifaceted, "require_pulls", "[(1.0, Direction", "[(0.0, Direction"),
+    "a push": (multifaceted, "require_pulls", "[(1.0, Direction", "[(-1.0, Direction"),
+    "the pull of another facet": (facets.Facets, "directions", "means - means.mean", "means[::-1] - means.mean"),
+    "the mean itself": (facets.Facets, "directions", "means - means.mean(axis=0)", "means"),
     "a flat border": (canvas.Canvas, "numbers", '"symmetric"', '"constant"'),
     "colours mixed for unmixed": (parametrizations.FourierSpectrum, "inverse", "xp.linalg.inv(self.colours)",
                                   "self.colours"),
@@ -199,7 +201,7 @@ def test_facets_on_a_spectrum_are_right(model):
 @pytest.mark.parametrize("mutant", FACET_WAVE_MUTANTS)
 def test_mutants_of_facets_on_a_spectrum_are_found(monkeypatch, model, mutant):
     owner, name, old, new = FACET_WAVE_MUTANTS[mutant]
-    mutate(monkeypatch, owner, name, old, new, *([multifaceted] if hasattr(multifaceted, name) else []))
+    mutate(monkeypatch, owner, name, old, new, *([facet_demo] if hasattr(facet_demo, name) else []))
     assert_found(card(facet_demo.pictures(model, num_facets=2, settings=FACET_WAVES, count=24)))
 
 

@@ -29,15 +29,15 @@ from minicnn.visualize.spectrum_replay import Waves
 from minicnn.visualize.synthesis.generator import stacked
 
 
-def spectrum(xp, size, dtype="float64", channels=3):
+def spectrum(xp, size, dtype="float64", channels=3, power=1.0):
     low = np.linspace(-2, -1, channels).reshape(-1, 1, 1).astype(dtype)
     colours = np.asarray(COLOURS, dtype) if channels == 3 else np.full((1, 1), 0.5, dtype)
-    return FourierSpectrum(size, xp.asarray(low), xp.asarray(low + 3), xp.asarray(colours))
+    return FourierSpectrum(size, xp.asarray(low), xp.asarray(low + 3), xp.asarray(colours), power)
 
 
-@pytest.mark.parametrize("size", [(7, 7), (8, 8), (30, 30), (6, 11), (9, 4)])
-def test_the_adjoint_of_the_spectrum(size, rng, xp):
-    p = spectrum(xp, size)
+@pytest.mark.parametrize(("size", "power"), [((7, 7), 1), ((8, 8), 2), ((30, 30), 1), ((6, 11), 0.5), ((9, 4), 2)])
+def test_the_adjoint_of_the_spectrum(size, power, rng, xp):
+    p = spectrum(xp, size, power=power)
     z = xp.asarray(rng.standard_normal(p.shape(2)))
     planes = p.planes(z)
     d = xp.asarray(rng.standard_normal(planes.shape))
@@ -76,8 +76,18 @@ def test_inverse_gives_the_numbers_of_an_image(size, rng, xp):
     assert bool((beyond > p.low).all()) and bool((beyond < p.low + p.span).all())
 
 
-def test_the_spectrum_of_the_checks_is_that_of_the_optimization(rng):
-    p, waves = spectrum_of(TORCHVISION, (6, 9), "cpu"), Waves(TORCHVISION, 6, 9)
+def test_a_higher_power_makes_fine_waves_smaller_and_keeps_those_of_16_pixels():
+    z = np.zeros(spectrum(np, 32).shape(1))
+    for column, ratio in ((1, 2.0), (2, 1.0), (8, 0.25)):  # of 32, 16 and 4 pixels
+        wave = z.copy()
+        wave[0, 0, 0, column, 0] = 1.0
+        plain, steep = (abs(spectrum(np, 32, power=power).planes(wave)).max() for power in (1.0, 2.0))
+        assert steep / plain == pytest.approx(ratio)
+
+
+@pytest.mark.parametrize("power", [1.0, 2.0])
+def test_the_spectrum_of_the_checks_is_that_of_the_optimization(power, rng):
+    p, waves = spectrum_of(TORCHVISION, (6, 9), "cpu", power), Waves(TORCHVISION, 6, 9, power)
     z = rng.standard_normal(p.shape(2)).astype(np.float32)
     image, cache = p.forward(z)
     d = rng.standard_normal(image.shape).astype(np.float32)

@@ -7,6 +7,7 @@ export const LIVE = true;
 const SESSION = Array.from(crypto.getRandomValues(new Uint8Array(12)), (byte) =>
   byte.toString(16).padStart(2, "0")
 ).join("");
+const KNOWN = JSON.parse(document.getElementById("known").textContent); // the first answers: they came with the page
 const sources = new Map(); // photo id -> what was uploaded, to upload it again after the server was restarted
 const renewed = new Map(); // photo id -> promise of the id that the restarted server gave to the same photo
 
@@ -15,6 +16,8 @@ export class Problem extends Error {}
 
 /** Return the JSON that the server answers. */
 export async function ask(path, parameters, signal) {
+  const key = `${path}?${new URLSearchParams(parameters)}`;
+  if (key in KNOWN) return KNOWN[key];
   return read((await request(path, parameters, {signal})).json(), signal);
 }
 
@@ -47,15 +50,24 @@ export async function mapSheet(parameters, signal) {
   };
 }
 
-/** Open a photo: {id} of a listed one, or {file, name} to upload. Returns {photo, title, width, height, classes}. */
+/**
+ * Open a photo: {id} of a listed one, {file, name} to upload, or {from, photo} that the page sent before a reload.
+ * Returns {photo, title, width, height, classes, image}.
+ */
 export async function sendPhoto(model, source, signal) {
-  const parameters = source.file ? {model, name: source.name.slice(0, 200)} : {model, id: source.id};
+  const {file, name, ...listed} = source;
+  const parameters = file ? {model, name: name.slice(0, 200)} : {model, ...listed};
   const answer = await read(
     (await request("photo", parameters, {signal, method: "POST", body: source.file})).json(),
     signal
   );
   remember(answer.photo, model, source);
   return answer;
+}
+
+/** Return how the next page can open a photo of this one again. */
+export function keptPhoto(photo, source) {
+  return source.id ? {id: source.id} : {from: SESSION, photo};
 }
 
 /** Send a frame of the camera. Returns as sendPhoto, with `maps`, the sheet of a layer as mapSheet returns it. */
@@ -96,8 +108,9 @@ async function request(path, parameters = {}, options = {}, attempts = 2) {
       renewed.set(parameters.photo, sendAgain(parameters.photo));
       return request(path, parameters, options, attempts - 1);
     }
-    if (said.error || said.lost)
-      throw new Problem(said.error ?? t("The server no longer has this photo: open it again."));
+    if (said.lost)
+      throw Object.assign(new Problem(t("The server no longer has this photo: open it again.")), {lost: true});
+    if (said.error) throw new Problem(said.error);
   }
   if (!answer.ok)
     throw new Problem(t("The server answers {status} {text}.", {status: answer.status, text: answer.statusText}));
@@ -122,6 +135,7 @@ async function read(promise, signal) {
 }
 
 function remember(id, model, source) {
+  if (source.from) return; // this page does not have the file
   sources.set(id, {model, source});
   if (sources.size > 8) sources.delete(sources.keys().next().value); // frames of the camera come by the hundred
 }

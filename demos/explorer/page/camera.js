@@ -1,4 +1,4 @@
-// The camera: one frame is sent, and the next one only when the answer is there, so that frames never queue.
+// The camera: a frame is sent when the one before is answered. Meanwhile that one is drawn and the next one is taken.
 import {LIVE, Problem, sendFrame} from "./api.js";
 import {make} from "./dom.js";
 import {t} from "./text.js";
@@ -29,7 +29,7 @@ export function cameraButton(asked, show, ended, report) {
     button.textContent = t("Camera");
     ended();
   }
-  return {button, stop: () => running?.abort()};
+  return {button, stop: () => running?.abort(), isOn: () => Boolean(running)};
 }
 
 async function watch(signal, asked, show, button) {
@@ -40,10 +40,14 @@ async function watch(signal, asked, show, button) {
     await video.play();
     let before = performance.now();
     let frames = 0;
+    let [file, drawn] = [await grab(video), null];
     while (!signal.aborted) {
-      const file = await grab(video);
-      const {model, layer} = asked();
-      await show(await sendFrame(model, layer, file, signal), file, {model, layer}, signal);
+      const [sent, wanted] = [file, asked()];
+      const found = sendFrame(wanted.model, wanted.layer, sent, signal);
+      const [answer, next] = await Promise.all([found, grab(video), drawn]);
+      drawn = show(answer, sent, wanted, signal);
+      drawn.catch(() => {}); // the next round waits for it, and reports what goes wrong
+      file = next;
       frames += 1;
       if (performance.now() - before < 1000) continue;
       button.title = t("Pictures a second");

@@ -82,21 +82,35 @@ export function showChannel(state, layer, channel) {
   awaitPicture(parts.synthesis.img);
   parts.code.refresh();
   find("channel").classList.remove("missing");
-  return parts.latest.run((signal) => showParts(signal).catch(explainMissing));
+  for (const part of [parts.patches, ...parts.pictures.map(([, figure]) => figure)]) part.hidden = false;
+  return parts.latest.run(showParts);
 }
 
 async function showParts(signal) {
-  await Promise.all([showNumbers(signal), ...parts.pictures.map(([kind, , img]) => showKind(kind, img, signal))]);
+  const missing = []; // the static edition holds some pictures of some channels only
+  const orMissing = (part, found) =>
+    found.catch((problem) => {
+      if (!problem.missing) throw problem;
+      missing.push(part);
+    });
+  await Promise.all([
+    showNumbers(signal),
+    ...parts.pictures.map(([kind, figure, img]) => orMissing(figure, showKind(kind, img, signal)))
+  ]);
   await pause(150, signal); // a reader who only clicks through the channels starts no long work
   synthesise();
-  await Promise.all([showPatches(signal), showProof(signal)]);
+  await Promise.all([orMissing(parts.patches, showPatches(signal)), showProof(signal)]);
+  if (missing.length) explainMissing(missing);
+  for (const part of missing) part.hidden = true;
 }
 
-// The static edition holds the pictures of some channels only.
-function explainMissing(problem) {
-  if (!problem.missing) throw problem;
+function explainMissing(missing) {
   find("channel").classList.add("missing");
-  parts.numbers.append(` ${t("The pictures of this channel are not recorded here: they need minicnn explore.")}`);
+  const nameOf = (part) => (part === parts.patches ? t("Patches") : part.querySelector("figcaption").textContent);
+  const names = missing.map(nameOf).join(", ");
+  const command = `minicnn explore --model ${now.state.model}`;
+  parts.numbers.append(` ${t("Not recorded here: {names}. This command shows them:", {names})} `);
+  parts.numbers.append(make("code", {}, command));
 }
 
 /** End all work of the panel, as when another view is opened. */
@@ -148,12 +162,18 @@ function synthesise() {
 
 function toldOfSynthesis(event, data) {
   if (event === "picture")
-    parts.synthesis.note.textContent = t("Step {step} of {steps}: score {score}", {...data, score: number(data.score)});
-  if (event === "done") showChecks(parts.synthesisChecks, data.checks);
+    parts.synthesis.note.textContent =
+      data.score === undefined
+        ? t("Step {step} of {steps}", data)
+        : t("Step {step} of {steps}: score {score}", {...data, score: number(data.score)});
+  if (event !== "done") return;
+  showChecks(parts.synthesisChecks, data.checks);
+  parts.code.refresh(); // the settings that made the picture are known now
 }
 
 async function showPatches(signal) {
   const {photo, ...without} = asked(now);
+  parts.patchNote.textContent = "";
   let found = await ask("patches", without, signal);
   while (found.pending) {
     const share = found.progress === undefined ? "" : ` (${Math.round(100 * found.progress)} %)`;

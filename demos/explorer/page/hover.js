@@ -21,13 +21,16 @@ export function buildHover(section) {
   );
 }
 
-/** Show a position of a map: {channel, row, column}, or null for none. */
-export async function showHover(position, state, layer, input) {
+/** Show a position of a map: {channel, row, column}, or null for none. rough: whether the server is not asked. */
+export async function showHover(position, state, layer, input, rough) {
   drawSpot(position);
   drawField(position && fieldOf(layer, position.row, position.column, input), input);
-  wanted = position && {photo: state.photo.photo, model: state.model, layer: layer.name, ...position};
+  wanted = position && !rough ? {photo: state.photo.photo, model: state.model, layer: layer.name, ...position} : null;
   if (!position) return;
-  if (!LIVE) return say(`\u2248 ${number(roughValue(position))}`, position);
+  if (!LIVE || rough) {
+    find("hover").querySelector(".products").replaceChildren();
+    return say(`\u2248 ${number(roughValue(position))}`, position);
+  }
   if (asking) return; // one question at a time: the position that is under the pointer then comes next
   asking = true;
   try {

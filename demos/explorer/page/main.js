@@ -1,5 +1,5 @@
 // The explorer: what is shown follows the link, and every choice of the user is a new link.
-import {ask, LIVE, picture, Problem, sendPhoto} from "./api.js";
+import {ask, keptPhoto, LIVE, Problem, sendPhoto} from "./api.js";
 import {cameraButton} from "./camera.js";
 import {buildChannel, leaveChannel, showChannel} from "./channel.js";
 import {listClasses} from "./classes.js";
@@ -12,7 +12,7 @@ import {listLayers, markLayer} from "./layers.js";
 import {readLink, writeLink} from "./links.js";
 import {buildMaps, markChannel, showMaps, showSheet, strongest} from "./maps.js";
 import {hideProblem, showProblem} from "./message.js";
-import {buildPhoto, drawField, showPhoto} from "./photo.js";
+import {buildPhoto, drawField, showPhoto, shrunk} from "./photo.js";
 import {buildStyle, leaveStyle, showStyle} from "./style.js";
 import {t} from "./text.js";
 
@@ -26,6 +26,7 @@ const opening = new Latest((problem) => showProblem(problem));
 const drawn = {maps: null}; // the photo, network and layer of the maps on the page
 let server = null; // what /api/networks says
 let camera = null;
+let followed = ""; // the link that is shown
 let pointed = null; // the position under the pointer
 
 async function start() {
@@ -59,9 +60,15 @@ function fillNetworks() {
     go({model: choice.value, view: "channels", layer: undefined, channel: undefined, label: undefined});
 }
 
+// A reload shows the photo that was open.
 function firstPhoto() {
-  const last = sessionStorage.getItem("photo"); // a reload shows the listed photo that was open
-  return {id: server.photos.some(({id}) => id === last) ? last : server.photos[0].id};
+  const last = JSON.parse(sessionStorage.getItem("opened") ?? "null");
+  const known = last?.from || server.photos.some(({id}) => id === last?.id);
+  return known ? last : {id: server.photos[0].id};
+}
+
+function keepPhoto() {
+  sessionStorage.setItem("opened", JSON.stringify(keptPhoto(state.photo.photo, state.source)));
 }
 
 /** Go to another view: the link changes, and the page follows it. */
@@ -81,7 +88,8 @@ function bringIntoView(id) {
 function follow() {
   return following.run(async (signal) => {
     hideProblem();
-    const link = readLink(location.hash);
+    followed = location.hash;
+    const link = readLink(followed);
     const named = server.networks.find(({name}) => name === link.model);
     const model = (named ?? server.networks.find((network) => network.default) ?? server.networks[0]).name;
     if (model !== state.model || !state.photo) await openNetwork(model, signal);
@@ -92,16 +100,32 @@ function follow() {
         new Problem(t("There is no network {wanted} here: this is {model}.", {wanted: link.model, model}))
       );
     else if (wrong) showProblem(new Problem(wrong));
+    else if (state.lost) showProblem(state.lost);
+    state.lost = null;
   });
 }
 
 async function openNetwork(model, signal) {
-  const [network, photo] = await Promise.all([ask("network", {model}, signal), sendPhoto(model, state.source, signal)]);
+  const [network, photo] = await Promise.all([ask("network", {model}, signal), sendFirst(model, signal)]);
   Object.assign(state, {model, network, photo, layer: undefined, channel: undefined, label: undefined});
+  if (state.source.from) state.source = keptPhoto(photo.photo, state.source); // this page has it now
+  keepPhoto();
   find("network").value = model;
   listLayers(find("layers"), network.layers, (layer) => go({view: "channels", layer, channel: undefined}));
   offerClasses(network.labels);
-  await showPhotoAndClasses(signal);
+  showPhotoAndClasses();
+}
+
+// The photo that was open before a reload is gone if the server was started again.
+async function sendFirst(model, signal) {
+  try {
+    return await sendPhoto(model, state.source, signal);
+  } catch (problem) {
+    if (!problem.lost || !state.source.from) throw problem;
+    state.source = {id: server.photos[0].id};
+    state.lost = problem;
+    return sendPhoto(model, state.source, signal);
+  }
 }
 
 // A link may say less than a view needs, or name what the network does not have. Returns what is wrong, or null.
@@ -150,9 +174,10 @@ async function show(signal) {
 async function showChannels(signal) {
   const layer = layerOf(state.layer);
   const wanted = [state.photo.photo, state.model, layer.name].join(" ");
+  const maps = drawn.maps !== wanted && showMaps(state, layer, signal); // asked for before the channel's pictures
   if (state.channel !== undefined) showChannel({...state}, layer, state.channel);
-  if (drawn.maps !== wanted) {
-    const maxima = await showMaps(state, layer, signal);
+  if (maps) {
+    const maxima = await maps;
     drawn.maps = wanted;
     if (state.channel === undefined) {
       state.channel = maxima.indexOf(Math.max(...maxima));
@@ -161,14 +186,17 @@ async function showChannels(signal) {
   }
   markChannel(state.channel);
   probe(null);
+  if (location.hash !== followed) return; // the user has gone on: that link is followed next
   history.replaceState(null, "", writeLink(state));
+  followed = location.hash;
   listViews();
 }
 
 /** Explain the number at a position of the maps, by default at the strongest of the chosen channel. */
 function probe(position) {
   pointed = position;
-  showHover(position ?? strongest(state.channel ?? null), state, layerOf(state.layer), state.network.input);
+  const shown = position ?? strongest(state.channel ?? null);
+  showHover(shown, state, layerOf(state.layer), state.network.input, camera.isOn());
 }
 
 function listViews() {
@@ -194,21 +222,19 @@ function openPhoto(source) {
       return showProblem(new Problem(t("The file is too large: at most {size} MB.", {size})));
     }
     hideProblem();
-    const photo = await sendPhoto(state.model, source, signal);
-    Object.assign(state, {photo, source, label: photo.classes[0]?.index});
-    if (source.id) sessionStorage.setItem("photo", source.id);
-    await showPhotoAndClasses(signal);
+    const sent = {...source};
+    if (source.file) sent.file = await shrunk(source.file, server.max_pixels);
+    const photo = await sendPhoto(state.model, sent, signal);
+    Object.assign(state, {photo, source: sent, label: photo.classes[0]?.index});
+    keepPhoto();
+    showPhotoAndClasses();
     following.run(show);
   });
 }
 
-async function showPhotoAndClasses(signal) {
+function showPhotoAndClasses() {
   showClasses();
-  await showPhoto(
-    await picture("image", {photo: state.photo.photo, model: state.model}, signal),
-    state.photo,
-    state.source
-  );
+  return showPhoto(state.photo.image, state.photo, state.source);
 }
 
 function showClasses() {
@@ -223,7 +249,7 @@ async function showFrame(frame, file, {model, layer}, signal) {
   if (model !== state.model) return; // the user has chosen another network meanwhile
   Object.assign(state, {photo: frame, source: {file, name: "camera"}});
   const shown = layer === state.layer && state.view === "channels";
-  await Promise.all([showPhotoAndClasses(signal), shown && showSheet(layerOf(layer), frame.maps)]);
+  await Promise.all([showPhotoAndClasses(), shown && showSheet(layerOf(layer), frame.maps)]);
   if (!shown) return;
   drawn.maps = [frame.photo, state.model, layer].join(" ");
   probe(pointed);

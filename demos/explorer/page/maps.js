@@ -13,6 +13,7 @@ export function buildMaps(section, choose, probe) {
   const canvas = make("canvas", {id: "sheet", role: "img", "aria-label": t("Channel maps")});
   section.replaceChildren(
     make("div", {class: "head"}, make("h2", {id: "maps-title"}), make("p", {class: "note", id: "maps-note"})),
+    make("p", {class: "note keys"}, t("Arrow keys: another map. Shift and arrow keys: inside the map. Enter: open it.")),
     make(
       "div",
       {class: "space"},
@@ -140,6 +141,7 @@ export function markChannel(channel) {
 function walk(event, probe) {
   const channel = channelOf(event.target);
   const {columns, sheet} = shown;
+  if (event.shiftKey) return walkInside(event, channel, probe);
   const next = {
     ArrowRight: channel + 1,
     ArrowLeft: channel - 1,
@@ -152,6 +154,20 @@ function walk(event, probe) {
   event.preventDefault();
   document.querySelector(`#maps .grid [data-channel="${next}"]`)?.focus();
   if (next < 0 || next >= sheet.count) probe(strongest(channel));
+}
+
+// With Shift, the arrows move the framed position inside the map.
+function walkInside(event, channel, probe) {
+  const step = {ArrowRight: [0, 1], ArrowLeft: [0, -1], ArrowDown: [1, 0], ArrowUp: [-1, 0]}[event.key];
+  if (channel === null || !step) return;
+  event.preventDefault();
+  const {row, column} = shown.spot?.channel === channel ? shown.spot : strongest(channel);
+  const inside = (place, size) => Math.max(0, Math.min(size - 1, place));
+  probe({
+    channel,
+    row: inside(row + step[0], shown.sheet.height),
+    column: inside(column + step[1], shown.sheet.width)
+  });
 }
 
 function channelOf(target) {

@@ -34,7 +34,7 @@ function thumbnails(photos, open) {
       make(
         "button",
         {type: "button", title: photo.title, "data-photo": photo.id, onclick: () => open({id: photo.id})},
-        make("img", {src: thumbnail(photo.id), alt: photo.title, loading: "lazy"})
+        make("img", {loading: "lazy", src: thumbnail(photo.id), alt: photo.title})
       )
     )
   );
@@ -42,6 +42,20 @@ function thumbnails(photos, open) {
 
 function openFile(file, open) {
   open({file, name: file.name});
+}
+
+const SIDE = 2048; // pixels of a photo that was too large to send: the server keeps fewer
+
+/** Return the file, or a smaller JPEG file of a picture with more than `most` pixels. */
+export async function shrunk(file, most) {
+  const picture = await createImageBitmap(file).catch(() => null); // the server says what is wrong with it
+  if (!picture || picture.width * picture.height <= most) return file;
+  const scale = SIDE / Math.max(picture.width, picture.height);
+  const size = [picture.width, picture.height].map((side) => Math.max(1, Math.round(scale * side)));
+  const canvas = make("canvas", {width: size[0], height: size[1]});
+  canvas.getContext("2d").drawImage(picture, 0, 0, ...size);
+  picture.close();
+  return new Promise((resolve) => canvas.toBlob(resolve, "image/jpeg", 0.95));
 }
 
 function acceptDrops(open) {

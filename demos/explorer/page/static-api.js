@@ -1,6 +1,7 @@
 // The answers of the static edition: a recorded server. It takes the place of api.js, and has the same functions.
 import {make} from "./dom.js";
 import {t} from "./text.js";
+import {decoded, overlayPicture, tilePicture} from "./tiles.js";
 
 export const LIVE = false;
 
@@ -12,9 +13,36 @@ export async function ask(path, parameters, signal) {
   return recorded(path, parameters, signal);
 }
 
-/** Return the address of a picture that was recorded. */
+/** Return the address of a picture that was recorded, or that is made from what is recorded of all channels. */
 export async function picture(path, parameters, signal) {
-  return recorded(path, parameters, signal);
+  const {kind, photo, layer, channel} = parameters;
+  const made = path === "picture" && {overlay: overlay, guided: guided}[kind];
+  return recorded(path, parameters, signal).catch((problem) => {
+    if (!problem.missing || !made) throw problem;
+    return made({photo, layer}, channel, signal);
+  });
+}
+
+async function overlay(place, channel, signal) {
+  const maps = await recorded("maps", place, signal);
+  const {answers} = window.MINICNN_DATA;
+  return overlayPicture(maps, channel, await decoded(answers[`photo?id=${place.photo}`].image), answers["colours?"]);
+}
+
+async function guided(place, channel, signal) {
+  const tiles = await recorded("tiles", {...place, kind: "guided"}, signal);
+  const {box} = await recorded("channel", {...place, channel}, signal);
+  return tilePicture(tiles, channel, window.MINICNN_DATA.answers["network?"].input, box);
+}
+
+// The last step of a synthesis, as a small picture.
+async function synthesised({layer, channel}, signal) {
+  const tiles = await recorded("tiles", {layer, kind: "synthesis"}, signal);
+  const src = await tilePicture(tiles, channel, [128, 128]);
+  return [
+    ["picture", {step: tiles.steps, steps: tiles.steps, src}],
+    ["done", {step: tiles.steps, checks: []}]
+  ];
 }
 
 /** Return the address of a small picture of a photo. */
@@ -33,6 +61,11 @@ export async function sendPhoto(model, source, signal) {
   return recorded("photo", {id: source.id}, signal);
 }
 
+/** Return how the next page can open a photo of this one again. */
+export function keptPhoto(photo, source) {
+  return {id: source.id};
+}
+
 /** There is no camera without a server. */
 export async function sendFrame() {
   throw missing(t("The camera"));
@@ -40,7 +73,11 @@ export async function sendFrame() {
 
 /** Yield the events of a stream that was recorded, one a quarter of a second. */
 export async function* stream(path, parameters, signal) {
-  for (const event of await recorded(path, parameters, signal)) {
+  const events = await recorded(path, parameters, signal).catch((problem) => {
+    if (!problem.missing || path !== "synthesis") throw problem;
+    return synthesised(parameters, signal);
+  });
+  for (const event of events) {
     yield event;
     await new Promise((resolve) => setTimeout(resolve, 250));
   }

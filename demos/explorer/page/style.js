@@ -24,7 +24,7 @@ export function buildStyle(view, styles, report) {
         class: "unseen",
         onchange: () => parts.code.refresh()
       }),
-      make("img", {src: thumbnail(id), alt: "", loading: "lazy"}),
+      make("img", {loading: "lazy", src: thumbnail(id), alt: ""}),
       make("span", {}, title)
     )
   );

@@ -25,7 +25,7 @@ from minicnn.optimize import (
 from minicnn.optimize.checkpoint import Checkpoint
 from minicnn.optimize.progress import Progress
 from minicnn.visualize.entry import require_network, require_preprocessing, require_side, require_watchers
-from minicnn.visualize.synthesis.ascent_settings import AscentSettings
+from minicnn.visualize.synthesis.ascent_settings import DISTILL, AscentSettings
 from minicnn.visualize.synthesis.before_relu import before_relu, default_settings, values_by_image
 from minicnn.visualize.synthesis.canvas import Canvas, input_scale
 
@@ -72,14 +72,14 @@ def ascend(net: Network, terms: Sequence[tuple[float, Any]], preprocessing: Prep
 
 
 def require_ascent(net: Network, preprocessing: Preprocessing, settings: AscentSettings | None, drawn: AscentSettings,
-                   size: int | None, callback: Callable | None,
-                   checkpoint: Checkpoint | None) -> tuple[AscentSettings, int]:
+                   size: int | None, callback: Callable | None, checkpoint: Checkpoint | None,
+                   small: AscentSettings = DISTILL) -> tuple[AscentSettings, int]:
     """Return the settings, by default of `default_settings`, and the side of the image, by default the network's.
 
     Raises InputError if an argument is wrong.
     """
     require_preprocessing(preprocessing, require_network(net))
-    settings = default_settings(net, drawn) if settings is None else settings
+    settings = default_settings(net, drawn, small) if settings is None else settings
     require_kind("settings", settings, AscentSettings, "give AscentSettings(...), or a preset of CLASS_PRESETS or "
                  "NEURON_PRESETS")
     require_watchers(callback, checkpoint)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
@@ -23,7 +23,7 @@ from minicnn.visualize.replay_check import (
 from minicnn.visualize.synthesis.ascent_settings import INPUTS, AscentSettings
 from minicnn.visualize.synthesis.before_relu import before_relu
 from minicnn.visualize.synthesis.canvas import first_images
-from minicnn.visualize.synthesis.spectrum_check import check_spectrum
+from minicnn.visualize.synthesis.spectrum_check import Pull, check_spectrum
 
 
 class Goal(NamedTuple):
@@ -92,9 +92,10 @@ def kept_steps(settings: AscentSettings) -> set[int]:
     return kept | {settings.num_steps}
 
 
-def check_ascent(net: Network, goal: Goal, preprocessing: Preprocessing, settings: AscentSettings,
+def check_ascent(net: Network, goal: Any, preprocessing: Preprocessing, settings: AscentSettings,
                  frames: Mapping[int, np.ndarray], image: np.ndarray, rng: np.random.Generator,
-                 name: str = "", steps: int | None = None, start: np.ndarray | None = None) -> list[Check]:
+                 name: str = "", steps: int | None = None, start: np.ndarray | None = None,
+                 pull: Pull | None = None) -> list[Check]:
     """Return the Checks that an image was made by the steps of its settings, and that its colours are valid.
 
     The first step, the last one with a blur and the last one are done again by the formulas: the gradient of the
@@ -103,19 +104,20 @@ def check_ascent(net: Network, goal: Goal, preprocessing: Preprocessing, setting
     Parameters
     ----------
     net, preprocessing, settings : as in `class_visualization`.
-    goal : the Goal of the images.
+    goal : the Goal of the images, or another object with its methods.
     frames : {step: image (N, C, size, size)} for the steps of `kept_steps`. Steps without an image are not judged.
     image : the result, (N, C, size, size) on the host.
     rng : a generator with the seed of the ascent.
     name : the name of the layer or the class, for the Checks.
     steps : the number of steps that were made; by default all of the settings.
     start : the images from which the ascent started, (N, C, size, size) on the host, or None for noise.
+    pull : as for `check_spectrum`, on a spectrum only.
     """
     last = frames.get(settings.num_steps) if steps in (None, settings.num_steps) else None
     if settings.parametrization == "fourier":
         first = first_images(image.shape, preprocessing, deepcopy(rng), settings, start)
         return [*check_spectrum(awake(net, goal, first), net.find(goal.layer), goal.whole_seed, preprocessing, settings,
-                                frames, image.shape, rng, name, start),
+                                frames, image.shape, rng, name, start, pull),
                 *check_last_frame(image, last, name), range_check(image, preprocessing, name)]
     replay = Replay(net, goal, preprocessing, settings, rng, image.shape, start)
     images = {0: replay.first, **frames}

@@ -46,6 +46,8 @@ class AscentSettings:
     max_rotation: float = 0.0        # largest rotation of the image per step, degrees
     parametrization: str = "pixels"  # numbers that change: "pixels", or "fourier", see optimize.FourierSpectrum. For
     #                                  "fourier", start_noise and learning_rate are those of the spectrum
+    spectrum_power: float = 1.0      # power of the frequency by which the waves of a "fourier" image are divided; 2
+    #                                  makes smoother images than 1
     border: int = 0                  # border of a "fourier" image that is optimised too and cut off, pixels
     diversity_weight: float = 0.0    # weight of the likeness of several images of one neuron or channel, see Likeness
     clamp: str = "last"              # limit to the valid colours: "first" or "last" of the regularizers, or "none"
@@ -58,7 +60,7 @@ class AscentSettings:
                                   ("parametrization", self.parametrization, PARAMETRIZATIONS)):
             require_choice(kind, name, list(names))
         require_fields(self, num_steps=1, start_noise=0, learning_rate=0, decay=0, blur_every=1, blur_sigma=0,
-                       margin_weight=0, max_jitter=0, max_rotation=0, border=0, diversity_weight=0)
+                       margin_weight=0, max_jitter=0, max_rotation=0, border=0, diversity_weight=0, spectrum_power=0)
         require_number("max_scale", self.max_scale, 0, below=1)
         if not 0 <= self.decay < 1:
             raise InputError(f"the decay is the share of the image that a step removes: from 0 to below 1, not "
@@ -111,7 +113,13 @@ NEURON = replace(CS231N, start_noise=0.2, max_jitter=8)
 DISTILL = AscentSettings(num_steps=256, start_noise=0.01, policy="adam", learning_rate=0.05, max_jitter=8,
                          max_scale=0.1, parametrization="fourier", border=16)
 
+# Ours, for small networks of photos such as `photos`. DISTILL shows them as many small parts, and as fine patterns that
+# no photo has. Here coarse waves change the most, the image is also shown at half and at one and a half of its size,
+# and the margin keeps other classes away.
+PHOTOS = replace(DISTILL, num_steps=160, learning_rate=0.025, margin_weight=1.0, max_scale=0.5, max_rotation=8.0,
+                 spectrum_power=2.0)
+
 PUBLISHED = {"simonyan": SIMONYAN, "cs231n": CS231N, "yosinski-1": YOSINSKI_1, "yosinski-2": YOSINSKI_2,
              "yosinski-3": YOSINSKI_3, "yosinski-4": YOSINSKI_4}
-CLASS_PRESETS = {"distill": DISTILL, "margin": MARGIN, **PUBLISHED}
+CLASS_PRESETS = {"distill": DISTILL, "photos": PHOTOS, "margin": MARGIN, **PUBLISHED}
 NEURON_PRESETS = {"distill": DISTILL, "neuron": NEURON, **PUBLISHED}

@@ -27,7 +27,7 @@ def check_atlas(net: Network, layer: str, samples: ActivationVectors, atlas: Atl
     natural = np.array([strongest_elsewhere(samples, cells.members == n, vector)
                         for n, vector in enumerate(cells.vectors)])
     pictures = check_directions(net, layer, cells.vectors, atlas.images, natural, preprocessing,
-                                settings.directions.everywhere, rng)
+                                settings.directions.everywhere, rng, num_steps=settings.directions.num_steps)
     return [*check_cells(samples, atlas, settings), *check_neighbourhood(samples.vectors, atlas.positions, rng),
             *pictures]
 

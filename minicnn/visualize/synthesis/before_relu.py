@@ -9,6 +9,8 @@ from minicnn.layers import Concat, Dropout, Flatten, GlobalAvgPool2D, ReLU
 from minicnn.network import Network
 from minicnn.visualize.synthesis.ascent_settings import DISTILL, AscentSettings
 
+SMALL = range(100, 161)  # sides of the input in pixels; PHOTOS was chosen with 128
+
 
 def before_relu(net: Network, layer: str) -> Network:
     """Return the network up to `layer`, without the last ReLUs before it.
@@ -38,12 +40,15 @@ def values_by_image(objective: Any, out: Array) -> Array:
     return (out * seeds[objective.layer]).reshape(len(out), -1).sum(axis=1)
 
 
-def default_settings(net: Network, drawn: AscentSettings) -> AscentSettings:
+def default_settings(net: Network, drawn: AscentSettings, small: AscentSettings = DISTILL) -> AscentSettings:
     """Return DISTILL, the default of an ascent; `drawn` if the first ReLU is dead, as in networks for drawings.
 
-    DISTILL starts close to grey, and its colours and contrasts are those of photos.
+    DISTILL starts close to grey, and its colours and contrasts are those of photos. small : instead of DISTILL, for
+    networks of photos with as few pixels as `photos`.
     """
-    return drawn if first_relu_is_dead(net) else DISTILL
+    if first_relu_is_dead(net):
+        return drawn
+    return small if net.input_shape[1] in SMALL else DISTILL
 
 
 def first_relu_is_dead(net: Network) -> bool:

@@ -26,7 +26,8 @@ class Canvas:
         self.preprocessing, self.settings, self.size, self.side = preprocessing, settings, size, size
         if settings.parametrization == "fourier":
             self.side = -(-(size + 2 * scaled(settings.border, size)) // MULTIPLE) * MULTIPLE
-        self.parametrization = parametrization_of(settings.parametrization, preprocessing, self.side, device)
+        self.parametrization = parametrization_of(settings.parametrization, preprocessing, self.side, device,
+                                                  settings.spectrum_power)
         self.crop = Crop(self.side, size)
 
     def draw(self, count: int, rng: np.random.Generator) -> np.ndarray:

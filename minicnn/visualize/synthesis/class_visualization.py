@@ -1,6 +1,6 @@
 """Class visualization: an image that maximizes the score of a class."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from minicnn.optimize.checkpoint import Checkpoint
 from minicnn.optimize.progress import Progress
 from minicnn.visualize.entry import Labels, enter, require_labels
 from minicnn.visualize.synthesis.ascent import ascend, require_ascent
-from minicnn.visualize.synthesis.ascent_settings import MARGIN, AscentSettings
+from minicnn.visualize.synthesis.ascent_settings import MARGIN, PHOTOS, AscentSettings
 
 
 def class_visualization(net: Network, label: Labels, preprocessing: Preprocessing,
@@ -29,9 +29,9 @@ def class_visualization(net: Network, label: Labels, preprocessing: Preprocessin
     net : the network.
     label : a class, or a sequence of N classes for N images, (N, C, size, size).
     preprocessing : of the network's weights.
-    settings : the AscentSettings, such as a preset in CLASS_PRESETS; by default, DISTILL, or MARGIN for networks of
-        drawings, see `default_settings`. The margin to the best other class counts `margin_weight`. A weight of 0, as
-        published, does not ensure that the class gets the highest score.
+    settings : the AscentSettings, such as a preset in CLASS_PRESETS; by default, DISTILL, PHOTOS for networks of
+        small photos, or MARGIN for networks of drawings, see `default_settings`. The margin to the best other class
+        counts `margin_weight`. A weight of 0, as published, does not ensure that the class gets the highest score.
     rng : the generator of the first image and the jitter, or a seed.
     size : the side of the image in pixels. By default, the side of the network's input.
     start : the first images, (N, C, size, size), which also set the size. By default, noise.
@@ -50,15 +50,20 @@ def class_visualization(net: Network, label: Labels, preprocessing: Preprocessin
     >>> image.shape, history[-1].values[0] > history[0].values[0]
     ((1, 3, 64, 64), True)
     """
-    settings, size = require_ascent(net, preprocessing, settings, MARGIN, size, callback, checkpoint)
+    settings, size = require_ascent(net, preprocessing, settings, MARGIN, size, callback, checkpoint, PHOTOS)
     labels = require_labels(net, label, max(1, count_images(label)))
     if start is not None:
         start, size = require_start(net, start, len(labels))
+    return ascend(net, class_terms(net, labels, settings), preprocessing, (len(labels), size), settings, rng=rng,
+                  callback=callback, checkpoint=checkpoint, start=start)
+
+
+def class_terms(net: Network, labels: Sequence[int], settings: AscentSettings) -> list[tuple[float, Any]]:
+    """Return the terms to maximize for N images of N classes, [(weight, loss), …]: the score, and the margin."""
     terms: list[tuple[float, Any]] = [(1.0, ClassScore(net.output, labels))]
     if settings.margin_weight:
         terms.append((settings.margin_weight, ClassMargin(net.output, labels)))
-    return ascend(net, terms, preprocessing, (len(labels), size), settings, rng=rng, callback=callback,
-                  checkpoint=checkpoint, start=start)
+    return terms
 
 
 def require_start(net: Network, start: Array, count: int) -> tuple[Array, int]:

@@ -55,6 +55,18 @@ def check_deep_dream(net: Network, x: np.ndarray, image: np.ndarray, history: li
             above("mean change of the photo, grey levels", abs(image - x).mean() / preprocessing.unit, 0.0)]
 
 
+def check_noise_dream(net: Network, noise: np.ndarray, image: np.ndarray, preprocessing: Preprocessing, *, layer: str,
+                      channel: int | None = None, guide: Array | None = None) -> list[Check]:
+    """Return the rise of the objective from the noise to the 8-bit picture, which is reported; `check_ascent` judges.
+
+    noise, image : the first image and the dream, (1, C, H, W) on the host. layer, channel, guide : as in `deep_dream`.
+    """
+    loss = dream_loss(net, layer, channel, guide)
+    picture = preprocessing.to_input(preprocessing.to_image(image))
+    before, after = (mean_loss(net, x.astype(np.float32), layer, loss) for x in (noise, picture))
+    return [reported(f"{loss_name(loss)} of the 8-bit picture", after, f"{before:.4g} (noise)")]
+
+
 def check_dream_zoom(net: Network, photo: np.ndarray, last: np.ndarray, *, layer: str, channel: int | None = None,
                      guide: Array | None = None) -> list[Check]:
     """Return the Checks of a zoom from the photo to its `last` frame, both (1, C, H, W) on the host.

@@ -14,7 +14,10 @@ from minicnn.visualize.synthesis.ascent_check import check_ascent, kept_steps
 from minicnn.visualize.synthesis.directions import DirectionSettings, ascent_of, direction_view
 
 KNOWN = 0.9    # cosine from which on a natural patch shows a vector as well as a picture can, as of a plain wall
-ALIKE = 0.98   # mean cosine of the vectors of two assignments that no picture can tell apart
+# Largest mean cosine of the vectors of two assignments that are compared. The images of vectors that are more alike, as
+# of a flat picture or of noise, may differ by chance only.
+ALIKE = 0.85
+ENOUGH = 24    # steps from which on the comparison with natural patches is judged
 FEWEST = 4     # vectors that no natural patch has, from which on the comparison with them is judged
 SHUFFLES = 10  # random assignments of the images to the vectors
 BATCH = 16     # images in one pass
@@ -72,14 +75,13 @@ def check_first_direction(net: Network, layer: str, vectors: np.ndarray, image: 
     _, position = direction_view(net, layer, image.shape[-1])
     goal = DirectionGoal(net.find(layer), vector, settings.power, None if settings.everywhere else position)
     frames = {step: some[:1] for step, some in frames.items()}
-    return check_ascent(net, goal,  # type: ignore[arg-type]  # it has the methods of a Goal
-                        preprocessing, ascent_of(net, settings), frames, image[None], require_generator(seed),
-                        net.find(layer))
+    return check_ascent(net, goal, preprocessing, ascent_of(net, settings), frames, image[None],
+                        require_generator(seed), net.find(layer))
 
 
 def check_directions(net: Network, layer: str, vectors: np.ndarray, images: np.ndarray, natural: np.ndarray,
                      preprocessing: Preprocessing, everywhere: bool, rng: np.random.Generator,
-                     grid: tuple[int, int] | None = None) -> list[Check]:
+                     grid: tuple[int, int] | None = None, num_steps: int = ENOUGH) -> list[Check]:
     """Return the Checks that each image has the direction of its own vector.
 
     Its cosine is larger than that of the strongest natural patch, for most vectors that no patch has, and larger than
@@ -94,7 +96,7 @@ def check_directions(net: Network, layer: str, vectors: np.ndarray, images: np.n
         there are no photos.
     everywhere : whether the best position of an image counts, or the one in the centre.
     rng : of the random assignments.
-    grid : (rows, columns) of the images, if they form a grid.
+    grid : (rows, columns) of the images, if they form a grid. num_steps : of each image.
     """
     there = np.asarray(vectors.any(axis=1))
     if not there.any():
@@ -109,8 +111,9 @@ def check_directions(net: Network, layer: str, vectors: np.ndarray, images: np.n
     rare = strongest < KNOWN
     what = "share of the images whose cosine is above that of the strongest natural patch"
     checks.append(reported(f"{what}, of all", (own > strongest).mean(), f"mean of the patches {strongest.mean():.3f}"))
-    if rare.sum() < FEWEST:
-        return [*checks, reported(f"vectors, of {len(own)}, with no patch above {KNOWN:g}", rare.sum(), "too few")]
+    if rare.sum() < FEWEST or num_steps < ENOUGH:
+        return [*checks, reported(f"vectors, of {len(own)}, with no patch above {KNOWN:g}", rare.sum(),
+                                  f"too few of them, or of the steps, {num_steps}, to judge")]
     return [*checks, above(f"{what}, of {rare.sum()} vectors with no patch above {KNOWN:g}",
                            (own > strongest)[rare].mean(), 0.5)]
 

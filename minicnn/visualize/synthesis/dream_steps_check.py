@@ -1,7 +1,7 @@
 """Steps of DeepDream done again: the start of the last octave with the photo's detail, and the last step."""
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from scipy.ndimage import zoom
@@ -86,6 +86,24 @@ def first_of_last_octave(x: np.ndarray, before: np.ndarray, settings: DreamSetti
 def resized(x: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
     """Return x (1, C, H, W) in the size (H, W), bilinear from corner to corner."""
     return zoom(x, (1, 1, size[0] / x.shape[2], size[1] / x.shape[3]), order=1)
+
+
+class DreamGoal(NamedTuple):
+    """What a dream from noise maximizes, for `check_ascent`. Its fields are arguments of `dream_seeds`."""
+
+    net: Network
+    layer: str
+    channel: int | None = None
+    guide: Array | None = None
+
+    def seed(self, out: np.ndarray, margin: float = 0.0) -> np.ndarray:
+        """Return the gradient of the objective to the layer's activations, (1, C, H, W)."""
+        layer = self.net.find(self.layer)
+        return dream_seeds(self.net, layer, self.channel, self.guide)({layer: out})[layer]
+
+    def whole_seed(self, out: np.ndarray) -> np.ndarray:
+        """Return `seed`."""
+        return self.seed(out)
 
 
 def dream_seeds(net: Network, layer: str, channel: int | None, guide: Array | None) -> Seeds:

@@ -46,6 +46,15 @@ class Facets(NamedTuple):
         return np.stack([self.features[self.clusters.labels == group].mean(axis=0)
                          for group in range(len(self.starts))])
 
+    def directions(self, channels: int) -> np.ndarray:
+        """Return the direction of each cluster, (k, channels): the mean of its channels minus the mean of all clusters.
+
+        Each has length 1; it is 0 if there is one cluster. channels : number of channels of the features' layer.
+        """
+        means = self.feature_means().reshape(len(self.starts), channels, -1).mean(axis=2)
+        means = means - means.mean(axis=0)
+        return means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-12)
+
 
 def nearest_to_centre(positions: np.ndarray, clusters: Clusters, group: int, count: int) -> np.ndarray:
     """Return the indices of up to `count` positions of a cluster, those nearest to its centre first."""

@@ -86,6 +86,14 @@ def check_starts(x: np.ndarray, facets: Facets, nearest: int) -> Check:
                  "difference", worst, 1e-4 * max(1.0, float(abs(facets.starts).max())))
 
 
+def facet_direction(facets: Facets, group: int, channels: int) -> np.ndarray:
+    """Return the direction of a facet, (channels,), by the formula: see `Facets.directions`."""
+    maps = facets.features.astype(np.float64).reshape(len(facets.features), channels, -1).mean(axis=2)
+    means = [maps[facets.clusters.labels == other].mean(axis=0) for other in range(len(facets.starts))]
+    difference: np.ndarray = means[group] - sum(means) / len(means)
+    return difference / max(float(np.linalg.norm(difference)), 1e-12)
+
+
 def directions(x: np.ndarray) -> np.ndarray:
     """Return the rows of x (k, D) minus their mean, scaled to length 1."""
     x = x - x.mean(axis=0)

@@ -5,16 +5,18 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from minicnn.arguments import Seed
+from minicnn.backend import Array
 from minicnn.errors import InputError
-from minicnn.losses import ChannelMean, LayerNorm2, Likeness, NeuronActivation
+from minicnn.losses import ChannelMean, Likeness, NeuronActivation
 from minicnn.models.preprocessing import Preprocessing
 from minicnn.network import Network
 from minicnn.optimize.checkpoint import Checkpoint
 from minicnn.optimize.progress import Progress
-from minicnn.visualize.entry import require_channels, require_layer
+from minicnn.visualize.entry import require_channel, require_channels, require_layer
 from minicnn.visualize.synthesis.ascent import ascend, require_ascent
 from minicnn.visualize.synthesis.ascent_settings import CS231N, AscentSettings
 from minicnn.visualize.synthesis.class_visualization import count_images
+from minicnn.visualize.synthesis.deepdream import dream_loss
 from minicnn.visualize.synthesis.neuron_view import layer_shape, map_side, neuron_view
 
 
@@ -87,13 +89,15 @@ def channel_visualization(net: Network, layer: str, channel: int | Sequence[int]
 
 
 def layer_visualization(net: Network, layer: str, preprocessing: Preprocessing,
-                        settings: AscentSettings | None = None, *, rng: Seed, size: int | None = None,
-                        callback: Callable | None = None,
+                        settings: AscentSettings | None = None, *, rng: Seed, channel: int | None = None,
+                        guide: Array | None = None, size: int | None = None, callback: Callable | None = None,
                         checkpoint: Checkpoint | None = None) -> tuple[np.ndarray, list[Progress]]:
     """Return an image that maximizes half the squared norm of a layer, (1, C, size, size) on the host, and the history.
 
-    This is the objective of DeepDream (Mordvintsev et al. 2015), starting from noise. size : the side of the image in
+    This is the objective of DeepDream (Mordvintsev et al. 2015), starting from noise. channel : one channel of the
+    layer; by default, all of them. guide : a photo (1, C, h, w), as in `deep_dream`. size : the side of the image in
     pixels; by default, the side of the network's input. The other parameters are the same as in `neuron_visualization`.
+    Raises InputError if the layer has no such channel, or if both a channel and a guide are given.
 
     >>> quick = AscentSettings(num_steps=3, start_noise=1.0)
     >>> image, history = layer_visualization(net, "relu2", model.preprocessing, quick, rng=rng)
@@ -103,9 +107,10 @@ def layer_visualization(net: Network, layer: str, preprocessing: Preprocessing,
     settings, size = require_ascent(net, preprocessing, settings, CS231N, size, callback, checkpoint)
     layer = require_layer(net, layer)
     require_no_margin(settings)
-    layer_shape(net, layer, size)  # raises InputError if the image is too small for the layer
-    return ascend(net, [(1.0, LayerNorm2(layer))], preprocessing, (1, size), settings, rng=rng, callback=callback,
-                  checkpoint=checkpoint)
+    shape = layer_shape(net, layer, size)  # raises InputError if the image is too small for the layer
+    channel = None if channel is None else require_channel(layer, channel, shape[1])
+    return ascend(net, [(1.0, dream_loss(net, layer, channel, guide))], preprocessing, (1, size), settings, rng=rng,
+                  callback=callback, checkpoint=checkpoint)
 
 
 def diversity(layer: str, settings: AscentSettings) -> list[tuple[float, Likeness]]:

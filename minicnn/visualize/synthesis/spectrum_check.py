@@ -14,6 +14,8 @@ from minicnn.visualize.spectrum_replay import Waves, check_first_images, check_f
 from minicnn.visualize.synthesis.ascent_settings import INPUTS, AscentSettings
 from minicnn.visualize.synthesis.canvas import Canvas
 
+Pull = tuple[str, np.ndarray]
+
 
 class SpectrumReplay:
     """The formulas of one ascent on a spectrum. first : the first images, (N, C, size, size), drawn from `rng`.
@@ -27,7 +29,7 @@ class SpectrumReplay:
         self.settings, self.rng = settings, rng
         self.side = int(np.ceil((self.size + 2 * round(settings.border * self.size / 224)) / 8)) * 8
         self.near = (self.side - self.size) // 2
-        self.waves = Waves(preprocessing, self.side, self.side)
+        self.waves = Waves(preprocessing, self.side, self.side, settings.spectrum_power)
         self.z = self.waves.drawn(N, rng, settings.start_noise) if start is None else \
             self.waves.of(self.mirrored(start))
         self.first = self.centre(self.waves.image(self.z))
@@ -69,7 +71,8 @@ class SpectrumReplay:
 
 def check_spectrum(net: Network, layer: str, seed: Callable[[np.ndarray], np.ndarray], preprocessing: Preprocessing,
                    settings: AscentSettings, frames: Mapping[int, np.ndarray], shape: tuple[int, ...],
-                   rng: np.random.Generator, name: str = "", start: np.ndarray | None = None) -> list[Check]:
+                   rng: np.random.Generator, name: str = "", start: np.ndarray | None = None,
+                   pull: Pull | None = None) -> list[Check]:
     """Return the Checks that the network is shown the right images first, and that the first step is right.
 
     Later steps are not done again: where an image is nearly flat, rounding decides which pixel is the largest of a
@@ -84,13 +87,18 @@ def check_spectrum(net: Network, layer: str, seed: Callable[[np.ndarray], np.nda
     shape : of the images, (N, C, size, size).
     rng : a generator with the seed of the ascent, before its first number.
     name : for the Checks. start : the images from which it started, (N, C, size, size) on the host, or None for noise.
+    pull : (layer, direction (D,)), or None. The product of the layer's mean activations and it is maximized, too.
     """
     replay = SpectrumReplay(preprocessing, settings, deepcopy(rng), shape, start)
     shown = first_shown(net, preprocessing, settings, shape, rng, start)
     scale = preprocessing.unit / INPUTS[settings.inputs].unit
+    pulls = {net.find(pull[0]): pull[1]} if pull else {}
 
     def downhill(_: np.ndarray) -> np.ndarray:
-        uphill = input_gradient(net, shown, [layer], lambda out: {layer: seed(out[layer])})
+        def seeds(out: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+            return {layer: seed(out[layer])} | {other: np.broadcast_to(
+                vector[:, None, None] / out[other][0, 0].size, out[other].shape) for other, vector in pulls.items()}
+        uphill = input_gradient(net, shown, [layer, *pulls], seeds)
         return 2 * settings.l2_reg / scale**2 * shown - uphill
     first = replay.first
     formula, after = replay.step(downhill)

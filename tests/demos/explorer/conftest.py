@@ -1,9 +1,12 @@
 """Fixtures of the explorer's tests: an explorer, and a client that asks it without a socket."""
 
+from importlib.util import find_spec
+
 import pytest
 
 pytest.importorskip("starlette", reason="the extra [explore] is not installed")
-pytest.importorskip("httpx", reason="starlette's test client needs httpx: pip install -e .[test]")
+if find_spec("httpx2") is None:
+    pytest.importorskip("httpx", reason="starlette's test client needs httpx2 or httpx: pip install -e .[test]")
 
 from explorer_client import client_of, make_explorer  # noqa: E402  # it imports starlette
 

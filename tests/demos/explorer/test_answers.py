@@ -1,13 +1,16 @@
 """The explorer's short answers: its pixels and numbers are the library's."""
 
+import io
 import json
 import re
 
 import numpy as np
 import pytest
-from explorer_client import decoded, png_file
+from explorer_client import client_of, decoded, make_explorer, png_file
 from matplotlib import colormaps
+from PIL import Image
 
+from demos.explorer import pictures
 from minicnn import plot
 from minicnn.models import load_model
 from minicnn.visualize import (
@@ -48,6 +51,52 @@ def test_the_page_and_its_lists_are_answered(client):
     assert [one["name"] for one in listed["networks"]] == ["shapes", "photos", "digits"]
     assert listed["networks"][0]["default"] and listed["collection"]["title"] == "drawn shapes"
     assert decoded(client.get("/api/thumbnail", params={"id": "p0"})).ndim == 3
+
+
+def test_the_page_brings_its_modules_and_first_answers_with_it(client):
+    html = client.get("/").text
+    modules = re.findall(r'modulepreload" href="/page/([a-z-]+\.js)"', html)
+    assert modules[-1] == "main.js" and "static-api.js" not in modules and len(modules) == len(set(modules)) > 15
+    for module in modules:
+        assert client.get(f"/page/{module}").headers["content-type"].startswith("text/javascript")
+    known = json.loads(re.search(r'<script type="application/json" id="known">(.*?)</script>', html, re.DOTALL)[1])
+    assert known == {"networks?": client.get("/api/networks").json(),
+                     "network?model=shapes": client.get("/api/network", params={"model": "shapes"}).json()}
+
+
+def test_hostile_labels_and_titles_cannot_leave_the_answers_in_the_page(cache):
+    explorer = make_explorer()
+    hostile = "</script><script>alert(1)</script>"
+    explorer.photos["p0"] = explorer.photos["p0"]._replace(title=hostile)
+    with client_of(explorer) as client:
+        html = client.get("/").text
+    assert "alert(1)" in html and "<script>alert" not in html and "</script><" not in html
+    explorer.close()
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (5, 7), (6, 4, 3)])
+def test_a_picture_is_a_png_file_of_the_same_pixels(rng, shape):
+    picture = rng.integers(0, 256, shape, np.uint8)
+    assert np.array_equal(np.asarray(Image.open(io.BytesIO(pictures.png(picture)))), picture)
+
+
+def test_an_offered_photo_is_computed_once_for_all_tabs(client, explorer):
+    told = {s: client.post("/api/photo", params={"s": s, "id": "p2"}).json() for s in ("t1", "t2")}
+    views = [explorer.sessions.get(s).views[told[s]["photo"], "shapes"] for s in ("t1", "t2")]
+    assert views[0] is views[1] and told["t1"]["classes"] == told["t2"]["classes"]
+    shown = decoded(client.get("/api/image", params={"s": "t1", "photo": told["t1"]["photo"]}))
+    assert told["t1"]["image"] == pictures.data_url(shown)
+
+
+def test_a_page_that_is_loaded_again_gets_the_photo_that_it_has_sent(client, rng):
+    sent = client.post("/api/photo", params={"s": "before", "name": "cat.png"},
+                       content=png_file(rng.integers(0, 256, (40, 60, 3), np.uint8))).json()
+    asked = {"s": "after", "from": "before", "photo": sent["photo"]}
+    again = client.post("/api/photo", params=asked).json()
+    assert again["photo"] != sent["photo"] and again | {"photo": 0} == sent | {"photo": 0}
+    for wrong in ({"from": "nobody"}, {"photo": "nothing"}, {"from": "../../etc"}):
+        answer = client.post("/api/photo", params=asked | wrong)
+        assert answer.status_code == 410 and "send the photo again" in answer.json()["error"]
 
 
 def test_a_network_is_described_with_sizes_and_receptive_fields(client, model):
@@ -138,12 +187,12 @@ def test_the_pictures_of_a_class_are_the_library_s(client, pid, x, model):
     assert all(one["ok"] in (True, None) for one in told["checks"])
 
 
-def test_a_frame_of_the_camera_has_its_maps_and_takes_the_place_of_the_last(client, explorer, rng):
+def test_a_frame_of_the_camera_has_its_maps_and_takes_the_place_of_an_old_one(client, explorer, rng):
     frame = png_file(rng.integers(0, 256, (48, 64, 3), np.uint8))
-    first, second = (client.post("/api/frame", params={"s": "camera", "layer": LAYER}, content=frame).json()
-                     for _ in range(2))
-    assert second["sheet"].startswith("data:image/png;base64,") and second["columns"] and second["classes"]
-    assert list(explorer.sessions.get("camera").photos) == [second["photo"]] != [first["photo"]]
+    _, second, third = (client.post("/api/frame", params={"s": "camera", "layer": LAYER}, content=frame).json()
+                        for _ in range(3))
+    assert third["sheet"].startswith("data:image/png;base64,") and third["columns"] and third["classes"]
+    assert list(explorer.sessions.get("camera").photos) == [second["photo"], third["photo"]]
 
 
 def test_the_code_of_a_view_makes_the_same_pixels(client, pid, tmp_path, monkeypatch, model, x):

@@ -71,6 +71,12 @@ def test_a_port_in_use_is_one_line(capsys):
     assert f"port {port} of 127.0.0.1 cannot be used" in one_line(capsys)
 
 
+def test_an_answer_is_sent_at_once():
+    """Without TCP_NODELAY an answer's body waits 40 ms for the receipt of its head. asyncio sets it by the protocol."""
+    with server_module.listen("127.0.0.1", 0, 0) as server:
+        assert server.proto == socket.IPPROTO_TCP
+
+
 def test_without_a_named_port_the_next_free_one_is_taken():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

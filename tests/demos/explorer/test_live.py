@@ -10,6 +10,8 @@ import pytest
 from explorer_client import events
 from PIL import Image
 
+from demos.explorer import live, settings
+from minicnn.errors import InputError
 from minicnn.models import load_model
 from minicnn.visualize import class_probability, occlusion_map
 
@@ -62,6 +64,40 @@ def test_dreams_and_styles_end_with_a_picture(client, pid, name, parameters):
     *shown, (last, proof) = stream(client, name, photo=pid, **parameters)
     assert last == "done" and pixels(shown[-1][1]["src"]).ndim == 3 and proof["checks"][0]["ok"]
     assert shown[-1][1]["step"] == shown[-1][1]["steps"]
+
+
+@pytest.mark.parametrize("view, parameters", [
+    ("synthesis", {"layer": "relu3", "channel": 5}), ("synthesis", {"layer": "fc6", "channel": 3}),
+    ("dream", {"layer": "relu3"}), ("style", {"style": "dots"})])
+def test_the_python_of_a_stream_makes_its_last_picture(client, pid, tmp_path, monkeypatch, view, parameters):
+    for name, value in (("SYNTHESIS_STEPS", 3), ("STYLE_STEPS", 2), ("SYNTHESIS_SIDE", 40)):
+        monkeypatch.setattr(settings, name, value)
+    asked = {"s": "a", "photo": pid, **parameters}
+    (tmp_path / "photo.jpg").write_bytes(client.get("/api/image", params=asked).content)
+    monkeypatch.chdir(tmp_path)
+    last = [data for name, data in stream(client, view, photo=pid, **parameters) if "src" in data][-1]
+    names = {}
+    exec(client.get("/api/code", params=asked | {"view": view}).json()["python"], names)
+    shown, made = pixels(last["src"]).astype(int), np.asarray(names["picture"]).squeeze()
+    assert shown.shape == made.shape and np.abs(shown - made).max() <= 1
+
+
+def test_a_channel_that_no_gradient_reaches_is_said_to_start_from_noise(client, pid, explorer, monkeypatch):
+    def code():
+        asked = {"s": "a", "photo": pid, "view": "channel", "layer": "relu3", "channel": 6}
+        return client.get("/api/code", params=asked).json()
+    monkeypatch.setattr(settings, "first_relu_is_dead", lambda net: False)  # then a grey image is tried first
+    ascend = live.channel_visualization
+
+    def dead(net, layer, channel, preprocessing, ascent, **others):
+        if ascent.start_noise < 1:
+            raise InputError("the gradient is zero everywhere")
+        return ascend(net, layer, channel, preprocessing, ascent, **others)
+    monkeypatch.setattr(live, "channel_visualization", dead)
+    assert "replace(DISTILL, num_steps=40)" in code()["python"] and "--preset distill" in code()["command"]
+    assert stream(client, "synthesis", layer="relu3", channel=6, size=16, steps=2)[-1][0] == "done"
+    assert "replace(CS231N, num_steps=40)" in code()["python"] and "--preset cs231n" in code()["command"]
+    explorer.from_noise.clear()
 
 
 def test_a_new_stream_or_a_stop_ends_the_one_before(client, pid):

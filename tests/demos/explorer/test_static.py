@@ -1,12 +1,15 @@
 """The static edition: recorded answers equal the server's, the folder is whole or empty, and scripts are plain."""
 
+import base64
+import io
 import json
 
 import numpy as np
 import pytest
 from explorer_client import decoded, make_explorer
+from PIL import Image
 
-from demos.explorer import collection, live, recorder, static
+from demos.explorer import collection, recorder, settings, static
 from demos.explorer.app import PAGE, TEMPLATES
 from demos.explorer.bundle import bundle
 from demos.explorer.recorder import key_of
@@ -20,7 +23,8 @@ def edition(cache, tmp_path_factory):
     out = tmp_path_factory.mktemp("static") / "out"
     with pytest.MonkeyPatch.context() as patch:
         for module, name, value in ((static, "MOST_PHOTOS", 1), (static, "STRONGEST", 1), (static, "CLASSES", 2),
-                                    (live, "STYLE_STEPS", 2), (live, "STRIDE", 32),
+                                    (settings, "STYLE_STEPS", 2), (settings, "STRIDE", 32),
+                                    (settings, "SYNTHESIS_STEPS", 8),
                                     (collection, "drawn_count", lambda model: 36)):
             patch.setattr(module, name, value)
         explorer = make_explorer()
@@ -75,11 +79,6 @@ def test_recorded_maps_are_the_server_s_pixels(edition, client, pid):
 
 def pixels(src):
     """The pixels of an address with a picture."""
-    import base64
-    import io
-
-    from PIL import Image
-
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(src.partition(",")[2]))))
 
 
@@ -94,12 +93,33 @@ def test_the_strongest_channel_has_pictures_an_image_and_patches(edition):
         assert pixels(part[f"picture?channel={channel}&kind={kind}&layer={layer}&photo=p0"]).ndim == 3
     everywhere = parts[f"all-{[one['name'] for one in network['layers']].index(layer)}"]
     stream = everywhere[f"synthesis?channel={channel}&layer={layer}"]
-    assert stream[-1][0] == "done" and 1 < len(stream) <= recorder.PICTURES + 1 and stream[-2][1]["step"] == 40
+    assert stream[-1][0] == "done" and 1 < len(stream) <= recorder.PICTURES + 1 and stream[-2][1]["step"] == 8
     assert len(everywhere[f"patches?channel={channel}&layer={layer}"]["patches"]) == 9
     best = index["answers"]["photo?id=p0"]["classes"][0]["index"]
     for kind in ("saliency", "gradcam", "relevance", "guided"):
         assert f"class?kind={kind}&label={best}&photo=p0" in parts["0-net"]
     assert parts["0-net"]["style?photo=p0&style=dots"][-1][0] == "done"
+
+
+def test_every_channel_of_a_stage_s_end_has_small_pictures(edition, client, pid):
+    index, parts = recorded(edition)
+    network = index["answers"]["network?"]
+    layer = next(one for one in network["layers"] if one["name"] == "relu3")
+    number = network["layers"].index(layer)
+    guided = parts[f"0-{number}"]["tiles?kind=guided&layer=relu3&photo=p0"]
+    synthesised = parts[f"all-{number}"]["tiles?kind=synthesis&layer=relu3"]
+    for tiles in (guided, synthesised):
+        sheet = pixels(tiles["src"])
+        assert sheet.shape[1] == 48 * tiles["columns"] and len(sheet) // 48 * tiles["columns"] >= layer["channels"]
+    channel = 3
+    asked = {"s": "a", "photo": pid, "layer": "relu3", "channel": channel}
+    top, left, bottom, right = client.get("/api/channel", params=asked).json()["box"]
+    whole = decoded(client.get("/api/picture", params=asked))
+    expected = np.asarray(Image.fromarray(whole[top:bottom, left:right]).resize((48, 48)), float)
+    row, column = divmod(channel, guided["columns"])
+    tile = pixels(guided["src"])[48 * row:48 * row + 48, 48 * column:48 * column + 48]
+    assert np.abs(tile - expected).mean() < 12 < expected.std()
+    assert len(index["answers"]["colours?"]) == 256 and index["answers"]["photo?id=p0"]["image"].startswith("data:")
 
 
 def test_the_page_has_plain_scripts_and_nothing_from_the_network(edition):

@@ -22,6 +22,7 @@ from minicnn.visualize.synthesis.ascent_settings import (
     MARGIN,
     NEURON,
     NEURON_PRESETS,
+    PHOTOS,
     PUBLISHED,
     YOSINSKI,
     AscentSettings,
@@ -78,8 +79,8 @@ def test_yosinskis_presets_are_the_toolboxs_loop(name, net):
 
 
 def test_presets_have_the_published_lengths():
-    assert [preset.num_steps for preset in CLASS_PRESETS.values()] == [256, 100, 100, 100, 500, 750, 1000, 1000]
-    assert [name for name, preset in CLASS_PRESETS.items() if preset.margin_weight] == ["margin"]
+    assert [preset.num_steps for preset in CLASS_PRESETS.values()] == [256, 160, 100, 100, 100, 500, 750, 1000, 1000]
+    assert [name for name, preset in CLASS_PRESETS.items() if preset.margin_weight] == ["photos", "margin"]
     for name in ("yosinski-1", "yosinski-2", "yosinski-3", "yosinski-4"):
         assert CLASS_PRESETS[name].gain == 1 and CLASS_PRESETS[name].inputs == "caffe"
     assert NEURON_PRESETS == {"distill": DISTILL, "neuron": NEURON} | {name: CLASS_PRESETS[name] for name in PUBLISHED}
@@ -153,6 +154,7 @@ def test_the_margin_counts_as_much_as_its_weight_says(net, xp):
     ({"policy": "adam", "parametrization": "fourier", "blur_sigma": 0.5}, "blur_sigma changes pixels"),
     ({"policy": "adam", "parametrization": "wavelets"}, "no parametrization 'wavelets'"),
     ({"max_scale": 1.0}, "max_scale is 1.0"), ({"max_rotation": -1.0}, "max_rotation"), ({"border": -1}, "border"),
+    ({"spectrum_power": -1.0}, "spectrum_power"),
     ({"small_contribution": -1.0}, "from 0 to below 100, not -1.0")], ids=str)
 def test_wrong_settings_are_named(settings, message):
     with pytest.raises(InputError, match=message):
@@ -167,7 +169,7 @@ def test_wrong_settings_are_named(settings, message):
 @pytest.mark.parametrize("name", CLASS_PRESETS)
 def test_the_images_of_a_batch_are_independent(name, net, xp):
     """Without jitter and with the same first image, the images of a batch do not depend on each other."""
-    settings = replace(CLASS_PRESETS[name], num_steps=4, max_jitter=0, max_scale=0.0,
+    settings = replace(CLASS_PRESETS[name], num_steps=4, max_jitter=0, max_scale=0.0, max_rotation=0.0,
                        start_noise=max(CLASS_PRESETS[name].start_noise, 1.0))
 
     class Noise(np.random.Generator):  # the same noise for each image of a batch
@@ -229,7 +231,12 @@ def test_a_photographic_network_is_shown_by_the_spectrum_and_one_of_drawings_by_
     net.layer("conv1").params["b"][:] = 0.1
     assert default_settings(net, MARGIN) is DISTILL
     for name in ("shapes", "digits"):
-        assert default_settings(load_model(name, "cpu").net, MARGIN) is MARGIN
+        assert default_settings(load_model(name, "cpu").net, MARGIN, PHOTOS) is MARGIN
+
+
+def test_a_network_of_small_photos_has_smoother_pictures_of_its_classes():
+    net = load_model("photos", "cpu").net
+    assert default_settings(net, MARGIN, PHOTOS) is PHOTOS and default_settings(net, MARGIN) is DISTILL
 
 
 @pytest.mark.parametrize(("size", "side"), [(224, 256), (64, 80), (13, 16), (227, 264)])

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import scipy.ndimage
+from demo_runs import interrupted
 from PIL import Image
 
 from demos import deepdream as demo
@@ -23,7 +24,7 @@ from minicnn.network import Network
 from minicnn.optimize import DivergedError
 from minicnn.optimize.checkpoint import Checkpoint
 from minicnn.visualize import deep_dream, dream_zoom
-from minicnn.visualize.synthesis import deepdream
+from minicnn.visualize.synthesis import ascent, deepdream
 from minicnn.visualize.synthesis.deepdream import DREAM_PRESETS, DreamSettings, octave_sizes, resize_maps, zoom_in
 from minicnn.visualize.synthesis.deepdream_check import check_deep_dream, check_dream_zoom, check_tiles, mean_loss
 
@@ -338,6 +339,33 @@ def test_the_demo_seeks_a_channel_is_guided_and_works_by_tiles(tmp_path, capsys)
     assert [card["tile"] for card in cards] == [32, None] and cards[1]["dreams"] == ["relu4, guided"]
 
 
+def test_the_demo_dreams_from_noise_of_a_channel_or_a_guide(tmp_path, capsys):
+    guide, out = tmp_path / "guide.png", tmp_path / "guided"
+    Image.effect_noise((90, 80), 90).convert("RGB").save(guide)
+    assert run("--from-noise", "--steps", 3, "--guide", guide, "--out", out) == 0
+    assert run("--from-noise", "--steps", 3, "--layer", "conv3", "--channel", 5, "--out", tmp_path / "one") == 0
+    said = capsys.readouterr().out
+    assert "FAIL" not in said and said.count("  ok  ") == 4
+    assert "best dot product of relu4 with the guide" in said and "squared norm of conv3, channel 5," in said
+    assert names(out) == {"deepdream_noise.png", "deepdream_noise.npy", "deepdream_noise.json",
+                          "deepdream_noise_picture.png"}
+    assert np.load(out / "deepdream_noise.npy").shape == (1, 3, 72, 72)
+    assert Image.open(out / "deepdream_noise_picture.png").size == (72, 72)
+
+
+def test_a_dream_from_noise_resumes_to_the_same_image(tmp_path, monkeypatch, capsys):
+    arguments, out = ["--from-noise", "--steps", 4, "--save-every", 2], tmp_path / "out"
+    assert run(*arguments, "--out", tmp_path / "whole") == 0
+    plain = ascent.optimize_image
+    monkeypatch.setattr(ascent, "optimize_image", interrupted(plain, 3))
+    assert run(*arguments, "--out", out) == 130
+    assert f"--resume --out {out}" in capsys.readouterr().err
+    monkeypatch.setattr(ascent, "optimize_image", plain)
+    assert run(*arguments, "--resume", "--out", out) == 0
+    whole, again = ((folder / "deepdream_noise.npy").read_bytes() for folder in (tmp_path / "whole", out))
+    assert whole == again and names(out) == names(tmp_path / "whole")
+
+
 def test_ctrl_c_saves_the_dream_which_resumes_to_the_same_image(stop_at, tmp_path, capsys):
     arguments = ["--steps", 4, "--save-every", 2]
     assert run(*arguments, "--out", tmp_path / "whole") == 0
@@ -431,6 +459,9 @@ def test_an_interrupted_zoom_keeps_its_frames_and_resumes(stop_at, tmp_path, cap
     (["--guide", "no_such.jpg", "--channel", "1"], "not both"),
     (["--zoom", "2", "--animation", "mp4"], "the format of an animation is gif or webp, not 'mp4'"),
     (["--zoom", "2", "--zoom-by", "1.5"], "zoom is 1.5; expected a number from 0, below 1"),
+    (["--from-noise", "one.jpg"], "a dream from noise needs no photo"),
+    (["--from-noise", "--octaves", "2"], "a dream from noise needs no --octaves"),
+    (["--from-noise", "--channel", "96"], "layer 'relu4' has channels 0 to 95, not 96"),
     (["--tile", "-5"], "expected a whole number"),
     (["one.jpg", "two.jpg"], "one photo at a time, not 2"),
     (["--tile", "32", "--layer", "fc6"], "the receptive field of 'fc6' is the whole picture")])

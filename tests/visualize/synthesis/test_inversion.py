@@ -330,7 +330,7 @@ def test_ctrl_c_saves_the_row_which_resumes_to_the_same(tmp_path, monkeypatch, c
     assert "repeat the command with --resume" in capsys.readouterr().err
     monkeypatch.setattr(inversion, "optimize_image", plain)
     assert run_demo(*FEW, "--tv-weight", "3", "--resume", "--out", str(out)) == 2
-    assert "was saved by another run: it has tv_weight 0.1, not 3.0" in capsys.readouterr().err
+    assert "was saved by another run: it has tv_weight [0.1, 1.0, 1.0], not 3.0" in capsys.readouterr().err
     assert run_demo(*FEW, "--resume", "--out", str(out)) == 0
     whole, again = (np.load(folder / "inversion.npy") for folder in (tmp_path / "whole", out))
     assert whole.tobytes() == again.tobytes()

@@ -1,6 +1,7 @@
 """Multifaceted visualization: windows, an image for each facet, the checks, and the demo."""
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -11,12 +12,14 @@ from PIL import Image
 
 from demos import multifaceted as demo
 from minicnn.backend import to_host
-from minicnn.layers import Flatten, Linear
+from minicnn.errors import InputError
+from minicnn.layers import Conv2D, Flatten, Linear, ReLU
 from minicnn.models import load_model
 from minicnn.models.preprocessing import Preprocessing
 from minicnn.network import Network
 from minicnn.optimize import FadingStep
 from minicnn.optimize.checkpoint import Checkpoint
+from minicnn.visualize.embedding.clusters import Clusters
 from minicnn.visualize.synthesis import multifaceted as module
 from minicnn.visualize.synthesis.ascent_settings import DISTILL
 from minicnn.visualize.synthesis.facets import Facets, find_facets
@@ -34,6 +37,7 @@ from minicnn.visualize.synthesis.multifaceted_check import (
     check_facets,
     check_starts,
     directions,
+    facet_direction,
     own_cluster,
 )
 
@@ -227,6 +231,59 @@ def test_a_network_of_one_size_only_takes_windows(rng):
     image, _ = facet_visualization(net, 0, np.zeros((1, 8, 8), np.float32), grey, rng=rng, stages=STAGES)
     assert image.shape == (1, 1, 10, 10)
     assert isinstance(find_facets(net, rng.standard_normal((5, 1, 8, 8)), 2, rng=rng, layer="fc1"), Facets)
+
+
+@pytest.fixture
+def toy(rng):
+    """Return (a small network whose layer "relu1" has maps of 6 channels, its Preprocessing, a first image)."""
+    net = Network((3, 16, 16))
+    net.add("conv1", Conv2D(3, 6, 3, rng=rng, pad=1))
+    net.add("relu1", ReLU())
+    net.add("flatten", Flatten())
+    net.add("fc1", Linear(6 * 16 * 16, 3, rng))
+    photo = Preprocessing("RGB", 1 / 255, (0.4, 0.4, 0.4), (0.3, 0.3, 0.3), 16, 16)
+    return net, photo, rng.standard_normal((3, 16, 16)).astype(np.float32)
+
+
+def test_a_direction_pulls_the_features_of_a_facet_to_it(toy):
+    net, photo, start = toy
+    vectors = np.eye(6, dtype=np.float32)[:2] * 20
+
+    def features(**settings):
+        image, _ = facet_visualization(net, 0, start, photo, rng=0, stages=replace(DISTILL, num_steps=20), **settings)
+        return net.predict(image, "relu1").mean(axis=(0, 2, 3))
+    plain, *pulled = [features(), *(features(layer="relu1", direction=vector) for vector in vectors)]
+    assert pulled[0][0] > 1.5 * plain[0] and pulled[1][1] > 1.5 * plain[1]
+    assert features(layer="relu1", direction=np.zeros(6)).tobytes() == plain.tobytes()
+
+
+def test_the_directions_of_facets_are_between_the_means_of_their_channels(rng):
+    features = rng.standard_normal((6, 4 * 9))
+    clusters = Clusters(np.array([0, 0, 1, 1, 2, 2]), np.zeros((3, 2)), [1.0])
+    facets = Facets(features, np.zeros((6, 2)), clusters, np.zeros((3, 3, 8, 8)))
+    means = features.reshape(3, 2, 4, 9).mean(axis=(1, 3))
+    expected = means - means.mean(axis=0)
+    found = facets.directions(4)
+    assert np.allclose(found, expected / np.linalg.norm(expected, axis=1)[:, None])
+    assert np.allclose(found, [facet_direction(facets, group, 4) for group in range(3)])
+
+
+@pytest.mark.parametrize("settings, expected", [
+    ({"layer": "relu1"}, "a direction needs the layer of its channels, and AscentSettings"),
+    ({"direction": np.ones(6)}, "a direction needs the layer of its channels, and AscentSettings"),
+    ({"layer": "relu1", "direction": np.ones(6), "stages": STAGES}, "a direction needs the layer of its channels"),
+    ({"layer": "relu1", "direction": np.ones(5)}, "the vectors have 5 numbers, and layer 'relu1' has 6 channels"),
+    ({"layer": "fc1", "direction": np.ones(3)}, "'fc1'"),
+    ({"layer": "relu1", "direction": np.full(6, np.nan)}, "direction")])
+def test_a_wrong_direction_is_refused(toy, settings, expected):
+    net, photo, start = toy
+    with pytest.raises(InputError, match=re.escape(expected)):
+        facet_visualization(net, 0, start, photo, rng=0, **{"stages": DISTILL, **settings})
+
+
+def test_a_pull_needs_a_spectrum():
+    with pytest.raises(InputError, match="pull is 0.5, and needs AscentSettings with the parametrization 'fourier'"):
+        FacetSettings(STAGES, pull=0.5)
 
 
 # ---- the demo --------------------------------------------------------------------------------------------------------

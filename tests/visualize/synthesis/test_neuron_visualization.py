@@ -9,6 +9,7 @@ from small_networks import on
 from minicnn.backend import to_device, to_host
 from minicnn.errors import InputError, UnknownNameError
 from minicnn.layers import Conv2D, Flatten, Linear, ReLU
+from minicnn.losses import GuideMatch, LayerNorm2
 from minicnn.models import alexnet, build_network, caffenet, squeezenet1_0, squeezenet1_1, vgg16
 from minicnn.models.preprocessing import Preprocessing
 from minicnn.network import Network
@@ -20,7 +21,7 @@ from minicnn.visualize import (
     neuron_visualization,
     receptive_field,
 )
-from minicnn.visualize.synthesis.ascent_settings import CS231N, MARGIN, AscentSettings
+from minicnn.visualize.synthesis.ascent_settings import CS231N, DISTILL, MARGIN, AscentSettings
 from minicnn.visualize.synthesis.canvas import first_images
 from minicnn.visualize.synthesis.neuron_view import neuron_view
 from minicnn.visualize.synthesis.neuron_visualization_check import (
@@ -74,6 +75,24 @@ def test_neurons_channels_and_layers_rise(net, xp):
     assert (to_host(net.predict(to_device(image, net.device), "conv1"))**2).sum() / 2 > history[0].values[0]
 
 
+@pytest.mark.parametrize("settings", [replace(CS231N, num_steps=8, max_jitter=0),
+                                      replace(DISTILL, num_steps=8, max_jitter=0, max_scale=0, border=0)])
+def test_dreams_from_noise_raise_a_channel_or_match_a_guide(net, xp, rng, settings):
+    net, guide = on(xp, net), rng.standard_normal((1, 3, 12, 12)).astype(np.float32)
+    for goal, loss in (({"channel": 3}, LayerNorm2("relu2b", 3)),
+                       ({"guide": guide}, GuideMatch("relu2b", net.predict(to_device(guide, net.device), "relu2b")))):
+        image, history = layer_visualization(net, "relu2b", PIXELS, settings, rng=0, **goal)
+        value, _ = loss(net.forward(to_device(image, net.device), upto=["relu2b"]).activations)
+        assert value > 1.1 * history[0].values[0]
+        assert history[0].values[0] == pytest.approx(first_value(net, loss, settings), rel=1e-4)
+
+
+def first_value(net, loss, settings):
+    """Return the loss of the noise from which `layer_visualization` starts with the seed 0."""
+    noise = first_images((1, 3, 16, 16), PIXELS, np.random.default_rng(0), settings)
+    return loss(net.forward(to_device(noise, net.device), upto=["relu2b"]).activations)[0]
+
+
 def test_only_the_receptive_field_changes(net):
     """In an image larger than the receptive field, without a penalty, jitter or blur."""
     settings = AscentSettings(num_steps=5, start_noise=1.0, clamp="none")
@@ -98,6 +117,10 @@ def test_only_the_receptive_field_changes(net):
     (lambda net, **s: neuron_visualization(net, "relu1", 1, PIXELS, MARGIN, **s), "only classes have a margin"),
     (lambda net, **s: channel_visualization(net, "relu1", 1, PIXELS, MARGIN, **s), "only classes have a margin"),
     (lambda net, **s: layer_visualization(net, "relu1", PIXELS, MARGIN, **s), "only classes have a margin"),
+    (lambda net, **s: layer_visualization(net, "relu1", PIXELS, channel=6, **s), "has channels 0 to 5, not 6"),
+    (lambda net, **s: layer_visualization(net, "relu1", PIXELS, channel=1, guide=np.ones((1, 3, 16, 16)), **s),
+     "either a guide or one channel, not both"),
+    (lambda net, **s: layer_visualization(net, "scores", PIXELS, guide=np.ones((1, 3, 16, 16)), **s), "has no maps"),
     (lambda net, **s: class_visualization(net, 5, PIXELS, **s), "no class 5")])
 def test_wrong_arguments_are_named(call, message, net):
     with pytest.raises((InputError, UnknownNameError), match=message):

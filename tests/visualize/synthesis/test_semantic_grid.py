@@ -155,7 +155,8 @@ def checks_of(model, pictures, run, change=lambda images: images, settings=LONG)
     expected = model.net.predict(pictures[:1], LAYER)[0][:, grid.ys[:, None], grid.xs].reshape(out.shape[1], -1).T
     images = change(grid.images.reshape(16, *grid.images.shape[2:]))
     return [*check_directions(model.net, LAYER, expected, images, strongest_cosines(expected, natural),
-                              model.preprocessing, settings.everywhere, np.random.default_rng(0), (4, 4)),
+                              model.preprocessing, settings.everywhere, np.random.default_rng(0), (4, 4),
+                              settings.num_steps),
             *check_first_direction(model.net, LAYER, expected, grid.images[0, 0], model.preprocessing, settings, kept,
                                    0)]
 
@@ -167,6 +168,24 @@ def test_a_right_grid_passes_its_checks(model, pictures, right):
 def test_a_grid_of_the_centres_passes_its_checks(model, pictures):
     centres = replace(LONG, everywhere=False)
     assert_right(checks_of(model, pictures, run_of(model, pictures, centres), settings=centres))
+
+
+def flat(colour):
+    return np.broadcast_to(np.array(colour, np.uint8), (1, 128, 128, 3))
+
+
+HARD = {"grey": flat((128, 128, 128)), "black": flat((0, 0, 0)), "red": flat((200, 30, 20)),
+        "noise": np.random.default_rng(0).integers(0, 256, (1, 128, 128, 3)).astype(np.uint8),
+        "ramp": np.broadcast_to(np.linspace(0, 255, 128).astype(np.uint8)[:, None], (1, 128, 128, 3))}
+
+
+@pytest.mark.parametrize("name", HARD)
+def test_a_grid_of_a_hard_picture_passes_with_room_to_spare(model, pictures, name):
+    x = np.concatenate([model.preprocessing.to_input(HARD[name][0]), pictures[1:]])
+    checks = checks_of(model, x, run_of(model, x, QUICK), settings=QUICK)
+    assert_right(checks)
+    what = [check for check in checks if "minus that of the best other assignment" in check.what]
+    assert len(what) == 1 and (not what[0].judged or what[0].value > 0.01)
 
 
 CHANGES = {
