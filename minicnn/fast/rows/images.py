@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from minicnn.backend import Array
+from minicnn.fast.rows import products
 from minicnn.fast.rows.tape import Tape, strided
 from minicnn.layers import Conv2D
 
@@ -55,7 +56,9 @@ def convolve(tape: Tape, phases: Phases, layer: Conv2D, rows: tuple[int, int], o
         for j in range(K):
             begin = phases.array[:, first * s - phases.first:, j % s, j // s:]
             tape.copy(strided(begin, (C, K, last - first, OW), (sc, sy, s * sy, sx)), planes[:, :, j])
-        tape.do(np.matmul, planes.reshape(C * K * K, -1).T, w.reshape(F, -1).T, out)
+        matrix = tape.scratch((C * K * K, F))
+        tape.copy(w.reshape(F, -1).T, matrix)
+        products.multiply(tape, planes.reshape(C * K * K, -1).T, matrix, out)
 
 
 def spread(tape: Tape, dout: Array, layer: Conv2D, rows: tuple[int, int], OW: int, pixels: tuple[int, int],
@@ -72,7 +75,7 @@ def spread(tape: Tape, dout: Array, layer: Conv2D, rows: tuple[int, int], OW: in
         return
     with tape.frame():
         planes = tape.scratch((C, K, K, count, OW))
-        tape.do(np.matmul, w.reshape(F, -1).T, dout.T, planes.reshape(C * K * K, -1))
+        products.multiply(tape, dout, w.reshape(F, -1), planes.reshape(C * K * K, -1).T)
         add_planes(tape, planes, layer, rows, pixels, dx)
 
 

@@ -6,6 +6,19 @@ from minicnn.backend import Array
 from minicnn.fast.im2col import CHUNK
 from minicnn.fast.rows.tape import Bordered, Tape, flat, strided
 
+SMALL_PRODUCT = 10**6  # multiply-adds, from which on OpenBLAS copies the operands of a product
+FEW_PIXELS = 64        # with fewer pixels in a product, the calls take more time than the copies
+
+
+def multiply(tape: Tape, pixels: Array, matrix: Array, out: Array) -> None:
+    """Write down the product of pixels (count, C) and a matrix (C, F), in pieces for which OpenBLAS copies nothing."""
+    count = len(pixels)
+    some = SMALL_PRODUCT // matrix.size
+    if some < FEW_PIXELS or not matrix.flags.c_contiguous:  # it reads small matrices of another order slowly
+        some = count
+    for start in range(0, count, some):
+        tape.do(np.matmul, pixels[start:start + some], matrix, out[start:start + some])
+
 
 def mix(tape: Tape, rows: Array, matrix: Array, out: Array, more: Array | None) -> None:
     """Write down the product of each pixel, rows (rows, W, C), with the matrix (C, F), into `out`, (rows, W, F).
@@ -15,14 +28,14 @@ def mix(tape: Tape, rows: Array, matrix: Array, out: Array, more: Array | None) 
     pixels, target = flat(rows), flat(out)
     with tape.frame():
         if pixels is not None and target is not None and (more is None or more.ndim == 2):
-            tape.do(np.matmul, pixels, matrix, target)
+            multiply(tape, pixels, matrix, target)
             if more is not None:
                 tape.do(np.add, out, more, out)
-        elif more is None and target is None and pixels is None:
+        elif more is None and pixels is None:
             tape.do(np.matmul, rows, matrix, out)
         elif pixels is not None:
             product = tape.scratch((len(pixels), matrix.shape[1]))
-            tape.do(np.matmul, pixels, matrix, product)
+            multiply(tape, pixels, matrix, product)
             tape.copy_or_add(product.reshape(out.shape), more, out)
         else:
             product = tape.scratch(out.shape)

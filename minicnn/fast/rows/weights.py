@@ -17,6 +17,7 @@ MANY = 16             # channels on both sides from which Winograd's transforms 
 # With at most these outputs and at least these weights, F(2, 3) is faster: it reads fewer transformed weights.
 FEW_PIXELS, MANY_WEIGHTS = 16**2, 2**16
 KEPT = 2**24          # bytes of transformed filters that one layer keeps, in one direction
+SMALL = 2**16         # weights of 1x1 filters, up to which products with them are faster in the calls' order
 BUDGET = 20 * 2**20   # bytes that all layers of a network keep; less where memory is short
 
 
@@ -40,15 +41,20 @@ class Weights:
         self.array = np.empty((0,), np.float32)
 
     @property
+    def is_view(self) -> bool:
+        """Whether the calls read the layer's own array: of 1x1 filters, if its order is right or copies do not pay."""
+        return self.w.shape[2] == 1 and (self.backward or self.size > SMALL)
+
+    @property
     def bytes(self) -> int:
         """The bytes that stay in memory between passes."""
-        return 4 * self.size if self.kept and self.w.shape[2] > 1 else 0
+        return 4 * self.size if self.kept and not self.is_view else 0
 
     def allocate(self) -> None:
         """Make the array that the calls read."""
         if not self.kept or self.array.size:
             return
-        if self.w.shape[2] == 1:
+        if self.is_view:
             self.array = self.w[:, :, 0, 0] if self.backward else self.w[:, :, 0, 0].T  # it changes with the weights
         else:
             self.array = np.empty(self.shape, np.float32)
@@ -59,7 +65,7 @@ class Weights:
 
     def refresh(self) -> None:
         """Compute the array again if the weights have changed."""
-        if not self.kept or self.w.shape[2] == 1:
+        if not self.kept or self.is_view:
             return
         mark = fingerprint(self.w)
         if self.mark is not None and np.array_equal(mark, self.mark):

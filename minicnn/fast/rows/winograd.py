@@ -6,12 +6,12 @@ from functools import partial
 import numpy as np
 
 from minicnn.backend import Array
+from minicnn.fast.rows.products import SMALL_PRODUCT
 from minicnn.fast.rows.tape import Bordered, Tape, part_of, strided
 from minicnn.fast.rows.weights import Weights
 from minicnn.fast.winograd_weights import TILES
 
-BAND = 2**18              # values of transformed tiles at a time
-SMALL_PRODUCT = 10**6  # multiply-adds, from which on OpenBLAS copies the operands of a product
+BAND = 2**18  # values of transformed tiles at a time
 
 
 def borders(size: tuple[int, int], pad: int, m: int) -> tuple[int, int, int, int]:
