@@ -33,8 +33,7 @@ def equal_windows(numbers: Array, pad: int) -> tuple[Array, Array] | None:
     numbers : of the pixels of the input, (H, W).
     """
     labels = number_windows(numbers, pad).ravel()
-    ordered = np.sort(labels)
-    if not (ordered[1:] == ordered[:-1]).any():
+    if all_differ(labels):
         return None
     first = first_with_same_label(labels)
     pixels = np.flatnonzero(first != np.arange(len(first)))
@@ -49,6 +48,14 @@ def number_windows(numbers: Array, pad: int) -> Array:
     h = h[:-2] * ODD[3] + h[1:-1] * ODD[4] + h[2:] * ODD[5]
     h ^= h >> HALF
     return h
+
+
+def all_differ(labels: Array) -> bool:
+    """Return whether no two of the 64-bit labels are equal. Only labels with equal upper bits are sorted."""
+    bits = (2 * len(labels)).bit_length()
+    groups = (labels >> np.uint64(64 - bits)).view(np.intp)
+    grouped = np.sort(labels[np.bincount(groups, minlength=1 << bits)[groups] > 1])
+    return not (grouped[1:] == grouped[:-1]).any()
 
 
 def first_with_same_label(labels: Array) -> Array:
