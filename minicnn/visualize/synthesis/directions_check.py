@@ -13,7 +13,7 @@ from minicnn.visualize.check import Check, above, reported
 from minicnn.visualize.synthesis.ascent_check import check_ascent, kept_steps
 from minicnn.visualize.synthesis.directions import DirectionSettings, ascent_of, direction_view
 
-KNOWN = 0.9    # cosine from which on a natural patch shows a vector as well as a picture can, as of a plain wall
+KNOWN = 0.8    # cosine from which on a natural patch shows a vector about as well as a picture does, as of a plain wall
 # Largest mean cosine of the vectors of two assignments that are compared. The images of vectors that are more alike, as
 # of a flat picture or of noise, may differ by chance only.
 ALIKE = 0.85
@@ -84,8 +84,8 @@ def check_directions(net: Network, layer: str, vectors: np.ndarray, images: np.n
                      grid: tuple[int, int] | None = None, num_steps: int = ENOUGH) -> list[Check]:
     """Return the Checks that each image has the direction of its own vector.
 
-    Its cosine is larger than that of the strongest natural patch, for most vectors that no patch has, and larger than
-    with the images assigned in another way: moved by one place, mirrored, transposed, or shuffled.
+    The mean cosine is larger than that of the strongest natural patches, over the vectors that no patch has, and larger
+    than with the images assigned in another way: moved by one place, mirrored, transposed, or shuffled.
 
     Parameters
     ----------
@@ -114,8 +114,8 @@ def check_directions(net: Network, layer: str, vectors: np.ndarray, images: np.n
     if rare.sum() < FEWEST or num_steps < ENOUGH:
         return [*checks, reported(f"vectors, of {len(own)}, with no patch above {KNOWN:g}", rare.sum(),
                                   f"too few of them, or of the steps, {num_steps}, to judge")]
-    return [*checks, above(f"{what}, of {rare.sum()} vectors with no patch above {KNOWN:g}",
-                           (own > strongest)[rare].mean(), 0.5)]
+    return [*checks, above(f"mean cosine of the images minus that of the strongest natural patches, of {rare.sum()} "
+                           f"vectors with no patch above {KNOWN:g}", (own - strongest)[rare].mean(), 0.0)]
 
 
 def check_assignment(cosines: np.ndarray, vectors: np.ndarray, there: np.ndarray, rng: np.random.Generator,
