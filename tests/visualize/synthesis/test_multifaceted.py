@@ -245,9 +245,17 @@ def toy(rng):
     return net, photo, rng.standard_normal((3, 16, 16)).astype(np.float32)
 
 
+def test_both_array_modules_make_the_same_facet_of_waves(strict_cupy, toy):
+    net, photo, start = toy
+    images = [facet_visualization(net.to_device(device), 0, start, photo, rng=0, stages=replace(DISTILL, num_steps=2),
+                                  layer="relu1", direction=np.eye(6, dtype=np.float32)[0])[0]
+              for device in ("cpu", "gpu")]
+    np.testing.assert_allclose(*images, atol=1e-4)
+
+
 def test_a_direction_pulls_the_features_of_a_facet_to_it(toy):
     net, photo, start = toy
-    vectors = np.eye(6, dtype=np.float32)[:2] * 20
+    vectors = np.eye(6, dtype=np.float32)[:2] * 100  # the length is the weight of the pull
 
     def features(**settings):
         image, _ = facet_visualization(net, 0, start, photo, rng=0, stages=replace(DISTILL, num_steps=20), **settings)
