@@ -310,7 +310,7 @@ def short(monkeypatch):
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    """The folder of a demo with OPTIONS that nothing interrupted."""
+    """The folder of an uninterrupted demo with OPTIONS."""
     folder = tmp_path_factory.mktemp("facets") / "whole"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(folder.parent / "empty"))
