@@ -57,10 +57,7 @@ def pictures(model, photos, layer=None, settings=DRAWINGS, size=None, seed=0, pe
     with watch:
         atlas = activation_atlas(net, samples, layer, model.preprocessing, settings, rng=seed, size=size,
                                  positions=positions, callback=watch, checkpoint=watch.checkpoint)
-    if watch.stopped is not None:
-        if run is not None:
-            run.finish(watch.stopped)
-        raise watch.stopped
+    watch.end()
     count, shown = int(samples.photos.max()) + 1, len(cells.vectors)
     sheet = sheet_of(model, atlas, settings)
     yield Picture(

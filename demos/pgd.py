@@ -59,10 +59,7 @@ def attacked(model, photos, settings, target, seed, run):
         with watch:
             made, (report,), _ = pgd_attack(model.net, photo.x, model.preprocessing, settings, target,
                                             rng=[seed, n], callback=watch, checkpoint=watch.checkpoint)
-        if watch.stopped is not None and run is not None:
-            run.finish(watch.stopped)
-        elif watch.stopped is not None:
-            raise watch.stopped
+        watch.end()
         results.append(made[0])
         reports.append(report)
         checks += check_attack(model.net, photo.image, made[0], report, target, model.preprocessing, settings,
@@ -89,10 +86,7 @@ def swept(model, photos, settings, seed, radii, run):
     with watch:
         found = epsilon_sweep(model.net, x, model.preprocessing, radii, settings, batch_size=BATCH, rng=seed,
                               callback=watch, checkpoint=watch.checkpoint)
-    if watch.stopped is not None:
-        if run is not None:
-            run.finish(watch.stopped)
-        raise watch.stopped
+    watch.end()
     rates, noise = found.fooled.mean(axis=1), found.noise.mean(axis=1)
     half = next((f"{radius:g}" for radius, rate in zip(radii, rates, strict=True) if rate >= 0.5), "no radius")
     yield Picture(

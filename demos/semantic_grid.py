@@ -53,10 +53,7 @@ def pictures(model, photo, layer=None, cells=CELLS, settings=TILES, size=None, s
     with watch:
         grid = semantic_grid(net, photo.x, layer, model.preprocessing, settings, rng=seed, cells=cells, size=size,
                              callback=watch, checkpoint=watch.checkpoint)
-    if watch.stopped is not None:
-        if run is not None:
-            run.finish(watch.stopped)
-        raise watch.stopped
+    watch.end()
     rows, columns, channels = grid.vectors.shape
     flat = grid.vectors.reshape(-1, channels)
     tiles = grid.images.reshape(rows * columns, *grid.images.shape[2:])

@@ -57,10 +57,7 @@ def pictures(model, photos=None, settings=MOOSAVI, seed=0, run=None):
         perturbation, rates, watch.history = universal_perturbation(
             model.net, np.concatenate([photo.x for photo in train]), model.preprocessing, settings, rng=seed,
             callback=watch, checkpoint=watch.checkpoint)
-    if watch.stopped is not None:
-        if run is not None:
-            run.finish(watch.stopped)
-        raise watch.stopped
+    watch.end()
     seen, unseen = (np.stack([photo.image for photo in some]) for some in (train, test))
     fooled = fooled_pictures(model.net, unseen, perturbation, model.preprocessing)
     # the fooled photos whose class was most probable come first

@@ -145,6 +145,14 @@ class Watch:
             self.run.hint()
         return self.stopped is not None
 
+    def end(self) -> None:
+        """Raise the exception that ended the block early, if there is one: for a demo that shows no unfinished picture.
+        """
+        if self.stopped is not None:
+            if self.run is not None:
+                self.run.finish(self.stopped)
+            raise self.stopped
+
     def work(self, step: int) -> int:
         """Return the work done after this step, in units of the bar. Override it if some steps take longer."""
         return step

@@ -219,11 +219,23 @@ NOISE_DREAM_MUTANTS = {
 }
 
 
-def noise_dream_card(model, objective=None):
+# the mutants of the spectrum, of its steps and of its transforms, as for classes
+NOISE_DREAM_WAVES = {name: mutant for name, mutant in CLASS_MUTANTS.items()
+                     if mutant[0] == WAVES and "another class" not in name} | {
+    "jitter not undone": (WAVES, *CLASS_MUTANTS["jitter not undone"][1:]),
+    "the jitter of other axes undone": (replace(WAVES, max_jitter=40), transforms.Jitter, "undo",
+                                        "(-shift[0], -shift[1])", "(-shift[1], -shift[0])"),
+    "no jitter": (WAVES, *CLASS_MUTANTS["no jitter"][1:]),
+    # without any gain, `shapes` is dead; a wrong gain of the way back does not change a step of Adam
+    "half of the gain's power": (WAVES, SPECTRUM, "planes", "[..., 0] * self.gain", "[..., 0] * self.gain**0.5"),
+}
+
+
+def noise_dream_card(model, objective=None, settings=None):
     more = dict(objective or {})
     if "guide" in more:
         more["guide"] = dream_demo.example_photo()[1][:64, :64]
-    settings = replace(CLASS_PRESETS["cs231n"], num_steps=3)
+    settings = settings or replace(CLASS_PRESETS["cs231n"], num_steps=3)
     return card(dream_noise.pictures(model, dream_demo.Dream("relu3", **more), 64, settings=settings))
 
 
@@ -238,6 +250,18 @@ def test_mutants_of_dreams_from_noise_are_found(monkeypatch, model, mutant):
     others = [neuron_visualization] if name in vars(neuron_visualization) else []
     mutate(monkeypatch, owner, name, old, new, *others)
     assert_found(noise_dream_card(model, objective))
+
+
+@pytest.mark.parametrize("objective", [None, {"guide": True}, {"channel": 3}])
+def test_dreams_from_waves_are_right(model, objective):
+    assert_right(noise_dream_card(model, objective, WAVES))
+
+
+@pytest.mark.parametrize("mutant", NOISE_DREAM_WAVES)
+def test_mutants_of_dreams_from_waves_are_found(monkeypatch, model, mutant):
+    settings, owner, name, old, new = NOISE_DREAM_WAVES[mutant]
+    mutate(monkeypatch, owner, name, old, new, *([neuron_visualization] if name == "ascend" else []))
+    assert_found(noise_dream_card(model, settings=settings))
 
 
 def test_a_dream_with_a_real_network(monkeypatch, squeezenet):

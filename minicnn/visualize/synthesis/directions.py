@@ -32,6 +32,10 @@ from minicnn.visualize.synthesis.neuron_view import layer_shape, map_side, neuro
 # face in a portrait, at fire6/concat of `photos`, ends at a cosine of 0.38 from the noise of DISTILL, and of 0.9 here.
 NOISE = 0.4
 
+# For small networks of photos: DISTILL with coarser waves. In 25 tiles of the portrait at fire5/concat of `photos`, the
+# mean cosine rises from 0.889 to 0.900 and the smallest from 0.785 to 0.815, and plain areas have no speckles.
+SMOOTH = replace(DISTILL, spectrum_power=2.0)
+
 
 @dataclass(frozen=True)
 class DirectionSettings:
@@ -126,9 +130,9 @@ def direction_visualization(net: Network, layer: str, vectors: Array, preprocess
 
 
 def ascent_of(net: Network, settings: DirectionSettings) -> AscentSettings:
-    """Return the AscentSettings: DISTILL with NOISE, or CS231N for networks of drawings, with the number of steps."""
-    ascent = default_settings(net, CS231N)
-    return replace(ascent, num_steps=settings.num_steps, start_noise=NOISE if ascent == DISTILL else ascent.start_noise)
+    """Return the AscentSettings, with the number of steps: DISTILL or SMOOTH with NOISE, or CS231N for drawings."""
+    ascent = replace(default_settings(net, CS231N, SMOOTH), num_steps=settings.num_steps)
+    return replace(ascent, start_noise=NOISE) if ascent.parametrization == "fourier" else ascent
 
 
 def direction_view(net: Network, layer: str, size: int | None = None) -> tuple[int, tuple[int, int]]:

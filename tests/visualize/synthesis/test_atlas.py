@@ -145,6 +145,16 @@ def test_mutants_of_the_vectors_are_found(monkeypatch, model, x, mutant):
         model.net, x[:4], LAYER, rng=1, per_photo=2)))
 
 
+def test_the_pictures_of_an_atlas_are_made_on_the_gpu(strict_cupy, samples, atlas):
+    settings = replace(SETTINGS, whiten=True, cells=2, directions=DirectionSettings(num_steps=2))
+    images = []
+    for device in ("cpu", "gpu"):
+        model = load_model("shapes", device)
+        images.append(activation_atlas(model.net, samples, LAYER, model.preprocessing, settings, rng=0,
+                                       positions=atlas.positions).images)
+    np.testing.assert_allclose(*images, atol=1e-3)
+
+
 def test_the_directions_can_be_whitened(samples, atlas):
     whitened = room.cell_directions(samples, atlas.cells, replace(SETTINGS, whiten=True))
     assert whitened.shape == atlas.cells.vectors.shape and abs(whitened - atlas.cells.vectors).max() > 0

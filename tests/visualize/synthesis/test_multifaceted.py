@@ -200,7 +200,7 @@ def test_wrong_clusters_and_wrong_starts_fail(rng):
 
 def test_facets_of_digits_are_their_styles(test_data):
     from minicnn.datasets.mnist import load_digits
-    model, preset = load_model("digits", "cpu"), FACET_PRESETS["tiny"]
+    model, preset = load_model("digits", "cpu").fast(), FACET_PRESETS["tiny"]
     images, labels = load_digits(test_data / "mnist", "t10k")
     own = []
     for digit in (1, 3, 5, 7, 9):
@@ -245,9 +245,17 @@ def toy(rng):
     return net, photo, rng.standard_normal((3, 16, 16)).astype(np.float32)
 
 
+def test_both_array_modules_make_the_same_facet_of_waves(strict_cupy, toy):
+    net, photo, start = toy
+    images = [facet_visualization(net.to_device(device), 0, start, photo, rng=0, stages=replace(DISTILL, num_steps=2),
+                                  layer="relu1", direction=np.eye(6, dtype=np.float32)[0])[0]
+              for device in ("cpu", "gpu")]
+    np.testing.assert_allclose(*images, atol=1e-4)
+
+
 def test_a_direction_pulls_the_features_of_a_facet_to_it(toy):
     net, photo, start = toy
-    vectors = np.eye(6, dtype=np.float32)[:2] * 20
+    vectors = np.eye(6, dtype=np.float32)[:2] * 100  # the length is the weight of the pull
 
     def features(**settings):
         image, _ = facet_visualization(net, 0, start, photo, rng=0, stages=replace(DISTILL, num_steps=20), **settings)
@@ -289,11 +297,26 @@ def test_a_pull_needs_a_spectrum():
 # ---- the demo --------------------------------------------------------------------------------------------------------
 
 
+SHORT = FacetSettings(STAGES, nearest=5)  # seven steps
+OPTIONS = ["--preset", "short", "--count", "24", "--facets", "2", "--device", "cpu", "--save-every", "2"]
+
+
 @pytest.fixture
 def short(monkeypatch):
-    """Options for a quick demo, with a preset of seven steps."""
-    monkeypatch.setitem(FACET_PRESETS, "short", FacetSettings(STAGES, nearest=5))
-    return ["--preset", "short", "--count", "24", "--facets", "2", "--device", "cpu", "--save-every", "2"]
+    """Options for a quick demo, with the preset SHORT."""
+    monkeypatch.setitem(FACET_PRESETS, "short", SHORT)
+    return OPTIONS
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The folder of an uninterrupted demo with OPTIONS."""
+    folder = tmp_path_factory.mktemp("facets") / "whole"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(folder.parent / "empty"))
+        patch.setitem(FACET_PRESETS, "short", SHORT)
+        assert run(*OPTIONS, "--out", str(folder)) == 0
+    return folder
 
 
 def run(*arguments):
@@ -312,8 +335,7 @@ def test_the_demo_without_weights_draws_shapes_and_passes_its_checks(tmp_path, c
 
 
 @pytest.mark.parametrize("at", [3, 11, 17])  # in the first facet, in the second, in an image from noise
-def test_ctrl_c_saves_the_results_and_the_demo_resumes_to_the_same(short, tmp_path, monkeypatch, capsys, at):
-    assert run(*short, "--out", str(tmp_path / "whole")) == 0
+def test_ctrl_c_saves_the_results_and_the_demo_resumes_to_the_same(short, whole, tmp_path, monkeypatch, capsys, at):
     plain = module.optimize_image
     monkeypatch.setattr(module, "optimize_image", interrupted(plain, at))
     out = tmp_path / "out"
@@ -324,8 +346,8 @@ def test_ctrl_c_saves_the_results_and_the_demo_resumes_to_the_same(short, tmp_pa
     assert "was saved by another run: it has facets 2, not 3" in capsys.readouterr().err
     monkeypatch.setattr(module, "optimize_image", plain)
     assert run(*short, "--resume", "--out", str(out)) == 0
-    whole, again = (np.load(folder / "multifaceted.npy") for folder in (tmp_path / "whole", out))
-    assert whole.tobytes() == again.tobytes()
+    uninterrupted, again = (np.load(folder / "multifaceted.npy") for folder in (whole, out))
+    assert uninterrupted.tobytes() == again.tobytes()
     assert len(json.loads((out / "multifaceted.json").read_text())["history"]) == 7
     assert {file.suffix for file in out.iterdir()} == {".png", ".npy", ".json"}
 
