@@ -47,6 +47,7 @@ class Input(NamedTuple):
 class Shown(NamedTuple):
     """A finished picture on the pages.
 
+    techniques : the names of its demo's techniques, in one line, or "" if the title says the same.
     small, width, height : its small picture. size : (width, height) of the picture. panels : its panels. rows : the
     same panels row by row, or [] if the page shows the picture whole. files : its results as pictures of full size.
     page : the file of a page of its own, or None. proof : how many checks passed. source : the paper, as
@@ -55,6 +56,7 @@ class Shown(NamedTuple):
 
     name: str
     title: str
+    techniques: str
     part: str
     small: str
     width: int
@@ -133,10 +135,11 @@ def shown_picture(site: Site, name: str, demo: str, card: dict[str, Any]) -> Sho
     rows = panel_rows(panels)
     width, height = write_small(site.folder / f"{name}.png", site.folder / small, rows)
     code, code_file = code_of(demo)
-    title = named(printable(card["title"]), site.model, known, _).removeprefix(f"{site.model}: ")
+    title = named(printable(card["title"]), site.model, known, _)
+    title = title.removeprefix(f"{site.model}: ").removeprefix(f"{site.model}, ")
     with Image.open(site.folder / f"{name}.png") as picture:
         size = picture.size
-    return Shown(name, title, part_of(demo), small, width, height, size, panels, rows, card["pictures"],
+    return Shown(name, title, techniques_of(demo, title, _), part_of(demo), small, width, height, size, panels, rows, card["pictures"],
                  card["page"], translated(printable(card["explanation"]), known, _),
                  linked(printable(card["source"])), command_of(demo), code, code_file, checks,
                  proof(card["checks"], _), card["seconds"])
@@ -198,14 +201,18 @@ def write_small(source: Path, target: Path, rows: Sequence[Sequence[Panel]] = ()
 
 
 def panels_together(picture: Image.Image, rows: Sequence[Sequence[Panel]]) -> Image.Image:
-    """Return the first panels of a picture side by side: of two rows three each, or of one row up to four."""
+    """Return the first panels of a picture side by side: of two rows three each, or of one row up to four.
+
+    Rows that begin with a wide panel, such as a strip of tiles, are one above another.
+    """
     one = [panel for row in rows for panel in row] if min(map(len, rows)) == 1 else rows[0]
-    shown = [row[:3] for row in rows[:2]] if len(rows) > 1 and min(map(len, rows[:2])) > 1 else (
+    shown = [row[:1] for row in rows[:4]] if len(rows[0]) == 1 and one[0].width > 2 * one[0].height else [row[:3] for row in rows[:2]] if len(rows) > 1 and min(map(len, rows[:2])) > 1 else (
         [one[:2], one[2:4]] if len(one) > 3 else [one])
     width = SMALL[0] // max(map(len, shown))
     heights = [min(2 * width, max(round(width * panel.height / panel.width) for panel in row)) for row in shown]
     together = Image.new("RGB", (width * max(map(len, shown)), sum(heights)), "white")
-    for row, top, height in zip(shown, (0, heights[0]), heights, strict=False):
+    tops = [sum(heights[:n]) for n in range(len(heights))]
+    for row, top, height in zip(shown, tops, heights, strict=True):
         for n, panel in enumerate(row):
             part = picture.crop((panel.left, panel.top, panel.left + panel.width, panel.top + panel.height))
             together.paste(ImageOps.contain(part, (width - 4, height - 4)), (n * width + 2, top + 2))
@@ -215,6 +222,12 @@ def panels_together(picture: Image.Image, rows: Sequence[Sequence[Panel]]) -> Im
 def part_of(demo: str) -> str:
     """Return the part of the lecture to which a demo belongs."""
     return next(technique.part for technique in TECHNIQUES if technique.demo == demo)
+
+
+def techniques_of(demo: str, title: str, _: Translate) -> str:
+    """Return the names of a demo's techniques in one line, or "" if the title of its picture is the only name."""
+    names = [_(technique.name) for technique in TECHNIQUES if technique.demo == demo]
+    return "" if names == [title] else "; ".join(names)
 
 
 def command_of(demo: str) -> str:
@@ -243,10 +256,10 @@ def proof(checks: Sequence[dict[str, Any]], _: Translate) -> str:
 
 
 def linked(source: str) -> list[tuple[str, str]]:
-    """Return a source as pieces of text, each with its address or "": arXiv numbers get a link."""
-    pieces = re.split(r"(arXiv:\d+\.\d+)", source)
-    return [(piece, f"https://arxiv.org/abs/{piece[6:]}" if piece.startswith("arXiv:") else "") for piece in pieces
-            if piece]
+    """Return a source as pieces of text, each with its address or "": arXiv numbers and articles of Distill get a link."""
+    pieces = re.split(r"(arXiv:\d+\.\d+|https://distill\.pub/[\w/-]+)", source)
+    return [(piece, f"https://arxiv.org/abs/{piece[6:]}" if piece.startswith("arXiv:") else
+             piece if piece.startswith("https:") else "") for piece in pieces if piece]
 
 
 def anchor(part: str) -> str:
