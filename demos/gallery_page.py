@@ -206,8 +206,12 @@ def panels_together(picture: Image.Image, rows: Sequence[Sequence[Panel]]) -> Im
     Rows that begin with a wide panel, such as a strip of tiles, are one above another.
     """
     one = [panel for row in rows for panel in row] if min(map(len, rows)) == 1 else rows[0]
-    shown = [row[:1] for row in rows[:4]] if len(rows[0]) == 1 and one[0].width > 2 * one[0].height else [row[:3] for row in rows[:2]] if len(rows) > 1 and min(map(len, rows[:2])) > 1 else (
-        [one[:2], one[2:4]] if len(one) > 3 else [one])
+    if len(rows[0]) == 1 and one[0].width > 2 * one[0].height:
+        shown = [row[:1] for row in rows[:4]]
+    elif len(rows) > 1 and min(map(len, rows[:2])) > 1:
+        shown = [row[:3] for row in rows[:2]]
+    else:
+        shown = [one[:2], one[2:4]] if len(one) > 3 else [one]
     width = SMALL[0] // max(map(len, shown))
     heights = [min(2 * width, max(round(width * panel.height / panel.width) for panel in row)) for row in shown]
     together = Image.new("RGB", (width * max(map(len, shown)), sum(heights)), "white")
