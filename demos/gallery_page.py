@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from PIL import Image, ImageOps
+from PIL import Image
 
 from minicnn.errors import one_line
 from minicnn.files import replacing
 from minicnn.models import Model
 
-from .gallery_panels import Panel, panel_rows, panels_of_card
+from .gallery_panels import Panel, panel_rows, panels_of_card, panels_together
 from .gallery_texts import CAPTIONS, CHOICE, VALUES, named, sentences
 from .shared.check_texts import check_text
 from .shared.inputs import Photo, short_label
@@ -139,10 +139,10 @@ def shown_picture(site: Site, name: str, demo: str, card: dict[str, Any]) -> Sho
     title = title.removeprefix(f"{site.model}: ").removeprefix(f"{site.model}, ")
     with Image.open(site.folder / f"{name}.png") as picture:
         size = picture.size
-    return Shown(name, title, techniques_of(demo, title, _), part_of(demo), small, width, height, size, panels, rows, card["pictures"],
-                 card["page"], translated(printable(card["explanation"]), known, _),
-                 linked(printable(card["source"])), command_of(demo), code, code_file, checks,
-                 proof(card["checks"], _), card["seconds"])
+    explanation = translated(printable(card["explanation"]), known, _)
+    return Shown(name, title, techniques_of(demo, title, _), part_of(demo), small, width, height, size, panels, rows,
+                 card["pictures"], card["page"], explanation, linked(printable(card["source"])), command_of(demo), code,
+                 code_file, checks, proof(card["checks"], _), card["seconds"])
 
 
 def failure(demo: str, reason: str) -> Failure:
@@ -191,36 +191,13 @@ def write_small(source: Path, target: Path, rows: Sequence[Sequence[Panel]] = ()
     """
     with Image.open(source) as picture:
         if rows:
-            small = panels_together(picture.convert("RGB"), rows)
+            small = panels_together(picture.convert("RGB"), rows, SMALL[0])
         else:
             small = picture.convert("RGB").crop((0, 0, picture.width, min(picture.height, picture.width)))
     small.thumbnail(SMALL)
     with replacing(target, overwrite=True) as temporary:
         small.save(temporary, "JPEG", quality=85)
     return small.size
-
-
-def panels_together(picture: Image.Image, rows: Sequence[Sequence[Panel]]) -> Image.Image:
-    """Return the first panels of a picture side by side: of two rows three each, or of one row up to four.
-
-    Rows that begin with a wide panel, such as a strip of tiles, are one above another.
-    """
-    one = [panel for row in rows for panel in row] if min(map(len, rows)) == 1 else rows[0]
-    if len(rows[0]) == 1 and one[0].width > 2 * one[0].height:
-        shown = [row[:1] for row in rows[:4]]
-    elif len(rows) > 1 and min(map(len, rows[:2])) > 1:
-        shown = [row[:3] for row in rows[:2]]
-    else:
-        shown = [one[:2], one[2:4]] if len(one) > 3 else [one]
-    width = SMALL[0] // max(map(len, shown))
-    heights = [min(2 * width, max(round(width * panel.height / panel.width) for panel in row)) for row in shown]
-    together = Image.new("RGB", (width * max(map(len, shown)), sum(heights)), "white")
-    tops = [sum(heights[:n]) for n in range(len(heights))]
-    for row, top, height in zip(shown, tops, heights, strict=True):
-        for n, panel in enumerate(row):
-            part = picture.crop((panel.left, panel.top, panel.left + panel.width, panel.top + panel.height))
-            together.paste(ImageOps.contain(part, (width - 4, height - 4)), (n * width + 2, top + 2))
-    return together
 
 
 def part_of(demo: str) -> str:
@@ -260,7 +237,7 @@ def proof(checks: Sequence[dict[str, Any]], _: Translate) -> str:
 
 
 def linked(source: str) -> list[tuple[str, str]]:
-    """Return a source as pieces of text, each with its address or "": arXiv numbers and articles of Distill get a link."""
+    """Return a source as pieces of text, each with its address or "": arXiv numbers and Distill's pages get a link."""
     pieces = re.split(r"(arXiv:\d+\.\d+|https://distill\.pub/[\w/-]+)", source)
     return [(piece, f"https://arxiv.org/abs/{piece[6:]}" if piece.startswith("arXiv:") else
              piece if piece.startswith("https:") else "") for piece in pieces if piece]

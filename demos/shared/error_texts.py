@@ -41,7 +41,7 @@ OTHERS = (  # sentences that are not an argument of these functions
 def error_sentences() -> dict[str, Path]:
     """Return {sentence: module} of the messages, with numbered fields. The path before a file's fault is left out."""
     named = chain.from_iterable((f"no {kind} '{{0}}'; {{1}}", f"{kind} names: {{0}}") for kind in KINDS)
-    files = {*kinds.OTHER_SUFFIXES.values(), *(kind for *_, kind in kinds.SIGNATURES)}
+    files: set[str] = {*kinds.OTHER_SUFFIXES.values(), *(kind for *_, kind in kinds.SIGNATURES)}
     return dict.fromkeys((*OTHERS, *named), Path(__file__)) | dict.fromkeys(sorted(files), Path(kinds.__file__)) | {
         without_path(sentence): module for module in modules()
         for sentence in arguments(module.read_text(encoding="utf-8"), PLACES)
