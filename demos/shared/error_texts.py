@@ -1,4 +1,4 @@
-"""The messages of the explorer in another language: its own, and those of the library that a click can bring about.
+"""The error messages of the explorer in another language, with the messages of the library that a click may show.
 
 A name inside a message, of a layer, a class or a file, stays as the user or the network has written it. Messages on the
 terminal stay English.
@@ -16,7 +16,7 @@ from .language import Translate, translation
 from .sentences import arguments, values_of
 
 ERRORS = ("InputError", "GoneError", "TooLargeError", "TooManyPixelsError", "DivergedError", "kind")  # `kind`: any
-PLACES = dict.fromkeys(ERRORS, (0,))
+PLACES: dict[str, tuple[int, ...]] = dict.fromkeys(ERRORS, (0,))
 LIBRARY = Path(images.__file__).parents[1]
 EXPLORER = Path(__file__).parents[1] / "explorer"
 TERMINAL = ("server.py", "static.py")  # modules of the explorer whose messages the page does not show
@@ -39,9 +39,9 @@ OTHERS = (  # sentences that are not an argument of these functions
 
 @cache
 def error_sentences() -> dict[str, Path]:
-    """Return {sentence: module} of the messages, with numbered fields. The path before a file's fault is left out."""
+    """Return {sentence: module} of the messages, with numbered fields and without the path of a file."""
     named = chain.from_iterable((f"no {kind} '{{0}}'; {{1}}", f"{kind} names: {{0}}") for kind in KINDS)
-    files: set[str] = {*kinds.OTHER_SUFFIXES.values(), *(kind for *_, kind in kinds.SIGNATURES)}
+    files = {*kinds.OTHER_SUFFIXES.values(), *(kind for *_, kind in kinds.SIGNATURES)}
     return dict.fromkeys((*OTHERS, *named), Path(__file__)) | dict.fromkeys(sorted(files), Path(kinds.__file__)) | {
         without_path(sentence): module for module in modules()
         for sentence in arguments(module.read_text(encoding="utf-8"), PLACES)
