@@ -47,7 +47,7 @@ class Input(NamedTuple):
 class Shown(NamedTuple):
     """A finished picture on the pages.
 
-    techniques : the names of its demo's techniques, in one line, or "" if the title says the same.
+    techniques : the names of its demo's techniques, in one line, or "" if the title has the only one.
     small, width, height : its small picture. size : (width, height) of the picture. panels : its panels. rows : the
     same panels row by row, or [] if the page shows the picture whole. files : its results as pictures of full size.
     page : the file of a page of its own, or None. proof : how many checks passed. source : the paper, as
@@ -206,9 +206,9 @@ def part_of(demo: str) -> str:
 
 
 def techniques_of(demo: str, title: str, _: Translate) -> str:
-    """Return the names of a demo's techniques in one line, or "" if the title of its picture is the only name."""
+    """Return the names of a demo's techniques in one line, or "" if the picture's title has the only name in it."""
     names = [_(technique.name) for technique in TECHNIQUES if technique.demo == demo]
-    return "" if names == [title] else "; ".join(names)
+    return "" if len(names) == 1 and names[0] in title else "; ".join(names)
 
 
 def command_of(demo: str) -> str:
