@@ -61,7 +61,7 @@ def sheet_pictures(model: Model, name: str, photo: np.ndarray, styles: dict[str,
     title = f"{model.name}: any style at once, {painted[0].shape[1]}x{painted[0].shape[0]}"
     rebuilt = learnt_inversion(model.net, resize_side(photo, settings.size, settings.side), model.preprocessing)
     panels = [(name, photo), *styles.items(), ("from relu3_1, without a style", rebuilt["relu3_1"]),
-              *((f"in {style}", one) for style, one in zip(styles, painted, strict=True))]
+              *((f"with the style {style}", one) for style, one in zip(styles, painted, strict=True))]
     yield Picture("any_style", title, plot.show_panels(panels, len(styles) + 1, title, 2.6), np.stack(painted),
                   EXPLANATION, SOURCE, checks, {"painter": model.name, "painter_sha256": weights_digest(model.net),
                                                 "photo": name, "styles": list(styles)} | asdict(settings),

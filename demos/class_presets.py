@@ -71,7 +71,8 @@ def pictures(model, label=None, seed=0, size=None, presets=None, run=None):
         if settings.blur_sigma:
             new += smoothness(model, image, plain, label)
         checks += [Check(f"{name}: {check.what}", *check[1:]) for check in new]
-    title = f"{model.name}: {short_label(model, label)}" + (", stopped" if stopped else "")
+    title = (f"{model.name}: class visualization of {short_label(model, label)}, several ways"
+             + (", stopped" if stopped else ""))
     yield Picture(
         "class_presets", title, plot.show_panels(panels, 4, title), np.concatenate(images),
         "One class, one seed, and seven ways to keep the image natural. Plain L2 (Simonyan) leaves high frequencies. "

@@ -50,7 +50,8 @@ def pictures(model, labels=None, seed=0, size=None, settings=None, run=None):
                   for step, frame in ascents[labels[0]].watch.frames.items()
                   if step in shown_steps(settings)] + panels
     steps = len(ascents[label].watch.history)
-    title = f"{model.name}: Iteration {steps} / {settings.num_steps}" + (", stopped" if stopped else "")
+    title = (f"{model.name}: class visualization, Iteration {steps} / {settings.num_steps}"
+             + (", stopped" if stopped else ""))
     first = "noise" if settings.start_noise else "the mean colour"
     objective = "the score of its class and its margin to all other scores" if settings.margin_weight else \
         "the score of its class"

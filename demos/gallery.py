@@ -186,16 +186,20 @@ def shows(model: Model, given: Given, _: Translate = english) -> list[Show]:
     few = [demo for demo in demos if ENTRIES[demo].needs_more(given)] if model.name != DRAWN else []
     stand_in = load_model(DRAWN, model.net.device).fast() if few else model
     drawn = given._replace(photos=[], folder=None)
-    return [Show(demo, stand_in, drawn, why_drawn(model, _)) if demo in few else Show(demo, model, given)
+    return [Show(demo, stand_in, drawn, why_drawn(model, ENTRIES[demo], _)) if demo in few else Show(demo, model, given)
             for demo in demos]
 
 
-def why_drawn(model: Model, _: Translate) -> str:
+def why_drawn(model: Model, entry: Entry, _: Translate) -> str:
     """Return why the gallery of another network shows drawn shapes, for the page."""
+    if entry.needs_more is always:
+        return _("Why drawn shapes, and not {model}? This technique needs hundreds of pictures of a class, exact masks "
+                "or a trained decoder. The library has all of them for its small network, shapes, whose pictures are "
+                "drawn.").format(model=model.name)
     return _("Why drawn shapes, and not {model}? This technique needs hundreds of photos, which do not come with "
-            "the library. So the small network `shapes` shows it, on pictures that are drawn. To see photos here, run "
-            "`minicnn fetch caltech101` (137 MB) and then `minicnn gallery` again, or run "
-            "`minicnn gallery --photos FOLDER` with photos of your own.").format(model=model.name)
+            "the library. So its small network, shapes, shows it, on pictures that are drawn. To see photos here, "
+            "run: minicnn fetch caltech101 (137 MB), and then the gallery again; or run: minicnn gallery --photos "
+            "FOLDER, with photos of your own.").format(model=model.name)
 
 
 def gallery_demos(model: Model) -> list[str]:

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from PIL import Image, ImageOps
+from PIL import Image
 
 from minicnn.errors import one_line
 from minicnn.files import replacing
 from minicnn.models import Model
 
-from .gallery_panels import Panel, panel_rows, panels_of_card
+from .gallery_panels import Panel, panel_rows, panels_of_card, panels_together
 from .gallery_texts import CAPTIONS, CHOICE, VALUES, named, sentences
 from .shared.check_texts import check_text
 from .shared.inputs import Photo, short_label
@@ -47,6 +47,7 @@ class Input(NamedTuple):
 class Shown(NamedTuple):
     """A finished picture on the pages.
 
+    techniques : the names of its demo's techniques, in one line, or "" if the title has the only one.
     small, width, height : its small picture. size : (width, height) of the picture. panels : its panels. rows : the
     same panels row by row, or [] if the page shows the picture whole. files : its results as pictures of full size.
     page : the file of a page of its own, or None. proof : how many checks passed. source : the paper, as
@@ -55,6 +56,7 @@ class Shown(NamedTuple):
 
     name: str
     title: str
+    techniques: str
     part: str
     small: str
     width: int
@@ -133,13 +135,14 @@ def shown_picture(site: Site, name: str, demo: str, card: dict[str, Any]) -> Sho
     rows = panel_rows(panels)
     width, height = write_small(site.folder / f"{name}.png", site.folder / small, rows)
     code, code_file = code_of(demo)
-    title = named(printable(card["title"]), site.model, known, _).removeprefix(f"{site.model}: ")
+    title = named(printable(card["title"]), site.model, known, _)
+    title = title.removeprefix(f"{site.model}: ").removeprefix(f"{site.model}, ")
     with Image.open(site.folder / f"{name}.png") as picture:
         size = picture.size
-    return Shown(name, title, part_of(demo), small, width, height, size, panels, rows, card["pictures"],
-                 card["page"], translated(printable(card["explanation"]), known, _),
-                 linked(printable(card["source"])), command_of(demo), code, code_file, checks,
-                 proof(card["checks"], _), card["seconds"])
+    explanation = translated(printable(card["explanation"]), known, _)
+    return Shown(name, title, techniques_of(demo, title, _), part_of(demo), small, width, height, size, panels, rows,
+                 card["pictures"], card["page"], explanation, linked(printable(card["source"])), command_of(demo), code,
+                 code_file, checks, proof(card["checks"], _), card["seconds"])
 
 
 def failure(demo: str, reason: str) -> Failure:
@@ -188,7 +191,7 @@ def write_small(source: Path, target: Path, rows: Sequence[Sequence[Panel]] = ()
     """
     with Image.open(source) as picture:
         if rows:
-            small = panels_together(picture.convert("RGB"), rows)
+            small = panels_together(picture.convert("RGB"), rows, SMALL[0])
         else:
             small = picture.convert("RGB").crop((0, 0, picture.width, min(picture.height, picture.width)))
     small.thumbnail(SMALL)
@@ -197,24 +200,15 @@ def write_small(source: Path, target: Path, rows: Sequence[Sequence[Panel]] = ()
     return small.size
 
 
-def panels_together(picture: Image.Image, rows: Sequence[Sequence[Panel]]) -> Image.Image:
-    """Return the first panels of a picture side by side: of two rows three each, or of one row up to four."""
-    one = [panel for row in rows for panel in row] if min(map(len, rows)) == 1 else rows[0]
-    shown = [row[:3] for row in rows[:2]] if len(rows) > 1 and min(map(len, rows[:2])) > 1 else (
-        [one[:2], one[2:4]] if len(one) > 3 else [one])
-    width = SMALL[0] // max(map(len, shown))
-    heights = [min(2 * width, max(round(width * panel.height / panel.width) for panel in row)) for row in shown]
-    together = Image.new("RGB", (width * max(map(len, shown)), sum(heights)), "white")
-    for row, top, height in zip(shown, (0, heights[0]), heights, strict=False):
-        for n, panel in enumerate(row):
-            part = picture.crop((panel.left, panel.top, panel.left + panel.width, panel.top + panel.height))
-            together.paste(ImageOps.contain(part, (width - 4, height - 4)), (n * width + 2, top + 2))
-    return together
-
-
 def part_of(demo: str) -> str:
     """Return the part of the lecture to which a demo belongs."""
     return next(technique.part for technique in TECHNIQUES if technique.demo == demo)
+
+
+def techniques_of(demo: str, title: str, _: Translate) -> str:
+    """Return the names of a demo's techniques in one line, or "" if the picture's title has the only name in it."""
+    names = [_(technique.name) for technique in TECHNIQUES if technique.demo == demo]
+    return "" if len(names) == 1 and names[0] in title else "; ".join(names)
 
 
 def command_of(demo: str) -> str:
@@ -243,10 +237,10 @@ def proof(checks: Sequence[dict[str, Any]], _: Translate) -> str:
 
 
 def linked(source: str) -> list[tuple[str, str]]:
-    """Return a source as pieces of text, each with its address or "": arXiv numbers get a link."""
-    pieces = re.split(r"(arXiv:\d+\.\d+)", source)
-    return [(piece, f"https://arxiv.org/abs/{piece[6:]}" if piece.startswith("arXiv:") else "") for piece in pieces
-            if piece]
+    """Return a source as pieces of text, each with its address or "": arXiv numbers and Distill's pages get a link."""
+    pieces = re.split(r"(arXiv:\d+\.\d+|https://distill\.pub/[\w/-]+)", source)
+    return [(piece, f"https://arxiv.org/abs/{piece[6:]}" if piece.startswith("arXiv:") else
+             piece if piece.startswith("https:") else "") for piece in pieces if piece]
 
 
 def anchor(part: str) -> str:

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from PIL import Image, ImageOps
+
 from minicnn.errors import one_line
 
 LARGEST = 1.5  # times its size in the PNG file is a panel shown, at most
@@ -67,3 +69,26 @@ def beside(one: Panel, other: Panel) -> bool:
     """Return True if the middle of one panel is at the height of the other."""
     small, large = sorted((one, other), key=lambda panel: panel.height)
     return large.top <= small.top + small.height / 2 <= large.top + large.height
+
+
+def panels_together(picture: Image.Image, rows: Sequence[Sequence[Panel]], across: int) -> Image.Image:
+    """Return the first panels of a picture side by side: of two rows three each, or of one row up to four.
+
+    Rows that begin with a wide panel, such as a strip of tiles, are one above another. across : the width, pixels.
+    """
+    one = [panel for row in rows for panel in row] if min(map(len, rows)) == 1 else rows[0]
+    if len(rows[0]) == 1 and one[0].width > 2 * one[0].height:
+        shown = [row[:1] for row in rows[:4]]
+    elif len(rows) > 1 and min(map(len, rows[:2])) > 1:
+        shown = [row[:3] for row in rows[:2]]
+    else:
+        shown = [one[:2], one[2:4]] if len(one) > 3 else [one]
+    width = across // max(map(len, shown))
+    heights = [min(2 * width, max(round(width * panel.height / panel.width) for panel in row)) for row in shown]
+    together = Image.new("RGB", (width * max(map(len, shown)), sum(heights)), "white")
+    tops = [sum(heights[:n]) for n in range(len(heights))]
+    for row, top, height in zip(shown, tops, heights, strict=True):
+        for n, panel in enumerate(row):
+            part = picture.crop((panel.left, panel.top, panel.left + panel.width, panel.top + panel.height))
+            together.paste(ImageOps.contain(part, (width - 4, height - 4)), (n * width + 2, top + 2))
+    return together

@@ -11,8 +11,8 @@ from .shared.sentences import arguments, translated
 
 TITLE, EXPLANATION = 1, 4        # places of these arguments of Picture
 VALUES = (  # values that are words of a sentence
-    "drawn shapes", "photos", "drawings", "class score", "neuron", "neurons", "channel", "channels", "{0} pictures",
-    "the mean colour", "a grey picture", "noise", "several ways")
+    "drawn shapes", "drawn pictures", "photos", "drawings", "class score", "neuron", "neurons", "channel", "channels",
+    "{0} pictures", "the mean colour", "a grey picture", "noise", "several ways")
 NETWORK = "\0"                   # stands for the name of the network, which may be a word of VALUES
 CAPTIONS = (  # lines below the panels of figures, and titles that a demo takes from them
     "{0}: {1} filters of {2}, {3}", "{0}, {1}: {2} of {3} filters, {4}, on {5} channels",
@@ -35,8 +35,9 @@ CAPTIONS = (  # lines below the panels of figures, and titles that a demo takes 
     "{0} places of {1}, each drawn by the network", "sized by the length of the activation vector",
     "after {0} steps", "{0}, epsilon {1}", "difference x{0}, 0 is grey", "at most {0} of 255",
     "its size, from 0 to {0} levels", "norm {0}, PSNR {1} dB", "norm {0}", "plus the change",
-    "the change x{0}, 0 is grey", "error {0}, {1} dB", "guide", "{0}, guided", "Content Source Img.",
-    "Style Source Img.", "Output Img.", "up to {0}", "the sample, {0}", "sources of {0}'s pixels",
+    "the change x{0}, 0 is grey", "error {0}, {1} dB", "guide", "{0}, guided", "from {0}, without a style",
+    "with the style {0}", "Content Source Img.", "Style Source Img.", "Output Img.",
+    "up to {0}", "the sample, {0}", "sources of {0}'s pixels",
     "(red: downwards, green: to the right)", "blends of {0}, one in each corner")
 CHOICE = (  # the line that names the network, see choose_model
     "model: {0}, {1}; device: {2}", "chosen by --model", "pretrained weights found in {0}",

@@ -90,9 +90,10 @@ def swept(model, photos, settings, seed, radii, run):
     rates, noise = found.fooled.mean(axis=1), found.noise.mean(axis=1)
     half = next((f"{radius:g}" for radius, rate in zip(radii, rates, strict=True) if rate >= 0.5), "no radius")
     yield Picture(
-        "epsilon_sweep", f"{model.name}: half of {len(x)} pictures fool it from epsilon {half} on",
+        "epsilon_sweep", f"{model.name}: half of {len(x)} pictures fool it from epsilon {half} on" if len(x) > 1 else
+        f"{model.name}: the picture fools it from epsilon {half} on",
         draw_sweep(model, radii, rates, noise, len(x), settings), np.stack([np.array(radii), rates, noise]),
-        f"The share of {len(x)} pictures that change the network's answer, against the radius of the ball "
+        "The share of the pictures that change the network's answer, against the radius of the ball "
         f"({ball_in_words(settings)}). The attack finds the one harmful direction; random noise of the same norm "
         "hardly ever does. Below one level of 255 nothing survives the rounding to 8 bits.",
         "Madry et al. 2018 (arXiv:1706.06083), figure 6; Goodfellow et al. 2014 (arXiv:1412.6572)",
@@ -151,9 +152,9 @@ def draw_sweep(model, radii, rates, noise, count, settings):
     axis.set_xticks(radii, [f"{radius:.3g}" for radius in radii])
     axis.minorticks_off()
     axis.set(ylim=(-0.03, 1.03), xlabel=f"epsilon: {settings.norm} norm of the change, levels of 255",
-             ylabel=f"share of {count} pictures that fool {model.name}")
+             ylabel=f"share of the pictures ({count}) that fool {model.name}")
     axis.grid(alpha=0.25)
-    axis.legend(frameon=False, loc="upper left")
+    axis.legend(frameon=False, loc="center right")
     return plot.plain_text(figure)
 
 

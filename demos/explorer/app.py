@@ -14,6 +14,7 @@ from starlette.routing import Route
 
 from minicnn.errors import InputError, UnknownNameError, one_line
 
+from ..shared.error_texts import error_text
 from ..shared.photo_files import warn
 from . import answers, live, unit_answers
 from .bundle import modules_of
@@ -80,7 +81,7 @@ def answered(explorer: Explorer, answer: Callable[[Asked], Response]) -> Endpoin
         except ClientDisconnect:
             return Response(status_code=CLOSED)
         except Exception as problem:  # of any computation
-            return problem_answer(problem, request)
+            return problem_answer(problem, request, explorer.language)
     return endpoint
 
 
@@ -94,15 +95,15 @@ def streamed(explorer: Explorer, prepare: Callable[[Asked], Any]) -> Endpoint:
             work = await explorer.worker.run(lambda: prepare(asked), request.is_disconnected)
             if work is None:
                 return Response(status_code=CLOSED)
-            stream = start_stream(work, session, explorer.worker.calm)
+            stream = start_stream(work, session, explorer.worker.calm, explorer.language)
             return StreamingResponse(stream.lines(), media_type="text/event-stream")
         except Exception as problem:  # of any computation
-            return problem_answer(problem, request)
+            return problem_answer(problem, request, explorer.language)
     return endpoint
 
 
-def problem_answer(problem: Exception, request: Request) -> Response:
-    """Return the answer to a request that failed: {"error": one sentence}, with its status.
+def problem_answer(problem: Exception, request: Request, language: str) -> Response:
+    """Return the answer to a request that failed: {"error": one sentence in the page's language}, with its status.
 
     A browser writes each status from 400 on into its console, as if the page were broken. So a request of the page's
     own script, which has the header X-Session, is answered with status 200 if the fault is the user's.
@@ -112,10 +113,10 @@ def problem_answer(problem: Exception, request: Request) -> Response:
         return JSONResponse({"lost": "photo"})
     if not isinstance(problem, InputError):
         warn(f"explore: {request.url.path}: {type(problem).__name__}: {one_line(problem, 500)}")
-        return JSONResponse({"error": FAULT}, 500)
+        return JSONResponse({"error": error_text(FAULT, language)}, 500)
     status = (410 if isinstance(problem, GoneError) else 413 if isinstance(problem, TooLargeError) else
               404 if isinstance(problem, UnknownNameError) else 400)
-    return JSONResponse({"error": one_line(problem, 500)}, 200 if page else status)
+    return JSONResponse({"error": one_line(error_text(str(problem), language), 500)}, 200 if page else status)
 
 
 async def http_problem(request: Request, problem: Exception) -> Response:

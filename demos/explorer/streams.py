@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from minicnn.errors import InputError, one_line
 
+from ..shared.error_texts import error_text
 from ..shared.photo_files import warn
 
 if TYPE_CHECKING:
@@ -29,11 +30,11 @@ class Cancelled(Exception):
 class Stream:
     """The events of one computation.
 
-    loop : the server's event loop. calm : is set while no short computation waits, see work.py.
+    loop : the server's event loop. calm : is set while no short computation waits, see work.py. language : of the page.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, calm: threading.Event) -> None:
-        self.loop, self.calm = loop, calm
+    def __init__(self, loop: asyncio.AbstractEventLoop, calm: threading.Event, language: str = "en") -> None:
+        self.loop, self.calm, self.language = loop, calm, language
         self.events: asyncio.Queue[tuple[str, Any] | None] = asyncio.Queue()
         self.cancelled = threading.Event()
         self.done = threading.Event()
@@ -75,10 +76,10 @@ class Stream:
         except Cancelled:
             self.send("stopped", {})
         except InputError as problem:
-            self.send("problem", {"error": one_line(problem, 500)})
+            self.send("problem", {"error": one_line(error_text(str(problem), self.language), 500)})
         except Exception as problem:  # otherwise the thread would end without an answer
             warn(f"explore: a stream: {type(problem).__name__}: {one_line(problem, 500)}")
-            self.send("problem", {"error": FAULT})
+            self.send("problem", {"error": error_text(FAULT, self.language)})
         finally:
             self._put(None)
             self.done.set()
@@ -93,9 +94,10 @@ class Stream:
             self.cancel()
 
 
-def start_stream(work: Callable[[Stream], None], session: "Session", calm: threading.Event) -> Stream:
+def start_stream(work: Callable[[Stream], None], session: "Session", calm: threading.Event,
+                 language: str = "en") -> Stream:
     """Start work(stream) in a thread, as the only stream of the session, and return the Stream."""
-    stream = Stream(asyncio.get_running_loop(), calm)
+    stream = Stream(asyncio.get_running_loop(), calm, language)
     session.start(stream)
     threading.Thread(target=stream.run, args=(work, session), daemon=True, name="explorer stream").start()
     return stream

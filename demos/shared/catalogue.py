@@ -17,6 +17,7 @@ from ..gallery_page import source_of
 from ..gallery_texts import CAPTIONS, CHOICE, VALUES, sentences
 from ..techniques import PARTS, TECHNIQUES
 from .check_texts import check_sentences
+from .error_texts import error_sentences
 from .language import DOMAIN, FOLDER
 
 DEMOS = FOLDER.parent
@@ -39,7 +40,7 @@ def extracted() -> Catalog:
     for demo in ENTRIES:
         for sentence in sentences(source_of(demo)):
             catalog.add(sentence, locations=[(f"demos/{demo}.py", 0)])
-    for sentence, module in check_sentences().items():
+    for sentence, module in (*check_sentences().items(), *error_sentences().items()):
         catalog.add(sentence, locations=[(module.relative_to(ROOT).as_posix(), 0)])
     return catalog
 

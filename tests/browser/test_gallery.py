@@ -6,8 +6,10 @@ from browser_pages import count_bytes, require_readable
 
 from demos import gallery
 from demos.gallery import Entry, Given, write_gallery
+from demos.gallery_page import FIRST
 from demos.shared.inputs import Photo
 from demos.shared.picture import Picture
+from demos.techniques import TECHNIQUES
 from minicnn import plot
 from minicnn.errors import InputError
 from minicnn.models import load_model
@@ -60,6 +62,23 @@ def test_the_overview_and_a_page_are_readable(site, new_page, width, colours):
         require_readable(page)
         dark = page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(20, 23, 27)"
         assert dark == (colours == "dark")
+
+
+def test_the_overview_is_short_and_names_every_technique(site, new_page):
+    page = new_page(1400, 900)
+    page.goto((site[0] / "index.html").as_uri())
+    text = page.inner_text("main")
+    names = [technique.name for technique in TECHNIQUES
+             if technique.demo in shown_demos(site[1]) and technique.demo != FIRST]
+    assert len(names) > 30 and [name for name in names if name not in text] == []
+    assert page.evaluate("document.documentElement.scrollHeight") < 5 * 900
+    tops = [page.locator(f"#{part}").bounding_box()["y"] for part in ("filters", "last-layer")]
+    assert tops[0] == tops[1]  # parts with few cards stand side by side
+
+
+def shown_demos(names):
+    """Return the demos that have made these pictures."""
+    return [demo for demo, entry in gallery.ENTRIES.items() if set(entry.names) & set(names)]
 
 
 def test_hostile_names_labels_captions_and_reasons_are_text(site, new_page):

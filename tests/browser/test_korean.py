@@ -67,6 +67,16 @@ def test_a_hostile_name_is_a_value_and_no_field_or_markup(new_page, address):
     assert "{title}" in note.inner_text() and page.locator('img[src="x"]').count() == 0
 
 
+def test_a_wrong_upload_is_named_in_korean(new_page, address):
+    page = new_page()
+    page.goto(address)
+    page.wait_for_selector("body[data-shown]")
+    page.set_input_files("#file", {"name": "photo.png", "mimeType": "image/png", "buffer": b"no picture"})
+    page.wait_for_selector("#message >> visible=true")
+    said = page.inner_text("#message")
+    assert "사진: 이미지가 아니거나 손상되었거나" in said and not re.search("[a-z]+ [a-z]+ [a-z]+", said)
+
+
 def test_the_zoom_page_is_korean(new_page, tmp_path):
     rng = np.random.default_rng(0)
     photos = PhotoMap("title", "relu5", [f"{HOSTILE} {n}" for n in range(20)], [None, *["a"] * 19],

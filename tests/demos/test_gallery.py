@@ -97,7 +97,7 @@ def require_links(folder, page):
     for link in page.links + page.pictures:
         file, _, place = link.partition("#")
         if file.startswith("https:"):
-            assert file.startswith("https://arxiv.org/abs/")
+            assert file.startswith(("https://arxiv.org/abs/", "https://distill.pub/"))
         elif file:
             assert (folder / file).is_file(), file
             assert not place or place in Tags((folder / file).read_text(encoding="utf-8")).ids

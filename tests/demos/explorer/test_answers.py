@@ -227,3 +227,24 @@ def test_checks_in_korean(explorer, client, pid):
     explorer.language = "en"
     texts = [text for checks in answers for check in checks for text in (check["what"], check["expected"])]
     assert len(texts) > 6 and [text for text in texts if not re.search("[가-힣]", text)] == []
+
+
+@pytest.mark.parametrize("language", ["en", "ko"])
+def test_what_is_wrong_is_said_in_the_language_of_the_page(explorer, client, pid, monkeypatch, language):
+    monkeypatch.setattr("demos.explorer.answers.MOST_PIXELS", 1000)
+    monkeypatch.setattr(explorer, "language", language)
+    flat, large = (png_file(np.zeros((*size, 3), np.uint8)) for size in ((1, 9), (90, 90)))
+    uploads = (b"", b"not a picture", flat, large)
+    answers = [client.post("/api/photo", params={"s": "a", "name": "a.png"}, content=body) for body in uploads]
+    answers += [client.post("/api/photo", params={"s": "a"}, headers={"content-length": "99000000"}),
+                client.post("/api/photo", params={"s": "a", "id": "p99"}),
+                ask(client, pid, "class", label=99), ask(client, pid, "class", label="cat"), ask(client, pid, "maps"),
+                ask(client, pid, "maps", layer="relu_3"), ask(client, pid, "maps", layer="input"),
+                ask(client, pid, "picture", layer=LAYER, channel=9999), ask(client, pid, "network", model="vgg"),
+                ask(client, pid, "style", style="Monet"), ask(client, "lost", "maps", layer=LAYER),
+                client.get("/api/maps", params={"photo": pid, "layer": LAYER})]
+    said = [answer.json()["error"] for answer in answers]
+    english = [text for text in said if re.search("[a-z]{2,} [a-z]{2,}", text)]
+    assert (english, len(set(said))) == ((said, 16) if language == "en" else ([], 16))
+    assert [answer.status_code for answer in answers].count(413) == 2 and "relu_3" in said[9] and "relu3" in said[9]
+    assert all(re.search("[가-힣]", text) for text in said) is (language == "ko")

@@ -11,6 +11,8 @@ from explorer_client import events
 from PIL import Image
 
 from demos.explorer import live, settings
+from demos.explorer.session import Session
+from demos.explorer.streams import Stream
 from minicnn.errors import InputError
 from minicnn.models import load_model
 from minicnn.visualize import class_probability, occlusion_map
@@ -144,3 +146,22 @@ def test_patches_are_found_once_and_kept_in_the_cache_folder(client, explorer):
     file = found.file()
     file.write_bytes(b"damaged")
     assert not found.load(file)
+
+
+class Now:
+    """An event loop that calls at once."""
+
+    @staticmethod
+    def call_soon_threadsafe(function, *arguments):
+        function(*arguments)
+
+
+@pytest.mark.parametrize(("language", "said"), [("en", "choose another target"), ("ko", "다른 목표 클래스")])
+def test_a_stream_says_what_is_wrong_in_the_language_of_the_page(language, said):
+    def work(stream):
+        raise InputError("the network classifies the picture as class 3 already; choose another target")
+    running = Stream(Now, threading.Event(), language)
+    running.calm.set()
+    running.run(work, Session())
+    event, data = running.events.get_nowait()
+    assert event == "problem" and said in data["error"] and "3" in data["error"]

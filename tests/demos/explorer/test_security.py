@@ -125,7 +125,7 @@ def test_junk_is_answered_with_one_sentence(client, pid, name, monkeypatch):
         error = answer.json()["error"]
         assert error and "\n" not in error and "\x1b" not in error and len(error) <= 500
         assert not any(part in error for part in ("/root", "/home", "/tmp", "/usr", ".py", "Traceback", ".h5"))
-    monkeypatch.setattr(app, "start_stream", lambda work, session, calm: NoStream())
+    monkeypatch.setattr(app, "start_stream", lambda work, session, calm, language: NoStream())
     valid, read, text = VALID | {"photo": pid}, set(), Parameters.text
 
     def recording(self, parameter, default=None):

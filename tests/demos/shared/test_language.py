@@ -14,6 +14,7 @@ from demos.exercises.skeleton import WIDTH, columns, skeleton
 from demos.gallery_texts import CAPTIONS, CHOICE, VALUES
 from demos.shared import catalogue
 from demos.shared.check_texts import FOLDERS, WORDS, check_text
+from demos.shared.error_texts import OTHERS
 from demos.shared.inputs import choose_model
 from demos.shared.language import LANGUAGES, english, translation
 from demos.shared.page_texts import CALL, translations
@@ -110,7 +111,7 @@ def test_the_korean_readme_says_what_the_english_one_says():
 def constants(folders):
     """Return all texts in the modules of these folders, each between lines."""
     return "\n".join(node.value for folder in folders for module in sorted(folder.rglob("*.py"))
-                     if module.name not in ("gallery_texts.py", "check_texts.py")
+                     if module.name not in ("gallery_texts.py", "check_texts.py", "error_texts.py")
                      for node in ast.walk(ast.parse(module.read_text(encoding="utf-8")))
                      if isinstance(node, ast.Constant) and isinstance(node.value, str))
 
@@ -118,8 +119,8 @@ def constants(folders):
 def test_sentences_that_are_listed_by_hand_are_in_the_sources():
     """So that a changed caption or line does not fall back to English."""
     texts = constants([*FOLDERS, Path(minicnn.__file__).parent])
-    pieces = {piece.strip(" :,") for sentence in (*CAPTIONS, *CHOICE, *VALUES, *WORDS)
-              for piece in re.split(r"\{\d\}|[()]|[sx]$", sentence)}
+    pieces = {piece.strip(" :,'") for sentence in (*CAPTIONS, *CHOICE, *VALUES, *WORDS, *OTHERS)
+              for piece in re.split(r"\{\d\}|[()?]|[sx]$| with | channels? of |cannot read; ", sentence)}
     assert [piece for piece in sorted(pieces) if piece not in texts] == []
     assert "a caption that is nowhere" not in texts
 

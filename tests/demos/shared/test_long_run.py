@@ -152,7 +152,7 @@ def test_what_was_finished_before_the_interruption_is_not_lost(tmp_path, monkeyp
     again, whole = (np.load(tmp_path / folder / "class_visualization.npy") for folder in ("out", "whole"))
     assert again.shape == (2, 3, 64, 64) and again.tobytes() == whole.tobytes()
     card = json.loads((tmp_path / "out" / "class_visualization.json").read_text())
-    assert card["title"] == "shapes: Iteration 6 / 6" and len(card["history"]) == 6
+    assert card["title"] == "shapes: class visualization, Iteration 6 / 6" and len(card["history"]) == 6
 
 
 def test_the_image_is_saved_as_it_goes(tmp_path, monkeypatch):
@@ -175,7 +175,7 @@ def test_a_diverged_class_visualization_keeps_the_last_finite_image(tmp_path, mo
     assert "the image has values that are not finite at step 4" in capsys.readouterr().err
     assert np.isfinite(np.load(tmp_path / "out" / "class_visualization.npy")).all()
     card = json.loads((tmp_path / "out" / "class_visualization.json").read_text())
-    assert card["title"] == "shapes: Iteration 3 / 100, stopped" and len(card["history"]) == 3
+    assert card["title"] == "shapes: class visualization, Iteration 3 / 100, stopped" and len(card["history"]) == 3
 
 
 def test_the_state_of_a_killed_run_is_not_lost_by_starting_anew(stop_at, tmp_path, capsys):

@@ -5,8 +5,8 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from demos.gallery_page import write_small
-from demos.gallery_panels import panel_rows, panels_of_card
+from demos.gallery_page import linked, write_small
+from demos.gallery_panels import Panel, panel_rows, panels_of_card, panels_together
 from demos.shared.panels import panels_of
 from minicnn import plot
 from minicnn.images import load_image
@@ -79,3 +79,17 @@ def test_a_small_picture_shows_the_first_panels_without_captions(tmp_path, panel
     near = np.stack([np.abs(small - colour).max(axis=2) < 40 for colour in [*COLOURS, (255, 255, 255)]])
     assert near.any(axis=0).mean() > 0.97  # no letters
     assert all(one.sum() > 500 for one in near)
+
+
+def test_the_small_copy_of_strips_shows_them_one_above_another():
+    levels = (40, 120, 200)
+    picture = Image.fromarray(np.repeat(np.array(levels, np.uint8), 50)[:, None, None].repeat(600, 1).repeat(3, 2))
+    rows = [[Panel([f"row {n}"], [], 0, 50 * n, 600, 50)] for n in range(3)]
+    small = np.asarray(panels_together(picture, rows, 480))
+    assert small.shape == (120, 480, 3) and [small[20 + 40 * n, 240, 0] for n in range(3)] == list(levels)
+
+
+def test_the_sources_link_to_papers_and_articles():
+    assert linked("A 2016 (arXiv:1610.02391), figure 1; B (https://distill.pub/2019/activation-atlas).") == [
+        ("A 2016 (", ""), ("arXiv:1610.02391", "https://arxiv.org/abs/1610.02391"), ("), figure 1; B (", ""),
+        ("https://distill.pub/2019/activation-atlas",) * 2, (").", "")]
