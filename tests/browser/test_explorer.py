@@ -114,8 +114,8 @@ def test_shift_and_arrow_keys_walk_inside_a_map(new_page, address):
     model = load_model("shapes")
     x = model.preprocessing.to_input(images.fit(PHOTO, model.preprocessing.resize, model.preprocessing.crop))
     value = float(model.net.predict(x, "conv2")[0, 7, 1, 3])
-    page.wait_for_function("(value) => Math.abs(Number(document.querySelector('#hover strong').textContent) - value)"
-                           " <= 0.01 * Math.abs(value) + 0.001", arg=value)
+    page.wait_for_function("(value) => Math.abs(Number(document.querySelector('#hover strong').textContent"
+                           ".replace('\u2212', '-')) - value) <= 0.01 * Math.abs(value) + 0.001", arg=value)
     assert page.locator("#maps .keys").is_visible()
 
 
