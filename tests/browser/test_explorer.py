@@ -163,6 +163,25 @@ def test_a_stream_can_be_stopped_and_its_last_picture_saved(new_page, address):
     assert saved.value.suggested_filename == "shapes_style_strokes.png"
 
 
+def test_nothing_can_be_saved_before_the_first_picture(new_page, address):
+    page = new_page()
+    page.goto(f"{address}#shapes/dream")
+    shown(page).evaluate("""() => ["Dream", "Stop"].forEach((label) =>
+      [...document.querySelectorAll("#dream-view button")].find((one) => one.textContent === label).click())""")
+    page.wait_for_selector("#dream-view button:text-is('Stop'):disabled")
+    assert page.locator("#dream-view >> text=Save").is_hidden()
+
+
+def test_on_a_phone_a_chosen_view_and_class_come_into_sight(new_page, address):
+    page = new_page(400, 800)
+    page.goto(f"{address}#shapes/relu3/7")
+    shown(page)
+    for link, title in (("#views a >> nth=2", "#dream-view h2"), ("#classes a >> nth=1", "#class-title")):
+        page.click(link)
+        page.wait_for_selector(title)
+        assert 0 <= page.locator(title).bounding_box()["y"] < 400
+
+
 def test_the_camera_shows_its_classes_and_maps_live(new_page, address):
     page = new_page(permissions=["camera"])
     page.goto(f"{address}#shapes/relu1/2")

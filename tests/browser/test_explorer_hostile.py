@@ -148,7 +148,7 @@ def test_after_a_restart_the_page_uploads_its_photo_again(browser):
         assert errors == []
         page.click("#views >> text=Dream")  # killed again, in the middle of a dream
         page.click("#dream-view button:text-is('Dream')")
-        page.wait_for_selector("#dream-view .controls .note:has-text('Step')")
+        page.wait_for_selector("#dream-view .controls .note:text-matches('^Step')")
         process.kill()
         process.wait()
         page.wait_for_selector("#message:has-text('does not answer')")
