@@ -146,14 +146,15 @@ def test_after_a_restart_the_page_uploads_its_photo_again(browser):
         assert np.abs(maps_on(page)[:24].astype(int) - expected_maps("relu1")).max() <= 1
         assert page.locator("#photo-title").inner_text() == "noise" and page.locator("#message").is_hidden()
         assert errors == []
-        page.click("#views >> text=Dream")  # killed again, in the middle of a dream
-        page.click("#dream-view button:text-is('Dream')")
-        page.wait_for_selector("#dream-view .controls .note:text-matches('^Step')")
+        page.click("#views >> text=Style")  # killed again, while it paints: that takes seconds
+        page.click("#style-view button:text-is('Paint')")
+        page.wait_for_selector("#style-view .controls .note:text-matches('^Step')")
         process.kill()
         process.wait()
         page.wait_for_selector("#message:has-text('does not answer')")
         errors.clear()
         process, again = start_server(address.rsplit(":")[-1].strip("/"))
+        page.click("#views >> text=Dream")
         page.click("#dream-view button:text-is('Dream')")
         page.wait_for_selector("#dream-view .controls .note:has-text('Step 20 of 20')")
         assert errors == []
