@@ -21,7 +21,7 @@ FAINT = """() => {
     const [r, g, b] = colour.map(v => v / 255).map(v => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
     return 0.2126 * r + 0.7152 * g + 0.0722 * b;
   };
-  const numbers = text => text.match(/[\\d.]+/g).map(Number);
+  const numbers = text => text.match(/[\\d.]+/g).map((v, i) => text.startsWith("color(srgb") && i < 3 ? 255 * v : +v);
   const faint = [];
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   while (walker.nextNode()) {

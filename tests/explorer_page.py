@@ -2,11 +2,13 @@
 
 import io
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
+from browser_pages import FAINT
 from PIL import Image
 
 from minicnn import images, load_model
@@ -21,13 +23,33 @@ READ_MAPS = """() => {
   return {columns: Number(columns), gap: Number(gap), width: canvas.width, values};
 }"""
 
+SMALL_TEXT = """() => [...document.querySelectorAll("body *")].filter((node) => node.checkVisibility()
+  && [...node.childNodes].some((child) => child.nodeType === 3 && child.textContent.trim())
+  && parseFloat(getComputedStyle(node).fontSize) < 12).map((node) => node.outerHTML.slice(0, 80))"""
+UNNAMED = """() => [...document.querySelectorAll("img, canvas, svg, button, select, input")].filter((node) =>
+  node.checkVisibility() && !(node.getAttribute("alt") || node.getAttribute("aria-label") || node.textContent.trim()
+  || node.labels?.length || node.querySelector("img[alt]"))).map((node) => node.outerHTML.slice(0, 80))"""
 
-def start_server(port=0):
-    """Start `minicnn explore` with the network `shapes`. Return (process, address) when it listens."""
-    command = [sys.executable, "-m", "demos.explore", "--no-browser", "--model", "shapes", "--port", str(port)]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-                               text=True, env=os.environ | {"PYTHONUNBUFFERED": "1", "OPENBLAS_NUM_THREADS": "1"})
+
+def require_usable(page):
+    """What is visible has a name and is not too small or faint to read, and the page does not scroll sideways."""
+    assert page.evaluate(SMALL_TEXT) == [] == page.evaluate(UNNAMED)
+    assert page.evaluate(FAINT) == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def start_server(port=0, words=("--model", "shapes"), **environment):
+    """Start `minicnn explore` with these words, by default for `shapes`. Return (process, address) when it listens."""
+    command = [sys.executable, "-m", "demos.explore", "--no-browser", "--port", str(port), *words]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+                               env=os.environ | {"PYTHONUNBUFFERED": "1", "OPENBLAS_NUM_THREADS": "1"} | environment)
     return process, process.stdout.readline().strip()
+
+
+def end_server(process):
+    """End a server as Ctrl-C does."""
+    process.send_signal(signal.SIGINT)
+    assert process.wait(60) == 130
 
 
 def shown(page, link=""):
@@ -66,10 +88,10 @@ def maps_on(page):
     return tiles[:, :side - gap, :side - gap]
 
 
-def expected_maps(layer):
-    """Return the maps that the library computes of PHOTO, each from 0 to its maximum, as uint8."""
-    model = load_model("shapes")
-    x = model.preprocessing.to_input(images.fit(PHOTO, model.preprocessing.resize, model.preprocessing.crop))
+def expected_maps(layer, model=None, photo=PHOTO):
+    """Return the maps that the library computes of a photo, each from 0 to its maximum, as uint8."""
+    model = model or load_model("shapes")
+    x = model.preprocessing.to_input(images.fit(photo, model.preprocessing.resize, model.preprocessing.crop))
     maps = model.net.predict(x, layer)[0]
     high = np.maximum(maps.max(axis=(1, 2), keepdims=True), 1e-12)
     return np.rint(255 * maps / high).astype(np.uint8)

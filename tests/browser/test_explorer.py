@@ -1,19 +1,22 @@
 """The explorer's page in a real browser: its pictures, its links, its keyboard, its streams and the camera."""
 
+import base64
 
 import numpy as np
 import pytest
-from explorer_page import PHOTO, complete, expected_maps, maps_on, shown, upload
+from explorer_page import PHOTO, complete, expected_maps, maps_on, png, require_usable, shown, upload
 
 from minicnn import images, load_model
 
 HOSTILE = "<img src=x onerror=document.title='broken'>&amp;\u202e'\".png"
-SMALL_TEXT = """() => [...document.querySelectorAll("body *")].filter((node) => node.checkVisibility()
-  && [...node.childNodes].some((child) => child.nodeType === 3 && child.textContent.trim())
-  && parseFloat(getComputedStyle(node).fontSize) < 12).map((node) => node.outerHTML.slice(0, 80))"""
-UNNAMED = """() => [...document.querySelectorAll("img, canvas, svg, button, select, input")].filter((node) =>
-  node.checkVisibility() && !(node.getAttribute("alt") || node.getAttribute("aria-label") || node.textContent.trim()
-  || node.labels?.length || node.querySelector("img[alt]"))).map((node) => node.outerHTML.slice(0, 80))"""
+DROP = """(file) => {
+  const dropped = new DataTransfer();
+  const bytes = Uint8Array.from(atob(file), (letter) => letter.charCodeAt(0));
+  dropped.items.add(new File([bytes], "dropped.png", {type: "image/png"}));
+  document.body.dispatchEvent(new DragEvent("drop", {dataTransfer: dropped, bubbles: true, cancelable: true}));
+}"""
+BARS = """() => [...document.querySelectorAll("#classes li")].map((row) => [row.querySelector(".label").textContent,
+  row.querySelector(".value").textContent, row.querySelector(".bar span").style.width])"""
 STOP_AT_ONCE = """() => {
   const controls = document.querySelector("#style-view .controls");
   const stop = controls.querySelector("button:not(.primary)");
@@ -31,13 +34,11 @@ def test_the_first_page_shows_a_photo_its_classes_a_layer_and_a_channel(new_page
     assert page.locator("#layers [aria-selected=true]").count() == 1
     assert page.locator("#maps [aria-current=true]").count() == 1
     assert page.evaluate("[...document.images].filter((img) => img.checkVisibility() && !img.naturalWidth).length") == 0
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    assert page.evaluate(SMALL_TEXT) == [] == page.evaluate(UNNAMED)
+    require_usable(page)
     assert maps_on(page).max() == 255
     page.click("#classes a >> nth=0")
     page.wait_for_selector("#class-view .five figure:not(.waiting) >> nth=4")
-    assert page.evaluate(SMALL_TEXT) == [] == page.evaluate(UNNAMED)
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    require_usable(page)
 
 
 def test_an_uploaded_photo_gives_the_maps_of_the_library_and_its_name_is_only_text(new_page, address):
@@ -56,6 +57,24 @@ def test_an_uploaded_photo_gives_the_maps_of_the_library_and_its_name_is_only_te
     page.wait_for_selector("#hover .value:has-text('channel 5, row')")
     assert page.locator("#hover strong").inner_text() != "" != number
     assert page.locator("#photo .field").is_visible()
+
+
+def test_a_dropped_photo_gets_its_five_classes_as_bars_and_the_layers_have_their_sizes(new_page, address):
+    page = new_page()
+    page.goto(f"{address}#shapes/relu2/3")
+    shown(page).evaluate(DROP, base64.b64encode(png(PHOTO)).decode())
+    page.wait_for_selector("#photo-title:text-is('dropped')")
+    model = load_model("shapes")
+    x = model.preprocessing.to_input(images.fit(PHOTO, model.preprocessing.resize, model.preprocessing.crop))
+    scores = model.net.predict(x)[0]
+    probabilities = np.exp(scores - scores.max()) / np.exp(scores - scores.max()).sum()
+    for (label, value, width), best in zip(page.evaluate(BARS), np.argsort(-probabilities)[:5], strict=True):
+        assert label == model.labels[best]
+        assert float(value.rstrip("%\u00a0")) == pytest.approx(100 * probabilities[best], abs=0.51)
+        assert float(width.rstrip("%")) == pytest.approx(100 * probabilities[best], abs=0.1)
+    for name, shape in model.net.shapes().items():
+        if len(shape) == 4 and name != "input":
+            assert page.locator(f"[data-layer='{name}'] .size").inner_text() == " \u00d7 ".join(map(str, shape[1:]))
 
 
 def test_the_page_works_by_keyboard_alone(new_page, address):
@@ -114,8 +133,8 @@ def test_shift_and_arrow_keys_walk_inside_a_map(new_page, address):
     model = load_model("shapes")
     x = model.preprocessing.to_input(images.fit(PHOTO, model.preprocessing.resize, model.preprocessing.crop))
     value = float(model.net.predict(x, "conv2")[0, 7, 1, 3])
-    page.wait_for_function("(value) => Math.abs(Number(document.querySelector('#hover strong').textContent) - value)"
-                           " <= 0.01 * Math.abs(value) + 0.001", arg=value)
+    page.wait_for_function("(value) => Math.abs(Number(document.querySelector('#hover strong').textContent"
+                           ".replace('\u2212', '-')) - value) <= 0.01 * Math.abs(value) + 0.001", arg=value)
     assert page.locator("#maps .keys").is_visible()
 
 
@@ -142,6 +161,25 @@ def test_a_stream_can_be_stopped_and_its_last_picture_saved(new_page, address):
     with page.expect_download() as saved:
         page.click("#style-view >> text=Save")
     assert saved.value.suggested_filename == "shapes_style_strokes.png"
+
+
+def test_nothing_can_be_saved_before_the_first_picture(new_page, address):
+    page = new_page()
+    page.goto(f"{address}#shapes/dream")
+    shown(page).evaluate("""() => ["Dream", "Stop"].forEach((label) =>
+      [...document.querySelectorAll("#dream-view button")].find((one) => one.textContent === label).click())""")
+    page.wait_for_selector("#dream-view button:text-is('Stop'):disabled")
+    assert page.locator("#dream-view >> text=Save").is_hidden()
+
+
+def test_on_a_phone_a_chosen_view_and_class_come_into_sight(new_page, address):
+    page = new_page(400, 800)
+    page.goto(f"{address}#shapes/relu3/7")
+    shown(page)
+    for link, title in (("#views a >> nth=2", "#dream-view h2"), ("#classes a >> nth=1", "#class-title")):
+        page.click(link)
+        page.wait_for_selector(title)
+        assert 0 <= page.locator(title).bounding_box()["y"] < 400
 
 
 def test_the_camera_shows_its_classes_and_maps_live(new_page, address):

@@ -59,14 +59,14 @@ def test_an_upload_survives_a_reload_and_a_restart_says_that_it_is_gone(new_page
     assert page.locator("#photo-title").inner_text() == "striped disc"
 
 
-def test_a_photo_of_50_megapixels_is_shown_and_a_larger_one_is_refused(new_page, address):
+def test_a_photo_of_50_megapixels_is_shown_and_a_larger_one_is_refused(new_page, address, tmp_path):
     page = new_page()
     page.goto(f"{address}#shapes/relu2/3")
     shown(page)
     file = io.BytesIO()
     Image.new("RGB", (10_000, 5_000), (200, 90, 30)).save(file, "PNG", compress_level=1)
     page.set_input_files("#file", {"name": "phone.png", "mimeType": "image/png", "buffer": file.getvalue()})
-    page.wait_for_selector("#photo-title:text-is('phone')", timeout=60_000)
+    page.wait_for_selector("#photo-title:text-is('phone')")
     assert page.locator("#message").is_hidden()
     size = (60_000).to_bytes(4, "big")
     huge = file.getvalue()[:16] + size + size + file.getvalue()[24:29]
@@ -75,7 +75,8 @@ def test_a_photo_of_50_megapixels_is_shown_and_a_larger_one_is_refused(new_page,
     page.wait_for_selector("#message:has-text('too large')")
     assert "at most 40,000,000 pixels" in page.locator("#message span").inner_text()
     assert page.locator("#photo-title").inner_text() == "phone"
-    page.set_input_files("#file", {"name": "many.png", "mimeType": "image/png", "buffer": bytes(26_000_000)})
+    (tmp_path / "many.png").write_bytes(bytes(26_000_000))
+    page.set_input_files("#file", tmp_path / "many.png")
     page.wait_for_selector("#message:has-text('at most 25 MB')")
 
 
@@ -125,6 +126,7 @@ def test_after_a_restart_the_page_uploads_its_photo_again(browser):
     process, address = start_server()
     context = browser.new_context()
     page, errors = context.new_page(), []
+    page.set_default_timeout(60_000)
     page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.goto(f"{address}#shapes/relu3/4")
@@ -144,14 +146,15 @@ def test_after_a_restart_the_page_uploads_its_photo_again(browser):
         assert np.abs(maps_on(page)[:24].astype(int) - expected_maps("relu1")).max() <= 1
         assert page.locator("#photo-title").inner_text() == "noise" and page.locator("#message").is_hidden()
         assert errors == []
-        page.click("#views >> text=Dream")  # killed again, in the middle of a dream
-        page.click("#dream-view button:text-is('Dream')")
-        page.wait_for_selector("#dream-view .controls .note:has-text('Step')")
+        page.click("#views >> text=Style")  # killed again, while it paints: that takes seconds
+        page.click("#style-view button:text-is('Paint')")
+        page.wait_for_selector("#style-view .controls .note:text-matches('^Step')")
         process.kill()
         process.wait()
         page.wait_for_selector("#message:has-text('does not answer')")
         errors.clear()
         process, again = start_server(address.rsplit(":")[-1].strip("/"))
+        page.click("#views >> text=Dream")
         page.click("#dream-view button:text-is('Dream')")
         page.wait_for_selector("#dream-view .controls .note:has-text('Step 20 of 20')")
         assert errors == []

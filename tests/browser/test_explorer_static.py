@@ -45,7 +45,7 @@ def test_the_static_edition_opens_from_a_folder_and_shows_a_channel(new_page, ed
     page.click("#views >> text=Dream")
     page.select_option("#dream-layer", "relu3")
     page.click("#dream-view button:text-is('Dream')")
-    page.wait_for_selector("#dream-view .controls .note:has-text('Step')")
+    page.wait_for_selector("#dream-view .controls .note:text-matches('^Step')")
 
 
 def test_a_weak_channel_has_its_overlay_a_guided_picture_and_a_small_synthesis(new_page, edition):

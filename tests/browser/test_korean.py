@@ -33,7 +33,7 @@ def address(tmp_path_factory):
                                env=os.environ | {"PYTHONUNBUFFERED": "1", "OPENBLAS_NUM_THREADS": "1"})
     yield process.stdout.readline().strip()
     process.send_signal(signal.SIGINT)
-    assert process.wait(10) == 130
+    assert process.wait(60) == 130
 
 
 @pytest.mark.parametrize("width", [1400, 400])

@@ -9,10 +9,10 @@ import {Latest, pause} from "./latest.js";
 import {t} from "./text.js";
 
 const KINDS = [
-  ["saliency", t("Saliency")],
-  ["gradcam", "Grad-CAM"],
-  ["relevance", t("Relevance")],
-  ["guided", t("Guided backprop")]
+  ["saliency", t("Saliency"), t("Bright: a small change of this pixel changes the score most.")],
+  ["gradcam", "Grad-CAM", t("Red: the features here speak for the class.")],
+  ["relevance", t("Relevance"), t("Red pixels add to the score, blue ones take from it.")],
+  ["guided", t("Guided backprop"), t("Only the gradient that helps, at every ReLU: edges and textures.")]
 ];
 const parts = {};
 let now = null; // {state, label}
@@ -20,11 +20,15 @@ let now = null; // {state, label}
 /** Build the view. choose(label) opens another class. */
 export function buildClass(view, choose, report) {
   parts.pictures = KINDS.map(([kind, caption]) => [kind, ...pictureFrame(caption, caption)]);
+  parts.pictures.forEach(([, figure], place) => figure.append(make("p", {class: "note"}, KINDS[place][2])));
   parts.occlusion = new Growing(t("Occlusion"), t("Occlusion map, row by row"), report, {
     start: t("Again"),
     told: toldOfOcclusion
   });
   parts.occlusion.again = occlude;
+  parts.occlusion.controls.before(
+    make("p", {class: "note"}, t("Red: a grey square here lowers the probability most."))
+  );
   parts.note = make("p", {class: "note"});
   parts.checks = make("ul", {class: "checks", "aria-label": t("Numbers that prove the pictures"), hidden: true});
   parts.code = codePart(() => ({view: "class", ...asked(now)}), report);

@@ -1,23 +1,17 @@
 // Numbers and sizes as text.
 
-/** Return a number with three significant digits. */
+/** Return a number with three significant digits, and a minus sign as long as a plus sign. */
 export function number(value) {
+  if (value < 0) return `\u2212${number(-value)}`;
   if (!Number.isFinite(value)) return String(value);
-  const size = Math.abs(value);
-  if (size !== 0 && (size < 0.001 || size >= 1e6)) return value.toExponential(2);
-  return size >= 100
-    ? value.toFixed(0)
-    : size >= 10
-      ? value.toFixed(1)
-      : size >= 1
-        ? value.toFixed(2)
-        : value.toFixed(3);
+  if (value !== 0 && (value < 0.001 || value >= 1e6)) return value.toExponential(2);
+  return value.toFixed(value >= 100 ? 0 : value >= 10 ? 1 : value >= 1 ? 2 : 3);
 }
 
 /** Return a number with about two significant digits, for small tables. */
 export function brief(value) {
   const size = Math.abs(value);
-  return value.toFixed(size >= 10 ? 0 : size >= 1 ? 1 : 2);
+  return value.toFixed(size >= 10 ? 0 : size >= 1 ? 1 : 2).replace("-", "\u2212");
 }
 
 /** Return a number with its sign. */

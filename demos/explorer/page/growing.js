@@ -62,6 +62,7 @@ export class Growing {
     this.img.src = address;
     this.img.hidden = false;
     this.saveLink.hidden = true;
+    this.saveLink.removeAttribute("href");
     this.figure.classList.remove("waiting");
   }
 
@@ -71,13 +72,14 @@ export class Growing {
     this.progress.value = 0;
     this.stopButton.disabled = false;
     this.saveLink.hidden = true;
+    this.saveLink.removeAttribute("href"); // nothing to save before the first picture
     this.saveLink.download = `${name.replaceAll(/[^\w.-]+/g, "_")}.png`;
   }
 
   ended() {
     this.controls.classList.remove("running");
     this.stopButton.disabled = true;
-    this.saveLink.hidden = !this.img.src.startsWith("data:");
+    this.saveLink.hidden = !this.saveLink.hasAttribute("href");
   }
 
   stop() {

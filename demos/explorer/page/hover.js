@@ -98,6 +98,7 @@ function times(patch, filter) {
 function matrix(rows, caption) {
   const largest = Math.max(1e-12, ...rows.flat().map(Math.abs));
   const small = rows.length * rows[0].length < 10;
+  const strongest = small ? 60 : 85; // percent of the colour: numbers stay readable on it
   const table = make("table", {class: small ? "matrix" : "matrix bare"}, make("caption", {}, caption));
   for (const row of rows) {
     table.append(
@@ -107,7 +108,7 @@ function matrix(rows, caption) {
         ...row.map((value) => {
           const cell = make("td", {title: number(value)}, small ? brief(value) : "");
           cell.className = value < 0 ? "negative" : "positive";
-          cell.style.setProperty("--share", `${Math.round((85 * Math.abs(value)) / largest)}%`);
+          cell.style.setProperty("--share", `${Math.round((strongest * Math.abs(value)) / largest)}%`);
           return cell;
         })
       )

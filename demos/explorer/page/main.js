@@ -46,6 +46,8 @@ async function start() {
   buildClass(find("class-view"), (label) => go({view: "class", label}), report);
   buildDream(find("dream-view"), report);
   buildStyle(find("style-view"), server.styles, report);
+  for (const id of ["views", "classes"])
+    find(id).addEventListener("click", (event) => event.target.closest("a") && bringIntoView("main"));
   find("copy").onclick = copyLink;
   find("skip").onclick = skip;
   window.addEventListener("hashchange", follow);

@@ -123,7 +123,7 @@ function layButtons() {
         type: "button",
         tabindex: channel ? "-1" : "0",
         "data-channel": channel,
-        "aria-label": `Channel ${channel}`
+        "aria-label": t("Channel {channel}", {channel})
       })
     )
   );
