@@ -107,7 +107,7 @@ def test_the_gallery_uses_the_set_in_the_cache_and_says_how_to_get_one(fetched, 
     shutil.rmtree(fetched)
     photos, line = gallery_module.gallery_folder(OTHER, None)
     assert photos is None
-    for text in (line, gallery.why_drawn(OTHER, str)):
+    for text in (line, gallery.why_other("patches", OTHER, gallery.Given([], 0), str)):
         assert "minicnn fetch caltech101" in text and "--photos FOLDER" in text
 
 
