@@ -57,6 +57,8 @@ from .gallery_page import (
     write_pictures,
 )
 from .shared.claim import make_folder
+from .shared.decoders import has_decoder
+from .shared.default_network import PHOTOS as PHOTOS_NETWORK
 from .shared.default_network import SHAPES as DRAWN
 from .shared.inputs import Photo
 from .shared.language import Translate, english, translation
@@ -78,21 +80,22 @@ class Given(NamedTuple):
 class Entry(NamedTuple):
     """How the gallery calls one demo.
 
-    names : the pictures that it makes. pictures : called as pictures(model, given). needs_more : of a demo that needs
-    hundreds of pictures; whether the given ones are too few, so that the network `shapes` and drawn shapes stand in.
+    names : the pictures that it makes. pictures : called as pictures(model, given). needs_more : whether the network or
+    the given pictures do not fit this demo, so that the network `stand_in` shows it; of `shapes`, on drawn shapes.
     """
 
     names: tuple[str, ...]
     pictures: Callable[[Model, Given], Iterable[Picture]]
-    needs_more: Callable[[Given], bool] = lambda given: False
+    needs_more: Callable[[Model, Given], bool] = lambda model, given: False
+    stand_in: str = DRAWN
 
 
-def no_folder(given: Given) -> bool:
+def no_folder(model: Model, given: Given) -> bool:
     """Return True if there is no folder of photos."""
     return not given.folder
 
 
-def always(given: Given) -> bool:
+def always(model: Model, given: Given) -> bool:
     """Return True: the demo's pictures are drawn, or have exact masks."""
     return True
 
@@ -104,13 +107,13 @@ ENTRIES = {
                         neighbours.pictures(model, given.folder, seed=given.seed), no_folder),
     "embedding_map": Entry(embedding_map.NAMES, lambda model, given:
                            embedding_map.gallery_pictures(model, given.folder, given.seed),
-                           lambda given: not embedding_map.enough(given.folder)),
+                           lambda model, given: not embedding_map.enough(given.folder)),
     "zoom_page": Entry(zoom_page.NAMES, lambda model, given:
                        zoom_page.pictures(model, given.folder, seed=given.seed, language=given.language), no_folder),
     "activations": Entry(activations.NAMES, lambda model, given: activations.pictures(model, given.photos)),
     "patches": Entry(patches.NAMES, lambda model, given:
                      patches.pictures(model, given.photos, seed=given.seed, folder=given.folder),
-                     lambda given: len(given.photos) + len(given.folder or ()) < patches.TOP),
+                     lambda model, given: len(given.photos) + len(given.folder or ()) < patches.TOP),
     "dissection": Entry(dissection.NAMES, lambda model, given:
                         dissection.pictures(model, count=dissection.GALLERY, seed=given.seed), always),
     "agreement": Entry(agreement.NAMES, lambda model, given: agreement.pictures(model, given.photos)),
@@ -133,14 +136,16 @@ ENTRIES = {
     "neuron_visualization": Entry(neuron_visualization.GRID_NAMES, lambda model, given:
                                   neuron_visualization.gallery_pictures(model, given.photos, seed=given.seed)),
     "multifaceted": Entry(multifaceted.NAMES, lambda model, given:
-                          multifaceted.pictures(model, num_facets=3, count=225, seed=given.seed), always),
+                          multifaceted.gallery_pictures(model, given.folder, given.seed),
+                          lambda model, given: not multifaceted.enough(given.folder)),
     "semantic_grid": Entry(semantic_grid.NAMES, lambda model, given:
                            semantic_grid.gallery_pictures(model, given.photos, given.folder, given.seed)),
     "atlas": Entry(atlas.NAMES, lambda model, given:
                    atlas.gallery_pictures(model, given.folder, given.seed),
-                   lambda given: len(given.folder or ()) < atlas.FEWEST),
+                   lambda model, given: len(given.folder or ()) < atlas.FEWEST),
     "generator_prior": Entry(generator_prior.NAMES, lambda model, given:
-                             generator_prior.gallery_pictures(model, given.seed), always),
+                             generator_prior.gallery_pictures(model, given.seed),
+                             lambda model, given: not has_decoder(model), PHOTOS_NETWORK),
     "fooling": Entry(fooling.NAMES, lambda model, given: fooling.pictures(model, given.photos[:3], seed=given.seed)),
     "pgd": Entry(pgd.NAMES, lambda model, given: pgd.gallery_pictures(model, given.photos, given.seed)),
     "universal": Entry(universal.NAMES, lambda model, given: universal.gallery_pictures(model, given.seed), always),
@@ -181,21 +186,29 @@ class Show(NamedTuple):
 
 
 def shows(model: Model, given: Given, _: Translate = english) -> list[Show]:
-    """Return the Show of each demo. Where the given pictures are too few, it has the network `shapes`."""
+    """Return the Show of each demo. Where the network or the given pictures do not fit, another network stands in."""
     demos = gallery_demos(model)
-    few = [demo for demo in demos if ENTRIES[demo].needs_more(given)] if model.name != DRAWN else []
-    stand_in = load_model(DRAWN, model.net.device).fast() if few else model
+    few = [demo for demo in demos if ENTRIES[demo].needs_more(model, given)] if model.name != DRAWN else []
+    others = {name: load_model(name, model.net.device).fast() for name in {ENTRIES[demo].stand_in for demo in few}}
     drawn = given._replace(photos=[], folder=None)
-    return [Show(demo, stand_in, drawn, why_drawn(model, ENTRIES[demo], _)) if demo in few else Show(demo, model, given)
-            for demo in demos]
+    return [Show(demo, others[ENTRIES[demo].stand_in], drawn, why_other(demo, model, given, _)) if demo in few
+            else Show(demo, model, given) for demo in demos]
 
 
-def why_drawn(model: Model, entry: Entry, _: Translate) -> str:
-    """Return why the gallery of another network shows drawn shapes, for the page."""
+def why_other(demo: str, model: Model, given: Given, _: Translate) -> str:
+    """Return why the gallery of this network shows a demo with another network, for the page."""
+    entry = ENTRIES[demo]
+    if entry.stand_in != DRAWN:
+        return _("Why photos, and not {model}? This technique needs a decoder of the network's features. One for the "
+                 "network photos comes with the library. To train another one, run: minicnn train_decoder --photos "
+                 "FOLDER --model {model}").format(model=model.name)
     if entry.needs_more is always:
-        return _("Why drawn shapes, and not {model}? This technique needs hundreds of pictures of a class, exact masks "
-                "or a trained decoder. The library has all of them for its small network, shapes, whose pictures are "
-                "drawn.").format(model=model.name)
+        return _("Why drawn shapes, and not {model}? This technique needs hundreds of pictures of a class, or exact "
+                 "masks. The library has both for its small network, shapes, whose pictures are drawn."
+                 ).format(model=model.name)
+    if given.folder:
+        return _("Why drawn shapes, and not {model}? This technique needs more photos than were given. So the small "
+                 "network, shapes, shows it, on pictures that are drawn.").format(model=model.name)
     return _("Why drawn shapes, and not {model}? This technique needs hundreds of photos, which do not come with "
             "the library. So its small network, shapes, shows it, on pictures that are drawn. To see photos here, "
             "run: minicnn fetch caltech101 (137 MB), and then the gallery again; or run: minicnn gallery --photos "

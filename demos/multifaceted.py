@@ -13,6 +13,7 @@ from minicnn.visualize.embedding.features import feature_layer
 from minicnn.visualize.replay_check import check_redone
 from minicnn.visualize.synthesis.ascent_check import Goal, check_ascent, kept_steps
 from minicnn.visualize.synthesis.ascent_settings import AscentSettings
+from minicnn.visualize.synthesis.before_relu import SMALL
 from minicnn.visualize.synthesis.facet_steps_check import kept_facet_steps, redo_facet_steps
 from minicnn.visualize.synthesis.facets import find_facets, suggest_facets
 from minicnn.visualize.synthesis.multifaceted import FACET_PRESETS, centre_crop, facet_visualization, noise_start
@@ -26,14 +27,15 @@ from minicnn.visualize.synthesis.multifaceted_check import (
 from .shared.command import demo_parser, main, positive_int
 from .shared.inputs import choose_model, short_label
 from .shared.long_run import Watch, add_long_run_options, chosen_settings, digest, long_run
-from .shared.photo_choice import add_photos_option, choose_folder, fetched_photos
-from .shared.photo_class import class_folder, network_class
+from .shared.photo_choice import add_photos_option, choose_folder, fetched_photos, knows_photos
+from .shared.photo_class import class_folder, largest_class, network_class
 from .shared.photo_folder import digit_photos, fit_photos, read_photos
 from .shared.picture import Picture, demo_folder, run_demo
 
 NAMES = ("multifaceted",)
 DRAWN, DRAWN_CLASS = 300, CLASSES.index("dotted disc")
 MOST = 1000  # images that are used; more take longer and change little
+FEWEST, GALLERY = 36, 150  # photos of a class for the gallery: at least, and at most
 SHOWN = 3    # images of a facet in the figure
 
 
@@ -83,6 +85,21 @@ def pictures(model, x=None, label=DRAWN_CLASS, num_facets=None, layer=None, sett
         run.finish(stopped)
 
 
+def enough(photos):
+    """Return True if there are enough FolderPhotos of one class for three facets."""
+    return largest_class(photos or ())[1] >= FEWEST
+
+
+def gallery_pictures(model, folder=None, seed=0):
+    """Yield the Picture for the gallery: of the photos of the largest class of a folder, or of drawn shapes."""
+    if not knows_photos(model) or not enough(folder):
+        return pictures(model, num_facets=3, count=225, seed=seed)
+    label, _ = largest_class(folder)
+    x = read_images(model, (photo for photo in folder if photo.label == label), print, GALLERY)
+    name = next((name for name, source in model.sources.items() if source == label), None)
+    return pictures(model, x, commonest_class(model, x) if name is None else model.find_class(name), 3, seed=seed)
+
+
 class Results(NamedTuple):
     """The images (1, C, S, S) that started from means and from noise, the history of the first one, and their steps.
 
@@ -117,7 +134,8 @@ def ascend_all(model, label, starts, noises, pulls, expected, settings, seed, ru
     for made, kind, firsts in ((results.facets, "facet", starts), (results.from_noise, "noise", noises)):
         for group, start in enumerate(firsts):
             pull = pulls[group] if kind == "facet" else None
-            terms = ("score", "facet", "L2") if pull is not None and pull[1].any() else ("score", "L2")
+            terms = ("score", *["margin"] * bool(getattr(stages, "margin_weight", 0)),
+                     *["facet"] * (pull is not None and bool(pull[1].any())), "L2")
             watch = Watch(f"{kind} {group + 1} of {len(starts)}", settings.num_steps,
                           terms if by_ascent else ("score",), start[None], run=run, part=f"{kind}{group}",
                           to_image=model.preprocessing.to_image,
@@ -141,9 +159,10 @@ def ascend_all(model, label, starts, noises, pulls, expected, settings, seed, ru
 def keep_steps(results, model, label, start, stages, watch, rng, name, pull):
     """Append the steps of one image to the Results, done again: Redone steps of stages, or the Checks of an ascent."""
     if isinstance(stages, AscentSettings):
+        goal = Goal(model.net.output, [(label,)], stages.margin_weight)
         results.checks.extend(check_ascent(
-            model.net, Goal(model.net.output, [(label,)]), model.preprocessing, stages, watch.frames, watch.image, rng,
-            name, len(watch.history), start[None], pull))
+            model.net, goal, model.preprocessing, stages, watch.frames, watch.image, rng, name, len(watch.history),
+            start[None], pull))
     else:
         results.redone.extend(redo_facet_steps(
             model.net, label, start, watch.image if watch.stopped is None else None, watch.frames, model.preprocessing,
@@ -174,19 +193,18 @@ def draw_class(model, label, count, seed):
 
 
 def default_preset(model):
-    """Return the preset for the network's size: "tiny" for up to 32 pixels, "small" for up to 100, else "distill"."""
+    """Return the preset for the network's size: tiny for up to 32 pixels, small below 100, photos, or distill."""
     size = model.net.input_shape[1]
-    return "tiny" if size <= 32 else "small" if size <= 100 else "distill"
+    return "tiny" if size <= 32 else "small" if size < SMALL.start else "photos" if size in SMALL else "distill"
 
 
-def read_images(model, photos, report):
-    """Return up to MOST of the FolderPhotos as the network's input, (N, C, H, W). report : called with a line of text.
-    """
-    fitted = [photo.image for _, photo in zip(range(MOST), fit_photos(model, photos), strict=False)]
+def read_images(model, photos, report, most=MOST):
+    """Return up to `most` of the FolderPhotos as input, (N, C, H, W). report : called with a line of text."""
+    fitted = [photo.image for _, photo in zip(range(most), fit_photos(model, photos), strict=False)]
     if not fitted:
         raise InputError("there are no images for the facets; give another folder")
     if len(fitted) == MOST:
-        report(f"only the first {MOST:,} images are used")
+        report(f"only the first {most:,} images are used")
     return model.preprocessing.to_input(np.stack(fitted))
 
 
@@ -266,7 +284,7 @@ def parser():
     parser.add_argument("--count", type=positive_int, default=DRAWN, metavar="N",
                         help=f"number of drawn shapes (default: {DRAWN})")
     parser.add_argument("--preset", metavar="NAME", help=f"settings by name: {', '.join(FACET_PRESETS)} (default: tiny "
-                        "for pictures of up to 32 pixels, small for up to 100, else distill)")
+                        "for pictures of up to 32 pixels, small for up to 99, photos for up to 160, else distill)")
     add_long_run_options(parser)
     return parser
 

@@ -4,12 +4,16 @@ Without --photos, it is the shipped decoder of the network `shapes`, which is tr
 """
 
 from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from minicnn.datasets.photo_classes import CLASSES as CALTECH
+from minicnn.datasets.photo_classes import class_files
 from minicnn.datasets.shapes import CLASSES, PREPROCESSING, ShapeBatches, draw_shapes
 from minicnn.errors import InputError
+from minicnn.images import fit, load_image
 from minicnn.models import Model, load_model, photo_decoder, photo_encoder, shapes_decoder, shapes_encoder
 from minicnn.models.weights import Header, save_weights, weights_digest
 from minicnn.network import Network
@@ -22,6 +26,7 @@ from .shared.inputs import choose_model
 from .shared.layers import feature_layers
 from .shared.photo_choice import add_photos_option
 from .shared.training import train_with_progress, training_parser
+from .train_photos import LICENCE, SPLIT_SEED
 
 BATCH_SIZE = 24
 TEST_SEED, TESTED = 1_000_000, 600  # seed and number of test images, which are not in any training
@@ -63,10 +68,8 @@ def train_on_photos(arguments: Namespace) -> None:
     model, line = choose_model(arguments.model, "cpu", scores=True)
     print(line)
     encoder = photo_encoder(model.net, code_layers(model.net))
-    images = photo_images(model, Path(arguments.photo_folder), arguments.most)
-    tested = np.arange(len(images)) % HELD_OUT == HELD_OUT - 1
-    tested[0] |= not tested.any()
-    x, test_x = (model.preprocessing.to_input(part) for part in (images[~tested], images[tested]))
+    folder = Path(arguments.photo_folder)
+    x, test_x = map(model.preprocessing.to_input, split_photos(model, folder, arguments.most))
     _, code_channels, *_ = encoder.shapes()[encoder.output]
     options = {"code_channels": code_channels, "size": model.net.input_shape[1]}
     decoder, likeness = photo_decoder(arguments.seed, **options), Likeness(encoder, photo_blocks(model))
@@ -76,9 +79,38 @@ def train_on_photos(arguments: Namespace) -> None:
     print(kept_line(model, encoder, decoder, test_x))
     header = Header(f"{model.name}_decoder", "photo_decoder", model.preprocessing, options=options,
                     origin=f"trained by demos/train_decoder.py on {len(x):,} photos and the features of {model.name}",
-                    source_sha256=weights_digest(model.net))
+                    source_sha256=weights_digest(model.net),
+                    licence=LICENCE if model.sources == CALTECH and learnt_from(model, folder) else "")
     save_weights(arguments.out, decoder, header, overwrite=arguments.overwrite, half=True)
     print(f"wrote {arguments.out}: {decoder.num_parameters():,} parameters")
+
+
+def split_photos(model: Model, folder: Path, most: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the photos of the training and of the test, uint8 (N, H, W, 3), up to `most` together.
+
+    If the folder has the photos that the network has learnt from, they are those of its classes, as many of each class,
+    and its held-out photos are the test. Else every tenth photo of the folder is for the test.
+    """
+    if learnt_from(model, folder):
+        each = -(-most // len(model.sources))
+        parts = class_files(folder, model.sources, seed=SPLIT_SEED)
+        training, tested = ([path for paths in part for path in paths[:count]]
+                            for part, count in zip(parts, (each, -(-each // HELD_OUT)), strict=True))
+        return read_fitted(model, training), read_fitted(model, tested)
+    images = photo_images(model, folder, most)
+    tested = np.arange(len(images)) % HELD_OUT == HELD_OUT - 1
+    tested[0] |= not tested.any()
+    return images[~tested], images[tested]
+
+
+def learnt_from(model: Model, folder: Path) -> bool:
+    """Return True if the folder has the sub-folders from which the network has learnt its classes."""
+    return bool(model.sources) and all((folder / source).is_dir() for source in model.sources.values())
+
+
+def read_fitted(model: Model, paths: Sequence[Path]) -> np.ndarray:
+    """Return the photos, cropped to the network's input, uint8 (N, H, W, 3)."""
+    return np.stack([fit(load_image(path), model.preprocessing.resize, model.preprocessing.crop) for path in paths])
 
 
 def photo_blocks(model: Model) -> list[tuple[str, int, float]]:

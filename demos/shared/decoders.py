@@ -10,31 +10,71 @@ from minicnn.backend import to_device, to_host
 from minicnn.datasets.shapes import ShapeBatches
 from minicnn.errors import InputError, one_line
 from minicnn.models import Model, load_model, shapes_encoder
-from minicnn.models.load import weights_path
+from minicnn.models.load import EMBEDDED, weights_path
 from minicnn.models.photo_decoder import photo_encoder
 from minicnn.models.weights import read_header, weights_digest
 from minicnn.network import Network
+from minicnn.visualize.synthesis.generator import code_range
 
+from .default_network import PHOTOS, SHAPES
 from .layers import feature_layers
 from .photo_folder import fit_photos, read_photos
 
 BATCHES, BATCH_SIZE = 5, 24  # drawn training pictures that are used
 MOST = 400  # photos that are used
+DECODED = (PHOTOS, SHAPES)  # the networks with a shipped decoder
 
 
 class Source(NamedTuple):
     """A decoder with its encoder, and pictures that it was trained on.
 
-    x : pictures, (N, C, H, W) on the host. labels : their classes, (N,); of photos the network's answers.
-    codes : of the pictures, (N, …). kind : "drawn" or "photo", for captions.
+    x : pictures, (N, C, H, W) on the host; none if there are no photos. labels : their classes, (N,); of photos the
+    network's answers. start, highest : the mean of the codes and their upper bound, see `code_range`, (1, …).
+    kind : "drawn" or "photo", for captions.
     """
 
     decoder: Network
     encoder: Network
     x: np.ndarray
     labels: np.ndarray
-    codes: np.ndarray
+    start: np.ndarray
+    highest: np.ndarray
     kind: str
+
+
+def has_decoder(model: Model) -> bool:
+    """Return True if a decoder of this network's features comes with the library."""
+    if f"{model.name}_decoder" not in EMBEDDED:
+        return False
+    source = read_header(weights_path(f"{model.name}_decoder")).source_sha256
+    return not source or source == weights_digest(model.net)
+
+
+def shipped_source(model: Model, folder: Path | None = None) -> Source:
+    """Return the Source of the shipped decoder: of `shapes` with drawn pictures, of `photos` with those of the folder.
+
+    Without a folder, `photos` has no pictures to compare with. Raises InputError if no decoder of the network is
+    shipped.
+    """
+    if not has_decoder(model):
+        raise InputError(f"the shipped decoders are for {' and '.join(DECODED)}, not for {one_line(model.name)}; "
+                         f"leave out --model, or give --decoder FILE, which is trained by {training_command(model)}")
+    if model.name == SHAPES:
+        return shapes_source(model)
+    if folder is not None:
+        return photos_source(model, f"{model.name}_decoder", folder)
+    decoder = load_model(f"{model.name}_decoder", model.net.device).fast().net
+    none = np.zeros((0, *model.net.input_shape), np.float32)
+    return Source(decoder, photo_encoder(model.net, code_layers(model.net)), none, np.zeros(0, np.int64),
+                  *norm_range(decoder), "photo")
+
+
+def norm_range(decoder: Network) -> tuple[np.ndarray, np.ndarray]:
+    """Return `code_range` of a decoder's training photos from its first layer, which holds the channels' statistics."""
+    grid = decoder.input_shape[1:]
+    buffers = decoder.layer("norm0").buffers
+    mean, deviation = (to_host(array).reshape(1, -1, 1, 1) for array in (buffers["mean"], buffers["var"] ** 0.5))
+    return np.tile(mean, (1, 1, *grid)), np.tile(3 * deviation, (1, 1, *grid))
 
 
 def shapes_source(model: Model) -> Source:
@@ -42,7 +82,8 @@ def shapes_source(model: Model) -> Source:
     decoder = load_model("shapes_decoder", model.net.device).fast().net
     x, labels = (np.concatenate(parts) for parts in zip(*map(ShapeBatches(BATCH_SIZE, 0), range(BATCHES)), strict=True))
     encoder = shapes_encoder(model.net)
-    return Source(decoder, encoder, x, labels, to_host(encoder.predict(to_device(x, model.net.device))), "drawn")
+    codes = to_host(encoder.predict(to_device(x, model.net.device)))
+    return Source(decoder, encoder, x, labels, *code_range(codes), "drawn")
 
 
 def photos_source(model: Model, file: str, folder: Path) -> Source:
@@ -66,7 +107,7 @@ def photos_source(model: Model, file: str, folder: Path) -> Source:
         part = to_device(x[start:start + 16], model.net.device)
         codes.append(to_host(encoder.predict(part)))
         labels.append(to_host(model.net.predict(part)).argmax(axis=1))
-    return Source(decoder, encoder, x, np.concatenate(labels), np.concatenate(codes), "photo")
+    return Source(decoder, encoder, x, np.concatenate(labels), *code_range(np.concatenate(codes)), "photo")
 
 
 def code_layers(net: Network) -> list[str]:

@@ -1,12 +1,14 @@
 """The photos of one class of a collection: the sub-folder that belongs to a class of the network."""
 
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 from minicnn.errors import InputError, one_line
 from minicnn.models import Model
 
 from .photo_files import find_photos
+from .photo_folder import FolderPhoto
 
 
 def class_folder(model: Model, folder: Path, wanted: str | None) -> tuple[Path, str]:
@@ -30,6 +32,12 @@ def class_folder(model: Model, folder: Path, wanted: str | None) -> tuple[Path, 
         if name is not None:
             return folder / name, f"class: {sizes[name]:,} photos in {one_line(name, 100)}"
     return folder, f"class: all {sizes.total():,} photos, as no sub-folder is named {one_line(wanted, 100)}"
+
+
+def largest_class(photos: Iterable[FolderPhoto]) -> tuple[str | None, int]:
+    """Return (label, number of photos) of the largest class of FolderPhotos; (None, 0) if they have no labels."""
+    counts = Counter(photo.label for photo in photos if photo.label is not None)
+    return max(counts.items(), key=lambda item: item[1], default=(None, 0))
 
 
 def names_of(model: Model, wanted: str, classes: list[str]) -> list[str]:

@@ -31,7 +31,7 @@ ARCHITECTURES: dict[str, Callable[..., Network]] = {
     "caffenet": caffenet, "resnet18": resnet18, "photos": photos, "digits": digits, "shapes": shapes,
     "shapes_decoder": shapes_decoder, "photo_decoder": photo_decoder, "first_layer": first_layer,
     "transform_network": transform_network, "vgg19_autoencoder": vgg19_autoencoder}
-EMBEDDED = ("photos", "shapes", "digits", "shapes_decoder", "styles")  # they come with the library
+EMBEDDED = ("photos", "photos_decoder", "shapes", "digits", "shapes_decoder", "styles")  # they come with the library
 
 
 class Model(NamedTuple):
@@ -204,8 +204,8 @@ def load_model(name: str | Path, device: str = "auto") -> Model:
     """Return the Model called `name`, with its weights, as a plain network.
 
     name : the path of a weights file (.h5), the name of a file in the cache folder, such as "squeezenet1_1", or a
-    network that comes with the library: "photos", "shapes", "digits", "styles" (fast style transfer) or
-    "shapes_decoder" (its preprocessing describes its output).
+    network that comes with the library: "photos", "shapes", "digits", "styles" (fast style transfer),
+    "photos_decoder" or "shapes_decoder" (their preprocessing describes their output).
     device : "cpu", "gpu", or "auto" for the GPU if CuPy works.
     Raises InputError if the file is missing or damaged, or if it does not fit its architecture.
 

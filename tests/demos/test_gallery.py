@@ -80,7 +80,7 @@ def test_the_gallery_without_weights_uses_the_network_of_photographs_and_says_wh
     require_links(tmp_path / "gallery", page)
     reason = "Why drawn shapes, and not photos?"
     drawn = {"neighbours", "embedding_map", "grid_map", "patches", "dissection", "dissection_concepts", "multifaceted",
-             "generator_prior", "atlas", *universal.NAMES}
+             "atlas", *universal.NAMES}
     for name in names:
         card = json.loads((tmp_path / "gallery" / f"{name}.json").read_text())
         assert (card["model"] == "shapes") == (name in drawn) == (reason in card["explanation"]), name
@@ -182,10 +182,10 @@ def test_a_folder_of_photos_takes_the_place_of_drawn_shapes(tmp_path, monkeypatc
 
 
 @pytest.mark.parametrize(("photos", "drawn"), [
-    (0, {"neighbours", "embedding_map", "zoom_page", "patches", "atlas"}), (9, {"embedding_map", "atlas"}),
-    (200, set())])
+    (0, {"neighbours", "embedding_map", "zoom_page", "patches", "atlas", "multifaceted"}),
+    (9, {"embedding_map", "atlas", "multifaceted"}), (200, set())])
 def test_drawn_shapes_stand_in_only_where_the_photos_are_too_few(photos, drawn):
-    model, drawn = load_model("photos", "cpu"), drawn | {"dissection", "multifaceted", "generator_prior", "universal"}
+    model, drawn = load_model("photos", "cpu"), drawn | {"dissection", "universal"}
     folder = [FolderPhoto(f"photo {n}", "ab"[n % 2], np.zeros((4, 4, 3), np.uint8)) for n in range(photos)]
     given = gallery.Given([], 0, folder or None)
     shown = gallery.shows(model, given)
@@ -194,6 +194,11 @@ def test_drawn_shapes_stand_in_only_where_the_photos_are_too_few(photos, drawn):
                for show in shown)
     shapes = load_model("shapes", "cpu")
     assert not any(show.why for show in gallery.shows(shapes, given))
+    other = gallery.shows(model._replace(name="other"), given)  # without a decoder of its own
+    show, = (show for show in other if show.demo == "generator_prior")
+    assert show.model.name == "photos" and show.why.startswith("Why photos, and not other?")
+    if photos == 200:
+        assert all("more photos than were given" in show.why for show in other if show.model.name == "shapes")
 
 
 @pytest.mark.parametrize("name", ["flat", "two", "clear"])

@@ -107,9 +107,10 @@ def test_the_gallery_uses_the_set_in_the_cache_and_says_how_to_get_one(fetched, 
     shutil.rmtree(fetched)
     photos, line = gallery_module.gallery_folder(OTHER, None)
     assert photos is None
-    for text in (line, gallery.why_drawn(OTHER, gallery.ENTRIES["neighbours"], str)):
+    for text in (line, gallery.why_other("neighbours", OTHER, gallery.Given([], 0), str)):
         assert "minicnn fetch caltech101" in text and "--photos FOLDER" in text
-    assert "fetch" not in gallery.why_drawn(OTHER, gallery.ENTRIES["universal"], str)  # photos would change nothing
+    text = gallery.why_other("universal", OTHER, gallery.Given([], 0), str)
+    assert "masks" in text and "fetch" not in text  # photos would change nothing
 
 
 def test_the_option_photos_is_the_folder(fetched, tmp_path, capsys):

@@ -100,7 +100,7 @@ def test_the_generator_prior_on_photos(trained, tmp_path, capsys):
     assert set(card["times"]) == {"by codes", "by pixels"} and card["parameters"]["learning_rate"] > 0
     assert np.load(tmp_path / "out" / "generator_prior.npy").shape == (1, 3, 64, 64)
     source = photos_source(load_model(network, "cpu"), str(decoder), folder)
-    assert len(generator_prior.surest_classes(SHAPES, source)) == 6
+    assert len(generator_prior.default_labels(SHAPES, source)) == 6
 
 
 def test_a_decoder_of_other_weights_is_refused(trained, tmp_path, capsys):

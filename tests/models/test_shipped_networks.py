@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import minicnn
+from demos.shared.decoders import code_layers
 from demos.shared.portrait import head
 from demos.train_fast_style import drawn_style
 from demos.train_photos import SPLIT_SEED
@@ -16,7 +17,7 @@ from minicnn.datasets.photo_classes import class_files, held_out_photos
 from minicnn.datasets.shapes import CLASSES, draw_shapes
 from minicnn.images import fit, load_image
 from minicnn.layers import AvgPool2D, BatchNorm2D, GuidedReLU
-from minicnn.models import load_model, shapes_encoder
+from minicnn.models import load_model, photo_encoder, shapes_encoder
 from minicnn.models.weights import read_header
 from minicnn.training.train import accuracy
 from minicnn.visualize import class_visualization, perceptual_loss, saliency_map, stylize, with_style
@@ -54,13 +55,14 @@ def drawn(model):
 
 @pytest.mark.parametrize("name, script", [("digits", "train_digits"), ("shapes", "train_shapes"),
                                           ("photos", "train_photos"),
-                                          ("shapes_decoder", "train_decoder"), ("styles", "train_fast_style")])
+                                          ("photos_decoder", "train_decoder"), ("shapes_decoder", "train_decoder"),
+                                          ("styles", "train_fast_style")])
 def test_each_file_is_under_a_megabyte_and_says_where_it_is_from(name, script):
     path = Path(minicnn.__file__).parent / "data" / f"{name}.h5"
     header = read_header(path)
     assert path.stat().st_size < 1_000_000
     assert f"trained by demos/{script}.py" in header.origin and header.licence.startswith(("MIT", "CC BY 4.0"))
-    if name not in ("shapes_decoder", "styles"):  # which have no classes
+    if name not in ("photos_decoder", "shapes_decoder", "styles"):  # which have no classes
         assert len(header.labels) == load_model(name, "cpu").net.shapes()[load_model(name, "cpu").net.output][1]
 
 
@@ -123,6 +125,22 @@ def test_the_decoder_paints_what_the_network_sees(model, drawn):
     print(f"decoder: the network knows {share:.1%} of {len(x)} painted pictures; of the variance of their colours, in "
           f"4x4 pixels, {1 - unexplained:.1%} is that of the originals")
     assert share >= 0.85 and unexplained < 0.2
+
+
+def test_the_decoder_of_photos_paints_held_out_photos(photos, test_data):
+    folder = test_data / "photos" / "caltech101"
+    if not folder.exists():
+        pytest.skip("no photos of Caltech 101")
+    _, held_out = class_files(folder, photos.sources, seed=SPLIT_SEED)
+    x, _ = held_out_photos([paths[:2] for paths in held_out])
+    painted = load_model("photos_decoder", "cpu").fast().net.predict(
+        photo_encoder(photos.net, code_layers(photos.net)).predict(x))
+    same = float((photos.net.predict(painted).argmax(axis=1) == photos.net.predict(x).argmax(axis=1)).mean())
+    coarse, original = (AvgPool2D(16).forward(array)[0] for array in (painted, x))
+    unexplained = float(((coarse - original) ** 2).mean() / original.var())
+    print(f"decoder of photos: {same:.1%} of {len(x)} held-out photos keep their answer; of the variance of their "
+          f"colours, in 16x16 pixels, {1 - unexplained:.1%} is that of the originals")
+    assert same >= 0.6 and unexplained < 0.2
 
 
 def test_the_most_salient_pixel_is_in_the_object(model, drawn):

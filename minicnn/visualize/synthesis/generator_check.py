@@ -80,32 +80,43 @@ def check_generated(net: Network, encoder: Network, labels: Sequence[int], gener
     labels : the K classes.
     generated, by_pixels : a picture of each class by the generator, and one by optimizing pixels in the same number of
         steps, (K, C, H, W).
-    drawn, drawn_labels : pictures of the generator's training data, (N, C, H, W), and their classes, (N,). Distances to
-        them are measured between codes, in standard deviations: measured between pixels, plain grey is nearer to most
-        pictures than any other picture is.
+    drawn, drawn_labels : pictures of the generator's training data, (N, C, H, W), and their classes, (N,). Without
+        any, the results are not compared with them. Distances to them are measured between codes, in standard
+        deviations: measured between pixels, plain grey is nearer to most pictures than any other picture is.
     preprocessing : of the network's weights.
     kind : the name of one of the training pictures, for the Checks.
     """
     generated, by_pixels = (preprocessing.to_input(preprocessing.to_images(x)) for x in (generated, by_pixels))
-    scores, pixel_scores, drawn_scores = (predict_batches(net, x) for x in (generated, by_pixels, drawn))
+    scores, pixel_scores = (predict_batches(net, x) for x in (generated, by_pixels))
     rows = np.arange(len(labels))
     first = float((scores.argmax(axis=1) == labels).mean())
     score, pixel_score = (float(each[rows, labels].mean()) for each in (scores, pixel_scores))
-    drawn_score = float(drawn_scores[np.arange(len(drawn)), np.asarray(drawn_labels)].mean())
-    shares = [np.mean([high_frequency_share(one[None]) for one in x]) for x in (generated, by_pixels, drawn)]
+    share, pixel_share = high_share(generated), high_share(by_pixels)
+    right = reported("share of the generated 8-bit pictures that are classified as their class", first)
+    if not len(drawn):
+        return [right, reported("mean score of the generated pictures", score,
+                                f"optimized pixels reach {pixel_score:.2f} in as many steps"),
+                reported("share of their energy above half of the highest frequency", share,
+                         f"{pixel_share:.4f} (optimized pixels)")]
+    drawn_score = float(predict_batches(net, drawn)[np.arange(len(drawn)), np.asarray(drawn_labels)].mean())
     distance, pixel_distance = code_distances(encoder, (generated, by_pixels), drawn)
     closest = nearest_others(flat(drawn), 1)[1].min()
     least = float(nearest_drawn(generated, drawn)[1].min())
     return [
-        reported("share of the generated 8-bit pictures that are classified as their class", first),
+        right,
         reported("mean score of the generated pictures", score, f"{drawn_score:.2f} ({kind}s); optimized pixels "
                  f"reach {pixel_score:.2f} in as many steps"),
         reported(f"mean distance of their codes to the nearest {kind}'s, in standard deviations", distance,
                  f"{pixel_distance:.2f} (optimized pixels)"),
-        reported("share of their energy above half of the highest frequency", float(shares[0]),
-                 f"{shares[2]:.4f} ({kind}s) and {shares[1]:.4f} (optimized pixels)"),
+        reported("share of their energy above half of the highest frequency", share,
+                 f"{high_share(drawn):.4f} ({kind}s) and {pixel_share:.4f} (optimized pixels)"),
         reported(f"least distance of a generated picture to one of {len(drawn)} training pictures", least,
                  f"{closest:.1f} (least distance of two training pictures)")]
+
+
+def high_share(x: np.ndarray) -> float:
+    """Return the mean `high_frequency_share` of pictures, (N, C, H, W)."""
+    return float(np.mean([high_frequency_share(one[None]) for one in x]))
 
 
 def code_distances(encoder: Network, several: Sequence[np.ndarray], drawn: np.ndarray) -> list[float]:

@@ -25,7 +25,7 @@ from minicnn.visualize.entry import (
     require_watchers,
 )
 from minicnn.visualize.synthesis.ascent import ascend
-from minicnn.visualize.synthesis.ascent_settings import DISTILL, AscentSettings
+from minicnn.visualize.synthesis.ascent_settings import DISTILL, PHOTOS, AscentSettings
 from minicnn.visualize.synthesis.class_visualization import class_terms
 from minicnn.visualize.synthesis.denoise import DenoiseTV
 from minicnn.visualize.synthesis.directions import require_vectors
@@ -91,7 +91,10 @@ TINY = FacetSettings(tuple(replace(stage, num_steps=max(1, stage.num_steps // 20
 # 0.92 and 0.54, and the mean score 88 and 173; 3 and 4 of them lie in the direction of their own photos.
 WAVES = FacetSettings(DISTILL, pull=0.5)
 
-FACET_PRESETS = {"distill": WAVES, "nguyen": NGUYEN, "small": SMALL, "tiny": TINY}
+# Ours, for networks of photos as small as `photos`: the class visualization of such networks, and a stronger pull.
+COARSE_WAVES = FacetSettings(PHOTOS, pull=2.0)
+
+FACET_PRESETS = {"distill": WAVES, "photos": COARSE_WAVES, "nguyen": NGUYEN, "small": SMALL, "tiny": TINY}
 
 
 def facet_visualization(net: Network, label: int, start: np.ndarray, preprocessing: Preprocessing, *,

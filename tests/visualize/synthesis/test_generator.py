@@ -12,6 +12,7 @@ from demos import train_decoder
 from demos.shared import decoders
 from minicnn.backend import to_device, to_host
 from minicnn.datasets.shapes import ShapeBatches
+from minicnn.errors import InputError
 from minicnn.gradient_check import directional_error
 from minicnn.layers import AvgPool2D, Conv2D, FourierFeatures2D, GlobalAvgPool2D, Linear, ReLU, Upsample2D
 from minicnn.models import load_model, shapes, shapes_decoder, shapes_encoder
@@ -302,6 +303,9 @@ def test_copies_noise_and_other_classes_have_other_numbers(rng, drawn):
     others = values(mine[:3], (mine_labels[:3] + 1) % 12)
     assert others[0] == 0 and others[1] < 0
     assert values(x[:3], labels[:3])[4] < 1 and values(noise, labels[:3])[3] > 0.3
+    alone = check_generated(model.net, shapes_encoder(model.net), mine_labels[:3], mine[:3], noise, x[:0], labels[:0],
+                            model.preprocessing)
+    assert [check.value for check in alone] == [first, score, frequency]
     assert isinstance(model.preprocessing, Preprocessing)
 
 
@@ -309,8 +313,8 @@ def test_copies_noise_and_other_classes_have_other_numbers(rng, drawn):
 
 
 def run(*arguments):
-    """Run the demo; return its exit code."""
-    return exit_code(demo, *arguments)
+    """Run the demo with the network `shapes`, or with another --model; return its exit code."""
+    return exit_code(demo, "--model", "shapes", *arguments)
 
 
 SHORT = ["--class", "dotted disc", "--class", "striped star", "--steps", "6", "--save-every", "2", "--device", "cpu"]
@@ -356,8 +360,33 @@ def test_the_demo_on_the_strict_gpu_makes_the_pictures_of_the_cpu(strict_cupy, t
     assert np.linalg.norm(on_gpu - on_cpu) < 1e-3 * np.linalg.norm(on_cpu)  # more steps would amplify the rounding
 
 
+def test_the_default_is_the_network_of_photographs(tmp_path, capsys, empty_cache):
+    assert exit_code(demo, "--device", "cpu", "--class", "sunflower", "--steps", "3", "--out", tmp_path / "out") == 0
+    said = capsys.readouterr().out
+    assert "model: photos" in said and "minicnn fetch caltech101" in said
+    card = json.loads((tmp_path / "out" / "generator_prior.json").read_text())
+    assert all(check["passed"] for check in card["checks"]) and len(card["checks"]) == 6
+    assert "look like photos" in card["explanation"] and "Bottom row" not in card["explanation"]
+    assert np.load(tmp_path / "out" / "generator_prior.npy").shape == (1, 3, 128, 128)
+
+
+def test_the_shipped_decoder_of_photos_knows_the_range_of_its_codes():
+    model = load_model("photos", "cpu")
+    source = decoders.shipped_source(model)
+    norm = source.decoder.layer("norm0").buffers
+    assert source.start.shape == source.highest.shape == (1, *source.decoder.input_shape) and not len(source.x)
+    np.testing.assert_allclose(source.highest[0, :, 1, 2] ** 2, 9 * norm["var"], rtol=1e-5)
+    np.testing.assert_array_equal(source.start[0, :, 0, 3], norm["mean"])
+    assert decoders.has_decoder(load_model("shapes", "cpu")) and not decoders.has_decoder(load_model("digits", "cpu"))
+    for layer in model.net.parameter_layers().values():
+        layer.params["b"] = layer.params["b"] + 1
+    assert not decoders.has_decoder(model)  # of other weights
+    with pytest.raises(InputError, match="the shipped decoders are for photos and shapes, not for photos"):
+        decoders.shipped_source(model)
+
+
 @pytest.mark.parametrize("arguments, expected", [
-    (["--model", "digits"], "the shipped decoder is for the network shapes, not for digits"),
+    (["--model", "digits"], "the shipped decoders are for photos and shapes, not for digits"),
     (["--model", "shapes_decoder"], "shapes_decoder does not take pictures: its input has 120 channels"),
     (["--class", "doted disc"], "no class 'doted disc'; did you mean dotted disc"),
     (["--preset", "ngyuen"], "no preset 'ngyuen'; did you mean nguyen"),

@@ -11,7 +11,9 @@ from facet_pictures import on, small_network, two_kinds
 from PIL import Image
 
 from demos import multifaceted as demo
+from demos.shared.photo_folder import FolderPhoto
 from minicnn.backend import to_host
+from minicnn.datasets.shapes import draw_shapes
 from minicnn.errors import InputError
 from minicnn.layers import Conv2D, Flatten, Linear, ReLU
 from minicnn.models import load_model
@@ -372,6 +374,26 @@ def test_a_folder_of_photos(short, tmp_path, capsys):
     assert card["parameters"]["class"] == 7 and card["parameters"]["images"] == 6
     assert run(*short, str(tmp_path / "photos"), "--model", "shapes", "--facets", "7") == 2
     assert "7 facets of 6 images: give a number from 1 to 6" in capsys.readouterr().err
+
+
+def test_the_gallery_takes_the_largest_class_of_the_photos(monkeypatch):
+    quick = replace(FACET_PRESETS["photos"], stages=replace(FACET_PRESETS["photos"].stages, num_steps=2))
+    monkeypatch.setitem(FACET_PRESETS, "photos", quick)
+    model = load_model("photos", "cpu").fast()
+    images, _ = draw_shapes([2] * 40, np.random.default_rng(0), 144)
+    photos = [FolderPhoto(f"{n}", "Faces" if n < 36 else "Leopards", image) for n, image in enumerate(images)]
+    picture, = demo.gallery_pictures(model, photos)
+    assert picture.parameters["class"] == model.find_class("face") and picture.parameters["images"] == 36
+    assert picture.parameters["facets"] == 3 and picture.parameters["pull"] == 2.0
+    assert all(check.passed for check in picture.checks)
+    assert demo.enough(photos) and not demo.enough(photos[1:]) and not demo.enough(None)
+    unnamed = [photo._replace(label=None) for photo in photos]
+    assert not demo.enough(unnamed)
+
+
+@pytest.mark.parametrize("name, preset", [("digits", "tiny"), ("shapes", "small"), ("photos", "photos")])
+def test_each_shipped_network_has_its_preset(name, preset):
+    assert demo.default_preset(load_model(name, "cpu")) == preset
 
 
 @pytest.mark.parametrize("arguments, expected", [
