@@ -29,7 +29,7 @@ from .techniques import PARTS, TECHNIQUES
 TEMPLATES = Path(__file__).parent / "templates"
 STYLE = "gallery.css"
 FIRST = "agreement"  # the first picture: the photo, its class, and where several methods see it
-SMALL = (480, 360)  # pixels of the pictures in the overview, at most
+SMALL = (336, 252)  # pixels of the pictures in the overview, at most; a first screen of them is below 1 MB
 PAGES = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
                     lstrip_blocks=True)
 
@@ -196,7 +196,7 @@ def write_small(source: Path, target: Path, rows: Sequence[Sequence[Panel]] = ()
             small = picture.convert("RGB").crop((0, 0, picture.width, min(picture.height, picture.width)))
     small.thumbnail(SMALL)
     with replacing(target, overwrite=True) as temporary:
-        small.save(temporary, "JPEG", quality=85)
+        small.save(temporary, "JPEG", quality=80)
     return small.size
 
 

@@ -78,6 +78,8 @@ def test_the_gallery_without_weights_uses_the_network_of_photographs_and_says_wh
     assert {f"{name}.html" for name in names} < set(page.links)
     assert "Not shown here" in text and "minicnn train_fast_style" in text and "not finished" not in text
     require_links(tmp_path / "gallery", page)
+    small = [(tmp_path / "gallery" / f"{name}_small.jpg").stat().st_size for name in names]
+    assert sum(small) < 30_000 * len(small)  # so that a first screen of about 20 is below 1 MB
     reason = "Why drawn shapes, and not photos?"
     drawn = {"neighbours", "embedding_map", "grid_map", "patches", "dissection", "dissection_concepts", "multifaceted",
              "atlas", *universal.NAMES}

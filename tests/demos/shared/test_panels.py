@@ -75,7 +75,7 @@ def test_a_small_picture_shows_the_first_panels_without_captions(tmp_path, panel
     rows = panel_rows(panels_of_card({"panels": panels}))
     size = write_small(tmp_path / "figure.png", tmp_path / "small.jpg", rows)
     small = load_image(tmp_path / "small.jpg").astype(int)
-    assert size == (small.shape[1], small.shape[0]) and size[0] <= 480 and size[1] <= 360
+    assert size == (small.shape[1], small.shape[0]) and size[0] <= 336 and size[1] <= 252
     near = np.stack([np.abs(small - colour).max(axis=2) < 40 for colour in [*COLOURS, (255, 255, 255)]])
     assert near.any(axis=0).mean() > 0.97  # no letters
     assert all(one.sum() > 500 for one in near)
