@@ -32,10 +32,11 @@ UNNAMED = """() => [...document.querySelectorAll("img, canvas, svg, button, sele
 
 
 def require_usable(page):
-    """What is visible has a name and is not too small or faint to read, and the page does not scroll sideways."""
+    """What is visible has a name and is not too small or faint to read, and nothing is cut at the right."""
     assert page.evaluate(SMALL_TEXT) == [] == page.evaluate(UNNAMED)
     assert page.evaluate(FAINT) == []
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert page.locator("#hover").evaluate("(part) => part.scrollWidth <= part.clientWidth")
 
 
 def start_server(port=0, words=("--model", "shapes"), **environment):
