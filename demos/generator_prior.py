@@ -32,7 +32,7 @@ from .shared.times import Times
 
 NAMES = ("generator_prior",)
 LABELS = (2, 1, 3, 7, 9, 10)  # shapes and textures in different pairs, to fill a row of the figure
-CLEAR = ("face", "sunflower", "dalmatian", "panda", "strawberry", "bonsai")  # classes of `photos`
+CLEAR = ("sunflower", "face", "panda", "dalmatian", "bonsai", "strawberry")  # classes of `photos`
 RATE = 0.05  # for photos: the learning rate as a part of the mean upper bound of the code's numbers
 
 
@@ -198,7 +198,7 @@ def parser():
     parser.add_argument("--steps", dest="num_steps", type=positive_int, metavar="N",
                         help="number of steps for each class (default: the preset's, 200)")
     parser.add_argument("--decoder", metavar="FILE", help="a decoder of the network's features, which "
-                        "demos.train_decoder --photos has trained (default: the shipped decoder of the network shapes)")
+                        "demos.train_decoder --photos has trained (default: the shipped decoder of photos or shapes)")
     add_photos_option(parser)
     add_presets(parser, GENERATOR_PRESETS, "shapes")
     parser.add_argument("--learning-rate", type=positive_number, metavar="RATE", help="mean change of the code's "
