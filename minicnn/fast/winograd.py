@@ -66,7 +66,8 @@ def winograd_convolution(x: Array, filters: Filters, bias: Array | None, pad: in
         _transform_tiles(x[n:n + images], m, pad, first, v)
         tiles = v.reshape(a, a, 1, -1, C)
         products = scratch(ODD, (a, a, u.shape[2], tiles.shape[3], filters.size), x.dtype)
-        np.matmul(tiles, u, out=products)
+        for some in small_slices(tiles.shape[3], C * filters.size):
+            np.matmul(tiles[:, :, :, some], u, out=products[:, :, :, some])
         _transform_back(products, bias, first, (rows, across), out[n:n + images])
 
     share_out(convolve, [(n, down * i // number, down * (i + 1) // number)
@@ -86,17 +87,31 @@ def _convolve_by_blocks(x: Array, filters: Filters, bias: Array | None, pad: int
 
     share_out(transform, pieces(down, work), work, MEETINGS)
     tiles = v.reshape(a, a, -1, C)
-    step = max(1, SMALL_PRODUCT // (C * size))
+    some_tiles = small_slices(tiles.shape[2], C * size)
 
     def multiply(i: int) -> None:
         products = scratch(ODD, (a, a, 1, tiles.shape[2], size), x.dtype)
         u = filters.block(i)
-        for t in range(0, tiles.shape[2], step):
-            np.matmul(tiles[:, :, t:t + step], u, out=products[:, :, 0, t:t + step])
+        for part in some_tiles:
+            np.matmul(tiles[:, :, part], u, out=products[:, :, 0, part])
         some = slice(i * size, (i + 1) * size)
         _transform_back(products, None if bias is None else bias[some], 0, grid, out[..., some])
 
     share_out(multiply, range(out.shape[3] // size), work, MEETINGS)
+
+
+def small_slices(count: int, work: int) -> list[slice]:
+    """Return slices of the `count` columns, or rows, of a product, `work` multiply-adds each, for which OpenBLAS copies
+    nothing."""
+    some = -(-count // -(-count * work // SMALL_PRODUCT))
+    return [slice(start, start + some) for start in range(0, count, some)]
+
+
+def _transform(matrix: Array, values: Array, out: Array) -> Array:
+    """Write the product of a small matrix and values (…, rows, columns) into `out`, and return it."""
+    for some in small_slices(values.shape[-1], matrix.size):
+        np.matmul(matrix, values[..., some], out=out[..., some])
+    return out
 
 
 def _transform_tiles(x: Array, m: int, pad: int, first: int, v: Array) -> None:
@@ -110,14 +125,14 @@ def _transform_tiles(x: Array, m: int, pad: int, first: int, v: Array) -> None:
     columns = padded.shape[2]
     sn, sy, sx, sc = padded.strides
     rows_of_tiles = as_strided(padded, (N, down, a, columns * C), (sn, m * sy, sy, sc))
-    half = np.matmul(BT, rows_of_tiles, out=scratch(EVEN, rows_of_tiles.shape, x.dtype))
+    half = _transform(BT, rows_of_tiles, scratch(EVEN, rows_of_tiles.shape, x.dtype))
     sn, st, si, sc = half.strides
     gathered = scratch(ODD, v.shape, x.dtype)  # column of the tile, row, image, tile, channel
     gathered[...] = as_strided(half, v.shape, (C * sc, si, sn, st, m * C * sc, sc))
     if v.flags.c_contiguous:
-        np.matmul(BT, gathered.reshape(a, -1), out=v.reshape(a, -1))
+        _transform(BT, gathered.reshape(a, -1), v.reshape(a, -1))
     else:
-        v[...] = np.matmul(BT, gathered.reshape(a, -1), out=scratch(EVEN, (a, v.size // a), x.dtype)).reshape(v.shape)
+        v[...] = _transform(BT, gathered.reshape(a, -1), scratch(EVEN, (a, v.size // a), x.dtype)).reshape(v.shape)
 
 
 def _transform_back(products: Array, bias: Array | None, first: int, grid: tuple[int, int], out: Array) -> None:
@@ -128,8 +143,8 @@ def _transform_back(products: Array, bias: Array | None, first: int, grid: tuple
     a, _, blocks, _, size = products.shape
     m, (down, across), (N, _, OW, F) = a - 2, grid, out.shape
     AT = TILES[m].AT.astype(products.dtype)
-    half = np.matmul(AT, products.reshape(a, -1), out=scratch(EVEN, (m, products.size // a), products.dtype))
-    y = np.matmul(AT, half.reshape(m, a, -1), out=scratch(ODD, (m, m, products.size // a**2), products.dtype))
+    half = _transform(AT, products.reshape(a, -1), scratch(EVEN, (m, products.size // a), products.dtype))
+    y = _transform(AT, half.reshape(m, a, -1), scratch(ODD, (m, m, products.size // a**2), products.dtype))
     y = y.reshape(m, m, blocks, N, down, across, size).transpose(3, 4, 1, 5, 0, 2, 6)
     if bias is not None:
         bias = bias.reshape(blocks, size)

@@ -5,19 +5,18 @@ import numpy as np
 from minicnn.backend import Array
 from minicnn.fast.im2col import CHUNK
 from minicnn.fast.rows.tape import Bordered, Tape, flat, strided
+from minicnn.fast.winograd import SMALL_PRODUCT, small_slices
 
-SMALL_PRODUCT = 10**6  # multiply-adds, from which on OpenBLAS copies the operands of a product
-FEW_PIXELS = 64        # with fewer pixels in a product, the calls take more time than the copies
+FEW_PIXELS = 64  # with fewer pixels in a product, the calls take more time than the copies
 
 
 def multiply(tape: Tape, pixels: Array, matrix: Array, out: Array) -> None:
     """Write down the product of pixels (count, C) and a matrix (C, F), in pieces for which OpenBLAS copies nothing."""
-    count = len(pixels)
-    some = SMALL_PRODUCT // matrix.size
-    if some < FEW_PIXELS or not matrix.flags.c_contiguous:  # it reads small matrices of another order slowly
-        some = count
-    for start in range(0, count, some):
-        tape.do(np.matmul, pixels[start:start + some], matrix, out[start:start + some])
+    if matrix.size * FEW_PIXELS > SMALL_PRODUCT or not matrix.flags.c_contiguous:  # it reads another order slowly
+        tape.do(np.matmul, pixels, matrix, out)
+        return
+    for some in small_slices(len(pixels), matrix.size):
+        tape.do(np.matmul, pixels[some], matrix, out[some])
 
 
 def mix(tape: Tape, rows: Array, matrix: Array, out: Array, more: Array | None) -> None:

@@ -6,9 +6,9 @@ from functools import partial
 import numpy as np
 
 from minicnn.backend import Array
-from minicnn.fast.rows.products import SMALL_PRODUCT
 from minicnn.fast.rows.tape import Bordered, Tape, part_of, strided
 from minicnn.fast.rows.weights import Weights
+from minicnn.fast.winograd import small_slices
 from minicnn.fast.winograd_weights import TILES
 
 BAND = 2**18  # values of transformed tiles at a time
@@ -86,14 +86,20 @@ def transform_tiles(tape: Tape, source: Bordered, pad: int, first: int, even: Ar
     sy, sx, sc = begin.strides
     tiles = strided(begin, (down, a, (m * across + 2) * C), (m * sy, sy, sc))
     half = part_of(even, tiles.shape)
-    tape.do(np.matmul, BT, tiles, half)
+    transform(tape, BT, tiles, half)
     st, si, sc = half.strides
     gathered = part_of(odd, v.shape)  # column of the tile, row, tile, channel
     tape.copy(strided(half, gathered.shape, (C * sc, si, st, m * C * sc, sc)), gathered)
     found = v if v.flags.c_contiguous else part_of(even, v.shape)
-    tape.do(np.matmul, BT, gathered.reshape(a, -1), found.reshape(a, -1))
+    transform(tape, BT, gathered.reshape(a, -1), found.reshape(a, -1))
     if found is not v:
         tape.copy(found, v)
+
+
+def transform(tape: Tape, matrix: Array, values: Array, out: Array) -> None:
+    """Write down the product of a small matrix and values (…, rows, columns)."""
+    for some in small_slices(values.shape[-1], matrix.size):
+        tape.do(np.matmul, matrix, values[..., some], out[..., some])
 
 
 def multiply(tape: Tape, v: Array, u: Array, even: Array, odd: Array, out: Array, more: Array | None) -> None:
@@ -103,13 +109,12 @@ def multiply(tape: Tape, v: Array, u: Array, even: Array, odd: Array, out: Array
     AT = TILES[m].AT.astype(np.float32)
     tiles = v.reshape(a, a, 1, count, C)
     products = part_of(odd, (a, a, blocks, count, size))
-    some = max(1, SMALL_PRODUCT // (C * size))
-    for t in range(0, count, some):
-        tape.do(np.matmul, tiles[:, :, :, t:t + some], u, products[:, :, :, t:t + some])
+    for some in small_slices(count, C * size):
+        tape.do(np.matmul, tiles[:, :, :, some], u, products[:, :, :, some])
     half = part_of(even, (m, products.size // a))
-    tape.do(np.matmul, AT, products.reshape(a, -1), half)
+    transform(tape, AT, products.reshape(a, -1), half)
     y = part_of(odd, (m, m, products.size // a**2))
-    tape.do(np.matmul, AT, half.reshape(m, a, -1), y)
+    transform(tape, AT, half.reshape(m, a, -1), y)
     place_tiles(tape, y.reshape(m, m, blocks, down, across, size).transpose(3, 1, 4, 0, 2, 5), out, more)
 
 
