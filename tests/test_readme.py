@@ -13,8 +13,8 @@ from demos.techniques import TECHNIQUES, demo_names, readme_table
 from weights_converter import __main__ as converter
 
 ROOT = Path(__file__).parent.parent
-FILES = ("README.md", "demos/README.md", "demos/OPTIONS.md", "weights_converter/README.md", "minicnn/fast/README.md",
-         "minicnn/training/README.md")
+FILES = ("README.md", "demos/README.md", "demos/NUMBERS.md", "demos/OPTIONS.md", "weights_converter/README.md",
+         "minicnn/fast/README.md", "minicnn/training/README.md")
 TEXTS = {name: (ROOT / name).read_text(encoding="utf-8") for name in FILES}
 TEXT = TEXTS["README.md"]
 OF_DEMOS = "\n".join(TEXTS[name] for name in ("demos/README.md", "demos/OPTIONS.md", "minicnn/training/README.md"))

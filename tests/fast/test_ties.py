@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from real_weights import read_squeezenet1_1
 
 import minicnn
-from minicnn.fast.rows.equal import equal_windows, number_pixels
+from minicnn.fast.rows.equal import PART, all_differ, equal_windows, number_pixels
 from minicnn.layers import Conv2D, MaxPool2D, ReLU
 from minicnn.models.preprocessing import TORCHVISION
 from minicnn.network import Network
@@ -38,6 +38,17 @@ def test_equal_windows_are_found(H, W, C, pad, values, seed):
     found = equal_windows(numbers, pad)
     expected = [(i, source) for i, source in enumerate(first) if i != source]
     assert expected == ([] if found is None else list(zip(*map(np.ndarray.tolist, found), strict=True)))
+
+
+@pytest.mark.parametrize("count", [1, 2, 1000, PART, PART + 1, 5 * PART + 7])
+def test_a_single_pair_of_equal_labels_is_found(count, rng):
+    labels = rng.integers(0, 2**64, count, np.uint64)
+    assert len(set(labels.tolist())) == count and all_differ(labels)
+    for _ in range(20 if count > 1 else 0):
+        one, other = rng.choice(count, 2, replace=False)
+        again = labels.copy()
+        again[one] = labels[other]
+        assert not all_differ(again)
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])

@@ -16,6 +16,7 @@ from minicnn.backend import Array
 
 ODD = np.random.default_rng(0).integers(0, 2**63, 4096, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
 HALF = np.uint64(32)  # bits
+PART = 2**16          # labels that are compared at a time, so that their counts stay in the cache
 
 
 def number_pixels(rows: Array, numbers: Array) -> None:
@@ -52,6 +53,12 @@ def number_windows(numbers: Array, pad: int) -> Array:
 
 def all_differ(labels: Array) -> bool:
     """Return whether no two of the 64-bit labels are equal. Only labels with equal upper bits are sorted."""
+    lower = (1 << max(0, (len(labels) - 1).bit_length() - PART.bit_length() + 1)) - 1  # bits that differ between parts
+    return all(_differ(labels[labels & np.uint64(lower) == part] if lower else labels) for part in range(lower + 1))
+
+
+def _differ(labels: Array) -> bool:
+    """Return whether no two of some labels are equal."""
     bits = (2 * len(labels)).bit_length()
     groups = (labels >> np.uint64(64 - bits)).view(np.intp)
     grouped = np.sort(labels[np.bincount(groups, minlength=1 << bits)[groups] > 1])

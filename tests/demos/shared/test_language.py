@@ -98,14 +98,15 @@ def test_a_page_has_all_sentences_of_its_scripts_in_korean(folder, count):
     assert json.loads(CALL.findall('t("a \\"b\\" \\u2026")')[0]) == 'a "b" …'
 
 
-def test_the_korean_readme_says_what_the_english_one_says():
-    """The same headings, tables, commands, options and links, apart from the link to each other."""
+@pytest.mark.parametrize("page", ["README", "NUMBERS"])
+def test_the_korean_page_says_what_the_english_one_says(page):
+    """The same headings, tables, commands, options and links, apart from the links to pages in one language."""
     def parts(name):
         text = (Path(catalogue.DEMOS) / name).read_text(encoding="utf-8")
-        links = set(re.findall(r"\]\(([^)]+)\)", text)) - {"README.md", "README.ko.md"}
+        links = {link.replace(".ko.md", ".md") for link in re.findall(r"\]\(([^)]+)\)", text)}
         return (len(re.findall(r"^#+ ", text, re.M)), len(re.findall(r"^\|", text, re.M)),
                 re.findall(r"^    .*$", text, re.M), set(re.findall(r"`[^`]+`", text)), links)
-    assert parts("README.ko.md") == parts("README.md")
+    assert parts(f"{page}.ko.md") == parts(f"{page}.md")
 
 
 def constants(folders):
