@@ -51,8 +51,8 @@ def add_ascent_options(parser: ArgumentParser, presets: Mapping[str, AscentSetti
                         help="largest rotation of the image per step (default: the preset's)")
     parser.add_argument("--parametrization", metavar="NAME", help="numbers that change: pixels, or fourier, a spectrum "
                         "of decorrelated colours (default: the preset's)")
-    parser.add_argument("--spectrum-power", type=natural_number, metavar="EXPONENT", help="exponent of the frequency by "
-                        "which the waves of a fourier image are divided; more is smoother (default: the preset's)")
+    parser.add_argument("--spectrum-power", type=natural_number, metavar="EXPONENT", help="exponent of the frequency "
+                        "by which the waves of a fourier image are divided; more is smoother (default: the preset's)")
     parser.add_argument("--border", type=natural_int, metavar="PIXELS", help="border of a fourier image that is "
                         "optimised too and cut off, at 224 pixels (default: the preset's)")
     parser.add_argument("--diversity-weight", type=natural_number, metavar="WEIGHT", help="weight of the likeness of "
