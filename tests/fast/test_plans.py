@@ -10,7 +10,8 @@ import minicnn
 from minicnn import models
 from minicnn.errors import InputError
 from minicnn.fast.rows import plans, weights
-from minicnn.layers import Conv2D
+from minicnn.layers import Concat, Conv2D, ReLU
+from minicnn.network import Network
 
 
 @pytest.fixture(autouse=True)
@@ -92,3 +93,24 @@ def test_filters_are_kept_up_to_a_budget(monkeypatch):
     layers[0].params["w"] = layers[0].params["w"].copy()
     assert store.get(layers[0], 4, False) is not again
     assert store.get(layers[1], 4, False) is store.get(layers[1], 4, False)
+
+
+def test_filters_that_are_not_kept_do_not_overwrite_each_other(monkeypatch, rng):
+    monkeypatch.setattr(weights, "BUDGET", 0)
+    net = Network((3, 60, 60))
+    net.add("first", Conv2D(3, 16, 3, pad=1, rng=rng))
+    net.add("relu", ReLU())
+    for name in "ab":
+        net.add(name, Conv2D(16, 32, 3, pad=1, rng=rng), "relu")
+    net.add("concat", Concat(), "a", "b")
+    net.add("relu_concat", ReLU())
+    net.add("last", Conv2D(64, 16, 3, pad=1, rng=rng))
+    net.add("relu_last", ReLU())
+    x = rng.standard_normal((1, 3, 60, 60), np.float32)
+    exact, trace = net.forward(x), net.fast().forward(x, keep=["relu_last"])
+    assert trace.caches.of_layers is None  # both convolutions are in one step
+    out = exact.activations["relu_last"]
+    assert abs(trace.activations["relu_last"] - out).max() <= 5e-5 * abs(out).max()
+    seed = {"relu_last": rng.standard_normal(out.shape, np.float32)}
+    dx = net.backward(exact, seed)["input"]
+    assert np.linalg.norm(net.fast().backward(trace, seed)["input"] - dx) <= 1e-3 * np.linalg.norm(dx)

@@ -159,9 +159,9 @@ class Plan:
         return lines
 
     def working_bytes(self, differentiable: bool) -> int:
-        """Return about the bytes of the threads' working memory, and of the filters that are not kept."""
+        """Return about the bytes of the threads' working memory."""
         ways = [(self.forward_steps, self.weights)] + [(self.backward_steps, self.weights_back)] * differentiable
-        scratch, filters = 3 * BAND, 0
+        scratch = 3 * BAND
         for steps, weights in ways:
             for step in steps:
                 for part in self.parts_of(step, weights is self.weights):
@@ -173,8 +173,7 @@ class Plan:
                     across, down = -(-W // m), -(-H // m)
                     rows = down if step.blocks else max(1, int(BAND / ((m + 2)**2 * across * channels)))
                     scratch = max(scratch, (3 if step.blocks else 2) * (m + 2)**2 * rows * across * channels)
-                    filters = max(filters, each.size if part.name in step.unkept else 0)
-        return 4 * (self.threads * scratch + filters)
+        return 4 * self.threads * scratch
 
     def parts_of(self, step: Step, forward: bool) -> list[Part]:
         """Return the convolutions whose weights a step reads, without the convolution of an image."""

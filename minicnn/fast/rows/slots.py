@@ -3,6 +3,8 @@
 from collections.abc import Hashable, Sequence
 from typing import NamedTuple
 
+ALIGNED = 64  # bytes of a cache line
+
 
 class Need(NamedTuple):
     """An array of some bytes that is written in one step and read until another one. Both count from 0."""
@@ -12,23 +14,24 @@ class Need(NamedTuple):
     first: int
     last: int
 
+    def meets(self, other: "Need") -> bool:
+        """Return whether a step needs both arrays."""
+        return self.first <= other.last and other.first <= self.last
 
-def share(needs: Sequence[Need]) -> tuple[dict[Hashable, int], list[int]]:
-    """Return ({key: number of its slot}, bytes of each slot). Arrays of one slot are not needed at the same time."""
-    places: dict[Hashable, int] = {}
-    slots: list[int] = []
-    free_after: list[int] = []  # the last step that needs the slot's array
-    for need in sorted(needs, key=lambda need: need.first):
-        free = [i for i, last in enumerate(free_after) if last < need.first]
-        fitting = [i for i in free if slots[i] >= need.bytes]
-        if fitting:
-            slot = min(fitting, key=slots.__getitem__)
-        elif free:
-            slot = max(free, key=slots.__getitem__)  # it grows
-            slots[slot] = need.bytes
-        else:
-            slot = len(slots)
-            slots.append(need.bytes)
-            free_after.append(0)
-        places[need.key], free_after[slot] = slot, need.last
-    return places, slots
+
+def share(needs: Sequence[Need]) -> tuple[dict[Hashable, int], int]:
+    """Return ({key: the byte where it begins}, bytes of all). Arrays that a step needs together do not overlap.
+
+    The largest arrays are placed first, each as near to the beginning as possible.
+    """
+    begins: dict[Hashable, int] = {}
+    placed: list[Need] = []
+    for need in sorted(needs, key=lambda need: need.bytes, reverse=True):
+        begin = 0
+        for other in sorted(filter(need.meets, placed), key=lambda other: begins[other.key]):
+            if begin + need.bytes <= begins[other.key]:
+                break
+            begin = max(begin, begins[other.key] + -(-other.bytes // ALIGNED) * ALIGNED)
+        begins[need.key] = begin
+        placed.append(need)
+    return begins, max((begins[need.key] + need.bytes for need in placed), default=0)

@@ -1,6 +1,5 @@
 """The memory of one pass of one image through a chain."""
 
-import itertools
 import math
 from collections.abc import Callable
 from functools import partial
@@ -14,7 +13,7 @@ from minicnn.fast.rows.equal import EqualWindows
 from minicnn.fast.rows.slots import Need, share
 from minicnn.fast.rows.stages import Part, Stage
 from minicnn.fast.rows.steps import Chain, Step, shares
-from minicnn.fast.rows.tape import Bordered, Calls
+from minicnn.fast.rows.tape import Bordered, Calls, part_of
 from minicnn.fast.rows.team import Team
 from minicnn.fast.rows.weights import Weights
 
@@ -47,10 +46,11 @@ class Space:
 
     x, out, dout, dx : the caller's arrays in the pass that runs.
     maps : of the stages. won : of the pools, which elements have won, over columns and over rows.
-    gradients : to the maps, for each part of a stage. user : a weak reference to the cache that needs them.
-    bytes : of all of these, without the transient ones: large arrays that only one of the two ways needs. As one pass
-    runs at a time, the transient arrays of all spaces are in the same memory. allocate : a function (shape, dtype) that
-    makes arrays, filled with zeros.
+    gradients : to the maps, for each part of a stage. transformed : filters that are not kept.
+    user : a weak reference to the cache that needs them.
+    bytes : of all of these, without the transient ones: large arrays that only one of the two ways needs, and filters.
+    As one pass runs at a time, the transient arrays of all spaces are in the same memory. allocate : a function
+    (shape, dtype) that makes arrays, filled with zeros.
     """
 
     def __init__(self, chain: Chain, weights: dict[str, Weights], biases: dict[str, Array], team: Team,
@@ -60,6 +60,7 @@ class Space:
         self.maps: dict[str, Bordered] = {}
         self.won: dict[str, tuple[list[Array], list[Array]]] = {}
         self.gradients: dict[Key, Bordered] = {}
+        self.transformed: dict[Weights, Array] = {}
         self.numbers: dict[str, Array] = {}  # of the pixels that the convolutions of some stages read
         self.equal: list[EqualWindows] = []  # of each thread
         self.forward_calls: Calls = []
@@ -74,27 +75,27 @@ class Space:
         self.x = self.out = self.dout = self.dx = np.empty((0, 0, 0), np.float32)
 
     def make(self, forward: list[Step], backward: list[Step], weights_back: dict[str, Weights]) -> None:
-        """Make all maps and gradients. Large transient ones share memory where no step needs both."""
+        """Make all maps and gradients. Large transient ones, and filters that are not kept, share memory where no step
+        needs both."""
         wanted = self.wanted_maps(forward, len(forward) + len(backward))
         if self.differentiable:
             wanted |= self.wanted_gradients(backward, len(forward), weights_back)
         sharing = [Need(key, 4 * math.prod(each.size), each.first, each.last) for key, each in wanted.items()
                    if 4 * math.prod(each.size) >= LARGE and each.last < ALWAYS]
+        unkept = self.unkept_filters(forward, backward if self.differentiable else [], weights_back)
+        sharing += unkept.values()
         self.make_numbers(forward)
-        places, sizes = share(sharing)
-        self.transient_bytes = sum(sizes)
-        ends = list(itertools.accumulate(size // 4 for size in sizes))
-        memory = self.team.transient(ends[-1] if ends else 0) if self.allocate is not nothing else None
-        slots = [nothing((size // 4,), np.float32) if memory is None else memory[end - size // 4:end]
-                 for size, end in zip(sizes, ends, strict=True)]
+        begins, self.transient_bytes = share(sharing)
+        memory = (self.team.transient if self.allocate is not nothing else nothing)(self.transient_bytes // 4)
+        self.transformed = {each: part_of(memory[begins[each] // 4:], each.shape) for each in unkept}
         for key, each in wanted.items():
             size, (top, _, left, _) = each.size, each.border
-            if key in places:
-                whole = slots[places[key]][:math.prod(size)].reshape(size)
+            if key in begins:
+                whole = part_of(memory[begins[key] // 4:], size)
             else:
                 whole = self.allocate(size, np.float32)
                 self.bytes += whole.nbytes
-            bordered = Bordered(whole, top, left, *each.shape[:2], key in places and any(each.border))
+            bordered = Bordered(whole, top, left, *each.shape[:2], key in begins and any(each.border))
             if key[1] < 0:
                 self.maps[key[0]] = bordered
             else:
@@ -103,6 +104,15 @@ class Space:
             for number, part in enumerate(self.chain.by_name[name].parts if k == WHOLE else ()):
                 self.gradients.setdefault((name, number), Bordered(
                     self.gradients[name, k].whole[..., part.channels], 0, 0, *self.chain.by_name[name].shape[:2]))
+
+    def unkept_filters(self, forward: list[Step], backward: list[Step],
+                       weights_back: dict[str, Weights]) -> dict[Weights, Need]:
+        """Return the Needs of the transformed filters that are not kept."""
+        steps: dict[Weights, list[int]] = {}
+        for i, step in enumerate([*forward, *backward]):
+            for name in step.unkept:
+                steps.setdefault((self.weights if i < len(forward) else weights_back)[name], []).append(i)
+        return {weights: Need(weights, 4 * weights.size, min(of_it), max(of_it)) for weights, of_it in steps.items()}
 
     def make_numbers(self, steps: list[Step]) -> None:
         """Make the numbers of pixels for the steps whose outputs a max pool compares later."""
@@ -171,8 +181,8 @@ class Space:
         return shape, border(shape, part.size, part.size - 1 - part.layer.pad, weights[part.name].m)
 
     def filters(self, weights: Weights) -> Array:
-        """Return the memory of transformed filters: their own, or one for all filters that are not kept."""
-        return weights.array if weights.kept else self.team.filters_of(weights.shape)
+        """Return the memory of transformed filters."""
+        return weights.array if weights.kept else self.transformed[weights]
 
     def transform(self, weights: Weights, threads: int) -> list[list[Callable[[], Any]]]:
         """Return the calls, of each thread, that transform filters which are not kept."""
@@ -205,7 +215,7 @@ class Space:
                 [self.allocate((OH, OW, C), bool) for _ in range(count)])
 
 
-def nothing(shape: tuple[int, ...], dtype: Any) -> Array:
+def nothing(shape: int | tuple[int, ...], dtype: Any = np.float32) -> Array:
     """Return an array of this shape without memory: to add up sizes."""
     return np.broadcast_to(np.zeros((), dtype), shape)
 

@@ -1,7 +1,6 @@
 """Run the calls of a pass in several threads, which meet between the steps."""
 
 import itertools
-import math
 import os
 import threading
 from concurrent.futures import Future
@@ -10,23 +9,21 @@ from contextvars import copy_context
 import numpy as np
 
 from minicnn.backend import Array
-from minicnn.fast.rows.tape import Calls, Scratch, part_of
+from minicnn.fast.rows.tape import Calls, Scratch
 from minicnn.fast.threads import wait_for, workers
 
 
 class Team:
     """The working memory of the threads that run a pass. One pass runs at a time; `lock` makes others wait.
 
-    scratches : of each thread. filters : transformed filters that are not kept, for all of them. maps : that a pass
-    needs only while it runs.
+    scratches : of each thread. shared : for the maps and transformed filters that a pass needs only while it runs.
     """
 
     def __init__(self) -> None:
         self.process = os.getpid()
         self.lock = threading.Lock()
         self.scratches: list[Scratch] = []
-        self.filters = np.empty(0, np.float32)
-        self.maps = np.empty(0, np.float32)
+        self.shared = np.empty(0, np.float32)
 
     def resize(self, threads: int) -> list[Scratch]:
         """Return the memory of this number of threads."""
@@ -38,16 +35,10 @@ class Team:
         return sum(scratch.growths for scratch in self.scratches)
 
     def transient(self, size: int) -> Array:
-        """Return memory for maps that a pass needs only while it runs."""
-        if self.maps.size < size:
-            self.maps = np.empty(size, np.float32)
-        return self.maps[:size]
-
-    def filters_of(self, shape: tuple[int, ...]) -> Array:
-        """Return the memory of transformed filters that are not kept."""
-        if self.filters.size < math.prod(shape):
-            self.filters = np.empty(math.prod(shape), np.float32)
-        return part_of(self.filters, shape)
+        """Return memory for what a pass needs only while it runs."""
+        if self.shared.size < size:
+            self.shared = np.empty(size, np.float32)
+        return self.shared[:size]
 
 
 _team = Team()
