@@ -35,7 +35,7 @@ class Team:
         return sum(scratch.growths for scratch in self.scratches)
 
     def transient(self, size: int) -> Array:
-        """Return memory for what a pass needs only while it runs."""
+        """Return memory that a pass needs only while it runs."""
         if self.shared.size < size:
             self.shared = np.empty(size, np.float32)
         return self.shared[:size]
