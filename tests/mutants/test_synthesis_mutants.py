@@ -55,9 +55,9 @@ CLASS_MUTANTS = {
     "a policy's progress": (replace(CLASS_PRESETS["yosinski-1"], **FAINT), ascent, "ascent_update",
                             "settings.gain * settings.progress", "2 * settings.progress"),
     "double steps": (SHORT, ascent, "ascent_update", "rate * size / 224", "2 * rate * size / 224"),
-    "another class": (SHORT, class_visualization, "class_visualization", "ClassScore(net.output, labels)",
+    "another class": (SHORT, class_visualization, "class_terms", "ClassScore(net.output, labels)",
                       "ClassScore(net.output, [(label + 1) % 12 for label in labels])"),
-    "the sign of the margin": (SHORT, class_visualization, "class_visualization", "(settings.margin_weight, Class",
+    "the sign of the margin": (SHORT, class_visualization, "class_terms", "(settings.margin_weight, Class",
                   "(-settings.margin_weight, Class"),
     "mirrored": (SHORT, ascent, "ascend", "return to_host(canvas.image(z)), history",
                  "return to_host(canvas.image(z))[..., ::-1], history"),
@@ -85,7 +85,7 @@ CLASS_MUTANTS |= {
     "descent of the spectrum": (WAVES, ascent, "ascend", "((-weight, loss) for", "((weight, loss) for"),
     "double steps of the spectrum": (WAVES, ascent, "ascent_update", "settings.gain * settings.learning_rate)",
                                      "2 * settings.learning_rate)"),
-    "the spectrum of another class": (WAVES, class_visualization, "class_visualization",
+    "the spectrum of another class": (WAVES, class_visualization, "class_terms",
                                       "ClassScore(net.output, labels)",
                                       "ClassScore(net.output, [(label + 1) % 12 for label in labels])"),
     "mirrored waves": (WAVES, ascent, "ascend", "return to_host(canvas.image(z)), history",
@@ -152,7 +152,8 @@ NEURON_MUTANTS = {
                        "NeuronActivation(layer, [one + 1 for one in channel], position)"),
     "another channel": ("channel", "channel_visualization", "ChannelMean(layer, channel)",
                         "ChannelMean(layer, channel[::-1])"),
-    "one channel of the layer": ("layer", "layer_visualization", "LayerNorm2(layer)", "LayerNorm2(layer, 0)"),
+    "one channel of the layer": ("layer", "layer_visualization", "dream_loss(net, layer, channel, guide)",
+                                 "dream_loss(net, layer, 0, guide)"),
 }
 
 
