@@ -122,12 +122,12 @@ def is_kept(w: Array, m: int) -> bool:
     return bool((m + 2)**2 * w.shape[0] * w.shape[1] <= KEPT)
 
 
-def fingerprint(w: Array) -> Array:
+def fingerprint(w: Array, out: Array | None = None) -> Array:
     """Return a random projection of each filter: F values that change when the weights change, also in place.
 
     A change too small to show here is too small to show in an output, which is a projection of the same kind.
     """
-    return w.reshape(len(w), -1) @ _projection(w[0].size, w.dtype)
+    return np.matmul(w.reshape(len(w), -1), _projection(w.size // len(w), w.dtype), out=out)
 
 
 @cache

@@ -101,7 +101,8 @@ class Backward:
                     self.through_relu(tape, stage, rows, band.channels, gradient, target)
                 for k, part in enumerate(stage.parts if len(stage.parts) > 1 else ()):
                     if part.size > 1:  # the zeros around it belong to a map of its own
-                        tape.copy(target[..., part.channels], self.space.gradients[stage.name, k].rows(*rows))
+                        here, there = common(band.channels, part.channels, stage.shape[2])
+                        tape.copy(target[..., here], self.space.gradients[stage.name, k].rows(*rows)[..., there])
 
     def target(self, tape: Tape, stage: Stage, rows: Rows, band: Band, local: Local) -> Array:
         """Return where the gradient to some rows goes: to a map that another step reads, or to this band alone."""
@@ -111,7 +112,7 @@ class Backward:
         else:
             width = len(range(stage.shape[2])[band.channels])
             target = tape.scratch((rows[1] - rows[0], stage.shape[1], width))
-        if len(stage.parts) > 1:
+        if len(stage.parts) > 1 and not band.blocks:
             local.update(((stage.name, k), target[..., part.channels]) for k, part in enumerate(stage.parts))
         else:
             local[stage.name, 0] = target
@@ -169,10 +170,11 @@ class Backward:
             if part.is_pointwise:
                 source = local.get((reader.name, k))
                 source = self.space.gradients[reader.name, k].rows(*rows) if source is None else source
+                matrix = weights.array[:, band.channels]
                 if more is None and min(weights.shape) >= MANY_CHANNELS:
-                    tape.calls.append(partial(products.mix_used, source, weights.array, out))
+                    tape.calls.append(partial(products.mix_used, source, matrix, out))
                 else:
-                    products.mix(tape, source, weights.array, out, more)
+                    products.mix(tape, source, matrix, out, more)
             elif band.blocks:
                 winograd.convolve_by_blocks(tape, self.space.gradients[reader.name, k], pad, weights, band.blocks, out,
                                             more)
@@ -225,6 +227,13 @@ class Backward:
         """Write down the gradient to some rows of the image from the gradient to the convolution's `needed` rows."""
         OW, F = gradient.shape[1:]
         images.spread(tape, gradient.reshape(-1, F), part.layer, needed, OW, rows, found)
+
+
+def common(some: slice, others: slice, count: int) -> tuple[slice, slice]:
+    """Return the channels, of `count`, that are in both ranges, counted from the beginning of each range."""
+    first, second = range(count)[some], range(count)[others]
+    begin, end = max(first.start, second.start), max(first.start, second.start, min(first.stop, second.stop))
+    return slice(begin - first.start, end - first.start), slice(begin - second.start, end - second.start)
 
 
 def outputs_over(part: Part, rows: Rows, count: int) -> Rows:

@@ -16,7 +16,7 @@ from minicnn.backend import Array
 
 ODD = np.random.default_rng(0).integers(0, 2**63, 4096, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
 HALF = np.uint64(32)  # bits
-PART = 2**16          # labels that are compared at a time, so that their counts stay in the cache
+PART, MOST_BITS = 2**16, 18  # labels that are compared at a time, and bits of a group: their counts stay in the cache
 
 
 def number_pixels(rows: Array, numbers: Array) -> None:
@@ -43,7 +43,9 @@ def equal_windows(numbers: Array, pad: int) -> tuple[Array, Array] | None:
 
 def number_windows(numbers: Array, pad: int) -> Array:
     """Return a number for each 3x3 window of the padded numbers."""
-    h = np.pad(numbers, pad)
+    H, W = numbers.shape
+    h = np.zeros((H + 2 * pad, W + 2 * pad), numbers.dtype)
+    h[pad:pad + H, pad:pad + W] = numbers
     h = h[:, :-2] * ODD[0] + h[:, 1:-1] * ODD[1] + h[:, 2:] * ODD[2]
     h ^= h >> HALF
     h = h[:-2] * ODD[3] + h[1:-1] * ODD[4] + h[2:] * ODD[5]
@@ -59,7 +61,7 @@ def all_differ(labels: Array) -> bool:
 
 def _differ(labels: Array) -> bool:
     """Return whether no two of some labels are equal."""
-    bits = (2 * len(labels)).bit_length()
+    bits = min(MOST_BITS, (8 * len(labels)).bit_length())  # enough groups that few different labels share one
     groups = (labels >> np.uint64(64 - bits)).view(np.intp)
     grouped = np.sort(labels[np.bincount(groups, minlength=1 << bits)[groups] > 1])
     return not (grouped[1:] == grouped[:-1]).any()

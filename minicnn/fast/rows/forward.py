@@ -139,17 +139,19 @@ class Forward:
             return
         weights, pad = self.weights[part.name], part.layer.pad
         if part.is_pointwise:
-            products.mix(tape, self.rows_of(part.source, rows, slice(None), local), weights.array, target, bias)
+            source = self.rows_of(part.source, rows, slice(None), local)
+            matrix = weights.array[:, band.channels]
+            products.mix(tape, source, matrix, target, bias if bias is None else bias[:, band.channels])
             return
-        source = self.space.maps[part.source]
+        source_map = self.space.maps[part.source]
         if band.blocks:
-            winograd.convolve_by_blocks(tape, source, pad, weights, band.blocks, target,
+            winograd.convolve_by_blocks(tape, source_map, pad, weights, band.blocks, target,
                                         part.layer.params["b"][band.channels] if alone else None)
         elif weights.m:
-            winograd.convolve(tape, source, pad, self.space.filters(weights), rows[0], target,
+            winograd.convolve(tape, source_map, pad, self.space.filters(weights), rows[0], target,
                               part.layer.params["b"] if alone else None)
         else:
-            products.convolve(tape, source, pad, weights.array, part.size, rows[0], target, bias)
+            products.convolve(tape, source_map, pad, weights.array, part.size, rows[0], target, bias)
 
     def write_image_part(self, tape: Tape, part: Part, rows: Rows, target: Array, bias: Array | None) -> None:
         """Write down the calls of the convolution of an image."""

@@ -13,10 +13,10 @@ from minicnn.fast.rows.bands import BAND
 from minicnn.fast.rows.forward import Forward
 from minicnn.fast.rows.space import Space, nothing
 from minicnn.fast.rows.stages import Part, Stage
-from minicnn.fast.rows.steps import Chain, Rows, Step, shares
+from minicnn.fast.rows.steps import Chain, Rows, Step, is_wide, shares
 from minicnn.fast.rows.tape import Calls
 from minicnn.fast.rows.team import team
-from minicnn.fast.rows.weights import Weights, WeightStore, tile_for
+from minicnn.fast.rows.weights import Marks, Weights, WeightStore, tile_for
 from minicnn.layers import Conv2D
 
 FEW_TILES = 100       # with at most this many tiles, the filters fill the caches, not the maps
@@ -44,7 +44,7 @@ class Plan:
     def read_parameters(self) -> None:
         """Take the arrays of the network's parameters."""
         self.version += 1
-        self.parameters: list[tuple[Conv2D, dict[str, Array]]] = []
+        self.parameters: list[tuple[Conv2D, str, Array]] = []
         self.weights: dict[str, Weights] = {}
         self.weights_back: dict[str, Weights] = {}
         self.biases: dict[str, Array] = {}
@@ -52,12 +52,14 @@ class Plan:
             if stage.bias:
                 self.biases[stage.name] = np.tile(bias_of(stage), (stage.shape[1], 1))
             for part in stage.parts:
-                self.parameters.append((part.layer, dict(part.layer.params)))
+                self.parameters += [(part.layer, key, array) for key, array in part.layer.params.items()]
                 if self.chain.planar and stage is self.chain.first:
                     continue
                 (OH, OW, _), (H, W, _) = stage.shape, self.chain.by_name[part.source].shape
                 self.weights[part.name] = self.store.get(part.layer, tile_for(part, self.winograd, OH * OW), False)
                 self.weights_back[part.name] = self.store.get(part.layer, tile_for(part, self.winograd, H * W), True)
+        self.marks, self.marks_back = Marks(self.weights.values()), Marks(self.weights_back.values())
+        self.all_biases = every_bias(self.chain)
 
     def parts_into(self, stage: Stage) -> list[Part]:
         """Return the convolutions that read a stage's map."""
@@ -73,7 +75,9 @@ class Plan:
         if alone and transformed[0].size >= MANY_FILTERS:
             (H, W, _), m = step.stages[0].shape, transformed[0].m
             if -(-H // m) * -(-W // m) <= FEW_TILES:
-                return replace(step, blocks=shares(transformed[0].shape[2], self.threads))
+                return replace(step, blocks=shares(transformed[0].blocks, self.threads))
+        if len(parts) == 1 and is_wide(parts[0], step.stages[0]):
+            return replace(step, blocks=shares(weights[parts[0].name].blocks, self.threads))
         return replace(step, unkept=tuple(part.name for part in parts
                                           if part.name in weights and not weights[part.name].kept))
 
@@ -81,18 +85,25 @@ class Plan:
 
     def refresh(self, back: bool) -> None:
         """Take over changes of the network's parameters, before a pass forward or back."""
-        for layer, known in self.parameters:
-            if any(layer.params.get(key) is not array for key, array in known.items()):
+        for layer, key, array in self.parameters:
+            if layer.params.get(key) is not array:
                 self.spaces.clear()  # their calls have the old arrays
                 self.read_parameters()
+                self.allocate_weights()  # passes that are open write down the calls of their way back again
                 break
-        for weights in (self.weights_back if back else self.weights).values():
+        marks = self.marks_back if back else self.marks
+        if marks.differ():
+            for weights in marks.weights:
+                weights.refresh()
+        if not back and not np.array_equal(self.all_biases, every_bias(self.chain)):
+            self.all_biases = every_bias(self.chain)
+            for name, rows in self.biases.items():
+                rows[...] = bias_of(self.chain.by_name[name])
+
+    def allocate_weights(self) -> None:
+        """Make the arrays that the calls read."""
+        for weights in (*self.weights.values(), *self.weights_back.values()):
             weights.allocate()
-            weights.refresh()
-        for name, rows in self.biases.items() if not back else ():
-            bias = bias_of(self.chain.by_name[name])
-            if not np.array_equal(rows[0], bias):
-                rows[...] = bias
 
     def take_space(self, user: Any, differentiable: bool) -> Space:
         """Return memory that no open pass uses. It is in use as long as the object `user` lives."""
@@ -108,8 +119,7 @@ class Plan:
     def make_space(self, differentiable: bool) -> Space:
         """Return new memory, with the calls of both ways."""
         scratches = team().resize(self.threads)
-        for weights in (*self.weights.values(), *self.weights_back.values()):
-            weights.allocate()
+        self.allocate_weights()
         space = Space(self.chain, self.weights, self.biases, team(), differentiable)
         space.make(self.forward_steps, self.backward_steps, self.weights_back)
         while True:
@@ -192,6 +202,12 @@ class Plan:
                 boxes[source] = (min(up, e), max(down, f)), (min(left, g), max(right, h))
         (top, bottom), (left, right) = boxes[self.chain.entry.name]
         return (max(0, top), bottom), (max(0, left), right)
+
+
+def every_bias(chain: Chain) -> Array:
+    """Return the biases of all maps of a chain, one after the other."""
+    biases = [layer.params["b"] for stage in chain.stages for layer in stage.bias]
+    return np.concatenate([np.empty(0, np.float32), *biases])
 
 
 def bias_of(stage: Stage) -> Array:

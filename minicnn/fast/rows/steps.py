@@ -9,8 +9,9 @@ The way back has steps of its own: there a stage stands for the gradient to its 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from minicnn.fast.rows.stages import FEW, Stage
+from minicnn.fast.rows.stages import FEW, Part, Stage
 
+FEW_PIXELS, MANY_WEIGHTS = 2**8, 2**18  # of a 1x1 convolution whose filters the threads share
 Rows = tuple[int, int]  # first row, row after the last
 
 
@@ -21,7 +22,7 @@ class Step:
     scales : for each stage, its rows for one row of the smallest map, which has `height` rows.
     shares : the rows of the smallest map that each thread computes.
     blocks : of filters. Where a map is small and has many channels, each thread computes all rows of the channels that
-    its blocks write.
+    its blocks write. No other stage of the step mixes channels.
     unkept : convolutions whose filters are transformed before the step, as they are not kept.
     """
 
@@ -79,6 +80,8 @@ class Chain:
         if stage.pool is not None:  # equal windows are copied before a pool, see equal.py
             return self.pooled_first and stage.source == self.first.name
         inside = [other for other in group if other.name in stage.sources]
+        if any(is_wide(part, each) for each in (*group, stage) for part in each.parts):
+            return False
         return bool(inside) and all(scale(stage, other.name) for other in inside)
 
     def backward_steps(self, threads: int) -> list[Step]:
@@ -98,6 +101,9 @@ class Chain:
         if self.pooled_first and stage is self.first:
             return False
         inside = [reader for reader in self.readers[stage.name] if reader in group]
+        if any(is_wide(part, reader) for each in (*group, stage) for reader in self.readers[each.name]
+               for part in reader.parts):
+            return False
         return bool(inside) and all(scale(reader, stage.name) for reader in inside)
 
     def is_first_back(self, step: Step) -> bool:
@@ -112,6 +118,15 @@ class Chain:
         scales = tuple(self.strides[smallest.name] // self.strides[stage.name] for stage in group)
         height = smallest.shape[0]
         return Step(tuple(group), scales, height, shares(height, threads))
+
+
+def is_wide(part: Part, stage: Stage) -> bool:
+    """Return whether the threads share the filters of a 1x1 convolution, not the rows of a stage's map.
+
+    Of a small map with many channels, as in a classifier, each thread would read all filters for a few pixels.
+    """
+    H, W, _ = stage.shape
+    return part.is_pointwise and H * W <= FEW_PIXELS and part.layer.params["w"].size >= MANY_WEIGHTS
 
 
 def scale(stage: Stage, source: str) -> int:

@@ -1,6 +1,7 @@
 """The weights of a chain's convolutions, in the order in which its calls read them."""
 
 import math
+from collections.abc import Iterable
 from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -10,7 +11,7 @@ import numpy as np
 from minicnn.backend import Array, available_memory
 from minicnn.fast.rows.stages import Part
 from minicnn.fast.threads import share_out
-from minicnn.fast.winograd_weights import TRANSFORM, block_size, fingerprint, transform_block
+from minicnn.fast.winograd_weights import BLOCK, TRANSFORM, block_size, fingerprint, transform_block
 from minicnn.layers import Conv2D
 
 MANY = 16             # channels on both sides from which Winograd's transforms save time
@@ -26,6 +27,7 @@ class Weights:
 
     m : of Winograd's F(m, 3), or 0. shape : of the array that the calls read: (C, F) for 1x1 filters, transformed
     filters, (m + 2, m + 2, F / block, C, block), for Winograd, else (K K C, F).
+    block : filters that one thread computes together. blocks : how many there are.
     kept : whether the array stays valid between passes; otherwise each pass makes it again.
     """
 
@@ -34,8 +36,9 @@ class Weights:
         self.w = layer.params["w"]
         self.mark: Array | None = None
         F, C, K, _ = self.filters().shape
-        self.block = block_size(F)
-        self.shape: tuple[int, ...] = (m + 2, m + 2, F // self.block, C, self.block) if m else (K * K * C, F)
+        self.block = block_size(F) if m else math.gcd(F, BLOCK)
+        self.blocks = F // self.block
+        self.shape: tuple[int, ...] = (m + 2, m + 2, self.blocks, C, self.block) if m else (K * K * C, F)
         self.size = math.prod(self.shape)
         self.kept = not m or 4 * self.size <= min(KEPT, budget)
         self.array = np.empty((0,), np.float32)
@@ -65,8 +68,7 @@ class Weights:
 
     def refresh(self) -> None:
         """Compute the array again if the weights have changed."""
-        if not self.kept or self.is_view:
-            return
+        self.allocate()
         mark = fingerprint(self.w)
         if self.mark is not None and np.array_equal(mark, self.mark):
             return
@@ -87,6 +89,26 @@ class Weights:
         """Transform some blocks of filters."""
         for i in blocks:
             self.transform_block(target, i)
+
+
+class Marks:
+    """The fingerprints of the filters of which several Weights keep copies.
+
+    weights : these, out of the given ones.
+    """
+
+    def __init__(self, weights: Iterable[Weights]) -> None:
+        self.weights = [each for each in weights if each.kept and not each.is_view]
+        ends = np.cumsum([0, *(len(each.w) for each in self.weights)])
+        self.found = np.empty(ends[-1], np.float32)
+        self.parts = [self.found[start:end] for start, end in zip(ends[:-1], ends[1:], strict=True)]
+
+    def differ(self) -> bool:
+        """Return whether filters have changed since the copies were made."""
+        known = [each.mark for each in self.weights if each.mark is not None]
+        for each, part in zip(self.weights, self.parts, strict=True):
+            fingerprint(each.w, part)
+        return len(known) < len(self.weights) or bool(known) and not np.array_equal(self.found, np.concatenate(known))
 
 
 def tile_for(part: Part, setting: Any, pixels: int) -> int:
