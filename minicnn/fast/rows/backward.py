@@ -11,7 +11,7 @@ from minicnn.fast.rows.bands import Band, Load, bands, winograd_load
 from minicnn.fast.rows.space import WHOLE, Space, clear_border
 from minicnn.fast.rows.stages import Part, Stage
 from minicnn.fast.rows.steps import Chain, Rows, Step
-from minicnn.fast.rows.tape import ZERO, Calls, Scratch, Tape
+from minicnn.fast.rows.tape import Calls, Scratch, Tape
 from minicnn.fast.rows.weights import Weights
 from minicnn.layers import DeconvReLU, GuidedReLU
 
@@ -126,8 +126,7 @@ class Backward:
         elif stage.relu is DeconvReLU:
             tape.do(np.maximum, gradient, self.space.zeros(target), target)
         else:
-            tape.do(np.greater, self.space.maps[stage.name].rows(*rows)[..., channels], ZERO, target)
-            tape.do(np.multiply, target, gradient, target)
+            tape.do(np.multiply, gradient, self.space.positive[stage.name][slice(*rows), :, channels], target)
             if stage.relu is GuidedReLU and not self.is_pooled(stage):
                 tape.do(np.maximum, target, self.space.zeros(target), target)
 

@@ -126,8 +126,11 @@ class EqualWindows:
         if not self.all_differ:
             number_pixels(rows, self.numbers[stage][first:first + len(rows)])
 
-    def copy(self, stage: str, rows: tuple[int, int], whole: Array) -> None:
-        """Copy the outputs of first windows to equal ones in some rows of a map (H, W, C) that the stage computed."""
+    def copy(self, stage: str, rows: tuple[int, int], whole: Array, positive: Array | None = None) -> None:
+        """Copy the outputs of first windows to equal ones in some rows of a map (H, W, C) that the stage computed.
+
+        positive : where the map is positive; the same is done to it.
+        """
         if self.all_differ:
             return
         if stage not in self.found:
@@ -142,3 +145,5 @@ class EqualWindows:
         W = whole.shape[1]
         some = slice(*np.searchsorted(pixels, (rows[0] * W, rows[1] * W)))
         copy_pixels(whole, pixels[some], sources[some])
+        if positive is not None:
+            copy_pixels(positive, pixels[some], sources[some])

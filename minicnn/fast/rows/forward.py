@@ -10,7 +10,7 @@ from minicnn.fast.rows.bands import Band, Load, bands, winograd_load
 from minicnn.fast.rows.space import Space, clear_border
 from minicnn.fast.rows.stages import Part, Stage
 from minicnn.fast.rows.steps import Rows, Step, shares, source_rows
-from minicnn.fast.rows.tape import Calls, Scratch, Tape, flat
+from minicnn.fast.rows.tape import ZERO, Calls, Scratch, Tape, flat
 
 Local = dict[str, tuple[Array, int]]  # maps that only this band has: its rows, and the number of the first one
 
@@ -66,7 +66,7 @@ class Forward:
         if source in self.equal:
             rows = min(rows[0], own[0]), max(rows[1], own[1])
             whole = self.space.maps[source].rows(0, height)
-            tape.calls.append(partial(equal.copy, self.equal[source], rows, whole))
+            tape.calls.append(partial(equal.copy, self.equal[source], rows, whole, self.space.positive.get(source)))
         if first.name in self.space.numbers:
             tape.calls.append(partial(equal.number, first.name, self.space.maps[source].rows(*own), own[0]))
             self.equal.update((stage.name, first.name) for stage in step.stages)
@@ -109,6 +109,8 @@ class Forward:
                     self.write_pool(tape, stage, rows, out, band, local)
                 if stage.relu is not None:
                     tape.do(np.maximum, out, self.space.zeros(out), out)
+                    if stage.name in self.space.positive:
+                        tape.do(np.greater, out, ZERO, self.space.positive[stage.name][slice(*rows), :, band.channels])
                 if stage is self.chain.last:
                     tape.calls.append(partial(copy_output, self.space, out, rows, band.channels))
 
@@ -184,7 +186,10 @@ class Forward:
 
 def copy_input(space: Space, rows: Rows) -> None:
     """Copy some rows of the input."""
-    np.copyto(space.maps[space.chain.entry.name].rows(*rows), space.x[slice(*rows)])
+    entry = space.maps[space.chain.entry.name]
+    if entry.is_shared and rows[0] < rows[1]:
+        clear_border(entry, *rows)
+    np.copyto(entry.rows(*rows), space.x[slice(*rows)])
 
 
 def sort_image(space: Space, part: Part, phases: images.Phases) -> None:
@@ -194,7 +199,7 @@ def sort_image(space: Space, part: Part, phases: images.Phases) -> None:
 
 def copy_equal_output(space: Space, thread: int, stage: str, rows: Rows) -> None:
     """Give pixels of the output that have equal windows the same values."""
-    space.equal[thread].copy(stage, rows, space.out)
+    space.equal[thread].copy(stage, rows, space.out, space.positive.get(space.chain.last.name))
 
 
 def copy_output(space: Space, found: Array, rows: Rows, channels: slice) -> None:

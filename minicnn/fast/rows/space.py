@@ -17,8 +17,7 @@ from minicnn.fast.rows.tape import Bordered, Calls, part_of
 from minicnn.fast.rows.team import Team
 from minicnn.fast.rows.weights import Weights
 
-LARGE = 2**20  # bytes; smaller arrays do not share memory
-ALWAYS = 10**9  # a step that never comes
+LARGE = 2**18  # bytes; smaller arrays do not share memory
 
 WHOLE = 10**6    # the number of a gradient to all parts of a stage together
 
@@ -45,7 +44,8 @@ class Space:
     """The maps of one pass of one image, in the order (H, W, C), and the calls that compute them.
 
     x, out, dout, dx : the caller's arrays in the pass that runs.
-    maps : of the stages. won : of the pools, which elements have won, over columns and over rows.
+    maps : of the stages that another step reads. positive : where the maps behind ReLUs are. won : of the pools, which
+    elements have won, over columns and over rows.
     gradients : to the maps, for each part of a stage. transformed : filters that are not kept.
     user : a weak reference to the cache that needs them.
     bytes : of all of these, without the transient ones: large arrays that only one of the two ways needs, and filters.
@@ -58,6 +58,7 @@ class Space:
         self.chain, self.weights, self.biases, self.team = chain, weights, biases, team
         self.differentiable, self.allocate = differentiable, allocate
         self.maps: dict[str, Bordered] = {}
+        self.positive: dict[str, Array] = {}
         self.won: dict[str, tuple[list[Array], list[Array]]] = {}
         self.gradients: dict[Key, Bordered] = {}
         self.transformed: dict[Weights, Array] = {}
@@ -81,7 +82,7 @@ class Space:
         if self.differentiable:
             wanted |= self.wanted_gradients(backward, len(forward), weights_back)
         sharing = [Need(key, 4 * math.prod(each.size), each.first, each.last) for key, each in wanted.items()
-                   if 4 * math.prod(each.size) >= LARGE and each.last < ALWAYS]
+                   if 4 * math.prod(each.size) >= LARGE]
         unkept = self.unkept_filters(forward, backward if self.differentiable else [], weights_back)
         sharing += unkept.values()
         self.make_numbers(forward)
@@ -130,7 +131,7 @@ class Space:
         self.equal = [EqualWindows(self.numbers, pads) for _ in steps[0].shares]
 
     def wanted_maps(self, steps: list[Step], end: int) -> dict[Key, Wanted]:
-        """Return the maps that outlive a band: another step reads them, or the way back through a ReLU does."""
+        """Return the maps that outlive a band, as another step reads them; make the booleans for the way back."""
         chain, wanted = self.chain, {}
         step_of = {stage.name: i for i, step in enumerate(steps) for stage in step.stages}
         for stage in chain.stages:
@@ -138,10 +139,11 @@ class Space:
                 continue
             written = step_of.get(stage.name, 0)
             read = [step_of[reader.name] for reader in chain.readers[stage.name]]
-            masks = self.differentiable and stage.relu is not None
-            if masks or stage is chain.last or stage is chain.entry or any(step > written for step in read):
-                wanted[stage.name, -1] = Wanted(stage.shape, self.border_of(stage), written,
-                                                ALWAYS if masks else max(read, default=written))
+            if stage is chain.last or stage is chain.entry or any(step > written for step in read):
+                wanted[stage.name, -1] = Wanted(stage.shape, self.border_of(stage), written, max(read, default=written))
+            if stage.relu is not None and self.differentiable:
+                self.positive[stage.name] = self.allocate(stage.shape, bool)
+                self.bytes += math.prod(stage.shape)
             if stage.pool is not None and self.differentiable:
                 self.won[stage.name] = self.winners(stage, chain.by_name[stage.source].shape[0])
         return wanted
@@ -198,13 +200,14 @@ class Space:
         return self.zero_rows[shape]
 
     def bytes_of(self, stage: Stage, forward: bool) -> int:
-        """Return the bytes of a stage's map and winners, or of the gradients to it."""
+        """Return the bytes of a stage's map and booleans, or of the gradients to it."""
         if not forward:
             parts = {self.gradients[key].whole.nbytes for key in self.gradients if key == (stage.name, WHOLE)}
             return sum(parts) or sum(each.whole.nbytes for key, each in self.gradients.items() if key[0] == stage.name)
-        won = [array for arrays in self.won.get(stage.name, ()) for array in arrays]
-        maps = [self.maps[stage.name].whole] if stage.name in self.maps else []
-        return sum(array.nbytes for array in (*won, *maps))
+        kept = [array for arrays in self.won.get(stage.name, ()) for array in arrays]
+        kept += [self.maps[stage.name].whole] if stage.name in self.maps else []
+        kept += [self.positive[stage.name]] if stage.name in self.positive else []
+        return sum(array.nbytes for array in kept)
 
     def winners(self, stage: Stage, height: int) -> tuple[list[Array], list[Array]]:
         """Return the booleans of a max pool over a map of this height: over columns, and over rows."""

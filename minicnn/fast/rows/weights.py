@@ -19,7 +19,7 @@ MANY = 16             # channels on both sides from which Winograd's transforms 
 FEW_PIXELS, MANY_WEIGHTS = 16**2, 2**16
 KEPT = 2**24          # bytes of transformed filters that one layer keeps, in one direction
 SMALL = 2**16         # weights of 1x1 filters, up to which products with them are faster in the calls' order
-BUDGET = 20 * 2**20   # bytes that all layers of a network keep; less where memory is short
+BUDGET = 28 * 2**20   # bytes that all layers of a network keep; less where memory is short
 
 
 class Weights:
