@@ -149,7 +149,7 @@ def draw(model, atlas, sheet, settings):
         axis.text((column + 0.5) * side, (row + 0.99) * side, label_of(model, attributions)[:18], ha="center",
                   va="bottom", fontsize=6.5, color="black",
                   bbox={"facecolor": "white", "alpha": 0.75, "pad": 0.8, "linewidth": 0})
-    axis.axis("off")
+    plot.hide_axes(axis)
     return plot.plain_text(figure)
 
 

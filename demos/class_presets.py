@@ -22,6 +22,7 @@ NAMES = ("class_presets",)
 GAINS = {"yosinski-1": 30.0, "yosinski-2": 100.0, "yosinski-3": 30.0, "yosinski-4": 25.0}
 ON_SPECTRUM = ("num_steps", "gain", "l2_reg", "margin_weight", "max_jitter", "max_scale", "max_rotation", "border",
                "spectrum_power")
+GALLERY_SIDE, GALLERY_STEPS = 128, 160  # at most, to save time
 GAINS_DEAD = {"yosinski-1": 300.0, "yosinski-2": 300.0, "yosinski-3": 300.0, "yosinski-4": 1.0}
 
 
@@ -41,6 +42,13 @@ def quick_presets(net):
         presets["simonyan"] = replace(presets["simonyan"], start_noise=0.5, gain=5.0)
         presets["distill"] = replace(DISTILL, start_noise=1.0)
     return presets
+
+
+def gallery_pictures(model, seed=0):
+    """Yield the Picture of the gallery: of at most GALLERY_SIDE pixels, and fewer steps."""
+    presets = {name: replace(preset, num_steps=min(preset.num_steps, GALLERY_STEPS))
+               for name, preset in quick_presets(model.net).items()}
+    yield from pictures(model, seed=seed, size=min(GALLERY_SIDE, model.net.input_shape[1]), presets=presets)
 
 
 def pictures(model, label=None, seed=0, size=None, presets=None, run=None):
