@@ -1,6 +1,7 @@
 """A map of the things that a layer finds in many photos, drawn by the network: minicnn atlas [--photos FOLDER]"""
 
 import json
+import textwrap
 from dataclasses import asdict, replace
 from itertools import islice
 
@@ -31,6 +32,7 @@ MOST = 2000     # photos of a folder
 FEWEST = 100    # photos of a folder in the gallery
 CHECKED = 4     # photos whose attributions are computed again
 CELL = 1.1      # side of a cell in the figure, inches
+LETTERS = 18    # of a label, in the width of a cell
 
 
 def gallery_pictures(model, folder=None, seed=0):
@@ -146,10 +148,11 @@ def draw(model, atlas, sheet, settings):
     axis = figure.subplots()
     axis.imshow(sheet[top * side:bottom * side, left * side:right * side], interpolation="antialiased")
     for row, column, attributions in zip(cells.rows - top, cells.columns - left, cells.attributions, strict=True):
-        axis.text((column + 0.5) * side, (row + 0.99) * side, label_of(model, attributions)[:18], ha="center",
-                  va="bottom", fontsize=6.5, color="black",
+        label = textwrap.fill(label_of(model, attributions), LETTERS)
+        axis.text((column + 0.5) * side, (row + 0.99) * side, label, ha="center", va="bottom",
+                  fontsize=6.5, color="black",
                   bbox={"facecolor": "white", "alpha": 0.75, "pad": 0.8, "linewidth": 0})
-    axis.axis("off")
+    plot.hide_axes(axis)
     return plot.plain_text(figure)
 
 

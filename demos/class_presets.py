@@ -8,7 +8,7 @@ from minicnn import plot
 from minicnn.backend import to_device, to_host
 from minicnn.errors import InputError
 from minicnn.visualize.check import Check
-from minicnn.visualize.synthesis.ascent_settings import DISTILL, PUBLISHED, AscentSettings
+from minicnn.visualize.synthesis.ascent_settings import DISTILL, PHOTOS, PUBLISHED, AscentSettings
 from minicnn.visualize.synthesis.before_relu import first_relu_is_dead
 from minicnn.visualize.synthesis.class_visualization_check import check_smoother, high_frequency_share
 
@@ -22,25 +22,34 @@ NAMES = ("class_presets",)
 GAINS = {"yosinski-1": 30.0, "yosinski-2": 100.0, "yosinski-3": 30.0, "yosinski-4": 25.0}
 ON_SPECTRUM = ("num_steps", "gain", "l2_reg", "margin_weight", "max_jitter", "max_scale", "max_rotation", "border",
                "spectrum_power")
+GALLERY_SIDE, GALLERY_STEPS = 128, 160  # at most, to save time
 GAINS_DEAD = {"yosinski-1": 300.0, "yosinski-2": 300.0, "yosinski-3": 300.0, "yosinski-4": 1.0}
 
 
 def quick_presets(net):
-    """Return the published presets and DISTILL, {name: AscentSettings}; Yosinski's take 60 longer steps.
+    """Return the published presets, DISTILL and PHOTOS, {name: AscentSettings}; Yosinski's take 60 longer steps.
 
     If faint pictures leave the first ReLU of `net` at 0, the first images have more noise, and the steps are still
     longer.
     """
     dead = first_relu_is_dead(net)
-    presets = PUBLISHED | {"distill": DISTILL}
+    presets = PUBLISHED | {"distill": DISTILL, "photos": PHOTOS}
     for name, gain in (GAINS_DEAD if dead else GAINS).items():
         presets[name] = replace(presets[name], num_steps=60, gain=gain)
         if dead:
             presets[name] = replace(presets[name], start_noise=50.0)
     if dead:
         presets["simonyan"] = replace(presets["simonyan"], start_noise=0.5, gain=5.0)
-        presets["distill"] = replace(DISTILL, start_noise=1.0)
+        for name in ("distill", "photos"):
+            presets[name] = replace(presets[name], start_noise=1.0)
     return presets
+
+
+def gallery_pictures(model, seed=0):
+    """Yield the Picture of the gallery: of at most GALLERY_SIDE pixels, and fewer steps."""
+    presets = {name: replace(preset, num_steps=min(preset.num_steps, GALLERY_STEPS))
+               for name, preset in quick_presets(model.net).items()}
+    yield from pictures(model, seed=seed, size=min(GALLERY_SIDE, model.net.input_shape[1]), presets=presets)
 
 
 def pictures(model, label=None, seed=0, size=None, presets=None, run=None):
@@ -75,11 +84,12 @@ def pictures(model, label=None, seed=0, size=None, presets=None, run=None):
              + (", stopped" if stopped else ""))
     yield Picture(
         "class_presets", title, plot.show_panels(panels, 4, title), np.concatenate(images),
-        "One class, one seed, and seven ways to keep the image natural. Plain L2 (Simonyan) leaves high frequencies. "
-        "Jitter and blur (CS231n), and Yosinski's decay, blur and pixels set to zero, remove them. In the last image "
-        "(distill), waves of decorrelated colours were changed instead of pixels. The percentage is the share of the "
-        "energy above half of the highest frequency. Faint pictures are shown with more contrast, stated in the "
-        "caption.",
+        "One class, one seed, and eight ways to keep the image natural. Plain L2 (Simonyan) leaves high frequencies. "
+        "Jitter and blur (CS231n), and Yosinski's decay, blur and pixels set to zero, remove them. In the last two "
+        "images, waves of decorrelated colours were changed instead of pixels. In the last one (photos), coarse waves "
+        "change the most, and the network saw the image at half to one and a half of its size, and turned. The "
+        "percentage is the share of the energy above half of the highest frequency. Faint pictures are shown with more "
+        "contrast, stated in the caption.",
         "Simonyan et al. 2013 (arXiv:1312.6034), figure 1; Yosinski et al. 2015 (arXiv:1506.06579), table 1, figure 3; "
         "Olah et al. 2017, Feature Visualization",
         checks, {"class": label, "seed": seed, "size": size, "presets": table},

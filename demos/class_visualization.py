@@ -20,7 +20,7 @@ from .shared.picture import Picture, demo_folder, run_demo
 NAMES = ("class_visualization",)
 
 
-GALLERY_CLASSES, GALLERY_STEPS = 6, 160  # at most: a third of the time that all classes take
+GALLERY_CLASSES, GALLERY_STEPS = 4, 160  # at most: a quarter of the time that all classes take
 
 
 def gallery_pictures(model, seed=0):
@@ -50,8 +50,8 @@ def pictures(model, labels=None, seed=0, size=None, settings=None, run=None):
                   for step, frame in ascents[labels[0]].watch.frames.items()
                   if step in shown_steps(settings)] + panels
     steps = len(ascents[label].watch.history)
-    title = (f"{model.name}: class visualization, Iteration {steps} / {settings.num_steps}"
-             + (", stopped" if stopped else ""))
+    title = (f"{model.name}: class visualization"
+             + (f", Iteration {steps} / {settings.num_steps}, stopped" if stopped else ""))
     first = "noise" if settings.start_noise else "the mean colour"
     objective = "the score of its class and its margin to all other scores" if settings.margin_weight else \
         "the score of its class"
@@ -103,8 +103,8 @@ def parser():
     parser.add_argument("--class", dest="labels", action="append", metavar="CLASS",
                         help="number or name of a class; may be repeated (default: two classes of ImageNet, or the "
                         "first 12 of another network)")
-    parser.add_argument("--compare", action="store_true", help="show all published presets side by side for one class; "
-                        "Yosinski's take larger and fewer steps, unless --steps and --gain are given")
+    parser.add_argument("--compare", action="store_true", help="show all presets but margin side by side for one "
+                        "class; Yosinski's take larger and fewer steps, unless --steps and --gain are given")
     parser.add_argument("--size", type=positive_int, metavar="PIXELS",
                         help="side of the image (default: the network's input)")
     add_ascent_options(parser, CLASS_PRESETS, "distill; photos for networks of small photos, margin for networks of "

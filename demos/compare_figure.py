@@ -25,7 +25,7 @@ def draw_comparison(model, photo, label, maps, deletion, insertion, matrix, stag
         empty = "" if found.any() else ": exactly zero"
         panels.append((method + empty, found[0], plot.saliency_range(found[0]), COLOURS[method]))
     for axis, (caption, picture, options, colour) in zip(upper.subplots(2, 8).ravel(), panels, strict=True):
-        axis.axis("off")
+        plot.hide_axes(axis)
         axis.imshow(picture, **({"interpolation": "nearest"} | options))
         axis.set_title(caption, fontsize=9, color=colour, fontweight="bold")
     upper.supxlabel("each map from 0, black, to its own 99.7th percentile, white", fontsize=9)

@@ -111,7 +111,7 @@ def draw_channels(model, layer, found, images, x, masks):
             if masks[n, k].any():
                 axis.contour(masks[n, k], levels=[0.5], colors=["#ffe000"], linewidths=1.2)
         for axis in row:
-            axis.axis("off")
+            plot.hide_axes(axis)
         concept = CONCEPTS[k]
         row[0].text(-0.06, 0.5, f"{concept.name}\n{concept.kind}\nchannel {channel}\nIoU {found.ious[channel, k]:.3f}",
                     ha="right", va="center", fontsize=10, transform=row[0].transAxes, color=COLOURS[concept.kind])

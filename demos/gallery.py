@@ -132,7 +132,7 @@ ENTRIES = {
     "class_visualization": Entry(class_visualization.NAMES, lambda model, given:
                                  class_visualization.gallery_pictures(model, given.seed)),
     "class_presets": Entry(class_presets.NAMES, lambda model, given:
-                           class_presets.pictures(model, size=min(128, model.net.input_shape[1]), seed=given.seed)),
+                           class_presets.gallery_pictures(model, given.seed)),
     "neuron_visualization": Entry(neuron_visualization.GRID_NAMES, lambda model, given:
                                   neuron_visualization.gallery_pictures(model, given.photos, seed=given.seed)),
     "multifaceted": Entry(multifaceted.NAMES, lambda model, given:

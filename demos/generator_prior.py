@@ -22,7 +22,7 @@ from minicnn.visualize.synthesis.generator_check import (
 )
 
 from .shared.command import demo_parser, main, natural_number, positive_int, positive_number
-from .shared.decoders import photos_source, shipped_source
+from .shared.decoders import fitting_decoder, photos_source, shipped_source
 from .shared.default_network import PHOTOS
 from .shared.inputs import choose_model, short_label
 from .shared.long_run import Watch, add_long_run_options, add_presets, chosen_settings, long_run
@@ -167,6 +167,7 @@ def chosen_source(model, arguments):
     if arguments.decoder is None:
         source = shipped_source(model, folder)
     elif folder is None:
+        fitting_decoder(model, arguments.decoder)  # a file that is missing or bad is named first
         raise InputError(f"--decoder needs the photos of its training: {HOW_TO_GET}")
     else:
         source = photos_source(model, arguments.decoder, folder)

@@ -1,6 +1,6 @@
 """A photo as a layer sees it: a picture for each place: minicnn semantic_grid [PHOTO] [--layer NAME]"""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import islice
 
 import numpy as np
@@ -27,12 +27,14 @@ from .shared.tile_sheet import parts_layer, tile_sheet
 
 NAMES = ("semantic_grid",)
 CELLS, GALLERY = 7, 5  # rows and columns by default, and in the gallery
+GALLERY_STEPS = 64     # of its tiles; after more, they change little
 NATURAL = 40           # other photos whose patches the tiles are compared with
 
 
 def gallery_pictures(model, photos, folder=None, seed=0):
-    """Yield the Picture for the gallery, of fewer tiles, to save time."""
-    return pictures(model, photos[0], cells=GALLERY, seed=seed, others=folder)
+    """Yield the Picture for the gallery, of fewer tiles and steps, to save time."""
+    return pictures(model, photos[0], cells=GALLERY, settings=replace(TILES, num_steps=GALLERY_STEPS), seed=seed,
+                    others=folder)
 
 
 def pictures(model, photo, layer=None, cells=CELLS, settings=TILES, size=None, seed=0, others=None, run=None):

@@ -81,15 +81,15 @@ def pictures(model: Model, sources: Sources, settings: StyleSettings, seed: int 
                                 model.preprocessing.to_image(result.image))
     checks += check_style_steps(model.net, sources.content, sources.styles, model.preprocessing, settings,
                                 result.image, frames, result.history, np.random.default_rng([seed, 0]), sources.masks)
-    title = f"{model.name}: style transfer, Iteration {len(result.history)} / {total_steps(settings)}"
-    title += ", stopped" if stopped else ""
+    heading = (f"{model.name}: style transfer"
+               + (f", Iteration {len(result.history)} / {total_steps(settings)}, stopped" if stopped else ""))
     small = resize_side(sources.content, settings.size, settings.side)
     panels = [("Content Source Img.", small)]
     panels += [(f"Style Source Img.{f' {n}' if len(sources.styles) > 1 else ''}",
                 resize_side(style, settings.style_size(settings.size), settings.side))
                for n, style in enumerate(sources.styles, 1)] + [("Output Img.", result.picture)]
     yield Picture(
-        "style_transfer", title, plot.show_panels(panels, len(panels), title, 3.4), result.image,
+        "style_transfer", heading, plot.show_panels(panels, len(panels), heading, 3.4), result.image,
         "The picture was changed until a deep layer has the features of the content in the same places, and several "
         "layers have the Gram matrices of the style: the same features occur together, in other places.",
         "Gatys et al. 2015 (arXiv:1508.06576); presets of Stanford CS231n and of Johnson's neural-style",

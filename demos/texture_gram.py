@@ -76,8 +76,8 @@ def pictures(model: Model, source: Source | None = None, settings: TextureSettin
     panels += [(f"{'up to ' if n > 1 else ''}{list(weights)[n - 1]}",
                 model.preprocessing.to_image(match_histogram(texture, x) if histogram else texture))
                for n, (texture, _) in made.items()]
-    title = f"{model.name}: texture by Gram matrices, Iteration {len(history)} / {settings.num_steps}"
-    title += ", stopped" if stopped else ""
+    title = (f"{model.name}: texture by Gram matrices"
+             + (f", Iteration {len(history)} / {settings.num_steps}, stopped" if stopped else ""))
     yield Picture(
         "texture_gram", title, plot.show_panels(panels, min(5, len(panels)), title, 3.2),
         np.concatenate([texture for texture, _ in made.values()]),

@@ -65,7 +65,7 @@ def draw(models: list[Model], notes: list[str], photo: Array) -> Figure:
                                            rng=np.random.default_rng(0))
             panels.append((name, model.preprocessing.to_image(image), {}))
         for axis, (title, picture, options) in zip(axes[row], panels, strict=True):
-            axis.axis("off")
+            plot.hide_axes(axis)
             axis.imshow(picture, **options)
             axis.set_title(title, fontsize=9)
     return figure

@@ -320,6 +320,23 @@ def test_trained_squeezenet(trained, precision):
     check_gradients(net, module, trained.names, trace, precision, [one_score, several], ("input", "fire5/concat"))
 
 
+@PRECISIONS
+def test_the_shipped_photos(test_data, precision):
+    """The weights that come with the library, on the centres of two photos that the network has not seen."""
+    model = models.load_model("photos", "cpu")
+    net = computed_by(model.net, precision)
+    module = oracle.with_parameters_of(net, lambda: oracle.Photos(len(model.labels)), oracle.PHOTOS_NAMES)
+    images, _ = read_photos(test_data)
+    x = model.preprocessing.to_input(images[[4, 11], 48:176, 48:176])
+    trace = net.forward(x.astype(precision.dtype))
+    check_activations(net, module, oracle.PHOTOS_NAMES, trace, precision)
+    scores = trace.activations["pool9"]
+    one_score = {"pool9": class_scores(scores, scores.argmax(axis=1))}
+    several = random_seeds(trace, ("relu_conv1", "fire3/expand3x3", "fire6/concat", "pool9"), np.random.default_rng(1))
+    check_gradients(net, module, oracle.PHOTOS_NAMES, trace, precision, [one_score, several],
+                    ("input", "fire5/concat"))
+
+
 def test_the_plain_image_gradient_on_photos_errs_little_more_than_pytorchs(trained, summary_line):
     """The error of float32 against float64, of ours and of PyTorch's: at most 5 times as large, or 1e-2."""
     exact, module = trained.net.astype("float64"), {}

@@ -46,6 +46,21 @@ def test_text_of_other_figures(text):
     draw(figure)
 
 
+def test_a_picture_without_axes_looks_the_same_without_ticks():
+    """Ticks of hidden axes take time, and change no pixel."""
+    pictures = []
+    for hide in (plot.hide_axes, lambda axes: axes.set_axis_off()):
+        figure = Figure(figsize=(4, 3), layout="constrained")
+        for axes in figure.subplots(1, 2):
+            hide(axes)
+            axes.imshow(np.arange(12).reshape(3, 4))
+            axes.set_title("a caption")
+        pictures.append(plot.figure_to_png(figure))
+        assert all(axes.xaxis.get_ticklocs().size + axes.yaxis.get_ticklocs().size == 0
+                   for axes in figure.axes) == (hide is plot.hide_axes)
+    assert pictures[0] == pictures[1]
+
+
 def test_a_dollar_is_a_dollar():
     """The picture of "$x$" has the width of three characters, not of one."""
     for text in ("$x$", r"\$x", "a$b$c"):

@@ -89,8 +89,21 @@ def shapes_source(model: Model) -> Source:
 def photos_source(model: Model, file: str, folder: Path) -> Source:
     """Return the Source of a decoder that `demos.train_decoder --photos` has trained, with photos of the folder.
 
-    The photos are spread over the folder. Raises InputError if the decoder is not one of this network's codes.
+    The photos are spread over the folder. Raises InputError as `fitting_decoder` does.
     """
+    decoder, encoder = fitting_decoder(model, file)
+    images = photo_images(model, folder, MOST)
+    x = model.preprocessing.to_input(images)
+    codes, labels = [], []
+    for start in range(0, len(x), 16):
+        part = to_device(x[start:start + 16], model.net.device)
+        codes.append(to_host(encoder.predict(part)))
+        labels.append(to_host(model.net.predict(part)).argmax(axis=1))
+    return Source(decoder, encoder, x, np.concatenate(labels), *code_range(np.concatenate(codes)), "photo")
+
+
+def fitting_decoder(model: Model, file: str) -> tuple[Network, Network]:
+    """Return the decoder in a file, and the encoder of the network. Raises InputError if it is not of these codes."""
     decoder = load_model(file, model.net.device).fast().net
     encoder = photo_encoder(model.net, code_layers(model.net))
     expected = tuple(encoder.shapes()[encoder.output][1:])
@@ -100,14 +113,7 @@ def photos_source(model: Model, file: str, folder: Path) -> Source:
     if read_header(weights_path(file)).source_sha256 != weights_digest(model.net):
         raise InputError(f"{one_line(file)} was trained on features of other weights, not of {model.name}: "
                          f"train one with {training_command(model)}")
-    images = photo_images(model, folder, MOST)
-    x = model.preprocessing.to_input(images)
-    codes, labels = [], []
-    for start in range(0, len(x), 16):
-        part = to_device(x[start:start + 16], model.net.device)
-        codes.append(to_host(encoder.predict(part)))
-        labels.append(to_host(model.net.predict(part)).argmax(axis=1))
-    return Source(decoder, encoder, x, np.concatenate(labels), *code_range(np.concatenate(codes)), "photo")
+    return decoder, encoder
 
 
 def code_layers(net: Network) -> list[str]:

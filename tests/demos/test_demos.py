@@ -152,9 +152,9 @@ def test_all_presets_side_by_side(tmp_path, capsys):
                 "--out", str(tmp_path / "out")) == 0
     check_outputs(tmp_path / "out", class_presets.NAMES)
     card = json.loads((tmp_path / "out" / "class_presets.json").read_text())
-    assert list(card["parameters"]["presets"]) == [*ascent_settings.PUBLISHED, "distill"]
+    assert list(card["parameters"]["presets"]) == [*ascent_settings.PUBLISHED, "distill", "photos"]
     assert all(0 < preset["high_frequency_share"] < 0.5 for preset in card["parameters"]["presets"].values())
-    assert np.load(tmp_path / "out" / "class_presets.npy").shape == (7, 3, 64, 64)
+    assert np.load(tmp_path / "out" / "class_presets.npy").shape == (8, 3, 64, 64)
 
 
 def test_a_setting_that_is_given_holds_for_the_preset_and_for_all_when_they_are_compared(tmp_path):

@@ -117,6 +117,10 @@ def test_a_decoder_of_other_weights_is_refused(trained, tmp_path, capsys):
         assert message in error and error.count("\n") == 1 and not (tmp_path / "out").exists()
     assert exit_code(generator_prior, "--model", network, "--device", "cpu", "--decoder", decoder) == 2
     assert "--decoder needs the photos of its training: minicnn fetch caltech101" in capsys.readouterr().err
+    for file, message in ((tmp_path / "none.h5", "none.h5"), ("shapes", "is no decoder for other, whose codes")):
+        assert exit_code(generator_prior, "--model", network, "--device", "cpu", "--decoder", file) == 2
+        error = capsys.readouterr().err
+        assert message in error and "needs the photos" not in error
     assert exit_code(generator_prior, "--model", network, "--device", "cpu") == 2
     assert "minicnn train_decoder --photos FOLDER --model other" in capsys.readouterr().err
     assert exit_code(train_decoder, "--model", network, "-o", tmp_path / "x.h5") == 2

@@ -9,6 +9,7 @@ from demo_runs import exit_code, interrupted
 from mutation import assert_found, assert_right, mutate
 
 from demos import atlas as demo
+from minicnn import plot
 from minicnn.backend import to_host
 from minicnn.datasets.shapes import draw_shapes
 from minicnn.errors import InputError
@@ -164,6 +165,16 @@ def test_the_directions_can_be_whitened(samples, atlas):
 
 QUICK = ("--model", "shapes", "--device", "cpu", "--layer", "relu2", "--steps", "4", "--cells", "5", "--count", "40",
          "--per-photo", "3", "--save-every", "3")
+
+
+def test_long_labels_are_whole_and_no_wider_than_a_cell(model, atlas):
+    long = model._replace(labels=["typewriter keyboard"] * len(model.labels))
+    figure = demo.draw(long, atlas, demo.sheet_of(long, atlas, SETTINGS), SETTINGS)
+    plot.figure_to_png(figure)  # places the cells
+    axes, = figure.axes
+    left, right = axes.transData.transform([(0, 0), (atlas.images.shape[-1], 0)])[:, 0]
+    assert {label.get_text() for label in axes.texts} == {"typewriter\nkeyboard"}
+    assert all(label.get_window_extent().width < right - left for label in axes.texts)
 
 
 def test_the_demo_resumes_to_the_same_files(tmp_path, monkeypatch, capsys):
