@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
-from chains import KINDS, LAYOUTS, chain, chains_of, doubting, smallest_side, with_integers
+from chains import KINDS, LAYOUTS, chain, chains_of, doubting, in_any_order, smallest_side, with_integers
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 import minicnn
 from minicnn.fast import schedule
-from minicnn.fast.rows import plan, weights
+from minicnn.fast.rows import layer, plan, space, steps, weights
 from minicnn.layers import DeconvReLU, GuidedReLU
 
 BOUNDS = {4: 5e-5, 2: 5e-6, "off": 3e-6}  # of the largest value, by the setting of Winograd
@@ -127,6 +127,19 @@ def test_filters_that_are_not_kept_or_are_shared_by_blocks(parts, size, threads,
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(weights, "KEPT", 2**24 if kept else 0)
         patch.setattr(plan, "MANY_FILTERS", 0 if by_blocks else 2**20)
+        compare(*drawn(parts, size, np.random.default_rng(seed)), winograd, threads, 0, "rows", seed)
+
+
+@settings(max_examples=100, deadline=None)
+@example(((1, 1, 1, 0), [], [3]), (1, 0, 0), 1, 4, True, False, 0)
+@given(CHAINS, SIZES, THREADS, st.sampled_from(list(BOUNDS)), st.booleans(), st.booleans(), SEEDS)
+def test_any_order_of_the_threads_calls_with_all_maps_in_shared_memory(parts, size, threads, winograd, wide, shared,
+                                                                       seed):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(layer, "run", in_any_order(np.random.default_rng(seed)))
+        patch.setattr(space, "LARGE", 0 if shared else 2**18)
+        patch.setattr(steps, "WIDE_WEIGHTS", 0 if wide else 2**18)
+        patch.setattr(steps, "WIDE_PIXELS", MOST**2)
         compare(*drawn(parts, size, np.random.default_rng(seed)), winograd, threads, 0, "rows", seed)
 
 

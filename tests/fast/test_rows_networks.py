@@ -8,12 +8,13 @@ import sys
 
 import numpy as np
 import pytest
-from chains import chains_of, with_integers
+from chains import chains_of, in_any_order, with_integers
 
 import minicnn
 from minicnn import models
 from minicnn.errors import InputError
 from minicnn.fast import schedule
+from minicnn.fast.rows import space
 from minicnn.layers import DeconvReLU, GuidedReLU
 from minicnn.receptive_field import receptive_field
 
@@ -59,7 +60,11 @@ def assert_same(found, expected):
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
 @pytest.mark.parametrize("name", NETWORKS)
-def test_what_is_kept_and_where_gradients_start_and_end(name, threads, rng):
+@pytest.mark.parametrize("shared", [False, True], ids=["side by side", "shared memory, any order"])
+def test_what_is_kept_and_where_gradients_start_and_end(shared, name, threads, rng, monkeypatch):
+    if shared:
+        monkeypatch.setattr(space, "LARGE", 0)
+        monkeypatch.setattr("minicnn.fast.rows.layer.run", in_any_order(np.random.default_rng(1)))
     make, end, shape, inner, winograd = NETWORKS[name]
     minicnn.set_num_threads(threads)
     plain, x = with_integers(make(None).trunk(end), rng), rng.integers(0, 3, shape).astype(np.float32)

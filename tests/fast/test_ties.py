@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from real_weights import read_squeezenet1_1
 
 import minicnn
-from minicnn.fast.rows.equal import PART, all_differ, equal_windows, number_pixels
+from minicnn.fast.rows.equal import PART, EqualWindows, all_differ, equal_windows, number_pixels
 from minicnn.layers import Conv2D, MaxPool2D, ReLU
 from minicnn.models.preprocessing import TORCHVISION
 from minicnn.network import Network
@@ -38,6 +38,17 @@ def test_equal_windows_are_found(H, W, C, pad, values, seed):
     found = equal_windows(numbers, pad)
     expected = [(i, source) for i, source in enumerate(first) if i != source]
     assert expected == ([] if found is None else list(zip(*map(np.ndarray.tolist, found), strict=True)))
+
+
+def test_booleans_of_a_map_are_copied_with_its_values(rng):
+    """Rounding moves the values of equal windows to both sides of 0; afterwards all are on the side of the first."""
+    x, values = np.zeros((9, 12, 16), np.float32), rng.standard_normal((9, 12, 5), np.float32)
+    numbers = np.empty((9, 12), np.uint64)
+    number_pixels(x, numbers)
+    values = np.maximum(values, 0)
+    positive = values > 0
+    EqualWindows({"conv": numbers}, {"conv": 1}).copy("conv", (0, 9), values, positive)
+    assert (values[2:7, 2:9] == values[1, 1]).all() and np.array_equal(positive, values > 0)
 
 
 @pytest.mark.parametrize("count", [1, 2, 1000, PART, PART + 1, 5 * PART + 7])

@@ -112,7 +112,7 @@ class Backward:
         else:
             width = len(range(stage.shape[2])[band.channels])
             target = tape.scratch((rows[1] - rows[0], stage.shape[1], width))
-        if len(stage.parts) > 1 and not band.blocks:
+        if len(stage.parts) > 1 and not band.blocks:  # no other stage of a step of blocks reads it
             local.update(((stage.name, k), target[..., part.channels]) for k, part in enumerate(stage.parts))
         else:
             local[stage.name, 0] = target

@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 from minicnn.fast.rows.steps import Rows, Step
 
-BAND = 3 * 2**17  # values at a time: 1.5 MB
+BAND = 3 * 2**17       # values at a time: 1.5 MB of float32 stay in a core's caches
+TRANSFORMED = 2**18    # of Winograd's tiles: fewer, as each of its steps reads one array and writes another
 
 
 class Load(NamedTuple):
@@ -26,7 +27,7 @@ class Band(NamedTuple):
 
 def winograd_load(m: int, across: int, channels: int, scale: int) -> Load:
     """Return the load of Winograd's F(m, 3), for maps with this many columns and channels."""
-    return Load(1.5 * (m + 2)**2 * -(-across // m) * channels * scale / m, m // math.gcd(m, scale))
+    return Load(BAND / TRANSFORMED * (m + 2)**2 * -(-across // m) * channels * scale / m, m // math.gcd(m, scale))
 
 
 def bands(step: Step, thread: int, loads: Iterable[Load], block: int) -> list[Band]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from minicnn.backend import Array
 from minicnn.fast.rows.backward import Backward
-from minicnn.fast.rows.bands import BAND
+from minicnn.fast.rows.bands import TRANSFORMED
 from minicnn.fast.rows.forward import Forward
 from minicnn.fast.rows.space import Space, nothing
 from minicnn.fast.rows.stages import Part, Stage
@@ -76,7 +76,8 @@ class Plan:
             (H, W, _), m = step.stages[0].shape, transformed[0].m
             if -(-H // m) * -(-W // m) <= FEW_TILES:
                 return replace(step, blocks=shares(transformed[0].blocks, self.threads))
-        if len(parts) == 1 and is_wide(parts[0], step.stages[0]):
+        inside = len(parts) == 1 and self.chain.entry not in (step.stages[0], self.chain.by_name[parts[0].source])
+        if inside and is_wide(parts[0], step.stages[0]):
             return replace(step, blocks=shares(weights[parts[0].name].blocks, self.threads))
         return replace(step, unkept=tuple(part.name for part in parts
                                           if part.name in weights and not weights[part.name].kept))
@@ -171,7 +172,7 @@ class Plan:
     def working_bytes(self, differentiable: bool) -> int:
         """Return about the bytes of the threads' working memory."""
         ways = [(self.forward_steps, self.weights)] + [(self.backward_steps, self.weights_back)] * differentiable
-        scratch = 3 * BAND
+        scratch = 3 * TRANSFORMED
         for steps, weights in ways:
             for step in steps:
                 for part in self.parts_of(step, weights is self.weights):
@@ -181,7 +182,7 @@ class Plan:
                         continue
                     m, channels = each.m, max(part.layer.params["w"].shape[:2])
                     across, down = -(-W // m), -(-H // m)
-                    rows = down if step.blocks else max(1, int(BAND / ((m + 2)**2 * across * channels)))
+                    rows = down if step.blocks else max(1, int(TRANSFORMED / ((m + 2)**2 * across * channels)))
                     scratch = max(scratch, (3 if step.blocks else 2) * (m + 2)**2 * rows * across * channels)
         return 4 * self.threads * scratch
 

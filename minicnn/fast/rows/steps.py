@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from minicnn.fast.rows.stages import FEW, Part, Stage
 
-FEW_PIXELS, MANY_WEIGHTS = 2**8, 2**18  # of a 1x1 convolution whose filters the threads share
+# With at most these outputs and at least these weights, the threads share the filters of a 1x1 convolution.
+WIDE_PIXELS, WIDE_WEIGHTS = 2**8, 2**18
 Rows = tuple[int, int]  # first row, row after the last
 
 
@@ -123,10 +124,11 @@ class Chain:
 def is_wide(part: Part, stage: Stage) -> bool:
     """Return whether the threads share the filters of a 1x1 convolution, not the rows of a stage's map.
 
-    Of a small map with many channels, as in a classifier, each thread would read all filters for a few pixels.
+    stage : the one whose map it writes, or, on the way back, reads. In a small map with many channels, as in a
+    classifier, each thread would otherwise read all filters for a few pixels.
     """
     H, W, _ = stage.shape
-    return part.is_pointwise and H * W <= FEW_PIXELS and part.layer.params["w"].size >= MANY_WEIGHTS
+    return part.is_pointwise and H * W <= WIDE_PIXELS and part.layer.params["w"].size >= WIDE_WEIGHTS
 
 
 def scale(stage: Stage, source: str) -> int:

@@ -92,9 +92,10 @@ class Weights:
 
 
 class Marks:
-    """The fingerprints of the filters of which several Weights keep copies.
+    """Says whether filters have changed since several Weights made their copies of them.
 
-    weights : these, out of the given ones.
+    weights : those of the given ones that keep copies. found : the fingerprints of their filters now, one after the
+    other, so that one comparison is enough.
     """
 
     def __init__(self, weights: Iterable[Weights]) -> None:

@@ -6,12 +6,11 @@ from functools import partial
 import numpy as np
 
 from minicnn.backend import Array
+from minicnn.fast.rows.bands import TRANSFORMED
 from minicnn.fast.rows.tape import Bordered, Tape, part_of, strided
 from minicnn.fast.rows.weights import Weights
 from minicnn.fast.winograd import small_slices
 from minicnn.fast.winograd_weights import TILES
-
-BAND = 2**18  # values of transformed tiles at a time
 
 
 def borders(size: tuple[int, int], pad: int, m: int) -> tuple[int, int, int, int]:
@@ -48,7 +47,7 @@ def convolve_by_blocks(tape: Tape, source: Bordered, pad: int, weights: Weights,
     with tape.frame():
         v = tape.scratch(v_shape)
         down = v_shape[2]
-        fitting = max(1, BAND * down // math.prod(v_shape))  # rows of tiles
+        fitting = max(1, TRANSFORMED * down // math.prod(v_shape))  # rows of tiles
         with tape.frame():
             even, odd = (tape.scratch((-(-values * fitting // down),))
                          for values in (max(half_size, math.prod(v_shape)), math.prod(v_shape)))
