@@ -119,7 +119,7 @@ def gallery_pictures(model: Model, seed: int = 0) -> Iterator[Picture]:
     preset = default_texture(model)
     settings = texture_presets(model)[preset]
     layers = dict(list(texture_weights(model.net, settings.layers).items())[:3])
-    settings = replace(settings, num_steps=200 if preset == "shapes" else 250, layers=layers)
+    settings = replace(settings, num_steps=200 if preset == "shapes" else 150, layers=layers)
     source = drawn_source(model, min(128, usual_size(model)))
     return pictures(model, source, settings, (3,) if preset == "shapes" else (1, 3), seed)
 
