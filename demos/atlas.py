@@ -27,7 +27,7 @@ from .shared.picture import Picture, demo_folder, run_demo
 from .shared.tile_sheet import parts_layer, tile_sheet
 
 NAMES = ("atlas",)
-DRAWN, GALLERY = 600, 240  # drawn shapes if there are no photos, and in the gallery
+DRAWN, GALLERY = 600, 240  # drawn shapes: without photos, and in the gallery
 MOST = 2000     # photos of a folder
 FEWEST = 100    # photos of a folder in the gallery
 CHECKED = 4     # photos whose attributions are computed again

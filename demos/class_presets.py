@@ -117,7 +117,10 @@ def score_of(model, x, label):
 
 
 def changed(name, preset, given):
-    """Return a preset with the settings of the command line, {name: value}; a spectrum takes those that it has."""
+    """Return a preset with the settings of the command line, {name: value}.
+
+    A preset that changes waves ignores the settings that waves do not have.
+    """
     if preset.parametrization == "fourier":
         given = {key: value for key, value in given.items() if key in ON_SPECTRUM}
     return replace(preset, **given)

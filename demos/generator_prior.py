@@ -184,7 +184,7 @@ def fitted_settings(settings, source):
 
 
 def default_labels(model, source, count=6):
-    """Return the classes to show: of photos, the most frequent answers of the network to those of the Source."""
+    """Return the classes to show. If the Source has photos, the network answers these classes most often."""
     if source.kind == "drawn" or not len(source.x):
         return LABELS if source.kind == "drawn" else tuple(map(model.find_class, CLEAR))
     labels, sizes = np.unique(source.labels, return_counts=True)

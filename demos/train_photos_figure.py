@@ -37,7 +37,7 @@ def run(arguments: Namespace) -> None:
 
 
 def accuracy_note(path: str) -> str:
-    """Return the accuracy from the run card that demos.train_photos wrote beside the network, "" if there is none."""
+    """Return the accuracy that the run card of demos.train_photos states, "" if the network has no card."""
     card = Path(path).with_suffix(".json")
     if not card.exists():
         return ""

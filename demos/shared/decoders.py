@@ -51,7 +51,7 @@ def has_decoder(model: Model) -> bool:
 
 
 def shipped_source(model: Model, folder: Path | None = None) -> Source:
-    """Return the Source of the shipped decoder: of `shapes` with drawn pictures, of `photos` with those of the folder.
+    """Return the Source of the shipped decoder. The pictures are drawn for `shapes`, and the folder's for `photos`.
 
     Without a folder, `photos` has no pictures to compare with. Raises InputError if no decoder of the network is
     shipped.

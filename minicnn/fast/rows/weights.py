@@ -94,7 +94,7 @@ class Weights:
 class Marks:
     """Says whether filters have changed since several Weights made their copies of them.
 
-    weights : those of the given ones that keep copies. found : the fingerprints of their filters now, one after the
+    weights : the Weights that keep copies. found : the fingerprints of their filters now, one after the
     other, so that one comparison is enough.
     """
 
