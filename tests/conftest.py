@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import signal
 import sys
 
 import numpy as np
@@ -67,6 +68,11 @@ def real_squeezenet(test_data):
 def summary_line():
     """summary_line(text): print it below the results."""
     return summary_lines.append
+
+
+def pytest_configure():
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as a shell starts a job in the background
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # the programs that the tests start inherit it
 
 
 def pytest_sessionfinish(session):

@@ -19,6 +19,7 @@ from minicnn.datasets.shapes import draw_shape
 PUBLIC = ["minicnn", "minicnn.visualize", "minicnn.images", "minicnn.plot", "minicnn.losses", "minicnn.optimize",
           "minicnn.gradient_check", "minicnn.layers", "minicnn.network", "minicnn.models", "minicnn.receptive_field",
           "minicnn.backend", "minicnn.training", "minicnn.datasets", "minicnn.sweep"]
+NEEDS = {"minicnn.sweep.cluster": "distributed"}  # {module: the optional package that it imports}
 MODULES = ["minicnn", *(module.name for module in pkgutil.walk_packages(minicnn.__path__, "minicnn."))]
 
 
@@ -49,6 +50,8 @@ def example_names(tmp_path_factory):
 
 @pytest.mark.parametrize("name", MODULES)
 def test_the_examples_run(name, example_names, monkeypatch):
+    if name in NEEDS:
+        pytest.importorskip(NEEDS[name])
     monkeypatch.chdir(example_names["folder"])
     names = {**example_names, "rng": np.random.default_rng(0)}
     failed, _ = doctest.testmod(importlib.import_module(name), extraglobs=names,
