@@ -74,7 +74,8 @@ class Backward:
                     loads.append(Load(scale * reader.shape[1] * max(F, channels * K * K) / part.layer.stride))
                 else:
                     loads.append(winograd_load(m, W, max(F, channels), scale) if m else
-                                 Load(scale * W * max(channels, F * K * K * (K > 1))))
+                                 Load(scale * W * max(channels, F * K * K * (K > 1)),
+                                      filters=F * channels if part.is_pointwise else 0))
         return loads
 
     def write_band(self, tape: Tape, step: Step, band: Band) -> None:

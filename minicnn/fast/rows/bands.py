@@ -11,10 +11,14 @@ TRANSFORMED = 2**18    # of Winograd's tiles: fewer, as each of its steps reads 
 
 
 class Load(NamedTuple):
-    """The work of a stage: values for one row of the step's smallest map, and the rows that must stay together."""
+    """The work of a stage: values for one row of the step's smallest map, and the rows that must stay together.
+
+    filters : values of 1x1 filters. A band reads all of them, so it has at least as many values.
+    """
 
     values: float
     align: int = 1
+    filters: int = 0
 
 
 class Band(NamedTuple):
@@ -39,7 +43,8 @@ def bands(step: Step, thread: int, loads: Iterable[Load], block: int) -> list[Ba
     first, last = step.shares[thread]
     loads = list(loads)
     align = math.lcm(*(load.align for load in loads))
-    fitting = max(1, int(BAND / max(load.values for load in loads) / align))
+    size = max(BAND, max(load.filters for load in loads))
+    fitting = max(1, int(size / max(load.values for load in loads) / align))
     units = -(-(last - first) // align)
     count = -(-units // fitting)
     cuts = [first + align * (units * i // count) for i in range(count)] + [last] if count else []

@@ -87,7 +87,8 @@ class Forward:
                 F, channels, K, _ = part.layer.params["w"].shape
                 m = self.weights[part.name].m if part.name in self.weights else 0
                 loads.append(winograd_load(m, W, max(F, channels), scale) if m else
-                             Load(scale * W * max(F, channels * K * K * (K > 1))))
+                             Load(scale * W * max(F, channels * K * K * (K > 1)),
+                                  filters=F * channels if part.is_pointwise else 0))
         return loads
 
     def write_band(self, tape: Tape, step: Step, band: Band) -> None:
